@@ -1,0 +1,41 @@
+"""Errors of sammed, one tree.
+
+SammedError
+    ConfigError          a setting is out of range or contradicts another
+    CheckpointError      weights are missing, altered or not what they should be
+    SkillError           a skill file is damaged, of another version, or belongs to another backbone
+    PromptError          a prompt is empty, outside the slice, or inside out
+    AnnotationError      the annotated slices can't teach what was asked for
+    ExportError          a data set can't be written as asked
+
+`sammed_volumes.errors.VolumeError` is the tree beside it, for files and geometry.
+Deep code states the fact; the public edge adds the file, the shapes and the remedy.
+"""
+
+
+class SammedError(Exception):
+    """Base of everything that sammed raises on purpose: one sentence that a user can act on."""
+
+
+class ConfigError(SammedError, ValueError):
+    """A setting is out of range or contradicts another."""
+
+
+class CheckpointError(SammedError):
+    """Weights are missing, altered or not what they should be."""
+
+
+class SkillError(SammedError):
+    """A skill file is damaged, of another version, or belongs to another backbone."""
+
+
+class PromptError(SammedError, ValueError):
+    """A prompt is empty, outside the slice, or inside out."""
+
+
+class AnnotationError(SammedError, ValueError):
+    """The annotated slices can't teach what was asked for."""
+
+
+class ExportError(SammedError):
+    """A data set can't be written as asked."""
