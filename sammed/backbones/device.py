@@ -1,0 +1,34 @@
+"""Where a backbone computes."""
+
+import torch
+
+from sammed.errors import ConfigError
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """The device of that name; `auto` takes CUDA, then MPS, then the CPU; an absent one is a ConfigError."""
+    if device == "auto":
+        return torch.device(_best())
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise ConfigError(f"There is no device {device!r}; say auto, cpu, cuda, cuda:N or mps.") from None
+    _check_available(chosen)
+    return chosen
+
+
+def _best() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _check_available(device: torch.device) -> None:
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"sammed does not run on {device.type!r}; say auto, cpu, cuda, cuda:N or mps.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("torch sees no CUDA device on this machine; say --device cpu or auto.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"There is no device {device}; torch counts {torch.cuda.device_count()} of CUDA.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("torch sees no MPS device on this machine; say --device cpu or auto.")
