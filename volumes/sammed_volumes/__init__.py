@@ -1,1 +1,1 @@
-"""TODO."""
+"""Medical volumes as files, grids and slices: no torch, nothing of sammed."""

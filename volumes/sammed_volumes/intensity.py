@@ -1,0 +1,223 @@
+"""Intensity: which range of a volume's values the backbone gets to see, as 0 to 1.
+
+A window in Hounsfield units ("hu") or plain values ("value") is the same range in every volume. A "percentile" window
+is a range of percentiles of the values inside the body, so that it also fits an MRI scanner with another scale.
+Everything that is estimated is estimated from the canonical stack, so that one anatomy gets one window however its
+array is stored.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+from scipy import ndimage
+
+from sammed_volumes.errors import WindowError
+from sammed_volumes.labels import planes
+from sammed_volumes.slices import Slicing, plan_slices
+from sammed_volumes.volume import Volume
+
+Unit = Literal["hu", "value", "percentile"]
+
+AIR_HU = -1024.0
+"""The lowest value of a CT that means anything; scanners write -2000, -3024 and the like outside the scan circle."""
+
+_OUTSIDE_SCAN_HU = -1200.0  # below any air, above any padding
+_DENSEST_HU = 3071.0  # the highest value of 12 bits at an offset of -1024
+
+# A volume is looked at through at most this many voxels, spread evenly.
+_SAMPLES = 200_000
+
+# The body is brighter than a tenth of the way from the 2nd to the 98th percentile: low enough to keep dark tissue
+# where there is no air in the picture at all (Smith 2002, BET, uses the same rule for its "robust range").
+_BODY_FRACTION = 0.1
+
+# What an MRI shows by default: all but the extreme half percent at either end.
+_MRI_PERCENTILES = (0.5, 99.5)
+
+# How far round an annotated region counts as its neighbourhood.
+_NEIGHBOURHOOD_MM = 15.0
+# The window reaches beyond the region's own range by this part of it, and in CT by at least so many HU,
+# where the neighbourhood has such values at all.
+_MARGIN = 0.75
+_LEAST_MARGIN_HU = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A range of intensities that is shown as 0 to 1.
+
+    `low` and `high` are Hounsfield units ("hu"), plain values ("value"), or percentiles 0..100 of the values inside the
+    body ("percentile").
+    """
+
+    low: float
+    high: float
+    unit: Unit
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
+            raise WindowError(
+                f"A window runs from a lower to a higher number, not from {self.low} to {self.high}."
+            )
+        if self.unit == "percentile" and not 0 <= self.low < self.high <= 100:
+            raise WindowError(f"Percentiles lie between 0 and 100, not at {self.low} and {self.high}.")
+
+
+WINDOW_PRESETS = {
+    "soft-tissue": Window(-160, 240, "hu"),
+    "abdomen": Window(-160, 240, "hu"),
+    "liver": Window(-45, 105, "hu"),
+    "mediastinum": Window(-125, 225, "hu"),
+    "lung": Window(-1350, 150, "hu"),
+    "bone": Window(-500, 1300, "hu"),
+    "brain": Window(0, 80, "hu"),
+}
+"""Named CT windows: level minus and plus half the width that radiologists use."""
+
+
+def parse_window(text: str) -> Window | None:
+    """A window from "auto" (None), the name of a preset, or "LOW,HIGH".
+
+    >>> parse_window("-100, 250.5")
+    Window(low=-100.0, high=250.5, unit='value')
+    >>> parse_window("auto") is None
+    True
+    """
+    word = text.strip().lower()
+    if word == "auto":
+        return None
+    if word in WINDOW_PRESETS:
+        return WINDOW_PRESETS[word]
+    try:
+        low, high = (float(part) for part in word.split(","))
+    except ValueError:
+        presets = ", ".join(WINDOW_PRESETS)
+        raise WindowError(f"A window is auto, LOW,HIGH or one of {presets}; not {text!r}.") from None
+    return Window(low, high, "value")
+
+
+def is_ct(volume: Volume) -> bool:
+    """Whether the values are Hounsfield units: DICOM's modality says so, or, without one, the values look like it.
+
+    They do where some are air (below -500), a fair part is soft tissue or fat (-200 to 250), and none is beyond
+    what 16 bits of HU hold. Values outside the scan circle are not looked at.
+    """
+    if volume.modality is not None:
+        return volume.modality.upper() == "CT"
+    if volume.is_picture or volume.is_colour:
+        return False
+    values = sample_values(volume, plan_slices(volume.shape, volume.affine_ras_mm))
+    inside = values[values > _OUTSIDE_SCAN_HU]
+    if inside.size == 0 or np.percentile(inside, 0.5) > -500 or inside.max() > 32767:
+        return False
+    return bool(np.mean((inside > -200) & (inside < 250)) > 0.05)
+
+
+def is_constant(volume: Volume) -> bool:
+    """Whether every voxel has the same value, so that there is nothing to see. NaN counts as background."""
+    first: float | None = None
+    for plane in planes(volume.voxels):
+        values = volume.values(plane)
+        if first is None:
+            first = float(values.flat[0])
+        if values.min() != first or values.max() != first:
+            return False
+    return True
+
+
+def resolve(window: Window, volume: Volume, slicing: Slicing) -> tuple[float, float]:
+    """The window's ends in the volume's own values; both the same only where the body has a single value."""
+    if window.unit != "percentile":
+        return window.low, window.high
+    low, high = np.percentile(_body_values(volume, slicing), (window.low, window.high))
+    return float(low), float(high)
+
+
+def default_window(volume: Volume) -> Window:
+    """The window for a volume of which nothing is annotated: 0..255, CT soft tissue, or MRI percentiles."""
+    if volume.is_picture:
+        return Window(0, 255, "value")
+    return WINDOW_PRESETS["soft-tissue"] if is_ct(volume) else Window(*_MRI_PERCENTILES, "percentile")
+
+
+def auto_window(volume: Volume, slicing: Slicing, region: Bool[np.ndarray, "S H W"] | None) -> Window:
+    """The window that suits the annotated `region`: its own range with margins, as far as its neighbourhood reaches.
+
+    In CT the answer is in HU, in MRI in percentiles of the body. An 8-bit picture always gets 0..255, and so does
+    `default_window` decide where the region is None or empty.
+    """
+    if volume.is_picture or region is None or not region.any():
+        return default_window(volume)
+    inside, around = _region_values(volume, slicing, region)
+    if is_ct(volume):
+        return _ct_window(inside, around)
+    return _percentile_window(inside, around, _body_values(volume, slicing))
+
+
+def apply(values: Shaped[np.ndarray, "H W *C"], low: float, high: float) -> Float[np.ndarray, "H W *C"]:
+    """Values as float32 0..1: `low` and below 0, `high` and above 1. A window without width gives zeros; so does NaN."""
+    if not high > low:
+        return np.zeros(values.shape, dtype=np.float32)
+    scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    scaled = np.clip(scaled, 0.0, 1.0)
+    return np.where(np.isfinite(values), scaled, np.float32(0))
+
+
+def sample_values(volume: Volume, slicing: Slicing) -> Float[np.ndarray, " N"]:
+    """At most about 200,000 values of the volume, spread evenly over the stack, in float32."""
+    stack = slicing.to_stack(volume.voxels)
+    # One step for all three axes would starve a flat volume of slices: take up to 32 slices, then thin their pixels.
+    slice_step = -(-slicing.count // 32)
+    pixels = stack[::slice_step].size
+    pixel_step = max(1, int(np.ceil(np.sqrt(pixels / _SAMPLES))))
+    return volume.values(stack[::slice_step, ::pixel_step, ::pixel_step]).ravel()
+
+
+def _body_values(volume: Volume, slicing: Slicing) -> np.ndarray:
+    values = sample_values(volume, slicing)
+    if is_ct(volume):
+        return values[values > _OUTSIDE_SCAN_HU]
+    low, high = np.percentile(values, (2, 98))
+    body = values[values > low + _BODY_FRACTION * (high - low)]
+    return body if body.size else values
+
+
+def _region_values(volume: Volume, slicing: Slicing, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values in the region, and in the region with its neighbourhood, from every slice that has some of it."""
+    stack = slicing.to_stack(volume.voxels)
+    inside, around = [], []
+    for index in np.flatnonzero(region.any(axis=(1, 2))):
+        values = volume.values(stack[index])  # H W
+        distance_mm = ndimage.distance_transform_edt(~region[index], sampling=slicing.pixel_spacing_mm)
+        inside.append(values[region[index]].ravel())
+        around.append(values[distance_mm <= _NEIGHBOURHOOD_MM].ravel())
+    return np.concatenate(inside), np.concatenate(around)
+
+
+def _ct_window(inside: np.ndarray, around: np.ndarray) -> Window:
+    inside, around = inside[inside > _OUTSIDE_SCAN_HU], around[around > _OUTSIDE_SCAN_HU]
+    if inside.size == 0:
+        return WINDOW_PRESETS["soft-tissue"]
+    low, high = _widened(inside, around, _LEAST_MARGIN_HU)
+    low, high = max(low, AIR_HU), min(high, _DENSEST_HU)
+    return Window(round(low), max(round(high), round(low) + 1), "hu")
+
+
+def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray) -> Window:
+    low, high = _widened(inside, around, 0.0)
+    ranks = np.searchsorted(np.sort(body), (low, high)) / body.size * 100
+    low_rank, high_rank = float(ranks[0]), float(ranks[1])
+    # The extremes of an MRI are noise and vessels; a window narrower than a tenth of the body would show noise.
+    low_rank, high_rank = min(low_rank, 90.0), min(high_rank, 99.9)
+    return Window(round(low_rank, 2), round(max(high_rank, low_rank + 9.9), 2), "percentile")
+
+
+def _widened(inside: np.ndarray, around: np.ndarray, least_margin: float) -> tuple[float, float]:
+    """The region's robust range with a margin on both sides, no further than the neighbourhood's robust range."""
+    low, high = np.percentile(inside, (1, 99))
+    margin = max(_MARGIN * (high - low), least_margin)
+    lowest, highest = np.percentile(around, (0.5, 99.5))
+    low, high = max(low - margin, min(lowest, low)), min(high + margin, max(highest, high))
+    return float(low), float(high)

@@ -1,0 +1,161 @@
+"""Label volumes: whole numbers on a volume's grid, each with a name and a colour."""
+
+import colorsys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sammed_volumes.affine import corner_distance_voxels
+from sammed_volumes.errors import GeometryMismatchError, LabelError
+from sammed_volumes.volume import Volume
+
+# Two grids are one while no corner is further off than this part of the smallest voxel edge: more than rounding in
+# a header ever does, less than anyone can see.
+_GRID_TOLERANCE_VOXELS = 0.05
+
+# The hue turns by the golden angle from one label to the next, so that any run of neighbours differs well.
+_GOLDEN_TURN = 0.381966
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label: its value in the voxels, its name, its colour (0..255 each)."""
+
+    value: int
+    name: str
+    colour_rgb: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        if self.value < 1:
+            raise LabelError(
+                f"Label {self.name!r} has the value {self.value}; labels start at 1, 0 is background."
+            )
+        if not self.name.strip():
+            raise LabelError(f"Label {self.value} has no name.")
+        if len(self.colour_rgb) != 3 or not all(0 <= part <= 255 for part in self.colour_rgb):
+            raise LabelError(
+                f"Label {self.name!r} has the colour {self.colour_rgb}; give three numbers 0 to 255."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelVolume:
+    """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
+
+    A label may be declared and have no voxel; every value above 0 in the voxels has its label.
+    """
+
+    voxels: np.ndarray
+    affine_ras_mm: np.ndarray
+    labels: tuple[Label, ...]
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.voxels.dtype.kind != "u" or self.voxels.ndim != 3:
+            raise LabelError(
+                f"Labels are unsigned whole numbers X Y Z, not {self.voxels.dtype} {self.voxels.shape}."
+            )
+        values = [label.value for label in self.labels]
+        if values != sorted(set(values)):
+            raise LabelError(f"Label values must be distinct and in ascending order, not {values}.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """X, Y, Z: voxels along the three array axes."""
+        x, y, z = self.voxels.shape
+        return x, y, z
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no voxel has a label."""
+        return not any(plane.any() for plane in planes(self.voxels))
+
+    def voxel_counts(self) -> dict[int, int]:
+        """Voxels of each declared label, by value; 0 for a label that is declared and not there."""
+        counts = count_values(self.voxels)
+        return {label.value: counts.get(label.value, 0) for label in self.labels}
+
+    def select(self, names_or_values: Iterable[str | int]) -> tuple[Label, ...]:
+        """The labels asked for by name or value ("liver", 6, "6"), in the order asked; LabelError if one is not there."""
+        return tuple(dict.fromkeys(self._find(wanted) for wanted in names_or_values))
+
+    def _find(self, wanted: str | int) -> Label:
+        for label in self.labels:
+            if wanted in (label.name, label.value) or wanted == str(label.value):
+                return label
+        known = ", ".join(f"{label.name} ({label.value})" for label in self.labels) or "none"
+        place = f"{self.path} has" if self.path else "There is"
+        raise LabelError(f"{place} no label {wanted!r}; its labels are: {known}.")
+
+
+def default_label(value: int) -> Label:
+    """A label named after its value, with a colour of its own.
+
+    >>> default_label(3).name
+    'label_3'
+    """
+    return Label(value, f"label_{value}", default_colour(value))
+
+
+def default_colour(value: int) -> tuple[int, int, int]:
+    """A bright colour for a label value; neighbouring values get clearly different ones.
+
+    >>> default_colour(1) != default_colour(2)
+    True
+    """
+    lightness = (0.55, 0.7, 0.4)[value // 8 % 3]
+    red, green, blue = colorsys.hls_to_rgb(value * _GOLDEN_TURN % 1.0, lightness, 0.9)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def complete_labels(voxels: np.ndarray, named: Sequence[Label]) -> tuple[Label, ...]:
+    """The named labels and a default one for every other value in the voxels, in ascending order."""
+    by_value = {value: default_label(value) for value in count_values(voxels) if value != 0}
+    by_value.update((label.value, label) for label in named)
+    return tuple(by_value[value] for value in sorted(by_value))
+
+
+def planes(voxels: np.ndarray) -> Iterator[np.ndarray]:
+    """The planes of a volume one after another along the axis that is slowest in memory, so that reading is in order."""
+    slowest = int(np.argmax(np.abs(voxels.strides)))
+    for index in range(voxels.shape[slowest]):
+        yield np.moveaxis(voxels, slowest, 0)[index]
+
+
+def count_values(voxels: np.ndarray) -> dict[int, int]:
+    """How often each value of an integer array occurs; never sorts or copies more than one plane."""
+    counts: dict[int, int] = {}
+    for plane in planes(voxels):
+        values, times = np.unique(plane, return_counts=True)
+        for value, count in zip(values.tolist(), times.tolist(), strict=True):
+            counts[value] = counts.get(value, 0) + count
+    return counts
+
+
+def smallest_unsigned(highest: int) -> np.dtype:
+    """The smallest unsigned integer type that holds values up to `highest`.
+
+    >>> smallest_unsigned(255), smallest_unsigned(256)
+    (dtype('uint8'), dtype('uint16'))
+    """
+    return np.min_scalar_type(highest)
+
+
+def check_same_grid(volume: Volume, labels: LabelVolume) -> None:
+    """Raise GeometryMismatchError, with both shapes and affines, unless labels lie on the volume's grid."""
+    if volume.shape == labels.shape:
+        distance = corner_distance_voxels(volume.shape, volume.affine_ras_mm, labels.affine_ras_mm)
+        if distance <= _GRID_TOLERANCE_VOXELS:
+            return
+    raise GeometryMismatchError(
+        f"{labels.path or 'The labels'} are not on the grid of {volume.path or 'the volume'}: "
+        f"{_grid_text(labels.shape, labels.affine_ras_mm)} against {_grid_text(volume.shape, volume.affine_ras_mm)}; "
+        "resample the labels onto the volume."
+    )
+
+
+def _grid_text(shape: tuple[int, ...], affine_ras_mm: np.ndarray) -> str:
+    rows = np.array2string(affine_ras_mm[:3], precision=4, suppress_small=True, separator=" ")
+    return f"shape {' x '.join(map(str, shape))}, affine {' '.join(rows.split())}"

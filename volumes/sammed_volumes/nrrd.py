@@ -1,0 +1,176 @@
+"""NRRD, attached (`.nrrd`, `.seg.nrrd`) and detached (`.nhdr`), read through pynrrd.
+
+The header lines are decoded here as UTF-8, because pynrrd drops every letter that is not ASCII and Slicer's segment
+names have them. For the same reason the writer is our own; it also writes no date, so that equal volumes give equal files.
+"""
+
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from sammed_volumes.affine import swap_ras_lps
+from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.volume import NrrdHeader, Volume
+
+_PLACING_FIELDS = (
+    "space",
+    "space dimension",
+    "space directions",
+    "space units",
+    "space origin",
+    "measurement frame",
+)
+_LPS, _RAS, _LAS = "left-posterior-superior", "right-anterior-superior", "left-anterior-superior"
+_SPACES = {_LPS: _LPS, "lps": _LPS, _RAS: _RAS, "ras": _RAS, _LAS: _LAS, "las": _LAS}
+_GZIP_WINDOW = zlib.MAX_WBITS | 16
+_CHUNK_BYTES = 1 << 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NrrdImage:
+    """What a NRRD file holds: the array as stored, first index fastest, its header, and its key/value pairs."""
+
+    voxels: np.ndarray
+    affine_ras_mm: np.ndarray
+    header: NrrdHeader
+    pairs: Mapping[str, str]
+
+
+def read_nrrd(path: Path) -> Volume:
+    """Read a volume."""
+    image = read_nrrd_image(path)
+    voxels = image.voxels[:, :, np.newaxis] if image.voxels.ndim == 2 else image.voxels
+    return Volume(voxels=voxels, affine_ras_mm=image.affine_ras_mm, header=image.header, path=path)
+
+
+def read_nrrd_image(path: Path) -> NrrdImage:
+    """Read a NRRD file of any dimension; the affine is that of its space axes."""
+    import nrrd
+
+    try:
+        with path.open("rb") as file:
+            lines = _header_lines(file)
+            header = nrrd.read_header(lines)
+            voxels = nrrd.read_data(header, file, str(path))
+    except (nrrd.NRRDError, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
+        raise UnreadableVolumeError(f"it is no whole NRRD file ({error})") from error
+    text = _fields(lines)
+    placing = NrrdHeader(tuple((name, text[name]) for name in _PLACING_FIELDS if name in text))
+    return NrrdImage(voxels, _affine(header), placing, _pairs(lines))
+
+
+def write_nrrd(
+    voxels: np.ndarray,
+    affine_ras_mm: np.ndarray,
+    path: Path,
+    header: NrrdHeader | None,
+    pairs: Mapping[str, str],
+) -> None:
+    """Write whole numbers X Y Z, gzip inside: with `header` on exactly its grid, else on the affine's."""
+    fields = _placed_fields(affine_ras_mm) if header is None else header.fields
+    # A picture stored with two axes goes back as two.
+    axes = _stored_axes(fields, voxels)
+    lines = [
+        "NRRD0005",
+        f"type: {voxels.dtype.name}",
+        f"dimension: {axes}",
+        *(f"{name}: {value}" for name, value in fields if name in ("space", "space dimension")),
+        f"sizes: {' '.join(str(length) for length in voxels.shape[:axes])}",
+        *(f"{name}: {value}" for name, value in fields if name == "space directions"),
+        f"kinds: {' '.join(['domain'] * axes)}",
+        *(["endian: little"] if voxels.dtype.itemsize > 1 else []),
+        "encoding: gzip",
+        *(
+            f"{name}: {value}"
+            for name, value in fields
+            if name not in ("space", "space dimension", "space directions")
+        ),
+        *(f"{key}:={_one_line(value)}" for key, value in pairs.items()),
+    ]
+    with path.open("wb") as file:
+        file.write(("\n".join(lines) + "\n\n").encode())
+        _write_gzip(voxels.astype(voxels.dtype.newbyteorder("<"), copy=False), file)
+
+
+def _write_gzip(voxels: np.ndarray, file: BinaryIO) -> None:
+    """Compress plane by plane, first index fastest."""
+    compressor = zlib.compressobj(6, zlib.DEFLATED, _GZIP_WINDOW)
+    for k in range(voxels.shape[2]):
+        file.write(compressor.compress(voxels[:, :, k].tobytes(order="F")))
+    file.write(compressor.flush())
+
+
+def _header_lines(file: BinaryIO) -> list[str]:
+    """The header up to its blank line; the file is left at the first byte of data."""
+    magic = file.readline(16)
+    if not magic.startswith(b"NRRD"):
+        raise UnreadableVolumeError("it does not begin as a NRRD file does")
+    lines = [magic.decode()]
+    while line := file.readline():
+        lines.append(line.decode("utf-8", errors="replace"))
+        if not line.strip():
+            break
+    return lines
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    matches = (re.match(r"([^#:][^:]*): (.*)", line) for line in lines[1:])
+    return {match[1].strip(): match[2].strip() for match in matches if match}
+
+
+def _pairs(lines: list[str]) -> dict[str, str]:
+    matches = (re.match(r"([^#:][^:]*):=(.*)", line) for line in lines[1:])
+    return {match[1].strip(): match[2].strip() for match in matches if match}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _affine(header: Mapping[str, Any]) -> np.ndarray:
+    matrix = np.eye(4)
+    directions = _directions(header)
+    axes = directions.shape[0]
+    matrix[: directions.shape[1], :axes] = directions.T
+    origin = np.asarray(header.get("space origin", np.zeros(3)), dtype=np.float64)
+    matrix[: len(origin), 3] = origin
+    return _to_ras(matrix, header)
+
+
+def _directions(header: Mapping[str, Any]) -> np.ndarray:
+    """Rows: the step in space along each space axis of the array."""
+    if "space directions" in header:
+        rows = [row for row in header["space directions"] if row is not None and not np.isnan(row).any()]
+        return np.asarray(rows, dtype=np.float64)
+    spacings = np.asarray(header.get("spacings", np.ones(header["dimension"])), dtype=np.float64)
+    return np.diag(np.where(np.isnan(spacings), 1.0, spacings)[-3:])
+
+
+def _to_ras(matrix: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
+    name = str(header.get("space", _LPS)).lower()
+    space = _SPACES.get(name)
+    if space is None:
+        raise UnsupportedVolumeError(f"its NRRD space is {name!r}; save it in {_LPS} or {_RAS}")
+    if space == _LAS:
+        return np.diag([-1.0, 1.0, 1.0, 1.0]) @ matrix + 0.0
+    return matrix if space == _RAS else swap_ras_lps(matrix)
+
+
+def _placed_fields(affine_ras_mm: np.ndarray) -> tuple[tuple[str, str], ...]:
+    affine_lps_mm = swap_ras_lps(affine_ras_mm)
+    columns = " ".join(_vector(affine_lps_mm[:3, axis]) for axis in range(3))
+    return ("space", _LPS), ("space directions", columns), ("space origin", _vector(affine_lps_mm[:3, 3]))
+
+
+def _vector(numbers: np.ndarray) -> str:
+    return "(" + ",".join(repr(float(number)) for number in numbers) + ")"
+
+
+def _stored_axes(fields: tuple[tuple[str, str], ...], voxels: np.ndarray) -> int:
+    written = dict(fields).get("space directions", "")
+    return 2 if voxels.shape[2] == 1 and written.count("(") == 2 else 3

@@ -1,0 +1,138 @@
+"""A volume: voxels X Y Z as they are stored, and an affine to RAS millimetres.
+
+Stored values become real values (HU, signal) only piece by piece, in float32: `Volume.values(piece)`.
+A header is what a label volume on the same grid needs to be written bit for bit in the input's own format.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sammed_volumes.affine import check_affine, spacing_mm
+from sammed_volumes.errors import UnsupportedVolumeError
+
+
+@dataclass(frozen=True, slots=True)
+class NiftiHeader:
+    """The binary header of a NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes) file, as read."""
+
+    version: int
+    block: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NrrdHeader:
+    """The fields of a NRRD header that place its grid in space, as written in the file (name, text)."""
+
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItkHeader:
+    """Spacing, origin and direction (rows of the 3x3 matrix one after another) as ITK keeps them: LPS, mm."""
+
+    spacing_mm: tuple[float, float, float]
+    origin_lps_mm: tuple[float, float, float]
+    direction_lps: tuple[float, ...]
+
+
+Header = NiftiHeader | NrrdHeader | ItkHeader
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """Voxels on a grid.
+
+    `voxels` is X Y Z as stored (a memory map where the format allows), or X Y 1 3 for a colour picture.
+    A real value is stored * slope + intercept. `background` replaces the `non_finite_count` values that are
+    NaN or infinite; it is the volume's lowest finite value. `modality` is DICOM's word ("CT", "MR") where known.
+    """
+
+    voxels: np.ndarray
+    affine_ras_mm: np.ndarray
+    slope: float = 1.0
+    intercept: float = 0.0
+    header: Header | None = None
+    path: Path | None = None
+    modality: str | None = None
+    non_finite_count: int = 0
+    background: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_voxels(self.voxels)
+        check_affine(self.affine_ras_mm)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """X, Y, Z: voxels along the three array axes."""
+        x, y, z = self.voxels.shape[:3]
+        return x, y, z
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Millimetres from one voxel to the next along the three array axes."""
+        return spacing_mm(self.affine_ras_mm)
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether this is a picture with three channels, X Y 1 3."""
+        return self.voxels.ndim == 4
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether this is one slice of 8-bit grey or colour, whose values run from 0 to 255."""
+        return self.voxels.dtype == np.uint8 and self.voxels.shape[2] == 1
+
+    def values(self, stored: np.ndarray) -> np.ndarray:
+        """Real values of any piece of `voxels`, a new float32 array of the same shape; NaN becomes background."""
+        values = stored.astype(np.float32)  # always a copy, and in the machine's byte order
+        if self.slope != 1.0:
+            values *= np.float32(self.slope)
+        if self.intercept != 0.0:
+            values += np.float32(self.intercept)
+        if self.non_finite_count:
+            values[~np.isfinite(values)] = self.background
+        return values
+
+
+def check_voxels(voxels: np.ndarray) -> None:
+    """Raise UnsupportedVolumeError unless the array is one volume of real numbers, or one colour picture."""
+    if voxels.dtype.kind == "c":
+        raise UnsupportedVolumeError("its voxels are complex numbers; save their magnitude instead")
+    if voxels.dtype.kind not in "uif":
+        raise UnsupportedVolumeError(
+            f"its voxels are not single numbers ({voxels.dtype}), as in an RGB image; save a grey-value volume"
+        )
+    is_colour_picture = voxels.ndim == 4 and voxels.shape[2:] == (1, 3)
+    if voxels.ndim != 3 and not is_colour_picture:
+        shape = " x ".join(str(length) for length in voxels.shape)
+        raise UnsupportedVolumeError(f"it has {voxels.ndim} dimensions ({shape}); save one 3-D volume of it")
+    if voxels.size == 0:
+        raise UnsupportedVolumeError("it holds no voxels")
+
+
+def count_non_finite(volume: Volume) -> Volume:
+    """The same volume with NaN and infinity counted and a background value for them.
+
+    Integers are not looked at; floating-point voxels are looked through one slice at a time and never copied.
+    """
+    if volume.voxels.dtype.kind != "f":
+        return volume
+    count, lowest = 0, np.inf
+    for k in range(volume.voxels.shape[2]):
+        values = volume.values(volume.voxels[:, :, k])
+        finite = np.isfinite(values)
+        count += values.size - int(np.count_nonzero(finite))
+        lowest = min(lowest, float(np.min(values, where=finite, initial=np.inf)))
+    background = lowest if np.isfinite(lowest) else 0.0
+    return replace(volume, non_finite_count=count, background=background)
+
+
+def without_trailing_axes(voxels: Any) -> Any:
+    """Drop axes of length one beyond the third, and add those missing to make three."""
+    shape = voxels.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return voxels.reshape(shape + (1,) * (3 - len(shape)))
