@@ -1,0 +1,290 @@
+"""Overlap and surface distance of a prediction and a reference: label by label, in 3-D, in millimetres.
+
+Dice and IoU count voxels. HD95 is the 95th percentile of the distances between the two surfaces, the larger
+of both directions; NSD is the share of both surfaces that lies within a tolerance of the other. Both come
+from MONAI with the voxel spacing; a volume of one slice is measured in its plane.
+
+Empty masks: where both are empty the label is right (Dice, IoU and NSD 1, HD95 0); where one is, Dice, IoU
+and NSD are 0 and HD95 has no value (NaN here, null in JSON).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool
+
+from sammed.errors import ConfigError
+from sammed_volumes.affine import corner_distance_voxels, spacing_mm
+from sammed_volumes.errors import GeometryMismatchError
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.slices import plan_slices
+
+# What a reader calls a label for which the file has no name ("5", "label 5", "Segment_5"): no name to match
+# by.
+_PLACEHOLDER_NAME = re.compile(r"(label|segment|class)?[ _-]*\d*", re.IGNORECASE)
+
+# As sammed_volumes.labels.check_same_grid: more than rounding in a header does, less than anyone can see.
+_GRID_TOLERANCE_VOXELS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Dice, IoU and NSD (0..1, more is better) and HD95 (mm, less is better); NaN where there is no value."""
+
+    dice: float
+    iou: float
+    hd95_mm: float
+    nsd: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """The scores under their names, None in place of NaN."""
+        values = {"dice": self.dice, "iou": self.iou, "hd95_mm": self.hd95_mm, "nsd": self.nsd}
+        return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScores:
+    """The scores of one label; `value` is the reference's, or the prediction's where only that has it."""
+
+    value: int
+    name: str
+    scores: Scores
+    only_in: Literal["prediction", "reference"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What `evaluate` measured. The mean weighs every label alike and leaves out HD95 that has no value."""
+
+    labels: tuple[LabelScores, ...]
+    mean: Scores
+    axis: int | None
+    excluded_slices: tuple[int, ...]
+    tolerance_mm: float
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed evaluate --json` prints: `labels: {VALUE: {name ...}}` and `mean: {...}`.
+
+        A label that only the prediction has, under a value that another label has in the reference, is keyed
+        `prediction:VALUE`.
+        """
+        labels: dict[str, object] = {}
+        for label in self.labels:
+            key = str(label.value)
+            if key in labels:
+                key = f"prediction:{label.value}"
+            labels[key] = {"name": label.name, **label.scores.to_json()}
+        return {"labels": labels, "mean": self.mean.to_json()}
+
+
+def dice(prediction: Bool[np.ndarray, "*axes"], reference: Bool[np.ndarray, "*axes"]) -> float:
+    """Twice the overlap over the sum of both masks, 0..1; 1 where both are empty.
+
+    >>> dice(np.array([True, True, False]), np.array([True, False, False]))
+    0.6666666666666666
+    """
+    total = int(np.count_nonzero(prediction)) + int(np.count_nonzero(reference))
+    if total == 0:
+        return 1.0
+    return 2.0 * int(np.count_nonzero(prediction & reference)) / total
+
+
+def evaluate(
+    prediction: LabelVolume,
+    reference: LabelVolume,
+    *,
+    exclude_slices: Collection[int] = (),
+    axis: int | None = None,
+    tolerance_mm: float = 1.0,
+) -> Evaluation:
+    """Compare two label volumes on one grid, label by label.
+
+    Only labels that the volumes list count. Two labels are the same when they have the same name (case
+    aside), or, where one of them has no name of its own, the same value; a label that only one volume has
+    is compared with nothing.
+
+    `exclude_slices` are indices along array `axis` (default: the axis `plan_slices` takes), such as the
+    slices the prediction was learned from. They are blanked in both volumes, so they add nothing to Dice
+    and IoU. For HD95 and NSD an object that runs through a blanked slice is cut there, in both volumes
+    alike: the cut faces count as surface.
+
+    `tolerance_mm` is the distance up to which NSD calls two surfaces the same.
+
+    Raises GeometryMismatchError for different grids, ConfigError for slices outside the volume, for an
+    exclusion that leaves no slice, and for a negative tolerance.
+    """
+    if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
+        raise ConfigError(f"The tolerance must be a distance of 0 mm or more, not {tolerance_mm}.")
+    _check_grids(prediction, reference)
+    excluded = tuple(sorted(set(exclude_slices)))
+    if excluded and axis is None:
+        axis = plan_slices(reference.shape, reference.affine_ras_mm).axis
+    kept = _kept_slices(reference.shape, axis, excluded)
+    spacing = spacing_mm(reference.affine_ras_mm)
+    rows = []
+    for ours, truth in _match(prediction.labels, reference.labels):
+        masks = (_mask(prediction, ours, axis, kept), _mask(reference, truth, axis, kept))
+        rows.append(_label_scores(ours, truth, _scores(*masks, spacing, tolerance_mm)))
+    return Evaluation(tuple(rows), _mean(row.scores for row in rows), axis, excluded, tolerance_mm)
+
+
+def _check_grids(prediction: LabelVolume, reference: LabelVolume) -> None:
+    grids = f"prediction {_grid_text(prediction)}, reference {_grid_text(reference)}"
+    if prediction.shape != reference.shape:
+        raise GeometryMismatchError(f"Prediction and reference have different shapes: {grids}.")
+    apart = corner_distance_voxels(reference.shape, reference.affine_ras_mm, prediction.affine_ras_mm)
+    if apart > _GRID_TOLERANCE_VOXELS:
+        raise GeometryMismatchError(
+            f"Prediction and reference lie on different grids, corners {apart:.3g} voxels apart: {grids}."
+        )
+
+
+def _grid_text(labels: LabelVolume) -> str:
+    rows = np.array2string(labels.affine_ras_mm[:3], precision=4, suppress_small=True, separator=" ")
+    return f"{labels.path or ''} shape {labels.shape}, affine {' '.join(rows.split())}".strip()
+
+
+def _kept_slices(
+    shape: tuple[int, ...], axis: int | None, excluded: tuple[int, ...]
+) -> Bool[np.ndarray, " n"] | None:
+    """Which slices along `axis` count; None where all do."""
+    if not excluded or axis is None:
+        return None
+    if axis not in (0, 1, 2):
+        raise ConfigError(f"The slice axis must be 0, 1 or 2, not {axis}.")
+    outside = [index for index in excluded if not 0 <= index < shape[axis]]
+    if outside:
+        raise ConfigError(
+            f"Slices {outside} are outside the volume: axis {axis} has slices 0 to {shape[axis] - 1}."
+        )
+    kept = np.ones(shape[axis], dtype=bool)
+    kept[list(excluded)] = False
+    if not kept.any():
+        raise ConfigError(
+            f"All {shape[axis]} slices along axis {axis} are excluded, so there is nothing to compare."
+        )
+    return kept
+
+
+def _match(ours: Sequence[Label], truth: Sequence[Label]) -> list[tuple[Label | None, Label | None]]:
+    """Pairs (prediction, reference), None for a partner that is missing; by name first, then by value."""
+    left = list(ours)
+    partners: dict[int, Label] = {}
+    for same in (_same_name, _same_value):
+        for label in truth:
+            found = next((one for one in left if label.value not in partners and same(one, label)), None)
+            if found is not None:
+                partners[label.value] = found
+                left.remove(found)
+    return [*((partners.get(label.value), label) for label in truth), *((label, None) for label in left)]
+
+
+def _same_name(one: Label, other: Label) -> bool:
+    return _real_name(one) == _real_name(other) != ""
+
+
+def _same_value(one: Label, other: Label) -> bool:
+    """Whether two labels have one value and are not told apart by names of their own."""
+    return one.value == other.value and not (_real_name(one) and _real_name(other))
+
+
+def _real_name(label: Label) -> str:
+    """The name to match by: "" where it says no more than the value."""
+    name = label.name.strip().casefold()
+    return "" if _PLACEHOLDER_NAME.fullmatch(name) else name
+
+
+def _mask(
+    labels: LabelVolume, label: Label | None, axis: int | None, kept: Bool[np.ndarray, " n"] | None
+) -> Bool[np.ndarray, "X Y Z"]:
+    if label is None:
+        return np.zeros(labels.shape, dtype=bool)
+    mask: Bool[np.ndarray, "X Y Z"] = labels.voxels == label.value
+    if kept is not None and axis is not None:
+        np.moveaxis(mask, axis, 0)[~kept] = False  # moveaxis is a view: this blanks the mask itself
+    return mask
+
+
+def _label_scores(ours: Label | None, truth: Label | None, scores: Scores) -> LabelScores:
+    if truth is None:
+        assert ours is not None  # a pair has at least one label
+        return LabelScores(ours.value, ours.name, scores, only_in="prediction")
+    if ours is None:
+        return LabelScores(truth.value, truth.name, scores, only_in="reference")
+    return LabelScores(truth.value, truth.name if _real_name(truth) else ours.name, scores)
+
+
+def _scores(
+    prediction: Bool[np.ndarray, "X Y Z"],
+    reference: Bool[np.ndarray, "X Y Z"],
+    spacing_mm: tuple[float, ...],
+    tolerance_mm: float,
+) -> Scores:
+    counts = int(np.count_nonzero(prediction)), int(np.count_nonzero(reference))
+    if 0 in counts:
+        both = counts == (0, 0)
+        return Scores(float(both), float(both), 0.0 if both else math.nan, float(both))
+    box = _bounding_box(prediction | reference)
+    overlap = dice(prediction[box], reference[box])
+    hd95_mm, nsd = _surface_scores(prediction, reference, box, spacing_mm, tolerance_mm)
+    return Scores(overlap, overlap / (2.0 - overlap), hd95_mm, nsd)
+
+
+def _bounding_box(mask: Bool[np.ndarray, "X Y Z"]) -> tuple[slice, ...]:
+    box = []
+    for axis in range(mask.ndim):
+        found = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box.append(slice(int(found[0]), int(found[-1]) + 1))
+    return tuple(box)
+
+
+def _surface_scores(
+    prediction: Bool[np.ndarray, "X Y Z"],
+    reference: Bool[np.ndarray, "X Y Z"],
+    box: tuple[slice, ...],
+    spacing_mm: tuple[float, ...],
+    tolerance_mm: float,
+) -> tuple[float, float]:
+    """HD95 in millimetres and NSD of two masks that both hold something."""
+    import torch
+    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+    from monai.metrics.surface_dice import compute_surface_dice
+
+    # A volume of one slice has no surface above and below: drop that axis and measure outlines.
+    flat = next((axis for axis, length in enumerate(reference.shape) if length == 1), None)
+    spacing = [length for axis, length in enumerate(spacing_mm) if axis != flat]
+    crops = [mask[box] if flat is None else mask[box].squeeze(axis=flat) for mask in (prediction, reference)]
+    ours, truth = (torch.from_numpy(np.ascontiguousarray(crop))[None, None] for crop in crops)  # 1 1 x y [z]
+    with warnings.catch_warnings():
+        # MONAI 1.5 and 1.6 warn about an argument that they pass themselves.
+        warnings.filterwarnings("ignore", message=r".*always_return_as_numpy", category=FutureWarning)
+        distance = compute_hausdorff_distance(
+            ours, truth, include_background=True, percentile=95, spacing=spacing
+        )
+        # use_subvoxels weighs each surface element with its area in mm2, as the definition of NSD does.
+        surface = compute_surface_dice(
+            ours, truth, [tolerance_mm], include_background=True, spacing=spacing, use_subvoxels=True
+        )
+    return float(distance), float(surface)
+
+
+def _mean(scores: Iterable[Scores]) -> Scores:
+    rows = list(scores)
+
+    def mean(values: Iterable[float]) -> float:
+        known = [value for value in values if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
+
+    return Scores(
+        mean(row.dice for row in rows),
+        mean(row.iou for row in rows),
+        mean(row.hd95_mm for row in rows),
+        mean(row.nsd for row in rows),
+    )
