@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.volume import Volume
 
@@ -15,8 +16,8 @@ AXIS_CODES = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1),
 class Phantom:
     """A body with three organs, and the truth about it.
 
-    Values (CT): air -1000, body 0, lung -700, heart 150, tumour 400. Labels: 1 lung, 2 heart, 4 tumour (3 is left out
-    on purpose). `volumes_mm3` are those of the ellipsoids, which the voxels only approach.
+    Values (CT): air -1000, body 0, lung -700, heart 150, tumour 400. Labels: 1 lung, 2 heart, 4 tumour (3 is
+    left out on purpose). `volumes_mm3` are those of the ellipsoids, which the voxels only approach.
     """
 
     volume: Volume
@@ -39,7 +40,8 @@ def affine_for(
     return affine
 
 
-# Organ: centre and radii as parts of the field of view along right, anterior, superior; CT value; MRI value; label.
+# Organ: centre and radii as parts of the field of view along right, anterior, superior; CT value; MRI value;
+# label.
 _ORGANS = (
     ("body", (0.5, 0.5, 0.5), (0.45, 0.42, 0.47), 0, 300, 0),
     ("lung", (0.3, 0.55, 0.5), (0.13, 0.22, 0.3), -700, 60, 1),

@@ -53,7 +53,7 @@ def apply_affine(affine: Float[np.ndarray, "4 4"], points: np.ndarray) -> np.nda
 def corner_distance_voxels(
     shape: tuple[int, ...], first_ras_mm: Float[np.ndarray, "4 4"], second_ras_mm: Float[np.ndarray, "4 4"]
 ) -> float:
-    """Largest distance between the same corner of two grids, in edges of the first grid's smallest voxel edge."""
+    """Largest distance between the same corner of two grids, in the first grid's shortest voxel edges."""
     last = np.array(shape[:3], dtype=float) - 1
     corners = np.array(np.meshgrid(*[(0.0, end) for end in last])).reshape(3, 8).T  # 8 3
     apart = apply_affine(first_ras_mm, corners) - apply_affine(second_ras_mm, corners)

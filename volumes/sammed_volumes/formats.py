@@ -1,57 +1,215 @@
-"""Reading and writing volumes by the format that a path's ending names."""
+"""Formats: volumes and label volumes by what a path's ending names.
 
+The readers below this module state a fact ("it is cut short"); the file and the start of the sentence are
+added here.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sammed_volumes.errors import UnreadableVolumeError, VolumeError
-from sammed_volumes.labels import LabelVolume, complete_labels
+import numpy as np
+
+from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.dicom import read_series
+from sammed_volumes.errors import OutputError, UnreadableVolumeError, UnsupportedVolumeError, VolumeError
+from sammed_volumes.images import read_picture
+from sammed_volumes.labels import Label, LabelVolume, check_same_grid, complete_labels, smallest_unsigned
+from sammed_volumes.metaimage import itk_header, read_metaimage, write_metaimage
 from sammed_volumes.nifti import read_nifti, write_nifti
-from sammed_volumes.nrrd import read_nrrd
-from sammed_volumes.volume import Volume, count_non_finite
+from sammed_volumes.nrrd import read_nrrd, read_nrrd_image, write_nrrd
+from sammed_volumes.segments import labels_of, merge_layers, pairs_of, segments_of
+from sammed_volumes.sidecar import check_is_ours, read_sidecar, says_the_same, write_sidecar
+from sammed_volumes.volume import ItkHeader, NiftiHeader, NrrdHeader, Volume, count_non_finite
+from sammed_volumes.whole_numbers import whole_numbers
+
+# A longer ending comes before the shorter one that it ends in.
+_READERS: dict[str, Callable[[Path], Volume]] = {
+    ".nii.gz": read_nifti,
+    ".nii": read_nifti,
+    ".seg.nrrd": read_nrrd,
+    ".nrrd": read_nrrd,
+    ".nhdr": read_nrrd,
+    ".mha": read_metaimage,
+    ".mhd": read_metaimage,
+    ".png": read_picture,
+    ".jpg": read_picture,
+    ".jpeg": read_picture,
+    ".tif": read_picture,
+    ".tiff": read_picture,
+}
+
+VOLUME_SUFFIXES = tuple(_READERS)
+"""Endings of the files that `read_volume` and `read_labels` read; a folder is read as a DICOM series."""
 
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
-VOLUME_SUFFIXES = (*LABEL_SUFFIXES, ".nhdr", ".mhd", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+"""Endings of the files that `write_labels` writes, the default first."""
 
-
-def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
-    path = Path(path)
-    suffix = suffix_of(path)
-    if suffix in (".nii", ".nii.gz"):
-        volume = read_nifti(path)
-    elif suffix in (".nrrd", ".seg.nrrd", ".nhdr"):
-        volume = read_nrrd(path)
-    else:
-        raise UnreadableVolumeError(f"{path}: unknown ending")
-    return count_non_finite(volume)
+_NRRD_SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr")
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 def suffix_of(path: str | Path) -> str:
+    """The ending that names a path's format, in lower case; "" where it names none.
+
+    >>> suffix_of("scans/Anna.SEG.NRRD")
+    '.seg.nrrd'
+    """
     name = Path(path).name.lower()
-    return next((s for s in VOLUME_SUFFIXES if name.endswith(s)), "")
+    return next((suffix for suffix in VOLUME_SUFFIXES if name.endswith(suffix)), "")
 
 
 def strip_suffix(path: str | Path) -> str:
+    """A file's name without its folder and the ending that names its format.
+
+    >>> strip_suffix("scans/anna.v2.nii.gz")
+    'anna.v2'
+    """
     name = Path(path).name
-    suffix = suffix_of(name)
-    return name[: -len(suffix)] if suffix else name
+    return name[: len(name) - len(suffix_of(name))]
+
+
+def sidecar_path(path: str | Path) -> Path:
+    """Where the names of a label volume stand if its format has no place for them."""
+    return Path(path).with_name(f"{strip_suffix(path)}.json")
+
+
+def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
+    """Read a file, or a folder with a DICOM series; voxels stay as stored.
+
+    `series` chooses among several series in a folder, by UID or by the number that the error lists. NaN and
+    infinity are counted in `Volume.non_finite_count`. Raises VolumeError: unreadable, 4-D, RGB, complex,
+    singular affine.
+    """
+    path = Path(path)
+    with _naming(path, "a volume"):
+        _check_there(path)
+        volume = read_series(path, series) if path.is_dir() else _READERS[_known_suffix(path)](path)
+        return count_non_finite(volume)
 
 
 def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
-    import numpy as np
+    """Read a label volume from any format that `read_volume` reads; values stay as in the file.
 
-    volume = read_volume(path)
-    v = volume.voxels
-    u = v.astype(np.min_scalar_type(int(v.max())))
-    return LabelVolume(u, volume.affine_ras_mm, complete_labels(u, ()), volume.path)
+    Names and colours come from the segments of a NRRD, else from a JSON file beside it, else are
+    `label_<value>`. Segments that overlap are refused, or with `flatten` the later one wins. Raises
+    LabelError for fractional and negative values; a volume without any label is read
+    (`LabelVolume.is_empty`).
+    """
+    path = Path(path)
+    with _naming(path, "labels"):
+        _check_there(path)
+        if path.is_dir():
+            raise UnreadableVolumeError("it is a folder; give a file")
+        suffix = _known_suffix(path)
+        if suffix in _NRRD_SUFFIXES:
+            return _read_nrrd_labels(path, flatten)
+        is_picture = suffix in _PICTURE_SUFFIXES
+        volume = read_picture(path, keep_indices=True) if is_picture else _READERS[suffix](path)
+        voxels = whole_numbers(volume)
+        return _label_volume(voxels, volume.affine_ras_mm, read_sidecar(sidecar_path(path)), path)
 
 
 def write_labels(
     labels: LabelVolume, path: str | Path, *, like: Volume, overwrite: bool = False
 ) -> tuple[Path, ...]:
-    from sammed_volumes.volume import NiftiHeader
+    """Write labels on the grid of the volume `like`; returns the label file and the sidecar, if any.
 
+    The header repeats that of `like` bit for bit where it is of the same format. The type is the smallest
+    unsigned integer that holds every label. A file appears whole or not at all; OutputError where one
+    exists already and `overwrite` is False, or the system refuses.
+    """
     path = Path(path)
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise VolumeError("soon")
-    header = like.header if isinstance(like.header, NiftiHeader) else None
-    write_nifti(labels.voxels, like.affine_ras_mm, path, header)
-    return (path,)
+    suffix = suffix_of(path)
+    if suffix not in LABEL_SUFFIXES:
+        raise OutputError(f"{path} can't be written: labels go into {', '.join(LABEL_SUFFIXES)}.")
+    check_same_grid(like, labels)
+    voxels = _narrowed(labels)
+    if suffix in _NRRD_SUFFIXES:
+        with atomic_file(path, suffix, overwrite=overwrite) as partial:
+            _write_voxels(voxels, partial, suffix, like, labels.labels)
+        return (path,)
+    return _write_with_sidecar(voxels, path, suffix, like, labels.labels, overwrite=overwrite)
+
+
+def _write_with_sidecar(
+    voxels: np.ndarray, path: Path, suffix: str, like: Volume, named: Sequence[Label], *, overwrite: bool
+) -> tuple[Path, ...]:
+    names_path = sidecar_path(path)
+    if overwrite:
+        check_is_ours(names_path)
+    # A label volume of another format beside it may have left the very same names.
+    may_replace = overwrite or says_the_same(names_path, named)
+    with ExitStack() as files:
+        # Left in reverse: the names are in place before the labels are.
+        partial = files.enter_context(atomic_file(path, suffix, overwrite=overwrite))
+        partial_names = files.enter_context(atomic_file(names_path, ".json", overwrite=may_replace))
+        _write_voxels(voxels, partial, suffix, like, named)
+        write_sidecar(named, partial_names)
+    return path, names_path
+
+
+def _write_voxels(voxels: np.ndarray, path: Path, suffix: str, like: Volume, named: Sequence[Label]) -> None:
+    affine_ras_mm, header = like.affine_ras_mm, like.header
+    if suffix in (".nii", ".nii.gz"):
+        write_nifti(voxels, affine_ras_mm, path, header if isinstance(header, NiftiHeader) else None)
+    elif suffix == ".mha":
+        write_metaimage(voxels, path, header if isinstance(header, ItkHeader) else itk_header(affine_ras_mm))
+    else:
+        nrrd_header = header if isinstance(header, NrrdHeader) else None
+        write_nrrd(voxels, affine_ras_mm, path, nrrd_header, pairs_of(named, voxels.shape))
+
+
+def _read_nrrd_labels(path: Path, flatten: bool) -> LabelVolume:
+    image = read_nrrd_image(path)
+    segments = segments_of(image.pairs)
+    if image.list_axis is not None and segments:
+        layers = np.moveaxis(image.voxels, image.list_axis, 0)  # L X Y Z
+        voxels, named = merge_layers(layers, segments, flatten=flatten)
+        return _label_volume(voxels, image.affine_ras_mm, named, path)
+    volume = image.as_volume(path)
+    named = labels_of(segments) or read_sidecar(sidecar_path(path))
+    return _label_volume(whole_numbers(volume), volume.affine_ras_mm, named, path)
+
+
+def _label_volume(
+    voxels: np.ndarray, affine_ras_mm: np.ndarray, named: Sequence[Label], path: Path
+) -> LabelVolume:
+    return LabelVolume(voxels, affine_ras_mm, complete_labels(voxels, named), path)
+
+
+def _narrowed(labels: LabelVolume) -> np.ndarray:
+    highest = max([int(labels.voxels.max()), *(label.value for label in labels.labels)])
+    return labels.voxels.astype(smallest_unsigned(highest), copy=False)
+
+
+def _check_there(path: Path) -> None:
+    if not path.exists():
+        raise UnreadableVolumeError("there is no such file or folder")
+    if path.is_file() and path.stat().st_size == 0:
+        raise UnreadableVolumeError("it is empty (0 bytes); copy or export it again")
+
+
+def _known_suffix(path: Path) -> str:
+    suffix = suffix_of(path)
+    if suffix:
+        return suffix
+    if path.suffix.lower() in (".dcm", ".ima"):
+        raise UnsupportedVolumeError(
+            "it is one file of a DICOM series; give the folder that holds the series"
+        )
+    raise UnsupportedVolumeError(
+        f"its name ends in none of {', '.join(VOLUME_SUFFIXES)}; rename or convert it"
+    )
+
+
+@contextmanager
+def _naming(path: Path, what: str) -> Iterator[None]:
+    """Put the file's name before the fact that a reader states."""
+    try:
+        yield
+    except VolumeError as error:
+        raise type(error)(f"{path} can't be read as {what}: {error}.") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}.") from error

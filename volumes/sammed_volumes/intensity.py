@@ -1,9 +1,9 @@
 """Intensity: which range of a volume's values the backbone gets to see, as 0 to 1.
 
-A window in Hounsfield units ("hu") or plain values ("value") is the same range in every volume. A "percentile" window
-is a range of percentiles of the values inside the body, so that it also fits an MRI scanner with another scale.
-Everything that is estimated is estimated from the canonical stack, so that one anatomy gets one window however its
-array is stored.
+A window in Hounsfield units ("hu") or plain values ("value") is the same range in every volume. A
+"percentile" window is a range of percentiles of the values inside the body, so that it also fits an MRI
+scanner with another scale. Everything that is estimated is estimated from the canonical stack, so that one
+anatomy gets one window however its array is stored.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,13 @@ from jaxtyping import Bool, Float, Shaped
 from scipy import ndimage
 
 from sammed_volumes.errors import WindowError
-from sammed_volumes.labels import planes
 from sammed_volumes.slices import Slicing, plan_slices
-from sammed_volumes.volume import Volume
+from sammed_volumes.volume import Volume, planes
 
 Unit = Literal["hu", "value", "percentile"]
 
 AIR_HU = -1024.0
-"""The lowest value of a CT that means anything; scanners write -2000, -3024 and the like outside the scan circle."""
+"""The lowest value of a CT that means anything; outside the scan circle stand -2000, -3024 and the like."""
 
 _OUTSIDE_SCAN_HU = -1200.0  # below any air, above any padding
 _DENSEST_HU = 3071.0  # the highest value of 12 bits at an offset of -1024
@@ -29,8 +28,9 @@ _DENSEST_HU = 3071.0  # the highest value of 12 bits at an offset of -1024
 # A volume is looked at through at most this many voxels, spread evenly.
 _SAMPLES = 200_000
 
-# The body is brighter than a tenth of the way from the 2nd to the 98th percentile: low enough to keep dark tissue
-# where there is no air in the picture at all (Smith 2002, BET, uses the same rule for its "robust range").
+# The body is brighter than a tenth of the way from the 2nd to the 98th percentile: low enough to keep dark
+# tissue where there is no air in the picture at all (Smith 2002, BET, uses the same rule for its "robust
+# range").
 _BODY_FRACTION = 0.1
 
 # What an MRI shows by default: all but the extreme half percent at either end.
@@ -48,8 +48,8 @@ _LEAST_MARGIN_HU = 100.0
 class Window:
     """A range of intensities that is shown as 0 to 1.
 
-    `low` and `high` are Hounsfield units ("hu"), plain values ("value"), or percentiles 0..100 of the values inside the
-    body ("percentile").
+    `low` and `high` are Hounsfield units ("hu"), plain values ("value"), or percentiles 0..100 of the values
+    inside the body ("percentile").
     """
 
     low: float
@@ -99,10 +99,10 @@ def parse_window(text: str) -> Window | None:
 
 
 def is_ct(volume: Volume) -> bool:
-    """Whether the values are Hounsfield units: DICOM's modality says so, or, without one, the values look like it.
+    """Whether the values are Hounsfield units: DICOM's modality says so, or else they look like it.
 
-    They do where some are air (below -500), a fair part is soft tissue or fat (-200 to 250), and none is beyond
-    what 16 bits of HU hold. Values outside the scan circle are not looked at.
+    They do where some are air (below -500), a fair part is soft tissue or fat (-200 to 250), and none is
+    beyond what 16 bits of HU hold. Values outside the scan circle are not looked at.
     """
     if volume.modality is not None:
         return volume.modality.upper() == "CT"
@@ -143,10 +143,10 @@ def default_window(volume: Volume) -> Window:
 
 
 def auto_window(volume: Volume, slicing: Slicing, region: Bool[np.ndarray, "S H W"] | None) -> Window:
-    """The window that suits the annotated `region`: its own range with margins, as far as its neighbourhood reaches.
+    """The window that suits the annotated `region`: its own range with margins.
 
-    In CT the answer is in HU, in MRI in percentiles of the body. An 8-bit picture always gets 0..255, and so does
-    `default_window` decide where the region is None or empty.
+    In CT the answer is in HU, in MRI in percentiles of the body. An 8-bit picture always gets 0..255, and so
+    does `default_window` decide where the region is None or empty.
     """
     if volume.is_picture or region is None or not region.any():
         return default_window(volume)
@@ -157,7 +157,7 @@ def auto_window(volume: Volume, slicing: Slicing, region: Bool[np.ndarray, "S H 
 
 
 def apply(values: Shaped[np.ndarray, "H W *C"], low: float, high: float) -> Float[np.ndarray, "H W *C"]:
-    """Values as float32 0..1: `low` and below 0, `high` and above 1. A window without width gives zeros; so does NaN."""
+    """Values as float32 0..1, clipped: `low` is 0, `high` is 1; NaN, and a window without width, give 0."""
     if not high > low:
         return np.zeros(values.shape, dtype=np.float32)
     scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
@@ -168,7 +168,8 @@ def apply(values: Shaped[np.ndarray, "H W *C"], low: float, high: float) -> Floa
 def sample_values(volume: Volume, slicing: Slicing) -> Float[np.ndarray, " N"]:
     """At most about 200,000 values of the volume, spread evenly over the stack, in float32."""
     stack = slicing.to_stack(volume.voxels)
-    # One step for all three axes would starve a flat volume of slices: take up to 32 slices, then thin their pixels.
+    # One step for all three axes would starve a flat volume of slices: take up to 32 slices, then thin their
+    # pixels.
     slice_step = -(-slicing.count // 32)
     pixels = stack[::slice_step].size
     pixel_step = max(1, int(np.ceil(np.sqrt(pixels / _SAMPLES))))
@@ -185,7 +186,7 @@ def _body_values(volume: Volume, slicing: Slicing) -> np.ndarray:
 
 
 def _region_values(volume: Volume, slicing: Slicing, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values in the region, and in the region with its neighbourhood, from every slice that has some of it."""
+    """Values in the region, and in it with its neighbourhood, from every slice that has some of it."""
     stack = slicing.to_stack(volume.voxels)
     inside, around = [], []
     for index in np.flatnonzero(region.any(axis=(1, 2))):
@@ -209,13 +210,14 @@ def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray)
     low, high = _widened(inside, around, 0.0)
     ranks = np.searchsorted(np.sort(body), (low, high)) / body.size * 100
     low_rank, high_rank = float(ranks[0]), float(ranks[1])
-    # The extremes of an MRI are noise and vessels; a window narrower than a tenth of the body would show noise.
+    # The extremes of an MRI are noise and vessels; a window narrower than a tenth of the body would show
+    # noise.
     low_rank, high_rank = min(low_rank, 90.0), min(high_rank, 99.9)
     return Window(round(low_rank, 2), round(max(high_rank, low_rank + 9.9), 2), "percentile")
 
 
 def _widened(inside: np.ndarray, around: np.ndarray, least_margin: float) -> tuple[float, float]:
-    """The region's robust range with a margin on both sides, no further than the neighbourhood's robust range."""
+    """The region's robust range with margins, no further than the neighbourhood's robust range."""
     low, high = np.percentile(inside, (1, 99))
     margin = max(_MARGIN * (high - low), least_margin)
     lowest, highest = np.percentile(around, (0.5, 99.5))

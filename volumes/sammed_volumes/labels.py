@@ -1,7 +1,7 @@
 """Label volumes: whole numbers on a volume's grid, each with a name and a colour."""
 
 import colorsys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from sammed_volumes.affine import corner_distance_voxels
 from sammed_volumes.errors import GeometryMismatchError, LabelError
-from sammed_volumes.volume import Volume
+from sammed_volumes.volume import Volume, planes
 
-# Two grids are one while no corner is further off than this part of the smallest voxel edge: more than rounding in
-# a header ever does, less than anyone can see.
+# Two grids are one while no corner is further off than this part of the smallest voxel edge: more than
+# rounding in a header ever does, less than anyone can see.
 _GRID_TOLERANCE_VOXELS = 0.05
 
 # The hue turns by the golden angle from one label to the next, so that any run of neighbours differs well.
@@ -78,16 +78,16 @@ class LabelVolume:
         return {label.value: counts.get(label.value, 0) for label in self.labels}
 
     def select(self, names_or_values: Iterable[str | int]) -> tuple[Label, ...]:
-        """The labels asked for by name or value ("liver", 6, "6"), in the order asked; LabelError if one is not there."""
+        """The labels asked for, by name or value ("liver", 6, "6"); LabelError if one is not there."""
         return tuple(dict.fromkeys(self._find(wanted) for wanted in names_or_values))
 
     def _find(self, wanted: str | int) -> Label:
-        for label in self.labels:
-            if wanted in (label.name, label.value) or wanted == str(label.value):
-                return label
+        found = [label for label in self.labels if wanted in (label.name, label.value, str(label.value))]
+        if len(found) == 1:
+            return found[0]
         known = ", ".join(f"{label.name} ({label.value})" for label in self.labels) or "none"
-        place = f"{self.path} has" if self.path else "There is"
-        raise LabelError(f"{place} no label {wanted!r}; its labels are: {known}.")
+        fact = f"{len(found)} labels {wanted!r}, choose by value" if found else f"no label {wanted!r}"
+        raise LabelError(f"{self.path or 'The label volume'} has {fact}; its labels are: {known}.")
 
 
 def default_label(value: int) -> Label:
@@ -117,13 +117,6 @@ def complete_labels(voxels: np.ndarray, named: Sequence[Label]) -> tuple[Label, 
     return tuple(by_value[value] for value in sorted(by_value))
 
 
-def planes(voxels: np.ndarray) -> Iterator[np.ndarray]:
-    """The planes of a volume one after another along the axis that is slowest in memory, so that reading is in order."""
-    slowest = int(np.argmax(np.abs(voxels.strides)))
-    for index in range(voxels.shape[slowest]):
-        yield np.moveaxis(voxels, slowest, 0)[index]
-
-
 def count_values(voxels: np.ndarray) -> dict[int, int]:
     """How often each value of an integer array occurs; never sorts or copies more than one plane."""
     counts: dict[int, int] = {}
@@ -149,10 +142,11 @@ def check_same_grid(volume: Volume, labels: LabelVolume) -> None:
         distance = corner_distance_voxels(volume.shape, volume.affine_ras_mm, labels.affine_ras_mm)
         if distance <= _GRID_TOLERANCE_VOXELS:
             return
+    theirs = _grid_text(labels.shape, labels.affine_ras_mm)
+    expected = _grid_text(volume.shape, volume.affine_ras_mm)
     raise GeometryMismatchError(
-        f"{labels.path or 'The labels'} are not on the grid of {volume.path or 'the volume'}: "
-        f"{_grid_text(labels.shape, labels.affine_ras_mm)} against {_grid_text(volume.shape, volume.affine_ras_mm)}; "
-        "resample the labels onto the volume."
+        f"{labels.path or 'The label volume'} is not on the grid of {volume.path or 'the volume'}: "
+        f"{theirs} against {expected}; resample the labels onto the volume."
     )
 
 

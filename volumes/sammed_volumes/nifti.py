@@ -8,20 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from sammed_volumes.errors import UnreadableVolumeError
-from sammed_volumes.volume import NiftiHeader, Volume, without_trailing_axes
+from sammed_volumes.errors import UnreadableVolumeError, VolumeError
+from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, three_axes
 
 _XFORM_SCANNER = 1  # NIfTI's code for coordinates of the scanner
-_LARGEST_NIFTI1 = 32767  # NIfTI-1 counts the voxels along an axis in 16 bits
+# NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimetres as float32, whose steps at 300 mm are
+# 3e-5 mm. NIfTI-2, which every current reader knows, is written where that is too coarse.
+_LARGEST_NIFTI1 = 32767
+_ROUNDING_MM = 1e-5
 
 
 def read_nifti(path: Path) -> Volume:
     """Read a volume: a memory map of a `.nii`, an array of the stored type of a `.nii.gz`."""
     with _plain_errors(), _silence():
         image = _load(path)
+        check_numbers(image.get_data_dtype())  # before megabytes of something else are read
         stored = image.dataobj.get_unscaled()
     return Volume(
-        voxels=without_trailing_axes(stored),
+        voxels=three_axes(stored),
         affine_ras_mm=np.asarray(image.affine, dtype=np.float64),
         slope=float(image.dataobj.slope),
         intercept=float(image.dataobj.inter),
@@ -36,8 +40,7 @@ def write_nifti(
     voxels: np.ndarray, affine_ras_mm: np.ndarray, path: Path, header: NiftiHeader | None
 ) -> None:
     """Write unsigned whole numbers: with `header` on exactly its grid, else on the affine's."""
-    import nibabel
-
+    nibabel = _nibabel()
     filled = _placed_header(voxels, affine_ras_mm) if header is None else _copied_header(header)
     filled.set_data_dtype(voxels.dtype)
     filled.set_slope_inter(1, 0)
@@ -52,17 +55,14 @@ def write_nifti(
 
 
 def _copied_header(header: NiftiHeader) -> Any:
-    import nibabel
-
+    nibabel = _nibabel()
     header_class = nibabel.Nifti1Header if header.version == 1 else nibabel.Nifti2Header
     return header_class(header.block, check=False).as_byteswapped("<")
 
 
 def _placed_header(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> Any:
-    import nibabel
-
-    header_class = nibabel.Nifti1Header if max(voxels.shape) <= _LARGEST_NIFTI1 else nibabel.Nifti2Header
-    header = header_class()
+    nibabel = _nibabel()
+    header = nibabel.Nifti1Header() if _fits_nifti1(voxels, affine_ras_mm) else nibabel.Nifti2Header()
     header.set_data_shape(voxels.shape)
     header.set_xyzt_units("mm")
     header.set_sform(affine_ras_mm, _XFORM_SCANNER)
@@ -71,15 +71,26 @@ def _placed_header(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> Any:
     return header
 
 
+def _fits_nifti1(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> bool:
+    rounded = affine_ras_mm.astype(np.float32)
+    return max(voxels.shape) <= _LARGEST_NIFTI1 and bool(np.abs(rounded - affine_ras_mm).max() < _ROUNDING_MM)
+
+
 def _is_sheared(affine_ras_mm: np.ndarray) -> bool:
     directions = affine_ras_mm[:3, :3] / np.linalg.norm(affine_ras_mm[:3, :3], axis=0)
     return not np.allclose(directions.T @ directions, np.eye(3), atol=1e-5)
 
 
 def _load(path: Path) -> Any:
+    nibabel = _nibabel()
+    return nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
+
+
+def _nibabel() -> Any:
+    """nibabel, imported when a file is read: `sammed --help` needs no file."""
     import nibabel
 
-    return nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
+    return nibabel
 
 
 @contextmanager
@@ -98,7 +109,11 @@ def _plain_errors() -> Iterator[None]:
 
     try:
         yield
+    except VolumeError:
+        raise
     except (EOFError, zlib.error) as error:
-        raise UnreadableVolumeError("it is cut short or damaged") from error
+        raise UnreadableVolumeError("it is cut short or damaged; copy or export it again") from error
     except (ImageFileError, HeaderDataError, OSError, ValueError) as error:
-        raise UnreadableVolumeError(f"it is no whole NIfTI file ({error})") from error
+        raise UnreadableVolumeError(
+            f"it is no whole NIfTI file ({error}); copy or export it again"
+        ) from error

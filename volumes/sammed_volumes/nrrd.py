@@ -1,7 +1,8 @@
 """NRRD, attached (`.nrrd`, `.seg.nrrd`) and detached (`.nhdr`), read through pynrrd.
 
-The header lines are decoded here as UTF-8, because pynrrd drops every letter that is not ASCII and Slicer's segment
-names have them. For the same reason the writer is our own; it also writes no date, so that equal volumes give equal files.
+The header lines are decoded here as UTF-8, because pynrrd drops every letter that is not ASCII and Slicer's
+segment names have them. For the same reason the writer is our own; it also writes no date, so that equal
+volumes give equal files.
 """
 
 import re
@@ -15,7 +16,7 @@ import numpy as np
 
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
-from sammed_volumes.volume import NrrdHeader, Volume
+from sammed_volumes.volume import NrrdHeader, Volume, three_axes
 
 _PLACING_FIELDS = (
     "space",
@@ -25,6 +26,8 @@ _PLACING_FIELDS = (
     "space origin",
     "measurement frame",
 )
+_FIELD = re.compile(r"([^#:][^:]*): (.*)")
+_PAIR = re.compile(r"([^#:][^:]*):=(.*)")
 _LPS, _RAS, _LAS = "left-posterior-superior", "right-anterior-superior", "left-anterior-superior"
 _SPACES = {_LPS: _LPS, "lps": _LPS, _RAS: _RAS, "ras": _RAS, _LAS: _LAS, "las": _LAS}
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
@@ -33,19 +36,29 @@ _CHUNK_BYTES = 1 << 24
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NrrdImage:
-    """What a NRRD file holds: the array as stored, first index fastest, its header, and its key/value pairs."""
+    """What a NRRD file holds.
+
+    `voxels` is the array as stored, first index fastest; `list_axis` is its axis that is not one of space, if
+    any, and the affine is that of the others. `header` is None where there is such an axis.
+    """
 
     voxels: np.ndarray
     affine_ras_mm: np.ndarray
-    header: NrrdHeader
+    header: NrrdHeader | None
     pairs: Mapping[str, str]
+    list_axis: int | None
+
+    def as_volume(self, path: Path) -> Volume:
+        """The one volume that the file holds; UnsupportedVolumeError if it is not one."""
+        voxels = self.voxels
+        if self.list_axis is not None:
+            voxels = np.moveaxis(voxels, self.list_axis, -1)  # X Y Z L, of which three_axes takes L = 1 only
+        return Volume(three_axes(voxels), self.affine_ras_mm, header=self.header, path=path)
 
 
 def read_nrrd(path: Path) -> Volume:
     """Read a volume."""
-    image = read_nrrd_image(path)
-    voxels = image.voxels[:, :, np.newaxis] if image.voxels.ndim == 2 else image.voxels
-    return Volume(voxels=voxels, affine_ras_mm=image.affine_ras_mm, header=image.header, path=path)
+    return read_nrrd_image(path).as_volume(path)
 
 
 def read_nrrd_image(path: Path) -> NrrdImage:
@@ -57,11 +70,13 @@ def read_nrrd_image(path: Path) -> NrrdImage:
             lines = _header_lines(file)
             header = nrrd.read_header(lines)
             voxels = nrrd.read_data(header, file, str(path))
+    except UnreadableVolumeError:
+        raise
     except (nrrd.NRRDError, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
-        raise UnreadableVolumeError(f"it is no whole NRRD file ({error})") from error
-    text = _fields(lines)
-    placing = NrrdHeader(tuple((name, text[name]) for name in _PLACING_FIELDS if name in text))
-    return NrrdImage(voxels, _affine(header), placing, _pairs(lines))
+        raise UnreadableVolumeError(f"it is no whole NRRD file ({error}); copy or export it again") from error
+    list_axis = _list_axis(header)
+    placing = _placing_fields(lines) if list_axis is None else None
+    return NrrdImage(voxels, _affine(header), placing, _matches(lines, _PAIR), list_axis)
 
 
 def write_nrrd(
@@ -72,29 +87,30 @@ def write_nrrd(
     pairs: Mapping[str, str],
 ) -> None:
     """Write whole numbers X Y Z, gzip inside: with `header` on exactly its grid, else on the affine's."""
-    fields = _placed_fields(affine_ras_mm) if header is None else header.fields
-    # A picture stored with two axes goes back as two.
+    fields = dict(_placed_fields(affine_ras_mm) if header is None else header.fields)
     axes = _stored_axes(fields, voxels)
+    space: dict[str, str] = {
+        name: fields.pop(name) for name in ("space", "space dimension") if name in fields
+    }
     lines = [
         "NRRD0005",
         f"type: {voxels.dtype.name}",
         f"dimension: {axes}",
-        *(f"{name}: {value}" for name, value in fields if name in ("space", "space dimension")),
+        *_lines(space),
         f"sizes: {' '.join(str(length) for length in voxels.shape[:axes])}",
-        *(f"{name}: {value}" for name, value in fields if name == "space directions"),
         f"kinds: {' '.join(['domain'] * axes)}",
         *(["endian: little"] if voxels.dtype.itemsize > 1 else []),
         "encoding: gzip",
-        *(
-            f"{name}: {value}"
-            for name, value in fields
-            if name not in ("space", "space dimension", "space directions")
-        ),
+        *_lines(fields),
         *(f"{key}:={_one_line(value)}" for key, value in pairs.items()),
     ]
     with path.open("wb") as file:
         file.write(("\n".join(lines) + "\n\n").encode())
         _write_gzip(voxels.astype(voxels.dtype.newbyteorder("<"), copy=False), file)
+
+
+def _lines(fields: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {value}" for name, value in fields.items()]
 
 
 def _write_gzip(voxels: np.ndarray, file: BinaryIO) -> None:
@@ -118,13 +134,13 @@ def _header_lines(file: BinaryIO) -> list[str]:
     return lines
 
 
-def _fields(lines: list[str]) -> dict[str, str]:
-    matches = (re.match(r"([^#:][^:]*): (.*)", line) for line in lines[1:])
-    return {match[1].strip(): match[2].strip() for match in matches if match}
+def _placing_fields(lines: list[str]) -> NrrdHeader:
+    text = _matches(lines, _FIELD)
+    return NrrdHeader(tuple((name, text[name]) for name in _PLACING_FIELDS if name in text))
 
 
-def _pairs(lines: list[str]) -> dict[str, str]:
-    matches = (re.match(r"([^#:][^:]*):=(.*)", line) for line in lines[1:])
+def _matches(lines: list[str], pattern: re.Pattern[str]) -> dict[str, str]:
+    matches = (pattern.match(line) for line in lines[1:])
     return {match[1].strip(): match[2].strip() for match in matches if match}
 
 
@@ -142,13 +158,21 @@ def _affine(header: Mapping[str, Any]) -> np.ndarray:
     return _to_ras(matrix, header)
 
 
+def _list_axis(header: Mapping[str, Any]) -> int | None:
+    """The axis of an image with four that is not one of space: that without a direction."""
+    if header["dimension"] != 4 or "space directions" not in header:
+        return None
+    without = [axis for axis, row in enumerate(header["space directions"]) if np.isnan(row).any()]
+    return without[0] if len(without) == 1 else None
+
+
 def _directions(header: Mapping[str, Any]) -> np.ndarray:
     """Rows: the step in space along each space axis of the array."""
     if "space directions" in header:
-        rows = [row for row in header["space directions"] if row is not None and not np.isnan(row).any()]
-        return np.asarray(rows, dtype=np.float64)
-    spacings = np.asarray(header.get("spacings", np.ones(header["dimension"])), dtype=np.float64)
-    return np.diag(np.where(np.isnan(spacings), 1.0, spacings)[-3:])
+        rows = np.asarray(header["space directions"], dtype=np.float64)
+        return rows[~np.isnan(rows).any(axis=1)][:3]
+    spacings = np.asarray(header.get("spacings", np.ones(header["dimension"])), dtype=np.float64)[:3]
+    return np.diag(np.where(np.isnan(spacings), 1.0, spacings))
 
 
 def _to_ras(matrix: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
@@ -157,7 +181,7 @@ def _to_ras(matrix: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
     if space is None:
         raise UnsupportedVolumeError(f"its NRRD space is {name!r}; save it in {_LPS} or {_RAS}")
     if space == _LAS:
-        return np.diag([-1.0, 1.0, 1.0, 1.0]) @ matrix + 0.0
+        return np.asarray(np.diag([-1.0, 1.0, 1.0, 1.0]) @ matrix + 0.0)
     return matrix if space == _RAS else swap_ras_lps(matrix)
 
 
@@ -171,6 +195,7 @@ def _vector(numbers: np.ndarray) -> str:
     return "(" + ",".join(repr(float(number)) for number in numbers) + ")"
 
 
-def _stored_axes(fields: tuple[tuple[str, str], ...], voxels: np.ndarray) -> int:
-    written = dict(fields).get("space directions", "")
-    return 2 if voxels.shape[2] == 1 and written.count("(") == 2 else 3
+def _stored_axes(fields: Mapping[str, str], voxels: np.ndarray) -> int:
+    """Two for a picture that was stored with two, so that its fields, which have two entries, still fit."""
+    entries = fields.get("space directions", "").count("(") or len(fields.get("spacings", "").split())
+    return 2 if voxels.shape[2] == 1 and entries == 2 else 3

@@ -1,7 +1,7 @@
 """Orientation: which array axis runs along which axis of the patient, and which way.
 
-Patient axes are numbered 0 (left to right), 1 (posterior to anterior) and 2 (inferior to superior), as in RAS.
-An oblique grid gets the nearest orientation.
+Patient axes are numbered 0 (left to right), 1 (posterior to anterior) and 2 (inferior to superior), as in
+RAS. An oblique grid gets the nearest orientation.
 """
 
 from itertools import permutations
@@ -71,11 +71,11 @@ def _unit_directions(affine_ras_mm: np.ndarray) -> np.ndarray:
 def _agreement(directions: np.ndarray, order: tuple[int, ...]) -> tuple[float, ...]:
     """How well an assignment fits: the sum of |cosines|, then tie breakers.
 
-    One anatomy must get one orientation however its array is flipped and permuted, so the tie breakers don't depend
-    on the order or sign of the array axes: each is a product of two components of one direction.
+    One anatomy must get one orientation however its array is flipped and permuted, so the tie breakers don't
+    depend on the order or sign of the array axes: each is a product of two components of one direction.
     """
     cosines = [abs(directions[patient, array]) for array, patient in enumerate(order)]
     by_patient = np.argsort(order)
-    right, anterior, superior = directions[:, by_patient].T
+    _, anterior, superior = directions[:, by_patient].T
     breakers = (superior[1] * superior[2], superior[0] * superior[2], anterior[0] * anterior[1])
     return tuple(np.round([sum(cosines), *breakers], _TIE_DECIMALS).tolist())

@@ -8,7 +8,8 @@ A stack is what the backbone looks at. However the array is stored, its slices s
     sagittal  right -> left           superior -> inferior          anterior -> posterior
 
 Both directions are views: axes are permuted and flipped, no voxel is copied or resampled.
-A stack point is (slice, x, y), x along the columns and y along the rows, in pixels, (0, 0) the first pixel's centre.
+A stack point is (slice, x, y), x along the columns and y along the rows, in pixels, (0, 0) the first pixel's
+centre.
 """
 
 from dataclasses import dataclass
@@ -79,11 +80,9 @@ class Slicing:
         return np.moveaxis(stack[self._steps], (0, 1, 2), self._axes)
 
     def stack_index(self, array_index: int) -> int:
-        """The slice of the stack that index `array_index` along the array's own axis becomes; -1 is not the last."""
+        """The slice of the stack that index `array_index` along the array's own axis becomes."""
         if not 0 <= array_index < self.count:
-            raise VolumeError(
-                f"There is no slice {array_index}: axis {self.axis} of the volume has slices 0 to {self.count - 1}."
-            )
+            raise VolumeError(f"There is no slice {array_index}: axis {self.axis} has 0 to {self.count - 1}.")
         return self.count - 1 - array_index if self.flip_slices else array_index
 
     def array_index(self, stack_index: int) -> int:
@@ -170,7 +169,8 @@ def plan_slices(
 def coarsest_axis(shape: tuple[int, int, int], affine_ras_mm: Float[np.ndarray, "4 4"]) -> int:
     """The array axis to slice through: of a single slice its own, else that of the coarsest spacing.
 
-    Among equal spacings the one nearest to the patient's inferior-superior axis wins, then posterior-anterior.
+    Among equal spacings the one nearest to the patient's inferior-superior axis wins, then posterior-
+    anterior.
     """
     single = [axis for axis in range(3) if shape[axis] == 1]
     if len(single) == 1:

@@ -4,9 +4,9 @@ Stored values become real values (HU, signal) only piece by piece, in float32: `
 A header is what a label volume on the same grid needs to be written bit for bit in the input's own format.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,7 +47,8 @@ class Volume:
 
     `voxels` is X Y Z as stored (a memory map where the format allows), or X Y 1 3 for a colour picture.
     A real value is stored * slope + intercept. `background` replaces the `non_finite_count` values that are
-    NaN or infinite; it is the volume's lowest finite value. `modality` is DICOM's word ("CT", "MR") where known.
+    NaN or infinite; it is the volume's lowest finite value. `modality` is DICOM's word ("CT", "MR") where
+    known.
     """
 
     voxels: np.ndarray
@@ -86,7 +87,7 @@ class Volume:
         return self.voxels.dtype == np.uint8 and self.voxels.shape[2] == 1
 
     def values(self, stored: np.ndarray) -> np.ndarray:
-        """Real values of any piece of `voxels`, a new float32 array of the same shape; NaN becomes background."""
+        """Real values of any piece of `voxels`: a new float32 array, NaN and infinity replaced."""
         values = stored.astype(np.float32)  # always a copy, and in the machine's byte order
         if self.slope != 1.0:
             values *= np.float32(self.slope)
@@ -99,30 +100,47 @@ class Volume:
 
 def check_voxels(voxels: np.ndarray) -> None:
     """Raise UnsupportedVolumeError unless the array is one volume of real numbers, or one colour picture."""
-    if voxels.dtype.kind == "c":
-        raise UnsupportedVolumeError("its voxels are complex numbers; save their magnitude instead")
-    if voxels.dtype.kind not in "uif":
-        raise UnsupportedVolumeError(
-            f"its voxels are not single numbers ({voxels.dtype}), as in an RGB image; save a grey-value volume"
-        )
-    is_colour_picture = voxels.ndim == 4 and voxels.shape[2:] == (1, 3)
+    check_numbers(voxels.dtype)
+    is_colour_picture = voxels.ndim == 4 and voxels.shape[2:] == (1, 3) and voxels.dtype.kind == "u"
     if voxels.ndim != 3 and not is_colour_picture:
-        shape = " x ".join(str(length) for length in voxels.shape)
-        raise UnsupportedVolumeError(f"it has {voxels.ndim} dimensions ({shape}); save one 3-D volume of it")
+        raise UnsupportedVolumeError(_dimensions_text(voxels.shape))
     if voxels.size == 0:
         raise UnsupportedVolumeError("it holds no voxels")
 
 
-def count_non_finite(volume: Volume) -> Volume:
-    """The same volume with NaN and infinity counted and a background value for them.
+def check_numbers(dtype: np.dtype) -> None:
+    """Raise UnsupportedVolumeError unless the type is one of single real numbers."""
+    if dtype.kind == "c":
+        raise UnsupportedVolumeError("its voxels are complex numbers; save their magnitude instead")
+    if dtype.kind not in "uif":
+        raise UnsupportedVolumeError(
+            "its voxels are not single numbers, as in an RGB volume; save grey values"
+        )
 
-    Integers are not looked at; floating-point voxels are looked through one slice at a time and never copied.
+
+def three_axes(voxels: np.ndarray) -> np.ndarray:
+    """A view with exactly three axes: those of length one beyond the third go, those missing come.
+
+    >>> three_axes(np.zeros((5, 7, 3, 1))).shape, three_axes(np.zeros((5, 7))).shape
+    ((5, 7, 3), (5, 7, 1))
+    """
+    if any(length != 1 for length in voxels.shape[3:]):
+        raise UnsupportedVolumeError(_dimensions_text(voxels.shape))
+    missing = (1,) * (3 - voxels.ndim)
+    return voxels.reshape((*voxels.shape[:3], *missing))
+
+
+def count_non_finite(volume: Volume) -> Volume:
+    """The same volume with NaN and infinity counted, and a background value for them.
+
+    Integers are not looked at. Floating-point voxels are looked through plane by plane and never copied as a
+    whole.
     """
     if volume.voxels.dtype.kind != "f":
         return volume
     count, lowest = 0, np.inf
-    for k in range(volume.voxels.shape[2]):
-        values = volume.values(volume.voxels[:, :, k])
+    for plane in planes(volume.voxels):
+        values = volume.values(plane)
         finite = np.isfinite(values)
         count += values.size - int(np.count_nonzero(finite))
         lowest = min(lowest, float(np.min(values, where=finite, initial=np.inf)))
@@ -130,9 +148,11 @@ def count_non_finite(volume: Volume) -> Volume:
     return replace(volume, non_finite_count=count, background=background)
 
 
-def without_trailing_axes(voxels: Any) -> Any:
-    """Drop axes of length one beyond the third, and add those missing to make three."""
-    shape = voxels.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    return voxels.reshape(shape + (1,) * (3 - len(shape)))
+def planes(voxels: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of a volume's planes along the axis that is slowest in memory or in the file."""
+    yield from np.moveaxis(voxels, int(np.argmax(np.abs(voxels.strides[:3]))), 0)
+
+
+def _dimensions_text(shape: tuple[int, ...]) -> str:
+    lengths = " x ".join(str(length) for length in shape)
+    return f"it has {len(shape)} dimensions ({lengths}); save one 3-D volume of it"

@@ -1,0 +1,39 @@
+"""A file that appears whole or not at all."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sammed_volumes.errors import OutputError
+
+
+@contextmanager
+def atomic_file(path: Path, suffix: str, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a name beside `path`, ending in `suffix`, to write to; move it to `path` when the block ends well.
+
+    Whatever ends the block badly, Ctrl-C too, removes what was written. Raises OutputError where `path`
+    exists and `overwrite` is False, and where the system refuses (no such folder, no permission, disk full).
+    """
+    check_free(path, overwrite=overwrite)
+    partial = path.with_name(f".partial-{secrets.token_hex(4)}{suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path} can't be written ({reason}); free some space or choose another place."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputError unless a file may be written at `path`."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} can't be written: there is no folder {path.parent}; make it first.")
+    if path.is_dir():
+        raise OutputError(f"{path} can't be written: it is a folder; give the name of a file in it.")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already; choose another name, or say that it may be overwritten.")

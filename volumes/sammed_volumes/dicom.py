@@ -1,0 +1,172 @@
+"""DICOM: a folder with the files of a series, through SimpleITK (GDCM), one slice at a time."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sammed_volumes.dicom_slices import DicomSlice, sort_slices, stack_affine
+from sammed_volumes.errors import SeriesError, UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.volume import Volume
+
+_SERIES_UID, _SERIES_NUMBER, _DESCRIPTION, _MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
+_POSITION = "0020|0032"
+# Storage classes that are no images and may lie in the folder of one: presentation states, waveforms,
+# registrations, structured reports, documents, plans and contours of radiotherapy; and the directory of a CD.
+_NO_IMAGE = re.compile(
+    rb"1\.2\.840\.10008\.(5\.1\.4\.1\.1\.(11|9|66|88|104|481\.[3-9])(\.\d+)*|1\.3\.10)\x00"
+)
+_START_BYTES = 1024
+
+
+def read_series(folder: Path, series: str | None = None) -> Volume:
+    """Read one series of a folder, slices sorted by position, values in HU where the files say how.
+
+    `series` is a series' UID, or its number in the list that the error for a folder with several series
+    gives.
+    """
+    with _silence():
+        slices = _choose(list(_scan(folder)), series)
+        ordered = sort_slices(slices)
+        voxels = _read_voxels(ordered)
+    return Volume(voxels, stack_affine(ordered), path=folder, modality=ordered[0].modality or None)
+
+
+def _scan(folder: Path) -> Iterator[DicomSlice]:
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            with path.open("rb") as file:
+                start = file.read(_START_BYTES)
+            header = _read_header(path, start)
+            if header is not None:
+                yield header
+
+
+def _read_header(path: Path, start: bytes) -> DicomSlice | None:
+    """The header of an image; None for another file; an error for an image that can't be read."""
+    sitk = _simpleitk()
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(path))
+    is_dicom = start[128:132] == b"DICM"
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        if is_dicom and not _NO_IMAGE.search(start):
+            raise UnreadableVolumeError(
+                f"its file {path.name} is cut short or damaged; copy it again"
+            ) from None
+        return None
+    _check_single(reader, path)
+    return _slice_of(reader, path)
+
+
+def _check_single(reader: Any, path: Path) -> None:
+    if reader.GetNumberOfComponents() != 1:
+        raise UnsupportedVolumeError(f"its file {path.name} is a colour picture; give grey-value slices")
+    if len(reader.GetSize()) > 2 and reader.GetSize()[2] > 1:
+        raise UnsupportedVolumeError(
+            f"its file {path.name} holds several frames; convert it to .nii.gz first"
+        )
+
+
+def _slice_of(reader: Any, path: Path) -> DicomSlice:
+    def tag(key: str) -> str:
+        return str(reader.GetMetaData(key)).strip("\0 ") if reader.HasMetaDataKey(key) else ""
+
+    if not tag(_POSITION):
+        raise UnsupportedVolumeError(
+            f"its file {path.name} does not say where its slice lies; give a CT or MRI series"
+        )
+    width, height = reader.GetSize()[:2]
+    x, y, z = reader.GetOrigin()[:3]
+    direction = np.reshape(reader.GetDirection(), (3, 3))
+    across, down, thickness = reader.GetSpacing()[:3]
+    return DicomSlice(
+        path=path,
+        series=tag(_SERIES_UID),
+        number=tag(_SERIES_NUMBER),
+        description=tag(_DESCRIPTION),
+        modality=tag(_MODALITY),
+        shape=(width, height),
+        position_lps_mm=(x, y, z),
+        x_direction_lps=tuple(direction[:, 0].tolist()),
+        y_direction_lps=tuple(direction[:, 1].tolist()),
+        pixel_spacing_mm=(across, down),
+        thickness_mm=thickness,
+    )
+
+
+def _choose(slices: Sequence[DicomSlice], series: str | None) -> list[DicomSlice]:
+    groups: dict[str, list[DicomSlice]] = {}
+    for each in slices:
+        groups.setdefault(each.series, []).append(each)
+    if not groups:
+        raise UnreadableVolumeError(
+            "it is a folder without DICOM images; give a file, or the folder of a series"
+        )
+    uids = sorted(groups, key=lambda uid: (groups[uid][0].number.zfill(8), uid))
+    if series is None and len(uids) == 1:
+        return groups[uids[0]]
+    chosen = [
+        uid for place, uid in enumerate(uids, start=1) if series is not None and series in (uid, str(place))
+    ]
+    if len(chosen) == 1:
+        return groups[chosen[0]]
+    listed = "; ".join(f"{place}: {_series_text(groups[uid])}" for place, uid in enumerate(uids, start=1))
+    asked = "choose one" if series is None else f"there is no series {series!r}"
+    raise SeriesError(f"it holds {len(uids)} series, {asked} by its number or UID: {listed}")
+
+
+def _series_text(slices: Sequence[DicomSlice]) -> str:
+    first = slices[0]
+    name = first.description or "without a description"
+    return f"{first.modality} {name}, {len(slices)} slices, UID {first.series or 'missing'}"
+
+
+def _read_voxels(ordered: Sequence[DicomSlice]) -> np.ndarray:
+    """Voxels X Y Z, the first index fastest: 16-bit integers where all fit, else wider ones, else float32."""
+    pages = [_read_page(each.path) for each in ordered]
+    dtype = np.result_type(*{page.dtype for page in pages})
+    voxels = np.empty((*pages[0].shape, len(pages)), dtype=dtype, order="F")
+    for k in range(len(pages)):
+        voxels[:, :, k] = pages[k]
+        pages[k] = pages[k][:0]  # give the page's memory back as soon as it is in its place
+    return voxels
+
+
+def _read_page(path: Path) -> np.ndarray:
+    """The real values of one file, X Y."""
+    sitk = _simpleitk()
+    try:
+        image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
+    except RuntimeError:
+        raise UnreadableVolumeError(f"its file {path.name} is cut short or damaged; copy it again") from None
+    page: np.ndarray = sitk.GetArrayFromImage(image).squeeze(axis=0).T  # 1 rows columns -> X Y
+    if page.dtype.kind == "f":
+        return page.astype(np.float32)
+    # GDCM takes 32 bits when the rescaling might need them; hardly any volume does.
+    limits = np.iinfo(np.int16)
+    return page.astype(np.int16) if limits.min <= page.min() and page.max() <= limits.max else page
+
+
+def _simpleitk() -> Any:
+    """SimpleITK, imported when a series is read: it takes a while."""
+    import SimpleITK
+
+    return SimpleITK
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep ITK's warnings from the user's terminal while a series is read."""
+    sitk = _simpleitk()
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)

@@ -1,0 +1,68 @@
+"""The sidecar: a JSON file beside a label volume whose format has no place for names.
+
+    {"labels": [{"value": 1, "name": "liver", "colour_rgb": [220, 40, 60]}]}
+
+Other programs put JSON files of the same name beside images (BIDS does); those are left alone.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sammed_volumes.errors import LabelError, OutputError
+from sammed_volumes.labels import Label, default_colour
+
+
+def read_sidecar(path: Path) -> tuple[Label, ...]:
+    """The labels that a sidecar names; none where there is no such file, or it is about something else."""
+    entries = _entries(path)
+    if entries is None:
+        return ()
+    try:
+        return tuple(_label(entry) for entry in entries)
+    except (TypeError, KeyError, ValueError) as error:
+        raise LabelError(
+            f"{path} doesn't give every label a value and a name ({error}); mend or remove it."
+        ) from error
+
+
+def write_sidecar(labels: Sequence[Label], path: Path) -> None:
+    """Write the labels' values, names and colours."""
+    entries = [
+        {"value": each.value, "name": each.name, "colour_rgb": list(each.colour_rgb)} for each in labels
+    ]
+    path.write_text(json.dumps({"labels": entries}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def says_the_same(path: Path, labels: Sequence[Label]) -> bool:
+    """Whether `path` is a sidecar with exactly these labels."""
+    return _entries(path) == _as_entries(labels)
+
+
+def check_is_ours(path: Path) -> None:
+    """Raise OutputError where overwriting `path` would lose a JSON file that is not a sidecar."""
+    if path.exists() and _entries(path) is None:
+        raise OutputError(
+            f"{path} is not a list of label names, and these would go there; move it, or choose another name."
+        )
+
+
+def _entries(path: Path) -> list[Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    entries = content.get("labels") if isinstance(content, dict) else None
+    is_ours = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    return entries if is_ours else None
+
+
+def _as_entries(labels: Sequence[Label]) -> list[dict[str, Any]]:
+    return [{"value": each.value, "name": each.name, "colour_rgb": list(each.colour_rgb)} for each in labels]
+
+
+def _label(entry: dict[str, Any]) -> Label:
+    value = int(entry["value"])
+    red, green, blue = entry.get("colour_rgb", default_colour(value))
+    return Label(value, str(entry["name"]), (int(red), int(green), int(blue)))
