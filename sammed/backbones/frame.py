@@ -60,7 +60,7 @@ class Frame:
         object.__setattr__(self, "content_width", self._content(sides_mm[1] / max(sides_mm)))
 
     def _content(self, share: float) -> int:
-        """SAM pixels that a side takes: whole cells of the mask grid, so that masks crop without remainder."""
+        """SAM pixels that a side takes: whole cells of the mask grid, so that masks crop evenly."""
         cells = self.mask_size if self.stretch else max(1, round(self.mask_size * share))
         return cells * (self.size // self.mask_size)
 

@@ -1,18 +1,18 @@
 """From a name to a backbone."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from sammed.backbones import lite_medsam, segment_anything, weights
-from sammed.backbones.backbone import Backbone
+from sammed.backbones.backbone import Backbone, freeze
 from sammed.backbones.device import choose_device
 from sammed.backbones.registry import DEFAULT_BACKBONE, BackboneSpec, TinyVit, backbone_spec
+from sammed.backbones.runtime import choose_runtime, make_encoder
 from sammed.errors import CheckpointError
-
-PARTS = ("image_encoder", "prompt_encoder", "mask_decoder")
 
 
 def load_backbone(
@@ -25,56 +25,93 @@ def load_backbone(
 ) -> Backbone:
     """A frozen backbone with its weights.
 
-    Raises ConfigError for a name, device, precision or runtime that does not exist here, and
-    CheckpointError when the weights are missing, altered or of another architecture.
+    `device` is auto, cpu, cuda, cuda:N or mps, `precision` auto, float32 or bfloat16, `runtime` auto,
+    torch or openvino. Raises ConfigError for what does not exist here, and CheckpointError when the
+    weights are missing, altered or of another architecture.
     """
     spec = backbone_spec(name)
     chosen_device = choose_device(device)
-    path = weights.find(spec, checkpoint)
-    weights.verify(spec, path)
-    tensors = weights.read_tensors(path)
-    parts = build_parts(spec)
-    for part, module in parts.items():
-        _load_part(module, part, tensors, path, spec)
-        module.to(chosen_device)
+    chosen_runtime = choose_runtime(chosen_device, runtime, precision)
+    checkpoint_read = _read(spec, checkpoint)
+    digest = _digest(spec, checkpoint_read)
+    encoder, actual_runtime = make_encoder(
+        chosen_runtime,
+        digest,
+        spec.image_size,
+        lambda: freeze(checkpoint_read.part("image_encoder")).to(chosen_device),
+    )
     return Backbone(
         name=spec.name,
-        digest=weights.tensors_digest(tensors, label=f"{spec.name} {spec.image_size} {spec.preparation}"),
+        digest=digest,
         image_size=spec.image_size,
         device=chosen_device,
-        dtype=torch.float32,
-        image_encoder=parts["image_encoder"],
-        mask_decoder=parts["mask_decoder"],
-        prompt_encoder=parts["prompt_encoder"],
+        dtype=actual_runtime.dtype,
+        image_encoder=encoder,
+        mask_decoder=checkpoint_read.part("mask_decoder").to(chosen_device),
+        prompt_encoder=checkpoint_read.part("prompt_encoder").to(chosen_device),
         preparation=spec.preparation,
+        runtime=actual_runtime.name,
     )
 
 
-def build_parts(spec: BackboneSpec) -> dict[str, nn.Module]:
-    """Image encoder, prompt encoder and mask decoder, untrained; torch's random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        if isinstance(spec.architecture, TinyVit):
-            image_encoder = lite_medsam.build_image_encoder()
-        else:
-            image_encoder = segment_anything.build_image_encoder(spec.architecture, spec.image_size)
-        prompt_encoder = segment_anything.build_prompt_encoder(spec.image_size)
-        mask_decoder = segment_anything.build_mask_decoder()
-    return dict(zip(PARTS, (image_encoder, prompt_encoder, mask_decoder), strict=True))
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """The tensors of a file of weights, and the backbone that they are said to be of."""
 
+    spec: BackboneSpec
+    path: Path
+    tensors: Mapping[str, Tensor]
 
-def _load_part(
-    module: nn.Module, part: str, tensors: Mapping[str, Tensor], path: Path, spec: BackboneSpec
-) -> None:
-    prefix = part + "."
-    state = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    try:
-        module.load_state_dict(state)
-    except RuntimeError:
+    def part(self, name: str) -> nn.Module:
+        """`image_encoder`, `prompt_encoder` or `mask_decoder` with its weights, on the CPU, in float32."""
+        module = build_part(self.spec, name)
+        prefix = name + "."
+        state = {
+            key.removeprefix(prefix): _as_float32(tensor)
+            for key, tensor in self.tensors.items()
+            if key.startswith(prefix)
+        }
         wrong = _differences(module.state_dict(), state)
-        raise CheckpointError(
-            f"{path} does not hold the weights of {spec.name}: {len(wrong)} tensors of its {part} "
-            f"are missing, of another shape or too many, such as {part}.{wrong[0]}."
-        ) from None
+        if wrong:
+            raise CheckpointError(
+                f"{self.path} does not hold the weights of {self.spec.name}: {len(wrong)} tensors of its "
+                f"{name} are missing, of another shape or too many, such as {prefix}{wrong[0]}."
+            )
+        module.load_state_dict(state, assign=True)
+        return module
+
+
+def _read(spec: BackboneSpec, checkpoint: Path | None) -> Checkpoint:
+    path = weights.find(spec, checkpoint)
+    weights.verify(spec, path)
+    return Checkpoint(spec, path, weights.read_tensors(path))
+
+
+def _digest(spec: BackboneSpec, checkpoint: Checkpoint) -> str:
+    """Of the weights and of how pixels are made for them: both make an embedding what it is."""
+    label = f"{spec.name} {spec.image_size} {spec.preparation}"
+    return weights.tensors_digest(checkpoint.tensors, label)
+
+
+def build_part(spec: BackboneSpec, name: str) -> nn.Module:
+    """One part of a backbone without weights; torch's random state stays as it was.
+
+    What Meta's classes hold comes from the checkpoint to the last number, so they are built on `meta`,
+    where nothing is drawn at random and no memory is taken. TinyViT computes tables when it is built.
+    """
+    with torch.device("meta"):
+        if name == "prompt_encoder":
+            return segment_anything.build_prompt_encoder(spec.image_size)
+        if name == "mask_decoder":
+            return segment_anything.build_mask_decoder()
+        if not isinstance(spec.architecture, TinyVit):
+            return segment_anything.build_image_encoder(spec.architecture, spec.image_size)
+    with torch.random.fork_rng(devices=[]):
+        return lite_medsam.build_image_encoder()
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:

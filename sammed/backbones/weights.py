@@ -9,19 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sammed.backbones.folders import WEIGHTS_VARIABLE, weights_folder
 from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.registry import BACKBONES, BackboneSpec, TinyVit
 from sammed.errors import CheckpointError
 
-WEIGHTS_VARIABLE = "SAMMED_WEIGHTS"
 BLOCK_BYTES = 1 << 20
-
-
-def weights_folder() -> Path:
-    """The user's folder for weights, where `fetch` puts them; it need not exist."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("sammed", appauthor=False)) / "weights"
 
 
 def find(spec: BackboneSpec, checkpoint: Path | None = None) -> Path:
@@ -49,7 +42,8 @@ def missing_message(spec: BackboneSpec) -> str:
     fetch = f"Run `sammed backbones fetch {spec.name}`, or get" if spec.url else "Get"
     return (
         f"The weights of {spec.name} are not on this machine. {fetch} {spec.filename} from {spec.source} "
-        f"and put it into {weights_folder()} or the folder that {WEIGHTS_VARIABLE} names, or say --checkpoint FILE."
+        f"and put it into {weights_folder()} or the folder that {WEIGHTS_VARIABLE} names; "
+        "or say --checkpoint FILE."
     )
 
 

@@ -1,0 +1,183 @@
+"""Image encoders for OpenVINO: converted once, kept in the user's cache folder, compiled when loaded."""
+
+import hashlib
+import logging
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import sammed
+from sammed.backbones.folders import cache_folder
+from sammed.backbones.weights import file_sha256
+
+logger = logging.getLogger("sammed")
+LEFTOVER_S = 3600  # no conversion takes an hour: what is older was left by a process that was killed
+TOLERANCE = 1e-3  # of the largest number in an embedding; float32 of OpenVINO and of torch differ by 1e-5
+
+
+class ConversionError(Exception):
+    """OpenVINO does not do what torch does; torch is used in its place."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenVinoEncoder:
+    """An image encoder that OpenVINO runs on the CPU, one call at a time: it has one set of buffers."""
+
+    compiled: Any  # openvino.CompiledModel, which has no types
+
+    def __call__(self, pixels: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 256 h w"]:
+        """Embeddings, slice by slice: the converted model is for one, and batches gain nothing on a CPU."""
+        slices = pixels.numpy()
+        return torch.from_numpy(np.concatenate([self.compiled(one[None])[0] for one in slices]))
+
+
+def load_encoder(
+    digest: str, image_size: int, dtype: torch.dtype, build: Callable[[], nn.Module]
+) -> OpenVinoEncoder:
+    """The encoder of the backbone with that digest, from the cache, or converted from what `build` returns.
+
+    Raises ConversionError where OpenVINO can't convert it or computes something else than torch.
+    """
+    openvino = import_openvino()
+    folder = cache_folder() / "openvino" / cache_key(digest)
+    model = _read(openvino, folder)
+    if model is None:
+        encoder = build()
+        model = _convert(openvino, encoder, image_size)
+        _check(openvino, model, encoder, image_size)
+        _keep(openvino, model, folder)
+    try:
+        return OpenVinoEncoder(compile_model(openvino, model, dtype))
+    except RuntimeError as error:
+        raise ConversionError(_first_line(error)) from error
+
+
+def cache_key(digest: str) -> str:
+    """The name of a converted encoder in the cache: another sammed or another OpenVINO converts anew."""
+    return f"{digest[:16]}-sammed-{sammed.__version__}-openvino-{version('openvino')}"
+
+
+def import_openvino() -> Any:
+    """The module openvino, without its telemetry.
+
+    Merely importing it would report to a web service and leave files in the user's home, without asking.
+    It does neither when its package for that can't be imported, so that is hidden for the moment.
+    """
+    hidden = "openvino_telemetry"
+    if "openvino" not in sys.modules and hidden not in sys.modules:
+        sys.modules[hidden] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        finally:
+            del sys.modules[hidden]
+        return openvino
+    import openvino
+
+    return openvino
+
+
+def compile_model(openvino: Any, model: Any, dtype: torch.dtype) -> Any:
+    """The model made ready for this processor, with as many threads as torch has."""
+    return openvino.Core().compile_model(
+        model,
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        },
+    )
+
+
+def _convert(openvino: Any, encoder: nn.Module, image_size: int) -> Any:
+    logger.info("Converting the image encoder for OpenVINO; this is done once and takes half a minute or so.")
+    try:
+        with torch.no_grad():
+            exported = torch.export.export(encoder, (_example(image_size),))
+        return openvino.convert_model(exported)
+    except Exception as error:  # two compilers are at work here, and they agree on no kind of error
+        raise ConversionError(_first_line(error)) from error
+
+
+def _check(openvino: Any, model: Any, encoder: nn.Module, image_size: int) -> None:
+    """Compare a fresh conversion with torch once, so that no slice is ever encoded by a wrong one."""
+    example = _example(image_size)
+    with torch.no_grad():
+        wanted = encoder(example)
+    found = OpenVinoEncoder(compile_model(openvino, model, torch.float32))(example)
+    difference = float((found - wanted).abs().max() / wanted.abs().max())
+    if not difference <= TOLERANCE:
+        raise ConversionError(f"the converted encoder differs from torch's by {difference:.1e}")
+
+
+def _example(image_size: int) -> Float[Tensor, "1 3 S S"]:
+    return torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+
+
+def _keep(openvino: Any, model: Any, folder: Path) -> None:
+    """Write a converted model into the cache; where that fails, say so and go on without.
+
+    All files are written into a folder of their own, which then takes the final name. Where another
+    process was faster, its folder stays.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder.parent)
+        with _temporary_folder(folder) as temporary:
+            openvino.save_model(model, temporary / "encoder.xml", compress_to_fp16=False)
+            (temporary / "sha256").write_text(_content_digest(temporary))
+            if not folder.exists():
+                temporary.rename(folder)
+    except (OSError, RuntimeError) as error:
+        logger.warning("%s can't be written (%s); the next run converts the encoder again.", folder, error)
+
+
+@contextmanager
+def _temporary_folder(beside: Path) -> Iterator[Path]:
+    temporary = beside.with_name(f"{beside.name}.{uuid.uuid4().hex}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for leftover in folder.glob("*.tmp"):
+        if time.time() - leftover.stat().st_mtime > LEFTOVER_S:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _read(openvino: Any, folder: Path) -> Any:
+    """The model from the cache, or None; one that is damaged is thrown away."""
+    if not folder.is_dir():
+        return None
+    try:
+        if (folder / "sha256").read_text() == _content_digest(folder):
+            return openvino.Core().read_model(folder / "encoder.xml")
+    except (OSError, RuntimeError):
+        pass
+    logger.warning("The converted encoder in %s is damaged; it is made again.", folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _content_digest(folder: Path) -> str:
+    both = file_sha256(folder / "encoder.xml") + file_sha256(folder / "encoder.bin")
+    return hashlib.sha256(both.encode()).hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

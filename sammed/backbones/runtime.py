@@ -1,0 +1,84 @@
+"""What runs the image encoder, torch or OpenVINO, and with which precision."""
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from sammed.backbones import converted
+from sammed.backbones.backbone import ImageEncoder
+from sammed.errors import ConfigError
+
+RUNTIMES = ("auto", "torch", "openvino")
+PRECISIONS = ("auto", "float32", "bfloat16")
+logger = logging.getLogger("sammed")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A choice that this machine can carry out: `name` is torch or openvino."""
+
+    name: str
+    dtype: torch.dtype
+
+
+def choose_runtime(device: torch.device, runtime: str = "auto", precision: str = "auto") -> Runtime:
+    """What those words mean on this machine.
+
+    Runtime `auto` is OpenVINO on a CPU and torch elsewhere; precision `auto` is bfloat16 where the
+    hardware has it. Where OpenVINO is not installed a warning says that torch is used. What contradicts
+    itself or is not there raises ConfigError.
+    """
+    for value, known, what in ((runtime, RUNTIMES, "runtime"), (precision, PRECISIONS, "precision")):
+        if value not in known:
+            raise ConfigError(f"There is no {what} {value!r}; there are {', '.join(known)}.")
+    name = _choose_name(device, runtime)
+    if precision == "float32" or (precision == "auto" and not has_bfloat16(device, name)):
+        return Runtime(name, torch.float32)
+    if not has_bfloat16(device, name):
+        raise ConfigError(
+            f"bfloat16 can't be had with {name} on {device}: it needs CUDA, or OpenVINO on a processor "
+            "with AVX512-BF16 or AMX; say --precision float32 or auto."
+        )
+    return Runtime(name, torch.bfloat16)
+
+
+def _choose_name(device: torch.device, runtime: str) -> str:
+    if runtime == "openvino" and device.type != "cpu":
+        raise ConfigError(
+            f"OpenVINO runs on the CPU here, not on {device}; say --device cpu or --runtime torch."
+        )
+    if runtime == "torch" or device.type != "cpu":
+        return "torch"
+    if importlib.util.find_spec("openvino") is None:
+        logger.warning("OpenVINO is not installed, so torch encodes the slices, which takes longer.")
+        return "torch"
+    return "openvino"
+
+
+def has_bfloat16(device: torch.device, name: str) -> bool:
+    """Whether that runtime computes in bfloat16 on that device faster than in float32."""
+    if name == "openvino":
+        core = converted.import_openvino().Core()
+        return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def make_encoder(
+    runtime: Runtime, digest: str, image_size: int, build: Callable[[], nn.Module]
+) -> tuple[ImageEncoder, Runtime]:
+    """The image encoder, and the runtime that it really has.
+
+    `build` makes the torch module with its weights; it isn't called when a converted one lies in the
+    cache. Where OpenVINO fails on the model a warning says so and torch runs it, in float32.
+    """
+    if runtime.name == "torch":
+        return build(), runtime
+    try:
+        return converted.load_encoder(digest, image_size, runtime.dtype, build), runtime
+    except (converted.ConversionError, ImportError) as error:
+        logger.warning("OpenVINO can't run this backbone (%s), so torch encodes the slices.", error)
+        return build(), Runtime("torch", torch.float32)
