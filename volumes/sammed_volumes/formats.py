@@ -180,7 +180,7 @@ def _label_volume(
 
 def _narrowed(labels: LabelVolume) -> np.ndarray:
     highest = max([int(labels.voxels.max()), *(label.value for label in labels.labels)])
-    return labels.voxels.astype(smallest_unsigned(highest), copy=False)
+    return labels.voxels.astype(smallest_unsigned(highest).newbyteorder("<"), copy=False)
 
 
 def _check_there(path: Path) -> None:

@@ -22,6 +22,7 @@ Unit = Literal["hu", "value", "percentile"]
 AIR_HU = -1024.0
 """The lowest value of a CT that means anything; outside the scan circle stand -2000, -3024 and the like."""
 
+_UNTOLD_MODALITIES = (None, "OT")  # DICOM's "other" may be a CT that some program derived
 _OUTSIDE_SCAN_HU = -1200.0  # below any air, above any padding
 _DENSEST_HU = 3071.0  # the highest value of 12 bits at an offset of -1024
 
@@ -32,6 +33,7 @@ _SAMPLES = 200_000
 # tissue where there is no air in the picture at all (Smith 2002, BET, uses the same rule for its "robust
 # range").
 _BODY_FRACTION = 0.1
+_DARKEST_PERCENTILE = 2
 
 # What an MRI shows by default: all but the extreme half percent at either end.
 _MRI_PERCENTILES = (0.5, 99.5)
@@ -104,8 +106,8 @@ def is_ct(volume: Volume) -> bool:
     They do where some are air (below -500), a fair part is soft tissue or fat (-200 to 250), and none is
     beyond what 16 bits of HU hold. Values outside the scan circle are not looked at.
     """
-    if volume.modality is not None:
-        return volume.modality.upper() == "CT"
+    if volume.modality not in _UNTOLD_MODALITIES:
+        return volume.modality == "CT"
     if volume.is_picture or volume.is_colour:
         return False
     values = sample_values(volume, plan_slices(volume.shape, volume.affine_ras_mm))
@@ -128,10 +130,15 @@ def is_constant(volume: Volume) -> bool:
 
 
 def resolve(window: Window, volume: Volume, slicing: Slicing) -> tuple[float, float]:
-    """The window's ends in the volume's own values; both the same only where the body has a single value."""
+    """The window's ends in the volume's own values; both the same only where the body has a single value.
+
+    Percentile 0 means what is darker than the body as well (lungs in MRI are): the volume's own dark end.
+    """
     if window.unit != "percentile":
         return window.low, window.high
     low, high = np.percentile(_body_values(volume, slicing), (window.low, window.high))
+    if window.low == 0:
+        low = np.percentile(sample_values(volume, slicing), _DARKEST_PERCENTILE)
     return float(low), float(high)
 
 
@@ -180,7 +187,7 @@ def _body_values(volume: Volume, slicing: Slicing) -> np.ndarray:
     values = sample_values(volume, slicing)
     if is_ct(volume):
         return values[values > _OUTSIDE_SCAN_HU]
-    low, high = np.percentile(values, (2, 98))
+    low, high = np.percentile(values, (_DARKEST_PERCENTILE, 100 - _DARKEST_PERCENTILE))
     body = values[values > low + _BODY_FRACTION * (high - low)]
     return body if body.size else values
 

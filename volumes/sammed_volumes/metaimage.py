@@ -66,7 +66,7 @@ def read_metaimage(path: Path) -> Volume:
 
 
 def write_metaimage(voxels: np.ndarray, path: Path, header: ItkHeader) -> None:
-    """Write unsigned whole numbers, compressed, on exactly the header's grid."""
+    """Write little-endian unsigned whole numbers, compressed, on exactly the header's grid."""
     # Plane by plane, first index fastest. The size has to stand before the data, so the result is kept.
     compressor = zlib.compressobj(6)
     parts = [compressor.compress(voxels[:, :, k].tobytes(order="F")) for k in range(voxels.shape[2])]
@@ -76,7 +76,7 @@ def write_metaimage(voxels: np.ndarray, path: Path, header: ItkHeader) -> None:
         "ObjectType = Image",
         "NDims = 3",
         "BinaryData = True",
-        f"BinaryDataByteOrderMSB = {voxels.dtype.newbyteorder('=') != voxels.dtype}",
+        "BinaryDataByteOrderMSB = False",
         "CompressedData = True",
         f"CompressedDataSize = {sum(map(len, parts))}",
         f"TransformMatrix = {_words(direction.T.ravel())}",  # one axis' direction after another

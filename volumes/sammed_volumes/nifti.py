@@ -12,8 +12,8 @@ from sammed_volumes.errors import UnreadableVolumeError, VolumeError
 from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, three_axes
 
 _XFORM_SCANNER = 1  # NIfTI's code for coordinates of the scanner
-# NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimetres as float32, whose steps at 300 mm are
-# 3e-5 mm. NIfTI-2, which every current reader knows, is written where that is too coarse.
+# NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimetres as float32, whose steps at 300 mm
+# are 3e-5 mm. NIfTI-2, which every current reader knows, is written where that is too coarse.
 _LARGEST_NIFTI1 = 32767
 _ROUNDING_MM = 1e-5
 

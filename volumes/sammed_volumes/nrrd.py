@@ -86,7 +86,7 @@ def write_nrrd(
     header: NrrdHeader | None,
     pairs: Mapping[str, str],
 ) -> None:
-    """Write whole numbers X Y Z, gzip inside: with `header` on exactly its grid, else on the affine's."""
+    """Write little-endian whole numbers X Y Z: with `header` on exactly its grid, else on the affine's."""
     fields = dict(_placed_fields(affine_ras_mm) if header is None else header.fields)
     axes = _stored_axes(fields, voxels)
     space: dict[str, str] = {
@@ -106,7 +106,7 @@ def write_nrrd(
     ]
     with path.open("wb") as file:
         file.write(("\n".join(lines) + "\n\n").encode())
-        _write_gzip(voxels.astype(voxels.dtype.newbyteorder("<"), copy=False), file)
+        _write_gzip(voxels, file)
 
 
 def _lines(fields: Mapping[str, str]) -> list[str]:

@@ -29,10 +29,8 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
 
 def write_sidecar(labels: Sequence[Label], path: Path) -> None:
     """Write the labels' values, names and colours."""
-    entries = [
-        {"value": each.value, "name": each.name, "colour_rgb": list(each.colour_rgb)} for each in labels
-    ]
-    path.write_text(json.dumps({"labels": entries}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps({"labels": _as_entries(labels)}, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def says_the_same(path: Path, labels: Sequence[Label]) -> bool:
