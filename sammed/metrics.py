@@ -11,7 +11,6 @@ and NSD are 0 and HD95 has no value (NaN here, null in JSON).
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,14 +20,11 @@ import numpy as np
 from jaxtyping import Bool
 
 from sammed.errors import ConfigError
+from sammed.label_names import own_name
 from sammed_volumes.affine import corner_distance_voxels, spacing_mm
 from sammed_volumes.errors import GeometryMismatchError
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.slices import plan_slices
-
-# What a reader calls a label for which the file has no name ("5", "label 5", "Segment_5"): no name to match
-# by.
-_PLACEHOLDER_NAME = re.compile(r"(label|segment|class)?[ _-]*\d*", re.IGNORECASE)
 
 # As sammed_volumes.labels.check_same_grid: more than rounding in a header does, less than anyone can see.
 _GRID_TOLERANCE_VOXELS = 0.05
@@ -187,18 +183,12 @@ def _match(ours: Sequence[Label], truth: Sequence[Label]) -> list[tuple[Label | 
 
 
 def _same_name(one: Label, other: Label) -> bool:
-    return _real_name(one) == _real_name(other) != ""
+    return own_name(one) == own_name(other) != ""
 
 
 def _same_value(one: Label, other: Label) -> bool:
     """Whether two labels have one value and are not told apart by names of their own."""
-    return one.value == other.value and not (_real_name(one) and _real_name(other))
-
-
-def _real_name(label: Label) -> str:
-    """The name to match by: "" where it says no more than the value."""
-    name = label.name.strip().casefold()
-    return "" if _PLACEHOLDER_NAME.fullmatch(name) else name
+    return one.value == other.value and not (own_name(one) and own_name(other))
 
 
 def _mask(
@@ -218,7 +208,7 @@ def _label_scores(ours: Label | None, truth: Label | None, scores: Scores) -> La
         return LabelScores(ours.value, ours.name, scores, only_in="prediction")
     if ours is None:
         return LabelScores(truth.value, truth.name, scores, only_in="reference")
-    return LabelScores(truth.value, truth.name if _real_name(truth) else ours.name, scores)
+    return LabelScores(truth.value, truth.name if own_name(truth) else ours.name, scores)
 
 
 def _scores(

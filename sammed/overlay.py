@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 
 from sammed.errors import ConfigError
-from sammed.files import whole_file
+from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.labels import Label
 from sammed_volumes.slices import Slicing
 
@@ -80,7 +80,7 @@ def draw_overlay(
     are stack indices; the number above a slice is its index in the array. Where more slices hold labels
     than `columns * rows`, evenly spaced ones are shown, annotated slices among them.
 
-    Raises ConfigError for stacks of different shapes, ExportError where `path` can't be written.
+    Raises ConfigError for stacks of different shapes, OutputError where `path` can't be written.
     """
     stacks = {"prediction": prediction, "reference": reference}
     foreground = _foreground(image.shape[:3], stacks, labels)
@@ -283,7 +283,7 @@ def _colour(label: Label) -> tuple[float, float, float]:
 
 
 def _save(figure: Figure, path: Path, *, overwrite: bool) -> None:
-    with whole_file(path, overwrite=overwrite) as partial, warnings.catch_warnings():
+    with atomic_file(path, ".png", overwrite=overwrite) as partial, warnings.catch_warnings():
         # A name in a script that the font lacks shows as boxes; that is no reason to fail.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(partial, format="png", facecolor=_PAPER)

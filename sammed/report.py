@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sammed.errors import ConfigError, ExportError
-from sammed.files import whole_file
+from sammed_volumes.atomic_file import atomic_file
 
 Cell: TypeAlias = str | int | float | None
 
@@ -59,11 +59,11 @@ class Report:
 def write_report(path: Path, report: Report, *, overwrite: bool = False) -> Path:
     """Write the report as one HTML file and return its path.
 
-    Raises ExportError where `path` can't be written or exists already (unless `overwrite`), and where a
-    picture can't be read.
+    Raises OutputError where `path` can't be written or exists already (unless `overwrite`), ExportError where
+    a picture can't be read.
     """
     page = render_report(report)
-    with whole_file(path, overwrite=overwrite) as partial:
+    with atomic_file(path, ".html", overwrite=overwrite) as partial:
         partial.write_text(page, encoding="utf-8")
     return path
 

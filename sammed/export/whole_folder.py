@@ -1,0 +1,51 @@
+"""A folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sammed.errors import ExportError
+
+
+@contextmanager
+def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give an empty folder beside `path` to fill; move it to `path` when the block ends well, else remove it.
+
+    An empty folder may stand in the place of `path`. Raises ExportError where anything else does (unless
+    `overwrite`) or the disk refuses. The caller checks that what is overwritten may go.
+    """
+    if path.exists() and not overwrite and not _is_empty_folder(path):
+        raise ExportError(f"{path} exists already; choose another place, or say that it may be overwritten.")
+    partial = path.with_name(f".partial-{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _swap(partial, path)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise ExportError(f"{path} can't be written: {error.strerror or error}{place}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _swap(partial: Path, path: Path) -> None:
+    """Move `partial` to `path`; what stood there is removed only when the new one is in place."""
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = path.with_name(f".old-{uuid.uuid4().hex[:8]}-{path.name}")
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old)

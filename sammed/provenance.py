@@ -1,0 +1,150 @@
+"""Provenance: a small JSON file beside a label volume that says where its labels come from.
+
+`scan_label.nii.gz` has `scan_label.provenance.json`. `auto-label` writes it, `export` reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from sammed import __version__
+from sammed.errors import ConfigError, ExportError
+from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.formats import strip_suffix
+
+Origin: TypeAlias = Literal["gold", "pseudo"]
+
+PROVENANCE_SUFFIX = ".provenance.json"
+
+_FORMAT, _VERSION = "sammed-provenance", 1
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the labels of one volume come from.
+
+    `origin` is "gold" for labels that a person made, "pseudo" for a machine's. `annotated_slices` are the
+    slices that a person marked, array indices along `axis`: () none, None all of them. In a gold label
+    volume a slice that is not among them is unknown; in a pseudo-label volume the machine labelled it.
+    `scores` maps label names to 0..1, the machine's own estimate. `created` is an ISO 8601 time in UTC.
+    """
+
+    image_file: str
+    image_sha256: str
+    origin: Origin
+    axis: int | None = None
+    annotated_slices: tuple[int, ...] | None = None
+    method: str | None = None
+    skill_digest: str | None = None
+    backbone: str | None = None
+    scores: Mapping[str, float] | None = None
+    sammed_version: str = __version__
+    created: str = field(default_factory=_now)
+
+    def __post_init__(self) -> None:
+        if self.origin not in get_args(Origin):
+            raise ConfigError(f"The origin of a label is gold or pseudo, not {self.origin!r}.")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.image_sha256):
+            raise ConfigError(f"{self.image_sha256!r} is no sha256: that has 64 hexadecimal digits.")
+        if self.axis not in (None, 0, 1, 2):
+            raise ConfigError(f"The slice axis must be 0, 1 or 2, not {self.axis}.")
+        if self.annotated_slices and self.axis is None:
+            raise ConfigError("Annotated slices need the axis that they are counted along.")
+
+
+def provenance_path(label: Path) -> Path:
+    """Where the provenance of a label volume lies: beside it, its own ending in place of the volume's."""
+    return label.with_name(strip_suffix(label) + PROVENANCE_SUFFIX)
+
+
+def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Path:
+    """Write the provenance of the label volume at `label` beside it and return where; see `read_provenance`.
+
+    Raises OutputError where the file exists already (unless `overwrite`) or can't be written.
+    """
+    path = provenance_path(label)
+    text = json.dumps(provenance_to_json(provenance), indent=2, ensure_ascii=False) + "\n"
+    with atomic_file(path, ".json", overwrite=overwrite) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
+
+
+def read_provenance(label: Path) -> Provenance | None:
+    """The provenance beside the label volume at `label`, None where there is none; see `write_provenance`.
+
+    Raises ExportError for a file that is damaged, of a later version, or no provenance at all.
+    """
+    path = provenance_path(label)
+    if not path.exists():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != _FORMAT:
+            raise ExportError(f"{path} is no provenance of labels; move it away or repair it.")
+        if data["version"] > _VERSION:
+            raise ExportError(f"{path} is of a later sammed ({data['sammed_version']}); update this one.")
+        return _from_json(data)
+    except OSError as error:
+        raise ExportError(f"{path} can't be read: {error.strerror or error}.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"{path} is damaged ({error}); write the labels again or remove it.") from error
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file; of a folder (a DICOM series) that of its files' names and digests in order."""
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        lines = [f"{file.relative_to(path).as_posix()} {sha256_of(file)}" for file in files]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def provenance_to_json(provenance: Provenance) -> dict[str, object]:
+    """The JSON object that `write_provenance` writes."""
+    slices = provenance.annotated_slices
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "image": {"file": provenance.image_file, "sha256": provenance.image_sha256},
+        "origin": provenance.origin,
+        "method": provenance.method,
+        "skill_digest": provenance.skill_digest,
+        "backbone": provenance.backbone,
+        "sammed_version": provenance.sammed_version,
+        "axis": provenance.axis,
+        "annotated_slices": None if slices is None else list(slices),
+        "scores": None if provenance.scores is None else dict(provenance.scores),
+        "created": provenance.created,
+    }
+
+
+def _from_json(data: Mapping[str, Any]) -> Provenance:
+    slices = data["annotated_slices"]
+    return Provenance(
+        image_file=str(data["image"]["file"]),
+        image_sha256=str(data["image"]["sha256"]),
+        origin=data["origin"],
+        axis=data["axis"],
+        annotated_slices=None if slices is None else tuple(int(index) for index in slices),
+        method=data["method"],
+        skill_digest=data["skill_digest"],
+        backbone=data["backbone"],
+        scores=data["scores"],
+        sammed_version=str(data["sammed_version"]),
+        created=str(data["created"]),
+    )
