@@ -1,0 +1,63 @@
+"""Annotated slices: what a person marked, in the canonical stack of a scan."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt
+from torch import Tensor
+
+from sammed.errors import AnnotationError
+from sammed.prompts.instances import instances
+from sammed_volumes.labels import Label
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotations:
+    """Slices of a stack on which empty means empty; `masks` holds a label's value in each pixel.
+
+    `indices` count in the stack, ascending. A slice that is not among them is unknown, not empty.
+    """
+
+    indices: tuple[int, ...]
+    masks: UInt[np.ndarray, "A H W"]
+    labels: tuple[Label, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.indices) != len(self.masks) or list(self.indices) != sorted(set(self.indices)):
+            raise AnnotationError("Annotated slices need one mask each, in ascending order.")
+        for label in self.labels:
+            if not (self.masks == label.value).any():
+                raise AnnotationError(f"No annotated slice shows the label {label.name!r} ({label.value}).")
+
+    def mask(self, label: Label) -> Bool[np.ndarray, "A H W"]:
+        """Where one label is."""
+        return self.masks == label.value
+
+    def tensor(self) -> Bool[Tensor, "k A H W"]:
+        """All labels' masks, in their order."""
+        return torch.from_numpy(np.stack([self.mask(label) for label in self.labels]))
+
+    def showing(self, label: Label) -> tuple[int, ...]:
+        """Rows of the annotated slices that show the label."""
+        return tuple(np.flatnonzero(self.mask(label).any(axis=(1, 2))).tolist())
+
+    @property
+    def foreground(self) -> tuple[int, ...]:
+        """Rows of the annotated slices that show any label."""
+        return tuple(np.flatnonzero(np.isin(self.masks, self._values).any(axis=(1, 2))).tolist())
+
+    def without(self, rows: tuple[int, ...]) -> "Annotations":
+        """The other annotated slices, with those labels that they still show."""
+        kept = [row for row in range(len(self.indices)) if row not in rows]
+        masks = self.masks[kept]
+        labels = tuple(label for label in self.labels if (masks == label.value).any())
+        return Annotations(tuple(self.indices[row] for row in kept), masks, labels)
+
+    def components(self, label: Label) -> int:
+        """The most components that any annotated slice shows of a label: the paper's K (4.3)."""
+        return max(len(instances(mask)) for mask in self.mask(label)[list(self.showing(label))])
+
+    @property
+    def _values(self) -> list[int]:
+        return [label.value for label in self.labels]

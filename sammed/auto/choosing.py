@@ -1,0 +1,198 @@
+"""Choosing: how each label's masks are made, found out by leaving annotated slices out in turn.
+
+SAP-Net is learned without some annotated slices and asked for them and their neighbours. Every rule of
+`sammed.auto.prompting` then writes prompts from its coarse masks, the learned prompt encoder decodes them,
+and the rule, the source and the smoothing with the best Dice on the slices left out are taken. The prompt
+encoder has seen those slices; with 6,220 numbers it can hardly remember them, and learning it again for
+each fold would cost more than all the rest.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sammed.auto.annotations import Annotations
+from sammed.auto.decoding import decode_coarse
+from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, LabelChoice, mix, smooth
+from sammed.auto.prompting import RULES, coarse_on_mask_grid
+from sammed.auto.sap_learning import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.embeddings.scan import EncodedScan
+from sammed.errors import ConfigError
+from sammed.metrics import dice
+from sammed_volumes.labels import Label
+
+WIDTHS_SLICES = (0.75, 1.5, 2.25)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosingConfig:
+    """What is tried, and how."""
+
+    folds: int = 3  # at most; fewer annotated slices make as many folds
+    steps: int = 60  # of SAP-Net in a fold: fewer slices, fewer steps
+    least_gain: float = 0.003  # of Dice, before the paper's plain way is left: below is noise
+    # Slices further apart than this have nothing to say about each other (ACDC, 10 mm: -0.005 to -0.02 Dice).
+    thickest_smoothed_mm: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or self.steps < 1:
+            raise ConfigError("Choosing needs at least two folds and one step.")
+        if self.least_gain < 0 or self.thickest_smoothed_mm < 0:
+            raise ConfigError("Choosing takes no negative gain or thickness.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeftOut:
+    """An annotated slice and the coarse masks, of it and its neighbours, from a net that never saw it.
+
+    `row` counts among the annotated slices; `window` are slices of the stack with the one left out in the
+    middle, where a neighbour beyond the stack's end is the end again.
+    """
+
+    row: int
+    window: tuple[int, ...]
+    coarse: Float[Tensor, "W k h w"]
+
+    @property
+    def middle(self) -> int:
+        """The position of the slice left out in its window."""
+        return len(self.window) // 2
+
+
+def choose(
+    encoded: EncodedScan,
+    annotations: Annotations,
+    encoders: Mapping[int, nn.Module],
+    learning: SapLearningConfig,
+    config: ChoosingConfig,
+    generator: torch.Generator,
+    progress: Callable[[int], None] | None = None,
+) -> dict[int, LabelChoice]:
+    """How each label is best made, by its value; `encoders` are the learned prompt encoders by value."""
+    left_out = leave_out(encoded, annotations, learning, config, generator)
+    choices = {}
+    for column, label in enumerate(annotations.labels):
+        trial = _Trial(encoded, annotations.mask(label), left_out, column, encoders[label.value])
+        plain = LabelChoice(components=annotations.components(label))
+        choices[label.value] = _best(trial, plain, config) if len(annotations.showing(label)) > 1 else plain
+        if progress is not None:
+            progress(1)
+    return choices
+
+
+def leave_out(
+    encoded: EncodedScan,
+    annotations: Annotations,
+    learning: SapLearningConfig,
+    config: ChoosingConfig,
+    generator: torch.Generator,
+) -> list[LeftOut]:
+    """Coarse masks of all annotated slices, each from a net learned without it; none from one slice alone."""
+    count = min(config.folds, len(annotations.foreground))
+    if count < 2:
+        return []
+    empty = [row for row in range(len(annotations.indices)) if row not in annotations.foreground]
+    radius = RADIUS if encoded.scan.slicing.slice_spacing_mm <= config.thickest_smoothed_mm else 0
+    left_out = []
+    for fold in range(count):
+        rows = (*annotations.foreground[fold::count], *empty[fold::count])
+        kept = annotations.without(rows)
+        episodes = prepare_episodes(encoded.embeddings(kept.indices), kept.tensor(), encoded.frame)
+        net = learn_sap_net(episodes, replace(learning, steps=config.steps), generator)
+        for row in rows:
+            window = _window(annotations.indices[row], radius, encoded.scan.slicing.count)
+            coarse = _columns(net.coarse(encoded.embeddings(window)), kept.labels, annotations.labels)
+            left_out.append(LeftOut(row, window, coarse))
+    return left_out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """One label's masks of the slices left out, made in any way, against what the person drew."""
+
+    encoded: EncodedScan
+    truth: np.ndarray  # A H W bool
+    left_out: Sequence[LeftOut]
+    column: int
+    encoder: nn.Module
+
+    def coarse(self, whole_window: bool) -> Tensor:
+        """Coarse logits on the mask grid of each slice left out, or of all slices of all windows."""
+        parts = [
+            each.coarse[:, self.column] if whole_window else each.coarse[each.middle, self.column][None]
+            for each in self.left_out
+        ]
+        return coarse_on_mask_grid(torch.cat(parts), self.encoded.frame)
+
+    def decoded(self, coarse: Tensor, rule_name: str, whole_window: bool) -> Tensor:
+        """The decoder's logits for the same slices."""
+        indices = [
+            index
+            for each in self.left_out
+            for index in (each.window if whole_window else (each.window[each.middle],))
+        ]
+        return decode_coarse(self.encoded, self.encoder, indices, coarse, RULES[rule_name])
+
+    def score(self, logits: Tensor) -> float:
+        """Dice of all slices left out together."""
+        found = (self.encoded.frame.logits_to_slice(logits) > 0).cpu().numpy()
+        return dice(found, self.truth[[each.row for each in self.left_out]])
+
+    def smoothed(self, logits: Tensor, width: float) -> Tensor:
+        """The slices left out, from logits of all windows one after another."""
+        windows = logits.unflatten(0, (len(self.left_out), -1))  # L W g g
+        middle = self.left_out[0].middle
+        return torch.stack([smooth(window, width)[middle] for window in windows])
+
+
+def _best(trial: _Trial, plain: LabelChoice, config: ChoosingConfig) -> LabelChoice:
+    best = _best_of(_unsmoothed(trial, plain), config.least_gain)
+    if trial.left_out[0].middle == 0:
+        return best
+    return _best_of([best, *_smoothed(trial, best)], config.least_gain)
+
+
+def _unsmoothed(trial: _Trial, plain: LabelChoice) -> Iterable[LabelChoice]:
+    """Every rule and source, the paper's own first."""
+    coarse = trial.coarse(whole_window=False)
+    for name in RULES:
+        decoded = trial.decoded(coarse, name, whole_window=False)
+        for source in SOURCES:
+            score = trial.score(mix(coarse, decoded, source))
+            yield replace(plain, rule_name=name, source=source, expected_dice=score)
+
+
+def _smoothed(trial: _Trial, choice: LabelChoice) -> Iterable[LabelChoice]:
+    """The same choice with every width of smoothing."""
+    coarse = trial.coarse(whole_window=True)
+    decoded = trial.decoded(coarse, choice.rule_name, whole_window=True)
+    logits = mix(coarse, decoded, choice.source)
+    spacing_mm = trial.encoded.scan.slicing.slice_spacing_mm
+    for width in WIDTHS_SLICES:
+        score = trial.score(trial.smoothed(logits, width))
+        yield replace(choice, smoothing_mm=width * spacing_mm, expected_dice=score)
+
+
+def _best_of(choices: Iterable[LabelChoice], least_gain: float) -> LabelChoice:
+    """The best, but the first unless another gains enough over it."""
+    first, *others = choices
+    best = max(others, key=lambda choice: choice.expected_dice or 0.0)
+    gain = (best.expected_dice or 0.0) - (first.expected_dice or 0.0)
+    return best if gain > least_gain else first
+
+
+def _window(index: int, radius: int, count: int) -> tuple[int, ...]:
+    return tuple(min(max(index + offset, 0), count - 1) for offset in range(-radius, radius + 1))
+
+
+def _columns(
+    coarse: Float[Tensor, "W j h w"], learned: Sequence[Label], wanted: Sequence[Label]
+) -> Float[Tensor, "W k h w"]:
+    """A column for each label wanted; one that the net never saw is nowhere."""
+    nowhere = torch.full_like(coarse[:, 0], -LARGEST_LOGIT)
+    columns = [coarse[:, learned.index(label)] if label in learned else nowhere for label in wanted]
+    return torch.stack(columns, dim=1)

@@ -1,0 +1,50 @@
+"""Decoding: coarse masks to masks, by prompts and a learned prompt encoder."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sammed.assist.masks import decode_prompts, unite
+from sammed.auto.prompting import PromptRule, write_prompts
+from sammed.embeddings.scan import EncodedScan
+
+CHUNK = 16  # slices whose prompts are decoded together
+
+
+def decode_coarse(
+    encoded: EncodedScan,
+    encoder: nn.Module,
+    indices: Sequence[int],
+    coarse: Float[Tensor, "N 4h 4w"],
+    rule: PromptRule,
+) -> Float[Tensor, "N 4h 4w"]:
+    """The decoder's logits for one label in slices `indices` of the stack, whose coarse logits are `coarse`.
+
+    A slice whose coarse mask has nothing gets logits far below 0.
+    """
+    chunks = [
+        _decode_chunk(encoded, encoder, indices[start : start + CHUNK], coarse[start : start + CHUNK], rule)
+        for start in range(0, len(indices), CHUNK)
+    ]
+    return torch.cat(chunks)
+
+
+def _decode_chunk(
+    encoded: EncodedScan,
+    encoder: nn.Module,
+    indices: Sequence[int],
+    coarse: Float[Tensor, "N 4h 4w"],
+    rule: PromptRule,
+) -> Float[Tensor, "N 4h 4w"]:
+    prompts, slice_of = [], []
+    for position, logits in enumerate(coarse):
+        written = list(write_prompts(logits, encoded.frame, rule))
+        prompts += written
+        slice_of += [position] * len(written)
+    shown = sorted(set(slice_of))  # only slices with a prompt are needed
+    embeddings = encoded.embeddings([indices[position] for position in shown]) if shown else coarse.new_empty(0)
+    rows = [shown.index(position) for position in slice_of]
+    logits = decode_prompts(encoded.backbone, encoder, embeddings, prompts, rows, encoded.frame)
+    return unite(logits, slice_of, len(indices)).to(coarse.device)
