@@ -208,7 +208,8 @@ def _label_scores(ours: Label | None, truth: Label | None, scores: Scores) -> La
         return LabelScores(ours.value, ours.name, scores, only_in="prediction")
     if ours is None:
         return LabelScores(truth.value, truth.name, scores, only_in="reference")
-    return LabelScores(truth.value, truth.name if own_name(truth) else ours.name, scores)
+    name = ours.name if own_name(ours) and not own_name(truth) else truth.name
+    return LabelScores(truth.value, name, scores)
 
 
 def _scores(
