@@ -80,7 +80,7 @@ def _check_alike(slices: Sequence[DicomSlice]) -> None:
         if not np.allclose(_plane(each), _plane(first), atol=_SAME_DIRECTION):
             raise SeriesError(
                 f"its slices differ in direction or pixel spacing, {each.path.name} from {first.path.name} "
-                "(a scout view?); move one kind elsewhere"
+                "as a scout view does; move one kind elsewhere"
             )
 
 

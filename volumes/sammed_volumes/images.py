@@ -43,7 +43,7 @@ def read_picture(path: Path, *, keep_indices: bool = False) -> Volume:
         ) from error
     # Pillow meets broken files with a SyntaxError, too.
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UnreadableVolumeError(f"it is no whole picture ({error}); copy or export it again") from error
+        raise UnreadableVolumeError("it is no whole picture; copy or export it again") from error
     if pages > 1:
         raise UnsupportedVolumeError(f"it holds {pages} pages; save one page, or the volume as .nii.gz")
     voxels = np.swapaxes(pixels, 0, 1)[:, :, np.newaxis]  # rows columns [C] -> X Y 1 [C]

@@ -40,10 +40,13 @@ _MRI_PERCENTILES = (0.5, 99.5)
 
 # How far round an annotated region counts as its neighbourhood.
 _NEIGHBOURHOOD_MM = 15.0
-# The window reaches beyond the region's own range by this part of it, and in CT by at least so many HU,
-# where the neighbourhood has such values at all.
+# The window reaches beyond the region's own range by this part of it, in CT within these limits, where the
+# neighbourhood has such values at all.
 _MARGIN = 0.75
-_LEAST_MARGIN_HU = 100.0
+_MARGIN_LIMITS_HU = (100.0, 300.0)
+# Air or contrast agent in an organ (stomach, bowel) must not stretch the window of what is soft tissue.
+_SOFT_TISSUE_LIMITS_HU = (-160.0, 400.0)
+_LEAST_WIDTH_HU = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +211,15 @@ def _ct_window(inside: np.ndarray, around: np.ndarray) -> Window:
     inside, around = inside[inside > _OUTSIDE_SCAN_HU], around[around > _OUTSIDE_SCAN_HU]
     if inside.size == 0:
         return WINDOW_PRESETS["soft-tissue"]
-    low, high = _widened(inside, around, _LEAST_MARGIN_HU)
-    low, high = max(low, AIR_HU), min(high, _DENSEST_HU)
-    return Window(round(low), max(round(high), round(low) + 1), "hu")
+    low, high = _widened(inside, around, _MARGIN_LIMITS_HU)
+    softest, hardest = _SOFT_TISSUE_LIMITS_HU
+    is_soft = softest < np.median(inside) < hardest
+    low, high = max(low, softest if is_soft else AIR_HU), min(high, hardest if is_soft else _DENSEST_HU)
+    return Window(round(low), round(max(high, low + _LEAST_WIDTH_HU)), "hu")
 
 
 def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray) -> Window:
-    low, high = _widened(inside, around, 0.0)
+    low, high = _widened(inside, around, (0.0, np.inf))
     ranks = np.searchsorted(np.sort(body), (low, high)) / body.size * 100
     low_rank, high_rank = float(ranks[0]), float(ranks[1])
     # The extremes of an MRI are noise and vessels; a window narrower than a tenth of the body would show
@@ -223,10 +228,12 @@ def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray)
     return Window(round(low_rank, 2), round(max(high_rank, low_rank + 9.9), 2), "percentile")
 
 
-def _widened(inside: np.ndarray, around: np.ndarray, least_margin: float) -> tuple[float, float]:
+def _widened(
+    inside: np.ndarray, around: np.ndarray, margin_limits: tuple[float, float]
+) -> tuple[float, float]:
     """The region's robust range with margins, no further than the neighbourhood's robust range."""
     low, high = np.percentile(inside, (1, 99))
-    margin = max(_MARGIN * (high - low), least_margin)
+    margin = np.clip(_MARGIN * (high - low), *margin_limits)
     lowest, highest = np.percentile(around, (0.5, 99.5))
     low, high = max(low - margin, min(lowest, low)), min(high + margin, max(highest, high))
     return float(low), float(high)

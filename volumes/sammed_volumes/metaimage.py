@@ -60,7 +60,7 @@ def read_metaimage(path: Path) -> Volume:
     except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
         if isinstance(error, UnreadableVolumeError | UnsupportedVolumeError):
             raise
-        raise UnreadableVolumeError(f"it is no whole MetaImage ({error}); copy or export it again") from error
+        raise UnreadableVolumeError("it is no whole MetaImage; copy or export it again") from error
     header = _grid(text)
     return Volume(three_axes(stored), affine_of(header), header=header, path=path)
 

@@ -13,9 +13,8 @@ from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, three_axes
 
 _XFORM_SCANNER = 1  # NIfTI's code for coordinates of the scanner
 # NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimetres as float32, whose steps at 300 mm
-# are 3e-5 mm. NIfTI-2, which every current reader knows, is written where that is too coarse.
+# are 3e-5 mm. NIfTI-2 has neither limit, but ITK can't read it: it is written where nothing else will do.
 _LARGEST_NIFTI1 = 32767
-_ROUNDING_MM = 1e-5
 
 
 def read_nifti(path: Path) -> Volume:
@@ -62,18 +61,13 @@ def _copied_header(header: NiftiHeader) -> Any:
 
 def _placed_header(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> Any:
     nibabel = _nibabel()
-    header = nibabel.Nifti1Header() if _fits_nifti1(voxels, affine_ras_mm) else nibabel.Nifti2Header()
+    header = nibabel.Nifti1Header() if max(voxels.shape) <= _LARGEST_NIFTI1 else nibabel.Nifti2Header()
     header.set_data_shape(voxels.shape)
     header.set_xyzt_units("mm")
     header.set_sform(affine_ras_mm, _XFORM_SCANNER)
     # A qform has no place for shear; with code 0 it is not used.
     header.set_qform(affine_ras_mm, 0 if _is_sheared(affine_ras_mm) else _XFORM_SCANNER, strip_shears=True)
     return header
-
-
-def _fits_nifti1(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> bool:
-    rounded = affine_ras_mm.astype(np.float32)
-    return max(voxels.shape) <= _LARGEST_NIFTI1 and bool(np.abs(rounded - affine_ras_mm).max() < _ROUNDING_MM)
 
 
 def _is_sheared(affine_ras_mm: np.ndarray) -> bool:
@@ -114,6 +108,4 @@ def _plain_errors() -> Iterator[None]:
     except (EOFError, zlib.error) as error:
         raise UnreadableVolumeError("it is cut short or damaged; copy or export it again") from error
     except (ImageFileError, HeaderDataError, OSError, ValueError) as error:
-        raise UnreadableVolumeError(
-            f"it is no whole NIfTI file ({error}); copy or export it again"
-        ) from error
+        raise UnreadableVolumeError("it is no whole NIfTI file; copy or export it again") from error

@@ -72,8 +72,12 @@ def read_nrrd_image(path: Path) -> NrrdImage:
             voxels = nrrd.read_data(header, file, str(path))
     except UnreadableVolumeError:
         raise
+    except FileNotFoundError as error:
+        raise UnreadableVolumeError(
+            f"its voxels should be in {error.filename}, which is not there; put it there"
+        ) from error
     except (nrrd.NRRDError, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
-        raise UnreadableVolumeError(f"it is no whole NRRD file ({error}); copy or export it again") from error
+        raise UnreadableVolumeError("it is no whole NRRD file; copy or export it again") from error
     list_axis = _list_axis(header)
     placing = _placing_fields(lines) if list_axis is None else None
     return NrrdImage(voxels, _affine(header), placing, _matches(lines, _PAIR), list_axis)
@@ -125,7 +129,7 @@ def _header_lines(file: BinaryIO) -> list[str]:
     """The header up to its blank line; the file is left at the first byte of data."""
     magic = file.readline(16)
     if not magic.startswith(b"NRRD"):
-        raise UnreadableVolumeError("it does not begin as a NRRD file does")
+        raise UnreadableVolumeError("it doesn't begin as a NRRD file does; copy or export it again")
     lines = [magic.decode()]
     while line := file.readline():
         lines.append(line.decode("utf-8", errors="replace"))

@@ -48,7 +48,7 @@ def _highest_whole(values: np.ndarray) -> int:
     if fractional.size:
         raise LabelError(
             f"it holds fractional values such as {fractional[0]:.6g}, and labels are whole numbers; "
-            "was it resampled with interpolation, or is it the image?"
+            "give the label file, or resample labels without interpolation"
         )
     _check_not_negative(values.min())
     return int(values.max())
@@ -57,7 +57,7 @@ def _highest_whole(values: np.ndarray) -> int:
 def _check_not_negative(lowest: float) -> None:
     if lowest < 0:
         raise LabelError(
-            f"it holds negative values such as {lowest:g}, and labels are numbers from 0 up; is it the image?"
+            f"it holds negative values such as {lowest:g}, and labels are 0 or more; give the label file"
         )
 
 

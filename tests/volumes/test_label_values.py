@@ -1,0 +1,179 @@
+"""Labels: values as in the file, names, colours, and the grid that they share with the image."""
+
+import nibabel
+import numpy as np
+import pytest
+from sammed_volumes.errors import GeometryMismatchError, LabelError
+from sammed_volumes.formats import read_labels
+from sammed_volumes.labels import (
+    Label,
+    LabelVolume,
+    check_same_grid,
+    complete_labels,
+    count_values,
+    default_colour,
+    default_label,
+)
+from sammed_volumes.volume import Volume
+from sammed_volumes.whole_numbers import whole_numbers
+
+VALUES = np.array([0, 1, 1, 7, 7, 7, 250, 0], dtype=np.uint8).reshape(2, 2, 2)
+KIDNEYS = LabelVolume(
+    np.zeros((3, 5, 7), np.uint8),
+    np.eye(4),
+    (Label(1, "right kidney", (1, 2, 3)), Label(2, "left kidney", (4, 5, 6)), Label(12, "2", (7, 8, 9))),
+)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<u2", ">u4", "<i8", "<f4", ">f8"])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_whole_numbers_of_any_type_are_labels(tmp_path, dtype, suffix):
+    """Many programs write labels as floating-point numbers; what counts is that they are whole."""
+    values = VALUES.astype(dtype)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4), dtype=values.dtype), tmp_path / f"labels{suffix}")
+    labels = read_labels(tmp_path / f"labels{suffix}")
+    np.testing.assert_array_equal(labels.voxels, VALUES)
+    assert labels.voxels.dtype.kind == "u"
+    assert [label.value for label in labels.labels] == [1, 7, 250]
+    assert labels.voxel_counts() == {1: 2, 7: 3, 250: 1}
+    assert not labels.is_empty
+
+
+def test_scaled_labels_are_what_they_mean(tmp_path):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.uint8)
+    header.set_slope_inter(0.5, 0)
+    image = nibabel.Nifti1Image(VALUES // 2 * 2 / 4, np.eye(4), header)
+    nibabel.save(image, tmp_path / "halves.nii")
+    with pytest.raises(LabelError, match="fractional values"):
+        read_labels(tmp_path / "halves.nii")
+    whole = whole_numbers(Volume(VALUES, np.eye(4), slope=2.0, intercept=1.0))
+    np.testing.assert_array_equal(whole, VALUES.astype(int) * 2 + 1)
+    assert whole.dtype == np.uint16
+
+
+def test_large_values_stay_exact():
+    large = np.array([0, 2**24 + 1, 2**40 + 3], dtype=np.float64).reshape(1, 1, 3)
+    whole = whole_numbers(Volume(large, np.eye(4)))
+    assert whole.ravel().tolist() == [0, 2**24 + 1, 2**40 + 3]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i4"])
+def test_integers_are_viewed_and_not_copied(dtype):
+    voxels = VALUES.astype(dtype)
+    assert np.shares_memory(whole_numbers(Volume(voxels, np.eye(4))), voxels)
+
+
+def test_selecting_by_name_and_value():
+    names = [label.name for label in KIDNEYS.select(["left kidney", 1, "12", 1])]
+    assert names == ["left kidney", "right kidney", "2"]
+
+
+def test_selecting_what_is_not_there_lists_what_is():
+    with pytest.raises(LabelError, match=r"no label 'spleen'; its labels are: right kidney \(1\), left kidney \(2\)"):
+        KIDNEYS.select(["spleen"])
+
+
+def test_an_ambiguous_choice_is_refused():
+    """One label is called "2", another has the value 2."""
+    with pytest.raises(LabelError, match="has 2 labels '2', choose by value"):
+        KIDNEYS.select(["2"])
+    assert KIDNEYS.select([2])[0].name == "left kidney"
+
+
+def test_values_without_a_name_get_one():
+    named = (Label(7, "liver", (1, 2, 3)), Label(9, "not there", (4, 5, 6)))
+    labels = complete_labels(VALUES, named)
+    assert [(label.value, label.name) for label in labels] == [
+        (1, "label_1"),
+        (7, "liver"),
+        (9, "not there"),
+        (250, "label_250"),
+    ]
+
+
+def test_default_colours_can_be_told_apart():
+    """No two of the first 24 are close: the least distance is that of colours with different names."""
+    colours = np.array([default_colour(value) for value in range(1, 25)], dtype=float)
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1) + np.eye(24) * 1e3
+    assert apart.min() > 25, f"labels {np.unravel_index(apart.argmin(), apart.shape)} look alike"
+
+
+def test_counting_agrees_with_numpy(phantom):
+    voxels = phantom(axcodes="SRA").labels.voxels
+    values, counts = np.unique(voxels, return_counts=True)
+    assert count_values(voxels) == dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def test_the_phantom_is_what_it_says(phantom):
+    """The voxels of each organ fill its ellipsoid to 5 percent, in any orientation and spacing."""
+    made = phantom(shape=(61, 53, 47), spacing_mm=(1.5, 2.0, 2.5), axcodes="PIR")
+    voxel_mm3 = 1.5 * 2.0 * 2.5
+    counted = {value: count * voxel_mm3 for value, count in made.labels.voxel_counts().items()}
+    assert counted == pytest.approx(made.volumes_mm3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("label", "fact"),
+    [
+        ((0, "background", (1, 2, 3)), "labels start at 1"),
+        ((1, "  ", (1, 2, 3)), "has no name"),
+        ((1, "liver", (1, 2, 256)), "give three numbers 0 to 255"),
+    ],
+)
+def test_a_label_is_checked(label, fact):
+    with pytest.raises(LabelError, match=fact):
+        Label(*label)
+
+
+@pytest.mark.parametrize(
+    ("voxels", "labels", "fact"),
+    [
+        pytest.param(np.zeros((2, 2, 2), np.int16), (), "unsigned whole numbers", id="signed"),
+        pytest.param(np.zeros((2, 2), np.uint8), (), "unsigned whole numbers", id="two axes"),
+        pytest.param(VALUES, (default_label(2), default_label(1)), "ascending order", id="order"),
+        pytest.param(VALUES, (default_label(2), default_label(2)), "distinct", id="twice"),
+    ],
+)
+def test_a_label_volume_is_checked(voxels, labels, fact):
+    with pytest.raises(LabelError, match=fact):
+        LabelVolume(voxels, np.eye(4), labels)
+
+
+def moved(**changes):
+    affine = np.diag([0.5, 0.5, 3.0, 1.0])
+    for place, value in changes.items():
+        affine[int(place[1]), int(place[2])] = value
+    return affine
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine", "is_same"),
+    [
+        pytest.param((7, 11, 5), moved(), True, id="the same"),
+        pytest.param((7, 11, 5), moved(_03=1e-4), True, id="rounded in a header"),
+        pytest.param((7, 11, 5), moved(_00=0.50001), True, id="spacing rounded"),
+        pytest.param((7, 11, 5), moved(_03=0.1), False, id="a fifth of a voxel off"),
+        pytest.param((7, 11, 5), moved(_00=0.51), False, id="another spacing"),
+        pytest.param((7, 11, 5), moved(_00=-0.5), False, id="flipped"),
+        pytest.param((7, 11, 6), moved(), False, id="another shape"),
+    ],
+)
+def test_the_same_grid(shape, affine, is_same):
+    volume = Volume(np.zeros((7, 11, 5), np.int16), moved())
+    labels = LabelVolume(np.zeros(shape, np.uint8), affine, ())
+    if is_same:
+        check_same_grid(volume, labels)
+    else:
+        with pytest.raises(GeometryMismatchError, match="resample the labels onto the volume"):
+            check_same_grid(volume, labels)
+
+
+def test_another_grid_names_both(tmp_path):
+    volume = Volume(np.zeros((7, 11, 5), np.int16), moved(), path=tmp_path / "image.nii.gz")
+    labels = LabelVolume(np.zeros((7, 11, 6), np.uint8), np.eye(4), (), path=tmp_path / "mask.nii.gz")
+    with pytest.raises(GeometryMismatchError) as error:
+        check_same_grid(volume, labels)
+    text = str(error.value)
+    for part in ("mask.nii.gz", "image.nii.gz", "shape 7 x 11 x 6", "shape 7 x 11 x 5", "[[0.5 0. 0. 0. ]"):
+        assert part in text
