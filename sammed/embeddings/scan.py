@@ -3,6 +3,7 @@
 Slices are counted in the canonical stack S H W (`sammed_volumes.slices`). Each is encoded once.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -35,6 +36,13 @@ class Scan:
     def image(self, index: int) -> Float[np.ndarray, "H W *C"]:
         """One slice of the stack through the window, float32 0..1."""
         return apply(self.values(index), self.low, self.high)
+
+    def digest(self) -> str:
+        """sha256 of the voxels in the stack's order: the same however the array is stored."""
+        digest = hashlib.sha256(str(self.slicing.stack_shape).encode())
+        for plane in self.slicing.to_stack(self.volume.voxels):
+            digest.update(np.ascontiguousarray(plane).tobytes())
+        return digest.hexdigest()
 
     def frame(self, backbone: Backbone) -> Frame:
         """Where the slices lie in the backbone's square."""

@@ -1,0 +1,113 @@
+"""Applying a skill to a volume: the same slices, window and pose as it was learned with, then SAM_auto."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from sammed.auto.annotations import Annotations
+from sammed.auto.fusion import LabelChoice
+from sammed.auto.labeling import LabelledStack, highest_wins, label_stack
+from sammed.auto.propagation import PropagationConfig, propagate
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.errors import SkillError
+from sammed.progress import Reporter, Silent
+from sammed.skill import Skill
+from sammed_volumes.labels import LabelVolume
+from sammed_volumes.orientation import axis_of_plane
+from sammed_volumes.slices import plan_slices
+from sammed_volumes.volume import Volume
+
+GeneratorName = Literal["sap", "propagation", "classification"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """A label volume, and of each label (by value) how well coarse mask and decoder agree: 0..1, None unknown.
+
+    `annotated` are the array indices along `axis` of the slices that a person marked in this very volume;
+    their masks are the person's.
+    """
+
+    labels: LabelVolume
+    axis: int
+    annotated: tuple[int, ...]
+    agreement: Mapping[int, float | None]
+
+
+def encode_for(volume: Volume, skill: Skill, backbone: Backbone, reporter: Reporter) -> EncodedScan:
+    """The volume as the skill wants to see it, every slice encoded."""
+    skill.check_backbone(backbone)
+    slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane))
+    encoded = EncodedScan(open_scan(volume, slicing, skill.window), backbone)
+    with reporter.task("encoding slices", slicing.count) as task:
+        for index in range(slicing.count):
+            encoded.embeddings([index])
+            task.advance()
+    return encoded
+
+
+def label_volume(
+    volume: Volume,
+    skill: Skill,
+    backbone: Backbone,
+    *,
+    generator: GeneratorName = "sap",
+    reporter: Reporter | None = None,
+) -> Labelled:
+    """Label a volume without any prompt.
+
+    Slices that a person annotated in this very volume keep the person's masks. Raises SkillError where the
+    skill has no generator or another backbone, and for propagation into a volume without annotated slices.
+    """
+    skill.require_auto()
+    encoded = encode_for(volume, skill, backbone, reporter or Silent())
+    is_annotated = encoded.scan.digest() == skill.volume_sha256
+    if generator == "propagation" and not is_annotated:
+        raise SkillError(
+            "Propagation starts from annotated slices and this volume has none: "
+            "use the generator sap, or learn a skill from this volume."
+        )
+    found = label_encoded(encoded, skill, generator, reporter)
+    stack = _keep(found.stack, skill.annotations) if is_annotated else found.stack
+    slicing = encoded.scan.slicing
+    voxels = np.ascontiguousarray(slicing.from_stack(stack))
+    annotated = [slicing.array_index(index) for index in skill.annotations.indices] if is_annotated else []
+    return Labelled(
+        LabelVolume(voxels, volume.affine_ras_mm, skill.labels),
+        slicing.axis,
+        tuple(sorted(annotated)),
+        found.agreement,
+    )
+
+
+def label_encoded(
+    encoded: EncodedScan, skill: Skill, generator: GeneratorName, reporter: Reporter | None = None
+) -> LabelledStack:
+    """Label an encoded scan; what a person annotated in it is used by propagation alone."""
+    auto = skill.require_auto()
+    encoders = {label.value: skill.prompt_encoder(encoded.backbone, label) for label in skill.labels}
+    with (reporter or Silent()).task("labelling", len(skill.labels)) as task:
+        if generator == "propagation":
+            rng = np.random.default_rng(skill.seed)
+            logits = propagate(encoded, skill.annotations, encoders, PropagationConfig(), rng)
+            unknown = {label.value: None for label in skill.labels}
+            return LabelledStack(highest_wins(encoded, logits, skill.labels), unknown)
+        if generator == "classification":
+            choices = {value: _by_points(choice) for value, choice in auto.choices.items()}
+            return label_stack(encoded, auto.classifier, encoders, choices, skill.labels, task.advance)
+        return label_stack(encoded, auto.sap_net, encoders, auto.choices, skill.labels, task.advance)
+
+
+def _by_points(choice: LabelChoice) -> LabelChoice:
+    """What was chosen for SAP-Net says nothing of a classifier but how many components there are."""
+    return replace(LabelChoice(rule_name="points"), components=choice.components)
+
+
+def _keep(stack: np.ndarray, annotations: Annotations) -> np.ndarray:
+    """The stack with the annotated slices as the person marked them."""
+    kept = stack.copy()
+    kept[list(annotations.indices)] = annotations.masks
+    return kept

@@ -1,0 +1,105 @@
+"""Drawing annotated slices from a labelled volume, as a person would have chosen them (SAM^Med 3.3)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Int64, UInt
+
+from sammed.auto.annotations import Annotations
+from sammed.errors import AnnotationError
+from sammed_volumes.labels import Label
+
+Draw = Literal["normal", "even"]
+
+TRIES = 200  # of drawing slices until each label is in one
+FULL = 0.8  # share of marked slices between the first and the last from which on a label file is complete
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marked:
+    """A stack of labels S H W, and for each slice and label whether it is there (S k)."""
+
+    stack: UInt[np.ndarray, "S H W"]
+    labels: tuple[Label, ...]
+    shows: Bool[np.ndarray, "S k"]
+
+    @property
+    def foreground(self) -> Int64[np.ndarray, " F"]:
+        """Slices that show any label."""
+        return np.flatnonzero(self.shows.any(axis=1))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a slice without a label is empty for sure, rather than one that nobody marked."""
+        found = self.foreground
+        return found.size > 0 and found.size >= FULL * (found[-1] - found[0] + 1)
+
+    def take(self, indices: list[int], empty: list[int]) -> Annotations:
+        """Those slices as annotations; `empty` ones show none of the labels."""
+        chosen = sorted({*indices, *empty})
+        values = [label.value for label in self.labels]
+        masks = self.stack[chosen]
+        return Annotations(tuple(chosen), np.where(np.isin(masks, values), masks, 0), self.labels)
+
+
+def mark(stack: UInt[np.ndarray, "S H W"], labels: tuple[Label, ...]) -> Marked:
+    """Find where each label is; AnnotationError for one that is nowhere."""
+    values = [label.value for label in labels]
+    shows = np.array([np.isin(values, plane) for plane in stack])  # S k
+    for label, anywhere in zip(labels, shows.any(axis=0), strict=True):
+        if not anywhere:
+            raise AnnotationError(f"The label {label.name!r} ({label.value}) is empty: no slice shows it.")
+    return Marked(stack, labels, shows)
+
+
+def draw_slices(
+    marked: Marked, count: int, background: int, way: Draw, rng: np.random.Generator
+) -> Annotations:
+    """Draw `count` slices that show the labels and, where empty ones are known, `background` that don't.
+
+    "normal" draws round the median foreground slice m with the deviation s of the foreground, N(m, s²);
+    "even" spreads them over the foreground. Slices that show all labels come first. Background slices are
+    drawn uniformly, and only from a complete label file that has more slices than were asked for.
+    """
+    candidates = _candidates(marked, count)
+    for _ in range(TRIES):
+        chosen = _normal(candidates, count, rng) if way == "normal" else _even(candidates, count, rng)
+        if marked.shows[chosen].any(axis=0).all():
+            return marked.take(chosen, _background(marked, count, background, rng))
+    missing = [label.name for label, there in zip(marked.labels, marked.shows[chosen].any(axis=0), strict=True) if not there]
+    raise AnnotationError(
+        f"{count} slices can't show every label ({', '.join(missing)} is missing): "
+        "draw more, name them, or learn the labels one by one."
+    )
+
+
+def _candidates(marked: Marked, count: int) -> Int64[np.ndarray, " F"]:
+    complete = np.flatnonzero(marked.shows.all(axis=1))
+    if complete.size >= count:
+        return complete
+    found = marked.foreground
+    if found.size < count:
+        names = ", ".join(label.name for label in marked.labels)
+        raise AnnotationError(f"{count} slices were asked for, but only {found.size} show {names}.")
+    return found
+
+
+def _normal(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
+    """Distinct slices with the odds of N(m, s²): drawing on until as many were hit gives the same odds."""
+    distance = (candidates - np.median(candidates)) / max(float(candidates.std()), 0.5)
+    odds = np.exp(-0.5 * distance**2)
+    return sorted(rng.choice(candidates, count, replace=False, p=odds / odds.sum()).tolist())
+
+
+def _even(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
+    """One slice from about the middle of each of `count` equal parts."""
+    places = (np.arange(count) + rng.uniform(0.3, 0.7)) / count * len(candidates)
+    return candidates[places.astype(int)].tolist()
+
+
+def _background(marked: Marked, count: int, background: int, rng: np.random.Generator) -> list[int]:
+    if not marked.is_complete or marked.foreground.size <= count:
+        return []
+    empty = np.flatnonzero(~marked.shows.any(axis=1))
+    return rng.choice(empty, min(background, empty.size), replace=False).tolist() if empty.size else []

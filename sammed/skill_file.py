@@ -1,0 +1,174 @@
+"""The skill file: safetensors, so that a shared file can't run code, with a header of JSON.
+
+Tensors are named `encoder/VALUE/NAME`, `sap_net/NAME`, `prototypes/NAME`, `classifier/NAME` and
+`annotations/masks`. A digest over the header and all tensors tells an altered file from a whole one.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sammed.auto.annotations import Annotations
+from sammed.auto.classification import LearnedClassifier
+from sammed.auto.fusion import LabelChoice
+from sammed.auto.sap_learning import LearnedSapNet
+from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig
+from sammed.errors import SammedError, SkillError
+from sammed.skill import AutoModel, Skill
+from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.errors import VolumeError
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label
+
+FORMAT = 1
+"""Raised when an older sammed could no longer read what a newer one writes."""
+
+_KEY, _DIGEST = "sammed_skill", "sha256"
+
+
+def save_skill(skill: Skill, path: Path, *, overwrite: bool = False) -> Path:
+    """Write a skill; a file that exists is kept unless `overwrite`. `load_skill` reads it again."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(skill).items()}
+    header = json.dumps(_header(skill), ensure_ascii=False)
+    metadata = {_KEY: header, _DIGEST: _digest(header, tensors)}
+    with atomic_file(path, ".safetensors", overwrite=overwrite) as partial:
+        save_file(tensors, partial, metadata)
+    return path
+
+
+def load_skill(path: Path) -> Skill:
+    """Read a skill; SkillError names the file and says what is wrong with it."""
+    header, tensors = _read(path)
+    try:
+        return _skill(json.loads(header), tensors)
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, SammedError, VolumeError) as error:
+        raise SkillError(f"{path} is a skill that can't be read: {error!r}; learn it again.") from error
+
+
+def skill_digest(path: Path) -> str:
+    """The digest that names a skill in the provenance of what it labelled (64 hexadecimal digits)."""
+    header, tensors = _read(path)
+    return _digest(header, tensors)
+
+
+def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
+    if not path.is_file():
+        raise SkillError(f"There is no skill {path}; learn one with `sammed assist-train`.")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118: no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SkillError(f"{path} is no skill, or was cut short ({error}).") from error
+    if _KEY not in metadata:
+        raise SkillError(f"{path} holds tensors but is no skill of sammed.")
+    _check_version(path, metadata[_KEY])
+    if metadata.get(_DIGEST) != _digest(metadata[_KEY], tensors):
+        raise SkillError(f"{path} was altered after it was learned: its digest is wrong. Learn it again.")
+    return metadata[_KEY], tensors
+
+
+def _check_version(path: Path, header: str) -> None:
+    try:
+        version = int(json.loads(header)["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SkillError(f"{path} is a skill with a damaged header.") from error
+    if version > FORMAT:
+        raise SkillError(
+            f"{path} was learned by a later sammed (format {version}; this one reads up to {FORMAT}): update sammed."
+        )
+
+
+def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _tensors(skill: Skill) -> dict[str, Tensor]:
+    tensors = {"annotations/masks": torch.from_numpy(skill.annotations.masks.astype(np.int32))}
+    for value, encoder in skill.encoders.items():
+        tensors.update({f"encoder/{value}/{name}": tensor for name, tensor in encoder.items()})
+    if skill.auto is not None:
+        net = skill.auto.sap_net
+        tensors.update({f"sap_net/{name}": tensor for name, tensor in net.network.state_dict().items()})
+        tensors.update(_of_dataclass("prototypes", net.prototypes))
+        tensors.update(_of_dataclass("classifier", skill.auto.classifier))
+    return tensors
+
+
+def _header(skill: Skill) -> dict[str, Any]:
+    header = {
+        "format": FORMAT,
+        "sammed": skill.version,
+        "backbone": skill.backbone,
+        "backbone_digest": skill.backbone_digest,
+        "plane": skill.plane,
+        "axis": skill.axis,
+        "window": asdict(skill.window),
+        "labels": [asdict(label) for label in skill.labels],
+        "annotated": list(skill.annotations.indices),
+        "volume_sha256": skill.volume_sha256,
+        "prompts": skill.prompts,
+        "seed": skill.seed,
+    }
+    if skill.auto is not None:
+        header["sap_net"] = asdict(skill.auto.sap_net.network.config)
+        header["choices"] = {str(value): asdict(choice) for value, choice in skill.auto.choices.items()}
+    return header
+
+
+def _skill(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Skill:
+    labels = tuple(
+        Label(int(each["value"]), str(each["name"]), tuple(each["colour_rgb"])) for each in header["labels"]
+    )
+    masks = tensors["annotations/masks"].numpy().astype(np.uint32)
+    return Skill(
+        backbone=header["backbone"],
+        backbone_digest=header["backbone_digest"],
+        plane=header["plane"],
+        axis=header["axis"],
+        window=Window(**header["window"]),
+        labels=labels,
+        encoders={label.value: _part(tensors, f"encoder/{label.value}") for label in labels},
+        annotations=Annotations(tuple(header["annotated"]), masks, labels),
+        volume_sha256=header["volume_sha256"],
+        prompts=header["prompts"],
+        seed=header["seed"],
+        auto=_auto(header, tensors) if "sap_net" in header else None,
+        version=header["sammed"],
+    )
+
+
+def _auto(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AutoModel:
+    network = SapNet(SapNetConfig(**header["sap_net"]), torch.Generator())
+    network.load_state_dict(_part(tensors, "sap_net"))
+    network.eval().requires_grad_(False)
+    choices = {int(value): LabelChoice(**choice) for value, choice in header["choices"].items()}
+    prototypes = Prototypes(**_part(tensors, "prototypes"))
+    classifier = LearnedClassifier(**_part(tensors, "classifier"))
+    return AutoModel(LearnedSapNet(network, prototypes), classifier, choices)
+
+
+def _of_dataclass(prefix: str, value: Prototypes | LearnedClassifier) -> dict[str, Tensor]:
+    return {f"{prefix}/{each.name}": getattr(value, each.name) for each in fields(value)}
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = prefix + "/"
+    part = {name[len(start) :]: tensor for name, tensor in tensors.items() if name.startswith(start)}
+    if not part:
+        raise SkillError(f"it has no tensors {prefix!r}")
+    return part
