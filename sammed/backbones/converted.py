@@ -106,9 +106,22 @@ def _convert(openvino: Any, encoder: nn.Module, image_size: int) -> Any:
     try:
         with torch.no_grad():
             exported = torch.export.export(encoder, (_example(image_size),))
-        return openvino.convert_model(exported)
+        with _root_logger_kept():
+            return openvino.convert_model(exported)
     except Exception as error:  # two compilers are at work here, and they agree on no kind of error
         raise ConversionError(_first_line(error)) from error
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Undo what OpenVINO's converter does to the process: it silences all warnings and adds a handler."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 def _check(openvino: Any, model: Any, encoder: nn.Module, image_size: int) -> None:

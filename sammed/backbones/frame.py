@@ -115,7 +115,7 @@ class Frame:
 
     def masks_to_mask_grid(
         self, masks: Float[Tensor, "N H W"] | Bool[Tensor, "N H W"] | UInt8[Tensor, "N H W"]
-    ) -> Float[Tensor, "N 4h 4w"]:
+    ) -> Float[Tensor, "N M M"]:
         """Share of each cell's area, 0..1, that the masks cover; padding is 0."""
         cell = self.size // self.mask_size
         rows = _area_shares(self.height, self.content_height // cell, self.mask_size).to(masks.device)
@@ -128,7 +128,7 @@ class Frame:
         """Share of each cell of the embedding grid, 0..1, that the masks cover; padding is 0."""
         return F.avg_pool2d(self.masks_to_mask_grid(masks), EMBEDDING_STRIDE)
 
-    def logits_to_slice(self, logits: Float[Tensor, "N 4h 4w"]) -> Float[Tensor, "N H W"]:
+    def logits_to_slice(self, logits: Float[Tensor, "N M M"]) -> Float[Tensor, "N H W"]:
         """Logits on the slice's pixels: padding cropped, then bilinear, antialiased where it shrinks."""
         cell = self.size // self.mask_size
         content = logits[..., : self.content_height // cell, : self.content_width // cell]

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -100,13 +101,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Nothing in the file can run: torch reads it with `weights_only=True`.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # What this warns of, an unusual pickle, either loads all the same or is refused below.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
             f"{path} is no checkpoint, or holds more than tensors; sammed reads nothing else from it, "
             "since such a file could run code. Save the model's state_dict alone."
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the unpickler meets damaged bytes with errors of every kind
         raise CheckpointError(f"{path} can't be read as a checkpoint: {_first_line(error)}.") from None
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(

@@ -1,0 +1,131 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sammed.backbones.backbone import Backbone
+from sammed.backbones.registry import MEDSAM_PIXELS, SAM_PIXELS
+
+
+def slices(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((count, 64, 48), dtype=np.float32)
+
+
+def encoded(backbone: Backbone, count: int) -> Tensor:
+    frame = backbone.frame(64, 48, (1.0, 1.0))
+    return backbone.encode(torch.stack([backbone.prepare(image, frame) for image in slices(count)]))
+
+
+def prompts(backbone: Backbone, count: int) -> tuple[Tensor, Tensor]:
+    points = torch.rand(count, 3, 2, generator=torch.Generator().manual_seed(1)) * 64
+    signs = torch.tensor([[1, 0, -1]] * count)
+    masks = torch.randn(count, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+    sparse, dense = backbone.prompt_encoder(points=(points, signs), boxes=None, masks=masks)
+    return sparse, dense
+
+
+def test_shapes_of_the_tiny_backbone(tiny_backbone: Backbone) -> None:
+    embeddings = encoded(tiny_backbone, 2)
+    masks, iou = tiny_backbone.decode(embeddings, *prompts(tiny_backbone, 2))
+    assert (embeddings.shape, embeddings.dtype) == ((2, 256, 16, 16), torch.float32)
+    assert (masks.shape, iou.shape) == ((2, 1, 64, 64), (2, 1))
+    assert tiny_backbone.embedding_size == 16
+
+
+def test_decoding_different_images_at_once_is_decoding_them_one_by_one(tiny_backbone: Backbone) -> None:
+    """Against Meta's own way to call the decoder: one image, its embedding in `image_embeddings`."""
+    embeddings = encoded(tiny_backbone, 4)
+    sparse, dense = prompts(tiny_backbone, 4)
+    together = tiny_backbone.decode(embeddings, sparse, dense)
+    for b in range(4):
+        masks, iou = tiny_backbone.mask_decoder(
+            image_embeddings=embeddings[b : b + 1],
+            image_pe=tiny_backbone.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse[b : b + 1],
+            dense_prompt_embeddings=dense[b : b + 1],
+            multimask_output=False,
+        )
+        torch.testing.assert_close(together[0][b : b + 1], masks, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(together[1][b : b + 1], iou, atol=1e-5, rtol=1e-4)
+
+
+def test_one_embedding_or_one_dense_prompt_serves_for_all(tiny_backbone: Backbone) -> None:
+    embedding = encoded(tiny_backbone, 1)
+    sparse, dense = prompts(tiny_backbone, 3)
+    wanted = tiny_backbone.decode(embedding.expand(3, -1, -1, -1), sparse, dense)[0]
+    torch.testing.assert_close(tiny_backbone.decode(embedding, sparse, dense)[0], wanted)
+    wanted = tiny_backbone.decode(embedding, sparse, dense[:1].expand(3, -1, -1, -1))[0]
+    torch.testing.assert_close(tiny_backbone.decode(embedding, sparse, dense[:1])[0], wanted)
+
+
+def test_embeddings_kept_in_half_precision_can_be_decoded(tiny_backbone: Backbone) -> None:
+    embeddings = encoded(tiny_backbone, 2)
+    sparse, dense = prompts(tiny_backbone, 2)
+    full, _ = tiny_backbone.decode(embeddings, sparse, dense)
+    half, _ = tiny_backbone.decode(embeddings.half(), sparse, dense)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, full, atol=0.01 * float(full.abs().max()), rtol=0)
+
+
+def test_learning_changes_the_new_prompt_encoder_and_nothing_else(tiny_backbone: Backbone) -> None:
+    parts = (tiny_backbone.image_encoder, tiny_backbone.mask_decoder, tiny_backbone.prompt_encoder)
+    before = [{name: t.clone() for name, t in part.state_dict().items()} for part in parts]
+    learned = tiny_backbone.new_prompt_encoder()
+    start = {name: t.detach().clone() for name, t in learned.named_parameters()}
+    optimizer = torch.optim.Adam(learned.parameters(), lr=1e-2)
+    embeddings = encoded(tiny_backbone, 2)
+    points = (torch.tensor([[[10.0, 20.0], [30.0, 5.0]]] * 2), torch.tensor([[1, 0]] * 2))
+    for _ in range(2):
+        optimizer.zero_grad()
+        sparse, dense = learned(points=points, boxes=None, masks=None)
+        masks, _ = tiny_backbone.decode(embeddings, sparse, dense)
+        masks.square().mean().backward()
+        optimizer.step()
+    for part, state in zip(parts, before, strict=True):
+        assert not part.training
+        assert all(p.grad is None and not p.requires_grad for p in part.parameters())
+        assert all(torch.equal(t, state[name]) for name, t in part.state_dict().items())
+    moved = {name for name, t in learned.named_parameters() if not torch.equal(t, start[name])}
+    assert {"point_embeddings.0.weight", "point_embeddings.1.weight", "no_mask_embed.weight"} <= moved
+
+
+def test_backbones_are_frozen_by_being_made(tiny_backbone: Backbone) -> None:
+    trainable = tiny_backbone.new_prompt_encoder().train()
+    made = dataclasses.replace(tiny_backbone, prompt_encoder=trainable)
+    assert not made.prompt_encoder.training
+    assert not any(p.requires_grad for p in made.prompt_encoder.parameters())
+
+
+def test_sams_pixels_are_normalised_before_they_are_padded(tiny_backbone: Backbone) -> None:
+    sam = dataclasses.replace(tiny_backbone, preparation=SAM_PIXELS)
+    pixels = sam.prepare(np.ones((64, 32), np.float32), sam.frame(64, 32, (1.0, 1.0)))
+    means, deviations = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # SAM's, of 0..255
+    for channel, mean, std in zip(pixels, means, deviations, strict=True):
+        content = torch.full((64, 32), (255 - mean) / std)
+        torch.testing.assert_close(channel[:, :32], content, atol=1e-4, rtol=0)
+        assert torch.all(channel[:, 32:] == 0)
+
+
+def test_medsams_pixels_fill_the_square_and_the_range(tiny_backbone: Backbone) -> None:
+    medsam = dataclasses.replace(tiny_backbone, preparation=MEDSAM_PIXELS)
+    frame = medsam.frame(64, 32, (1.0, 1.0))
+    pixels = medsam.prepare(0.2 + 0.3 * slices(1)[0, :, :32], frame)
+    assert frame.scale_xy == (2.0, 1.0)
+    assert (float(pixels.min()), float(pixels.max())) == (0.0, 1.0)
+    assert torch.all(medsam.prepare(np.full((64, 32), 0.4, np.float32), frame) == 0), (
+        "a constant slice is black"
+    )
+
+
+def test_litemedsams_pixels_are_the_windowed_values(tiny_backbone: Backbone) -> None:
+    image = 0.2 + 0.3 * slices(1)[0]
+    pixels = tiny_backbone.prepare(image, tiny_backbone.frame(64, 48, (1.0, 1.0)))
+    np.testing.assert_allclose(pixels[1, :, :48].numpy(), image, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["digest", "preparation"])
+def test_what_a_backbone_is_can_not_be_changed(tiny_backbone: Backbone, name: str) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(tiny_backbone, name, None)

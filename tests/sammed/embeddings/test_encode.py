@@ -1,0 +1,77 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.encode import encode_slices, iterate_embeddings
+from sammed.errors import ConfigError
+
+SHAPE = (40, 30)
+
+
+def slices(count: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(0).random((count, *SHAPE), dtype=np.float32))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
+def test_batches_change_nothing(batch_size: int, tiny_backbone: Backbone) -> None:
+    frame = tiny_backbone.frame(*SHAPE, (1.0, 1.0))
+    images = slices(5)
+    one_by_one = torch.cat([tiny_backbone.encode(tiny_backbone.prepare(i, frame)[None]) for i in images])
+    together = encode_slices(tiny_backbone, images, frame, batch_size)
+    assert together.shape == (5, 256, 16, 16)
+    torch.testing.assert_close(together, one_by_one, atol=1e-4, rtol=1e-4)
+
+
+def test_progress_counts_the_slices_that_are_done(tiny_backbone: Backbone) -> None:
+    heard: list[int] = []
+    frame = tiny_backbone.frame(*SHAPE, (1.0, 1.0))
+    encode_slices(tiny_backbone, slices(5), frame, 2, progress=heard.append)
+    assert heard == [2, 4, 5]
+
+
+def test_half_precision_takes_half_the_memory_and_is_near(tiny_backbone: Backbone) -> None:
+    frame = tiny_backbone.frame(*SHAPE, (1.0, 1.0))
+    full = encode_slices(tiny_backbone, slices(2), frame)
+    half = encode_slices(tiny_backbone, slices(2), frame, half=True)
+    assert (full.dtype, half.dtype) == (torch.float32, torch.float16)
+    torch.testing.assert_close(half.float(), full, atol=2e-3, rtol=2e-3)
+
+
+def test_slices_are_read_only_when_their_batch_is_due(tiny_backbone: Backbone) -> None:
+    read = 0
+
+    def reading() -> Iterator[np.ndarray]:
+        nonlocal read
+        for image in slices(6):
+            read += 1
+            yield image
+
+    batches = iterate_embeddings(tiny_backbone, reading(), tiny_backbone.frame(*SHAPE, (1.0, 1.0)), 2)
+    assert read == 0
+    assert next(batches).shape[0] == 2
+    assert read == 2
+
+
+def test_colour_slices_are_encoded_in_colour(tiny_backbone: Backbone) -> None:
+    frame = tiny_backbone.frame(*SHAPE, (1.0, 1.0))
+    grey = slices(1)[0]
+    colour = np.stack([grey, 1 - grey, grey], axis=-1)
+    both = encode_slices(tiny_backbone, [grey, colour, np.stack([grey] * 3, axis=-1)], frame)
+    assert not torch.allclose(both[0], both[1])
+    torch.testing.assert_close(both[0], both[2])
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_no_slices_give_no_embeddings(half: bool, tiny_backbone: Backbone) -> None:
+    frame = tiny_backbone.frame(*SHAPE, (1.0, 1.0))
+    none = encode_slices(tiny_backbone, [], frame, half=half)
+    assert none.shape == (0, 256, 16, 16)
+    assert none.dtype == (torch.float16 if half else torch.float32)
+
+
+def test_a_batch_of_nothing_is_refused(tiny_backbone: Backbone) -> None:
+    with pytest.raises(ConfigError, match="batch of 0 slices"):
+        encode_slices(tiny_backbone, slices(1), tiny_backbone.frame(*SHAPE, (1.0, 1.0)), 0)
