@@ -1,0 +1,193 @@
+"""Prompt propagation: points that travel from an annotated slice to its neighbours (SAM^Med 3.2.2, Algorithm 1).
+
+A *run* starts from one annotated slice in one direction. Foreground points are drawn from its mask; those whose
+intensity on the next slice is like that on this one stay; the learned prompt encoder segments the next slice with
+them; from that mask the next points are drawn. Only foreground points travel, as in the paper: the background is
+too diverse.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from sammed.assist.masks import decode_prompts, unite
+from sammed.auto.annotations import Annotations
+from sammed.auto.fusion import LARGEST_LOGIT
+from sammed.embeddings.scan import EncodedScan, Scan
+from sammed.errors import ConfigError
+from sammed.prompts.instances import instances
+from sammed.prompts.points import sample_points
+from sammed.prompts.prompt import PointSign, Prompt
+from sammed_volumes.labels import Label
+
+
+@dataclass(frozen=True, slots=True)
+class PropagationConfig:
+    """When a point travels on. The paper gives neither number."""
+
+    points: int = 10  # n of Algorithm 1, drawn in each component of a slice
+    tolerance: float = 1.0  # lambda, in standard deviations of the intensity inside the mask
+
+    def __post_init__(self) -> None:
+        if self.points < 1:
+            raise ConfigError(f"Propagation draws {self.points} points a component; it needs at least 1.")
+        if not (0 < self.tolerance < float("inf")):
+            raise ConfigError(f"Propagation's tolerance (lambda) is {self.tolerance}; it must be above 0.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """Where a run is: a slice of the stack, which way it goes, its image 0..1 there, and its mask."""
+
+    index: int
+    step: int
+    image: Float[np.ndarray, "H W"]
+    mask: Bool[np.ndarray, "H W"]
+
+    @property
+    def next_index(self) -> int:
+        return self.index + self.step
+
+
+def propagate(
+    encoded: EncodedScan,
+    annotations: Annotations,
+    encoders: Mapping[int, nn.Module],
+    config: PropagationConfig,
+    rng: np.random.Generator,
+    progress: Callable[[int], None] | None = None,
+) -> list[Float[Tensor, "S 4*h 4*w"]]:
+    """Logits of each label on the mask grid, in the order of the labels, for `labeling.highest_wins`.
+
+    `encoders` are the learned prompt encoders by label value. A run ends where no point survives, where its
+    mask is empty, at the end of the stack and at the next annotated slice, from which another run starts with
+    the person's own mask. Where several runs reach a slice its logits are their mean, each clamped to +-6;
+    a run that did not get there has no say. Annotated slices keep the person's mask, all others are -6.
+    `progress` hears of each label that is done.
+    """
+    logits = []
+    for label in annotations.labels:
+        logits.append(_propagate_label(encoded, annotations, label, encoders[label.value], config, rng))
+        if progress is not None:
+            progress(1)
+    return logits
+
+
+def surviving_points(
+    image: Float[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "H W"],
+    points_xy: Float[np.ndarray, "P 2"],
+    next_image: Float[np.ndarray, "H W"],
+    tolerance: float,
+) -> Float[np.ndarray, "Q 2"]:
+    """The points p with |X_t+1(p) - X_t(p)| < lambda times the standard deviation of X_t inside its mask."""
+    columns, rows = points_xy.astype(np.int64).T
+    change = np.abs(next_image[rows, columns] - image[rows, columns])
+    return points_xy[change < tolerance * image[mask].std()]
+
+
+def _propagate_label(
+    encoded: EncodedScan,
+    annotations: Annotations,
+    label: Label,
+    encoder: nn.Module,
+    config: PropagationConfig,
+    rng: np.random.Generator,
+) -> Tensor:
+    most = annotations.components(label)
+    tally = _Tally(encoded)
+    runs = _start(encoded.scan, annotations, label)
+    while runs:  # all runs take a step together, so that their prompts share the decoder's batches
+        runs = [run for run in runs if _unmarked(run.next_index, annotations, encoded)]
+        carried = [_carry(run, encoded.scan, most, config, rng) for run in runs]
+        runs = [run for run, prompts in zip(runs, carried, strict=True) if prompts]
+        if not runs:
+            break
+        logits = _segment(encoded, encoder, runs, [prompts for prompts in carried if prompts])
+        tally.add([run.next_index for run in runs], logits)
+        runs = _advance(encoded, runs, logits)
+    return tally.merged(annotations, label)
+
+
+def _start(scan: Scan, annotations: Annotations, label: Label) -> list[_Run]:
+    masks = annotations.mask(label)
+    return [
+        _Run(annotations.indices[row], step, _grey(scan, annotations.indices[row]), masks[row])
+        for row in annotations.showing(label)
+        for step in (-1, 1)
+    ]
+
+
+def _unmarked(index: int, annotations: Annotations, encoded: EncodedScan) -> bool:
+    return 0 <= index < encoded.scan.slicing.count and index not in annotations.indices
+
+
+def _carry(
+    run: _Run, scan: Scan, most: int, config: PropagationConfig, rng: np.random.Generator
+) -> list[Prompt]:
+    """Prompts for the next slice: the surviving points of each of the `most` largest components."""
+    next_image = _grey(scan, run.next_index)
+    prompts = []
+    for instance in instances(run.mask)[:most]:
+        points_xy = sample_points(instance, min(config.points, int(instance.sum())), "uniform", rng)
+        points_xy = surviving_points(run.image, run.mask, points_xy, next_image, config.tolerance)
+        if len(points_xy):
+            signs = np.full(len(points_xy), PointSign.FOREGROUND, dtype=np.int64)
+            prompts.append(Prompt(points_xy, signs))
+    return prompts
+
+
+def _segment(
+    encoded: EncodedScan, encoder: nn.Module, runs: Sequence[_Run], carried: Sequence[Sequence[Prompt]]
+) -> Float[Tensor, "R 4*h 4*w"]:
+    """The decoder's logits of each run's next slice."""
+    embeddings = encoded.embeddings([run.next_index for run in runs])
+    run_of = [row for row, prompts in enumerate(carried) for _ in prompts]
+    prompts = [prompt for of_run in carried for prompt in of_run]
+    logits = decode_prompts(encoded.backbone, encoder, embeddings, prompts, run_of, encoded.frame)
+    return unite(logits, run_of, len(runs)).cpu()
+
+
+def _advance(
+    encoded: EncodedScan, runs: Sequence[_Run], logits: Float[Tensor, "R 4*h 4*w"]
+) -> list[_Run]:
+    """The runs on their next slices, without those that found nothing there."""
+    masks = (encoded.frame.logits_to_slice(logits) > 0).numpy()  # R H W
+    return [
+        _Run(run.next_index, run.step, _grey(encoded.scan, run.next_index), mask)
+        for run, mask in zip(runs, masks, strict=True)
+        if mask.any()
+    ]
+
+
+def _grey(scan: Scan, index: int) -> Float[np.ndarray, "H W"]:
+    image = scan.image(index)
+    return image if image.ndim == 2 else image.mean(axis=2)  # H W 3 -> H W
+
+
+class _Tally:
+    """Sums of the logits of all runs of one label, and how many runs reached each slice."""
+
+    def __init__(self, encoded: EncodedScan) -> None:
+        self._frame = encoded.frame
+        size = encoded.frame.mask_size
+        self._sums = torch.zeros(encoded.scan.slicing.count, size, size)
+        self._reached = torch.zeros(encoded.scan.slicing.count)
+
+    def add(self, indices: Sequence[int], logits: Float[Tensor, "R 4*h 4*w"]) -> None:
+        """Take the logits that runs found in these slices; a slice may be among them twice."""
+        where = torch.tensor(indices)
+        self._sums.index_add_(0, where, logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT))
+        self._reached.index_add_(0, where, torch.ones(len(indices)))
+
+    def merged(self, annotations: Annotations, label: Label) -> Float[Tensor, "S 4*h 4*w"]:
+        """The mean of the runs, float16; the person's mask on annotated slices, -6 where no run came."""
+        mean = self._sums / self._reached.clamp(min=1)[:, None, None]
+        mean[self._reached == 0] = -LARGEST_LOGIT
+        shares = self._frame.masks_to_mask_grid(torch.from_numpy(annotations.mask(label)))  # A 4h 4w
+        mean[list(annotations.indices)] = LARGEST_LOGIT * (2 * shares - 1)
+        return mean.half()
