@@ -1,4 +1,4 @@
-"""Fixtures for files: images written by other programs' libraries, so that our readers are held against those."""
+"""Fixtures for files: images are written by other libraries, against which our readers are held."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.volume import Volume
 
@@ -65,7 +66,9 @@ def save() -> Callable[[Volume, Path], Path]:
         if path.name.endswith((".nii", ".nii.gz")):
             nibabel.save(nibabel.Nifti1Image(volume.voxels, volume.affine_ras_mm), path)
         else:
-            SimpleITK.WriteImage(itk_image(volume.voxels, volume.affine_ras_mm), str(path), useCompression=True)
+            SimpleITK.WriteImage(
+                itk_image(volume.voxels, volume.affine_ras_mm), str(path), useCompression=True
+            )
         return path
 
     return write

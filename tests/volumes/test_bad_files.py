@@ -1,4 +1,4 @@
-"""Bad input: each costs one sentence that names the file, what is wrong and what to do, and one line on no terminal."""
+"""Bad input: each costs one sentence that names the file, what is wrong and what to do."""
 
 import gzip
 import re
@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+
 from sammed_volumes.errors import LabelError, UnreadableVolumeError, UnsupportedVolumeError, VolumeError
 from sammed_volumes.formats import VOLUME_SUFFIXES, read_labels, read_volume
 from sammed_volumes.volume import Volume
@@ -44,7 +45,9 @@ def test_missing(tmp_path, capfd, suffix, reader):
 def test_empty(tmp_path, capfd, suffix, reader):
     path = tmp_path / f"leer{suffix}"
     path.touch()
-    assert "it is empty (0 bytes); copy or export it again" in fails(path, capfd, reader, UnreadableVolumeError)
+    assert "it is empty (0 bytes); copy or export it again" in fails(
+        path, capfd, reader, UnreadableVolumeError
+    )
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -117,7 +120,9 @@ def test_rgb(tmp_path, capfd, suffix):
         rgb = np.zeros((3, 5, 7), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
         nibabel.save(nibabel.Nifti1Image(rgb, np.eye(4)), path)
     else:
-        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((3, 5, 7, 3), np.uint8), isVector=True), str(path))
+        SimpleITK.WriteImage(
+            SimpleITK.GetImageFromArray(np.zeros((3, 5, 7, 3), np.uint8), isVector=True), str(path)
+        )
     text = fails(path, capfd, kind=UnsupportedVolumeError)
     assert re.search(r"RGB|4 dimensions", text)
 
@@ -146,7 +151,9 @@ def test_a_singular_affine(tmp_path, capfd, suffix):
 
 def test_a_singular_affine_in_text_formats(tmp_path, capfd, phantom, save):
     path = save(phantom().volume, tmp_path / "scan.mha")
-    path.write_bytes(path.read_bytes().replace(b"TransformMatrix = 1 0 0 0 1 0", b"TransformMatrix = 1 0 0 1 0 0"))
+    path.write_bytes(
+        path.read_bytes().replace(b"TransformMatrix = 1 0 0 0 1 0", b"TransformMatrix = 1 0 0 1 0 0")
+    )
     assert "singular" in fails(path, capfd)
 
 

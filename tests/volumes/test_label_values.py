@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
+
 from sammed_volumes.errors import GeometryMismatchError, LabelError
 from sammed_volumes.formats import read_labels
 from sammed_volumes.labels import (
@@ -70,7 +71,9 @@ def test_selecting_by_name_and_value():
 
 
 def test_selecting_what_is_not_there_lists_what_is():
-    with pytest.raises(LabelError, match=r"no label 'spleen'; its labels are: right kidney \(1\), left kidney \(2\)"):
+    with pytest.raises(
+        LabelError, match=r"no label 'spleen'; its labels are: right kidney \(1\), left kidney \(2\)"
+    ):
         KIDNEYS.select(["spleen"])
 
 

@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
+
 from sammed_volumes.errors import AffineError, VolumeError
 from sammed_volumes.orientation import axis_codes, axis_of_plane, patient_axes, plane_of_axis
 
@@ -36,7 +37,7 @@ def test_a_turn_by_45_degrees_gets_one_anatomical_axis_however_it_is_stored(reor
         # nibabel breaks the tie its own way; any permutation and flip of the array will do.
         _, affine = reorient(grid, tilted, order)
         column = affine[:3, axis_of_plane(affine, "axial")]
-        superior.add(tuple(np.abs(column).round(6)) + (round(float(column[1] * column[2]), 6),))
+        superior.add((*np.abs(column).round(6).tolist(), round(float(column[1] * column[2]), 6)))
     assert len(superior) == 1, f"the axial normal depends on how the array is stored: {superior}"
 
 
@@ -60,7 +61,9 @@ def test_an_unknown_plane_is_named():
     ("affine", "fact"),
     [
         pytest.param(np.diag([1.0, 0.0, 1.0, 1.0]), "singular", id="an axis without length"),
-        pytest.param(np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]), "singular", id="flat"),
+        pytest.param(
+            np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]), "singular", id="flat"
+        ),
         pytest.param(np.diag([1.0, np.nan, 1.0, 1.0]), "not finite", id="not a number"),
     ],
 )

@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
+
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.orientation import axis_of_plane
 from sammed_volumes.slices import coarsest_axis, plan_slices
@@ -80,7 +81,9 @@ def test_labels_built_from_one_stack_lie_at_the_same_millimetres(axcodes, plane,
         first.volume.shape, first.volume.affine_ras_mm, axis_of_plane(first.volume.affine_ras_mm, plane)
     )
     stack = expected.to_stack(first.labels.voxels).copy()
-    assert places(slicing.from_stack(stack), affine) == places(first.labels.voxels, first.volume.affine_ras_mm)
+    assert places(slicing.from_stack(stack), affine) == places(
+        first.labels.voxels, first.volume.affine_ras_mm
+    )
 
 
 def places(labels, affine):
@@ -88,7 +91,10 @@ def places(labels, affine):
     indices = np.argwhere(labels)
     mm = indices @ affine[:3, :3].T + affine[:3, 3]
     values = labels[tuple(indices.T)]
-    return {(*row, value) for row, value in zip((mm * 1000).round().astype(int).tolist(), values.tolist(), strict=True)}
+    return {
+        (*row, value)
+        for row, value in zip((mm * 1000).round().astype(int).tolist(), values.tolist(), strict=True)
+    }
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -108,7 +114,9 @@ def test_points_go_there_and_back(axcodes, axis):
     slicing = plan_slices(SHAPE, affine, axis)
     points = np.random.default_rng(0).uniform(-2, 12, size=(13, 3))
     np.testing.assert_allclose(slicing.voxels_to_points(slicing.points_to_voxels(points)), points, atol=1e-9)
-    np.testing.assert_allclose(slicing.mm_to_points(slicing.points_to_mm(points, affine), affine), points, atol=1e-9)
+    np.testing.assert_allclose(
+        slicing.mm_to_points(slicing.points_to_mm(points, affine), affine), points, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("plane", PLANES)

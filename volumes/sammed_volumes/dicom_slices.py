@@ -13,9 +13,11 @@ import numpy as np
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.errors import SeriesError
 
-# Positions are often rounded to a tenth of a millimetre in the file: gaps may differ by this part of the
-# usual gap.
+# Gaps may differ by this part of the usual one; and, as positions are often rounded to a tenth of a millimetre,
+# by as many millimetres, but never by so much of the gap that a slice could hide in it.
 _EVEN = 0.1
+_ROUNDING_MM = 0.101
+_NEVER_EVEN = 0.4
 _SAME_DIRECTION = 1e-3
 _SAME_PLACE_MM = 1e-3
 
@@ -103,7 +105,8 @@ def _check_even(ordered: Sequence[DicomSlice]) -> None:
             "it holds a slice twice, or several volumes (phases, echoes); keep one of them"
         )
     usual_mm = float(np.median(gaps_mm))
-    uneven = np.flatnonzero(np.abs(gaps_mm - usual_mm) > _EVEN * usual_mm)
+    tolerance_mm = min(max(_EVEN * usual_mm, _ROUNDING_MM), _NEVER_EVEN * usual_mm)
+    uneven = np.flatnonzero(np.abs(gaps_mm - usual_mm) > tolerance_mm)
     if uneven.size:
         raise SeriesError(_uneven_text(ordered, gaps_mm, usual_mm, uneven))
     _check_straight(ordered, usual_mm)
@@ -128,7 +131,8 @@ def _uneven_text(
     missing = round(times) - 1
     lost = "1 slice is missing" if missing == 1 else f"{missing} slices are missing"
     fact = lost if is_missing else "its slices are uneven"
-    others = f", and at {uneven.size - 1} other places" if uneven.size > 1 else ""
+    more = uneven.size - 1
+    others = f", and so at {more} other place{'s' * (more > 1)}" if more else ""
     return (
         f"{fact} {_between(ordered, worst)}: they lie {gaps_mm[worst]:.4g} mm apart, "
         f"the others {usual_mm:.4g} mm{others}; complete the series, or resample it to even slices"

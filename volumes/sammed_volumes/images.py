@@ -1,7 +1,8 @@
 """Pictures: PNG, JPEG and TIFF as volumes of one slice, through Pillow.
 
 A picture has no place in a patient. It gets the affine with which the canonical pose leaves its rows and
-columns as they are stored: 1 mm pixels, columns to the patient's left, rows to posterior.
+columns as they are stored: 1 mm pixels, columns to the patient's left, rows to posterior. A camera's remark
+that a JPEG be turned is not followed, as its mask has none; the orientation that is part of a TIFF is.
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""Pictures: rows and columns as stored, grey as it is, colour in three channels."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sammed_volumes.errors import LabelError, UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.slices import plan_slices
+
+ROWS, COLUMNS = 5, 7
+GREY = np.arange(ROWS * COLUMNS, dtype=np.uint8).reshape(ROWS, COLUMNS) * 7
+COLOUR = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3), dtype=np.uint8)
+
+
+def stack_of(volume):
+    return plan_slices(volume.shape, volume.affine_ras_mm).to_stack(volume.voxels)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
+@pytest.mark.parametrize(
+    "pixels", [GREY, GREY.astype(np.uint16) * 250, COLOUR], ids=["8 bits", "16 bits", "colour"]
+)
+def test_a_picture_is_a_slice_as_it_is_stored(tmp_path, suffix, pixels):
+    if pixels.ndim == 3 and suffix == ".tiff":
+        pixels = pixels[::-1]
+    path = tmp_path / f"Röntgen Bild{suffix}"
+    Image.fromarray(pixels).save(path)
+    volume = read_volume(path)
+    np.testing.assert_array_equal(stack_of(volume)[0], pixels)
+    assert volume.shape == (COLUMNS, ROWS, 1)
+    assert volume.is_colour == (pixels.ndim == 3)
+    assert volume.is_picture == (pixels.dtype == np.uint8)
+    assert volume.voxels.dtype == pixels.dtype
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".JPG"])
+def test_jpeg(tmp_path, suffix):
+    smooth = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (24, 1))
+    Image.fromarray(smooth).save(tmp_path / f"a{suffix}", quality=95)
+    np.testing.assert_allclose(stack_of(read_volume(tmp_path / f"a{suffix}"))[0].astype(int), smooth, atol=8)
+
+
+def test_float_pixels_stay(tmp_path):
+    pixels = GREY.astype(np.float32) / 3
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(stack_of(read_volume(tmp_path / "a.tif"))[0], pixels)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        pytest.param(np.dstack([COLOUR, GREY]), COLOUR, id="colour and transparency"),
+        pytest.param(np.dstack([GREY, GREY]), GREY, id="grey and transparency"),
+        pytest.param(GREY > 100, (GREY > 100) * np.uint8(255), id="black and white"),
+    ],
+)
+def test_transparency_is_left_out(tmp_path, pixels, expected):
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(stack_of(read_volume(tmp_path / "a.png"))[0], expected)
+
+
+def palette_picture(path):
+    picture = Image.fromarray(np.array([[0, 1, 2], [2, 1, 0]], dtype=np.uint8), mode=None)
+    picture = picture.convert("P")
+    picture.putdata([0, 1, 2, 2, 1, 0])
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255])
+    picture.save(path)
+
+
+def test_a_palette_is_colours_to_the_eye_and_indices_to_labels(tmp_path):
+    palette_picture(tmp_path / "a.png")
+    assert stack_of(read_volume(tmp_path / "a.png"))[0, 0].tolist() == [[0, 0, 0], [255, 0, 0], [0, 0, 255]]
+    assert stack_of(read_labels(tmp_path / "a.png"))[0].tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
+def test_a_mask_keeps_its_values(tmp_path):
+    Image.fromarray((GREY > 100) * np.uint8(255)).save(tmp_path / "mask.png")
+    labels = read_labels(tmp_path / "mask.png")
+    assert [(label.value, label.name) for label in labels.labels] == [(255, "label_255")]
+
+
+def test_a_grey_mask_saved_in_colour_is_a_mask(tmp_path):
+    Image.fromarray(np.dstack([GREY] * 3)).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(stack_of(read_labels(tmp_path / "mask.png"))[0], GREY)
+
+
+def test_a_colour_picture_is_no_mask(tmp_path):
+    Image.fromarray(COLOUR).save(tmp_path / "mask.png")
+    with pytest.raises(
+        LabelError, match="it is a colour picture, and labels are whole numbers; save it in grey"
+    ):
+        read_labels(tmp_path / "mask.png")
+
+
+def test_a_turned_photograph_is_left_as_stored(tmp_path):
+    picture = Image.fromarray(COLOUR)
+    exif = picture.getexif()
+    exif[0x0112] = 6  # "turn me"
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert read_volume(tmp_path / "a.jpg").shape == (COLUMNS, ROWS, 1)
+
+
+def test_several_pages_are_refused(tmp_path):
+    pages = [Image.fromarray(GREY)] * 3
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(UnsupportedVolumeError, match="it holds 3 pages"):
+        read_volume(tmp_path / "a.tif")
+
+
+def test_too_many_pixels_are_refused(tmp_path, monkeypatch):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", ROWS * COLUMNS - 1)
+    with pytest.raises(UnsupportedVolumeError, match="it has more pixels than any picture should"):
+        read_volume(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_cut_short(tmp_path, capfd, suffix):
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(UnreadableVolumeError, match="it is no whole picture; copy or export it again"):
+        read_volume(path)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,155 @@
+"""Segments: Slicer's layers, overlapping or not, and names in any language."""
+
+import numpy as np
+import pytest
+
+from sammed_volumes.errors import LabelError, UnsupportedVolumeError
+from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.segments import merge_layers, segments_of
+
+SHAPE = (3, 5, 7)
+
+
+def write_seg(path, layers, fields, directions="none (-1,0,0) (0,-1,0) (0,0,2)"):
+    """A segmentation as Slicer writes it, by hand: layers L X Y Z, or X Y Z."""
+    kinds = ("list " if layers.ndim == 4 else "") + "domain domain domain"
+    lines = [
+        "NRRD0004",
+        "# Complete NRRD file format specification at:",
+        "type: unsigned char",
+        f"dimension: {layers.ndim}",
+        "space: left-posterior-superior",
+        f"sizes: {' '.join(map(str, layers.shape))}",
+        f"space directions: {directions if layers.ndim == 4 else directions.removeprefix('none ')}",
+        f"kinds: {kinds}",
+        "encoding: raw",
+        "space origin: (10,20,30)",
+        *(f"{key}:={value}" for key, value in fields.items()),
+    ]
+    path.write_bytes(("\n".join(lines) + "\n\n").encode() + layers.tobytes(order="F"))
+    return path
+
+
+def fields_of(*segments):
+    fields = {}
+    for number, (name, value, layer, colour) in enumerate(segments):
+        fields[f"Segment{number}_Name"] = name
+        fields[f"Segment{number}_ID"] = f"S{number}"
+        fields[f"Segment{number}_LabelValue"] = value
+        fields[f"Segment{number}_Layer"] = layer
+        fields[f"Segment{number}_Color"] = colour
+    return fields
+
+
+@pytest.fixture
+def layers():
+    """Two layers that overlap in one voxel."""
+    made = np.zeros((2, *SHAPE), dtype=np.uint8)
+    made[0, 0] = 1
+    made[0, 1] = 2
+    made[1, 1, 0, 0] = 3
+    made[1, 2] = 3
+    return made
+
+
+THREE = fields_of(("Leber", 1, 0, "1 0 0.5"), ("Milz", 2, 0, "0 1 0"), ("Läsion über Milz", 3, 1, "0 0 1"))
+
+
+def test_overlap_is_refused_by_name(tmp_path, layers):
+    path = write_seg(tmp_path / "a.seg.nrrd", layers, THREE)
+    with pytest.raises(LabelError, match="its segments 'Milz' and 'Läsion über Milz' overlap"):
+        read_labels(path)
+
+
+def test_flattened_the_later_segment_wins(tmp_path, layers):
+    labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, THREE), flatten=True)
+    assert [label.name for label in labels.labels] == ["Leber", "Milz", "Läsion über Milz"]
+    assert labels.voxels[1, 0, 0] == 3
+    assert labels.voxel_counts() == {1: 35, 2: 34, 3: 36}
+    np.testing.assert_array_equal(
+        labels.affine_ras_mm, [[1, 0, 0, -10], [0, 1, 0, -20], [0, 0, 2, 30], [0, 0, 0, 1]]
+    )
+
+
+def test_layers_that_do_not_overlap_are_merged_unasked(tmp_path, layers):
+    layers[1, 1] = 0
+    labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, THREE))
+    assert labels.voxel_counts() == {1: 35, 2: 35, 3: 35}
+    assert labels.labels[0].colour_rgb == (255, 0, 128)
+
+
+def test_values_used_in_two_layers_are_numbered_anew(tmp_path):
+    layers = np.zeros((2, *SHAPE), dtype=np.uint8)
+    layers[0, 0] = layers[1, 2] = 1
+    fields = fields_of(("a", 1, 0, "1 0 0"), ("b", 1, 1, "0 1 0"))
+    labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, fields))
+    assert [(label.value, label.name) for label in labels.labels] == [(1, "a"), (2, "b")]
+    assert (labels.voxels[0] == 1).all()
+    assert (labels.voxels[2] == 2).all()
+
+
+def test_old_files_have_one_layer_a_segment(tmp_path):
+    """Slicer before 4.11 wrote neither Layer nor LabelValue."""
+    layers = np.zeros((2, *SHAPE), dtype=np.uint8)
+    layers[0, 0] = layers[1, 2] = 1
+    fields = {"Segment0_Name": "a", "Segment1_Name": "b", "Segment1_Color": "0 0 1"}
+    labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, fields))
+    assert [(label.value, label.name) for label in labels.labels] == [(1, "a"), (2, "b")]
+
+
+def test_one_layer(tmp_path, layers):
+    fields = fields_of(("Leber", 1, 0, "1 0 0"), ("Milz", 2, 0, "nonsense"[:0]))
+    labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers[0], fields))
+    assert [(label.value, label.name) for label in labels.labels] == [(1, "Leber"), (2, "Milz")]
+
+
+def test_a_value_without_a_segment_gets_a_default_name(tmp_path, layers):
+    fields = fields_of(("Leber", 1, 0, "1 0 0"))
+    labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers[0], fields))
+    assert [label.name for label in labels.labels] == ["Leber", "label_2"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fact"),
+    [
+        (
+            fields_of(("a", "one", 0, "1 0 0")),
+            "its segment 0 is not declared with whole numbers and a colour",
+        ),
+        (fields_of(("a", 1, 0, "red")), "its segment 0 is not declared with whole numbers and a colour"),
+        (fields_of(("a", 1, 5, "1 0 0")), "segment 'a' names layer 5 of 2"),
+    ],
+)
+def test_a_broken_declaration_is_named(tmp_path, layers, fields, fact):
+    with pytest.raises(LabelError, match=fact):
+        read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, fields))
+
+
+def test_one_value_for_two_segments_of_a_layer_is_refused(tmp_path, layers):
+    fields = fields_of(("a", 1, 0, "1 0 0"), ("b", 1, 0, "1 0 0"))
+    with pytest.raises(LabelError, match="two of its segments have the label value 1"):
+        read_labels(write_seg(tmp_path / "a.seg.nrrd", layers[0], fields))
+
+
+def test_layers_are_no_volume(tmp_path, layers):
+    path = write_seg(tmp_path / "a.seg.nrrd", layers, THREE)
+    with pytest.raises(UnsupportedVolumeError, match="it has 4 dimensions"):
+        read_volume(path)
+    with pytest.raises(UnsupportedVolumeError, match="it has 4 dimensions"):
+        read_labels(write_seg(tmp_path / "b.nrrd", layers, {}))
+
+
+def test_a_list_of_one_is_a_volume(tmp_path, layers):
+    volume = read_volume(write_seg(tmp_path / "a.nrrd", layers[:1], {}))
+    np.testing.assert_array_equal(volume.voxels, layers[0])
+    assert volume.header is None, "a header with four entries an axis would not fit what is written"
+
+
+def test_no_pairs_no_segments():
+    assert segments_of({"Segmentation_MasterRepresentation": "Binary labelmap", "comment": "x"}) == ()
+
+
+def test_merging_nothing_is_empty():
+    merged, labels = merge_layers(np.zeros((0, *SHAPE), np.uint8), (), flatten=False)
+    assert merged.shape == SHAPE
+    assert labels == ()
