@@ -1,0 +1,65 @@
+"""How a prompt encoder is learned: every number, and where it comes from."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sammed.errors import ConfigError
+from sammed.prompts.points import SCHEMES, Scheme
+
+PromptSet = Literal["points", "boxes", "composite"]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistConfig:
+    """Settings of `learn_prompt_encoder`. Raises ConfigError for a value out of range.
+
+    `prompts` is what the encoder is learned for: points, boxes, or both alone and together. `coarse` adds
+    coarse masks, alone and with a box; None adds them to composite prompts only. Distances of boxes are
+    shares of the box's own sides.
+    """
+
+    prompts: PromptSet = "composite"
+    coarse: bool | None = None
+    scheme: Scheme = "uniform"  # paper, figure 9: the steadiest of the three
+    most_points: int = 11  # N_pt; n is drawn from [1, N_pt), so up to the 10 that the paper tests
+    near_share: float = 0.3  # of the background points that lie near the instance; tried 0, 0.3 and 0.6
+    box_inner: float = 0.05  # d_in; the paper names no number
+    box_outer: float = 0.1  # d_out; likewise
+    learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
+    steps: int = 60
+    batch_size: int = 4
+    least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance
+    patience: int = 20  # steps over which the mean loss must fall, else learning stops
+    least_fall: float = 0.01  # of the mean loss
+
+    def __post_init__(self) -> None:
+        if self.prompts not in get_args(PromptSet):
+            raise ConfigError(f"prompts is {self.prompts!r}; it is one of {', '.join(get_args(PromptSet))}.")
+        if self.scheme not in SCHEMES:
+            raise ConfigError(f"scheme is {self.scheme!r}; it is one of {', '.join(SCHEMES)}.")
+        self._check_at_least("most_points", 2)
+        for name in ("steps", "batch_size", "least_pixels", "patience"):
+            self._check_at_least(name, 1)
+        if not 0 <= self.near_share <= 1:
+            raise ConfigError(f"near_share is {self.near_share}; a share lies between 0 and 1.")
+        if not (0 <= self.box_inner < 0.5 and self.box_outer >= 0):
+            raise ConfigError(
+                f"box_inner is {self.box_inner} and box_outer {self.box_outer}; "
+                "the first lies from 0 to below 0.5, the second is 0 or more."
+            )
+        if not self.learning_rate > 0:
+            raise ConfigError(f"learning_rate is {self.learning_rate}; it must be above 0.")
+        if not 0 <= self.least_fall < 1:
+            raise ConfigError(f"least_fall is {self.least_fall}; a share lies from 0 to below 1.")
+
+    def _check_at_least(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if value < least:
+            raise ConfigError(f"{name} is {value}; it must be {least} or more.")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of prompt (`Prompt.kind`) that are learned."""
+        by_set = {"points": ("points",), "boxes": ("box",), "composite": ("points", "box", "points+box")}
+        coarse = self.prompts == "composite" if self.coarse is None else self.coarse
+        return by_set[self.prompts] + (("coarse", "box+coarse") if coarse else ())

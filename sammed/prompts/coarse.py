@@ -1,0 +1,40 @@
+"""Coarse masks: what a generator's rough logits look like, imitated from a true mask for learning."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional as F
+
+from sammed.backbones.frame import EMBEDDING_STRIDE
+
+COARSE_LIMIT = 8.0  # logits beyond it say nothing more: a probability of 0.9997
+
+# How far a generator of this kind is off: SAP-Net's masks on annotated slices that were left out.
+LARGEST_SHIFT = 1.0  # cells of the embedding grid
+BLUR_RANGE = (0.4, 1.2)  # standard deviation, cells of the embedding grid
+THRESHOLD_RANGE = (0.25, 0.75)  # of the area share: below a half the mask grows, above it shrinks
+GAIN_RANGE = (6.0, 20.0)  # logits a unit of area share
+
+
+def degrade(shares: Float[Tensor, "h w"], rng: np.random.Generator) -> Float[Tensor, "4*h 4*w"]:
+    """Coarse logits on the mask grid from the area shares 0..1 of a true mask on the embedding grid.
+
+    The mask is shifted, blurred, grown or shrunk and given a steepness, all at random; logits are limited
+    to +-COARSE_LIMIT. The result is on the device of `shares`.
+    """
+    rough = ndimage.shift(shares.cpu().numpy(), rng.uniform(-LARGEST_SHIFT, LARGEST_SHIFT, 2), order=1)
+    rough = ndimage.gaussian_filter(rough, rng.uniform(*BLUR_RANGE))
+    # A thin object never reaches the threshold after the blur; the generator's would still be seen.
+    threshold = rng.uniform(*THRESHOLD_RANGE) * min(1.0, 2.0 * float(rough.max()))
+    logits = np.clip(rng.uniform(*GAIN_RANGE) * (rough - threshold), -COARSE_LIMIT, COARSE_LIMIT)
+    return on_mask_grid(torch.from_numpy(logits.astype(np.float32)).to(shares.device))
+
+
+def on_mask_grid(logits: Float[Tensor, "h w"]) -> Float[Tensor, "4*h 4*w"]:
+    """Logits of the embedding grid on the mask grid, bilinear."""
+    grown = F.interpolate(
+        logits[None, None], scale_factor=EMBEDDING_STRIDE, mode="bilinear", align_corners=False
+    )
+    return grown[0, 0]

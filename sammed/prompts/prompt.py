@@ -1,0 +1,110 @@
+"""The prompt: what a person, or a generator, says about one object on one slice. Slice frame throughout.
+
+A coordinate (x, y) names a pixel's centre, as in `sammed.backbones.frame`; the pixels of a slice H W reach
+from -0.5 to W - 0.5 and to H - 0.5.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from sammed.errors import PromptError
+
+
+class PointSign(IntEnum):
+    """What a point says; the numbers are those of SAM's prompt encoder."""
+
+    PAD = -1
+    BACKGROUND = 0
+    FOREGROUND = 1
+
+
+def _no_points() -> Float[np.ndarray, "P 2"]:
+    return np.zeros((0, 2))
+
+
+def _no_signs() -> Int64[np.ndarray, " P"]:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """Points, a box, a coarse mask, or several of them, about one instance on one slice.
+
+    `signs` says for each point whether it is FOREGROUND or BACKGROUND. `box_xyxy_slice` holds the centres of
+    the first and of the last pixel. `coarse_logits` lie on the mask grid, above 0 inside. Raises PromptError
+    for a prompt that says nothing, a point without a sign, a number that is not finite, and a box inside
+    out.
+    """
+
+    points_xy_slice: Float[np.ndarray, "P 2"] = field(default_factory=_no_points)
+    signs: Int64[np.ndarray, " P"] = field(default_factory=_no_signs)
+    box_xyxy_slice: Float[np.ndarray, " 4"] | None = None
+    coarse_logits: Float[Tensor, "4*h 4*w"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.count == 0 and self.box_xyxy_slice is None and self.coarse_logits is None:
+            raise PromptError("A prompt needs a point, a box or a coarse mask; this one has none.")
+        _check_points(self.points_xy_slice, self.signs)
+        if self.box_xyxy_slice is not None:
+            _check_box(self.box_xyxy_slice)
+
+    @property
+    def count(self) -> int:
+        """P, the number of points."""
+        return len(self.points_xy_slice)
+
+    @property
+    def kind(self) -> str:
+        """What the prompt is made of: "points", "box", "points+box", "box+coarse" and so on."""
+        present = {
+            "points": self.count > 0,
+            "box": self.box_xyxy_slice is not None,
+            "coarse": self.coarse_logits is not None,
+        }
+        return "+".join(part for part, there in present.items() if there)
+
+    def check_inside(self, height: int, width: int) -> None:
+        """Raise PromptError, naming the point or the box, unless all lies in a slice of that shape."""
+        for number, point in enumerate(self.points_xy_slice, start=1):
+            if not _inside(point, height, width):
+                raise PromptError(
+                    f"Point {number} at {_text(point)} is outside the slice {_size(height, width)}."
+                )
+        box = self.box_xyxy_slice
+        if box is not None and not (_inside(box[:2], height, width) and _inside(box[2:], height, width)):
+            raise PromptError(f"The box {_text(box)} reaches outside the slice {_size(height, width)}.")
+
+
+def _check_points(points_xy: np.ndarray, signs: np.ndarray) -> None:
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2:
+        raise PromptError(f"Points are pairs (x, y), not an array of shape {points_xy.shape}.")
+    if signs.shape != (len(points_xy),):
+        raise PromptError(f"{len(points_xy)} points need as many signs, not {signs.size}.")
+    if not np.isin(signs, (PointSign.BACKGROUND, PointSign.FOREGROUND)).all():
+        raise PromptError(f"A point's sign is 1 (inside) or 0 (outside), not {signs.tolist()}.")
+    if not np.isfinite(points_xy).all():
+        raise PromptError("A point's coordinates must be finite numbers.")
+
+
+def _check_box(box_xyxy: np.ndarray) -> None:
+    if box_xyxy.shape != (4,) or not np.isfinite(box_xyxy).all():
+        raise PromptError(f"A box is four finite numbers x0, y0, x1, y1, not {box_xyxy.tolist()}.")
+    if box_xyxy[2] < box_xyxy[0] or box_xyxy[3] < box_xyxy[1]:
+        raise PromptError(f"The box {_text(box_xyxy)} is inside out: its last corner lies before its first.")
+
+
+def _inside(point_xy: np.ndarray, height: int, width: int) -> bool:
+    x, y = point_xy
+    return bool(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5)
+
+
+def _text(numbers: np.ndarray) -> str:
+    return "(" + ", ".join(f"{number:g}" for number in numbers) + ")"
+
+
+def _size(height: int, width: int) -> str:
+    return f"of {width} x {height} pixels (x, y)"
