@@ -1,8 +1,8 @@
 """The backbone: a frozen SAM, and the three things that it does: prepare, encode, decode."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,12 +16,8 @@ from sammed.backbones.registry import PixelPreparation
 SMALLEST_RANGE = 1e-8  # of a slice's values, below which it counts as constant (MedSAM's own number)
 
 
-class ImageEncoder(Protocol):
-    """Whatever turns pixels B 3 S S into embeddings B 256 h w: a torch module or a compiled model."""
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Embeddings of the pixels."""
-        ...
+# Whatever turns pixels B 3 S S into embeddings B 256 h w: a torch module or a compiled model.
+ImageEncoder = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

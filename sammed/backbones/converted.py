@@ -151,10 +151,17 @@ def _keep(openvino: Any, model: Any, folder: Path) -> None:
         with _temporary_folder(folder) as temporary:
             openvino.save_model(model, temporary / "encoder.xml", compress_to_fp16=False)
             (temporary / "sha256").write_text(_content_digest(temporary))
-            if not folder.exists():
-                temporary.rename(folder)
+            _move_into_place(temporary, folder)
     except (OSError, RuntimeError) as error:
         logger.warning("%s can't be written (%s); the next run converts the encoder again.", folder, error)
+
+
+def _move_into_place(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
 
 
 @contextmanager

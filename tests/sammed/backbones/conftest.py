@@ -1,7 +1,10 @@
 import contextlib
 import http.server
+import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +17,19 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SAMMED_WEIGHTS", raising=False)
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_args, **_kwargs: str(tmp_path / "data"))
+
+
+@pytest.fixture
+def start_python() -> Callable[[str], "subprocess.Popen[str]"]:
+    """Start a Python of its own on a piece of code; it finds what this one finds."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+    def start(code: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+        )
+
+    return start
 
 
 @dataclass

@@ -1,12 +1,11 @@
 """Conversion for OpenVINO, with the tiny backbone's encoder; one conversion serves many tests."""
 
 import logging
-import multiprocessing
 import os
 import shutil
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -142,37 +141,45 @@ def test_what_openvino_can_not_do_right_is_an_error_and_is_not_kept(
     assert not list(tmp_path.rglob("encoder.xml"))
 
 
-def convert_in_a_process(folder: str, barrier: object, answers: object) -> None:
-    os.environ["SAMMED_CACHE"] = folder
-    torch.manual_seed(0)
-    encoder = nn.Conv2d(3, 4, 3)
-    barrier.wait()  # type: ignore[attr-defined]
-    raced = load_encoder("raced", SIZE, torch.float32, lambda: encoder)
-    answers.put(raced(pixels(1)).sum().item())  # type: ignore[attr-defined]
+RACE = """
+import torch
+from sammed.backbones.converted import load_encoder
+torch.manual_seed(0)
+encoder = torch.nn.Conv2d(3, 4, 3)
+print(load_encoder("raced", 64, torch.float32, lambda: encoder)(torch.ones(1, 3, 64, 64)).sum().item())
+"""
 
 
-def test_two_processes_that_start_at_once_end_with_one_whole_encoder(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    barrier, answers = context.Barrier(2), context.Queue()
-    arguments = (str(tmp_path / "raced"), barrier, answers)
-    processes = [context.Process(target=convert_in_a_process, args=arguments) for _ in range(2)]
-    for process in processes:
-        process.start()
-    values = [answers.get(timeout=120) for _ in processes]
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert values[0] == values[1]
-    assert [p.name for p in (tmp_path / "raced" / "openvino").iterdir()] == [cache_key("raced")]
+def test_processes_that_start_at_once_end_with_one_whole_encoder(
+    tmp_path: Path, start_python: Callable[[str], "subprocess.Popen[str]"]
+) -> None:
+    processes = [start_python(RACE) for _ in range(2)]
+    answers = {process.communicate()[0] for process in processes}
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(answers) == 1
+    assert [path.name for path in (tmp_path / "cache" / "openvino").iterdir()] == [cache_key("raced")]
 
 
-def test_importing_openvino_reports_to_nobody() -> None:
+def test_a_process_that_comes_second_leaves_the_firsts_encoder_in_place(
+    cache: Path,
+    tiny_backbone: Backbone,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kept = {path: path.stat().st_mtime_ns for path in (cache / cache_key("tiny")).iterdir()}
+    monkeypatch.setattr(converted, "_read", lambda *_args: None)  # it wasn't there yet when this one looked
+    load(lambda: tiny_backbone.image_encoder)
+    assert {path: path.stat().st_mtime_ns for path in (cache / cache_key("tiny")).iterdir()} == kept
+    assert [path.name for path in cache.iterdir()] == [cache_key("tiny")]
+    assert "can't be written" not in caplog.text
+
+
+def test_importing_openvino_reports_to_nobody(start_python: Callable[[str], "subprocess.Popen[str]"]) -> None:
     code = (
         "import sys; from sammed.backbones.converted import import_openvino; import_openvino();"
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.split() == ["True", "False"]
+    assert start_python(code).communicate()[0].split() == ["True", "False"]
 
 
 def test_bfloat16_is_asked_of_openvino_where_it_is_wanted() -> None:

@@ -1,5 +1,5 @@
 import subprocess
-import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -25,10 +25,11 @@ def test_unknown_backbone_is_told_which_there_are() -> None:
         backbone_spec("sam-vit-x")
 
 
-def test_reading_the_registry_loads_no_torch() -> None:
+def test_reading_the_registry_loads_no_torch(
+    start_python: Callable[[str], "subprocess.Popen[str]"],
+) -> None:
     code = "import sys; from sammed.backbones import BACKBONES; print('torch' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "False"
+    assert start_python(code).communicate()[0].strip() == "False"
 
 
 def test_names_of_the_package_are_found_when_asked_for() -> None:
