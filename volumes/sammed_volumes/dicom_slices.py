@@ -13,8 +13,8 @@ import numpy as np
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.errors import SeriesError
 
-# Gaps may differ by this part of the usual one; and, as positions are often rounded to a tenth of a millimetre,
-# by as many millimetres, but never by so much of the gap that a slice could hide in it.
+# Gaps may differ by this part of the usual one; and, as positions are often rounded to a tenth of a mm, by as
+# much, but never by so much of the gap that a slice could hide in it.
 _EVEN = 0.1
 _ROUNDING_MM = 0.101
 _NEVER_EVEN = 0.4

@@ -35,8 +35,8 @@ _SAMPLES = 200_000
 _BODY_FRACTION = 0.1
 _DARKEST_PERCENTILE = 2
 
-# What an MRI shows by default: all but the extreme half percent at either end.
-_MRI_PERCENTILES = (0.5, 99.5)
+# What an MRI shows by default: all but the brightest half percent.
+_MRI_PERCENTILES = (0.0, 99.5)
 
 # How far round an annotated region counts as its neighbourhood.
 _NEIGHBOURHOOD_MM = 15.0

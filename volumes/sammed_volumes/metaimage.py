@@ -148,9 +148,10 @@ def _read_voxels(path: Path, text: _Text) -> np.ndarray:
 
 
 def _unpacked(path: Path, start: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    size = int(np.prod(shape)) * dtype.itemsize
     with path.open("rb") as file:
         file.seek(start)
-        data = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(file.read())
+        data = zlib.decompress(file.read(), _GZIP_OR_ZLIB, size)  # into a buffer of the right size at once
     return np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
 
 

@@ -1,0 +1,127 @@
+"""Files appear whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.errors import OutputError
+from sammed_volumes.formats import LABEL_SUFFIXES, write_labels
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.volume import Volume
+
+
+@pytest.fixture
+def noise():
+    """Labels that no compression makes small, and the volume that they lie on."""
+    voxels = np.random.default_rng(0).integers(0, 255, (31, 29, 23), dtype=np.uint8)
+    labels = LabelVolume(voxels, np.eye(4), tuple(Label(v, f"label {v}", (1, 2, 3)) for v in range(1, 255)))
+    return Volume(voxels, np.eye(4)), labels
+
+
+def test_a_good_end_moves_the_file(tmp_path):
+    path = tmp_path / "ä b.nii.gz"
+    with atomic_file(path, ".nii.gz") as partial:
+        assert partial.parent == path.parent
+        assert partial.name.endswith(".nii.gz")
+        partial.write_bytes(b"whole")
+        assert not path.exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["ä b.nii.gz"]
+    assert path.read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, OSError])
+def test_a_bad_end_leaves_what_was_there(tmp_path, error):
+    path = tmp_path / "labels.mha"
+    path.write_bytes(b"old")
+
+    def write():
+        with atomic_file(path, ".mha", overwrite=True) as partial:
+            partial.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(OutputError if error is OSError else error):
+        write()
+    assert [each.name for each in tmp_path.iterdir()] == ["labels.mha"]
+    assert path.read_bytes() == b"old"
+
+
+def test_others_may_read_what_was_written(tmp_path):
+    """The file gets the rights that any new file gets, and not those of a secret temporary one."""
+    (tmp_path / "plain").touch()
+    with atomic_file(tmp_path / "a", "") as partial:
+        partial.write_bytes(b"x")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
+def test_no_folder(tmp_path, noise, suffix):
+    volume, labels = noise
+    with pytest.raises(OutputError, match=r"there is no folder .*; make it first\.$"):
+        write_labels(labels, tmp_path / "nicht da" / f"labels{suffix}", like=volume)
+
+
+def test_a_folder_in_the_way(tmp_path, noise):
+    volume, labels = noise
+    (tmp_path / "labels.nii.gz").mkdir()
+    with pytest.raises(OutputError, match="it is a folder"):
+        write_labels(labels, tmp_path / "labels.nii.gz", like=volume, overwrite=True)
+
+
+@pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
+def test_a_folder_that_takes_no_files(tmp_path, noise, suffix):
+    volume, labels = noise
+    folder = tmp_path / "gesperrt"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):  # root may write everywhere but into the kernel's own folders
+        folder = Path("/proc")
+        if not folder.is_dir():
+            pytest.skip("no folder here refuses files")
+    with pytest.raises(
+        OutputError, match=r"can't be written \(.*\); free some space or choose another place\.$"
+    ):
+        write_labels(labels, folder / f"labels{suffix}", like=volume)
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from sammed_volumes.errors import OutputError
+from sammed_volumes.formats import write_labels
+from sammed_volumes.labels import LabelVolume, complete_labels
+from sammed_volumes.volume import Volume
+
+voxels = np.random.default_rng(0).integers(0, 255, (31, 29, 23), dtype=np.uint8)
+labels = LabelVolume(voxels, np.eye(4), complete_labels(voxels, ()))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+try:
+    write_labels(labels, sys.argv[1], like=Volume(voxels, np.eye(4)), overwrite=True)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs a system that can limit the size of files")
+@pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
+def test_a_full_disk(tmp_path, suffix):
+    """The system refuses bytes in the middle of the file, as it does when a disk is full."""
+    path = tmp_path / f"labels{suffix}"
+    path.write_bytes(b"old")
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(root / "volumes")},
+    )
+    assert done.stderr == ""
+    assert "can't be written (File too large); free some space or choose another place." in done.stdout
+    assert [each.name for each in tmp_path.iterdir()] == [path.name], "something half-written is left"
+    assert path.read_bytes() == b"old"
