@@ -98,5 +98,6 @@ def _draw_signed(
 
 
 def _within(points_xy: Float[np.ndarray, "M 2"], box_xyxy: Float[np.ndarray, " 4"]) -> Bool[np.ndarray, " M"]:
-    within: np.ndarray = np.logical_and(points_xy >= box_xyxy[:2], points_xy <= box_xyxy[2:]).all(axis=1)
-    return within
+    apart = np.maximum(box_xyxy[:2] - points_xy, points_xy - box_xyxy[2:])  # M 2; above 0 outside
+    inside: np.ndarray = apart.max(axis=1, initial=-np.inf) <= 0
+    return inside
