@@ -101,9 +101,7 @@ class GeneratorRequest:
         if self.output is not None:
             _check_skill(self.output)
         elif not self.overwrite:
-            raise ConfigError(
-                f"Say where the new skill goes (--output), or --overwrite to replace {self.skill}."
-            )
+            raise ConfigError(f"Say where the new skill goes, or that {self.skill} may be overwritten.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,59 @@
+"""`sammed assist-evaluate`: simulated users, the plain backbone beside a skill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sammed_cli import options
+from sammed_cli.terminal import Terminal
+from sammed_cli.values import whole_numbers
+
+
+@click.command("assist-evaluate", short_help="Measure what simulated users reach.")
+@click.argument("image", type=options.EXISTING)
+@click.argument("labels", type=options.EXISTING_FILE)
+@click.option("--skill", type=options.EXISTING_FILE, help="A skill to set beside the plain backbone.")
+@click.option(
+    "--points",
+    type=whole_numbers,
+    metavar="N,N",
+    default="1,3,5,10",
+    show_default=True,
+    help="How many random points a slice gets; none for no points.",
+)
+@click.option("--boxes/--no-boxes", default=True, show_default=True, help="Boxes, jittered.")
+@click.option(
+    "--composite/--no-composite",
+    default=True,
+    show_default=True,
+    help="A box, then points where the mask is wrong (paper, 4.2).",
+)
+@click.option(
+    "--seeds",
+    type=whole_numbers,
+    metavar="N,N",
+    default="0,1,2",
+    show_default=True,
+    help="Random seeds to take the mean over.",
+)
+@options.label
+@options.exclude_slices
+@options.backbone
+@options.machine
+@options.axis
+@options.window
+@options.series
+@options.flatten
+@options.json_output
+@click.pass_obj
+def assist_evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Measure the Dice that simulated users reach on IMAGE, with LABELS as the truth."""
+    from sammed.jobs.clicking import evaluate_clicks
+
+    from sammed.jobs.requests import ClickingRequest
+    from sammed_cli.reports import clicking_table
+
+    result = evaluate_clicks(ClickingRequest(**settings), terminal.reporter)
+    terminal.answer(as_json, result.to_json(), clicking_table(result))

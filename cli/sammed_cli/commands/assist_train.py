@@ -1,0 +1,52 @@
+"""`sammed assist-train`: learn a skill from a few annotated slices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sammed_cli import options
+from sammed_cli.terminal import Terminal
+
+
+@click.command("assist-train", short_help="Learn a skill from a few annotated slices.")
+@click.argument("image", type=options.EXISTING, required=False)
+@click.argument("labels", type=options.EXISTING, required=False)
+@options.annotated_slices
+@options.label
+@click.option(
+    "--prompts",
+    type=click.Choice(("points", "boxes", "composite")),
+    default="composite",
+    show_default=True,
+    help="What the prompt encoder learns from.",
+)
+@click.option(
+    "--auto/--no-auto", default=True, show_default=True, help="Learn the generator as well, for auto-label."
+)
+@options.backbone
+@options.machine
+@options.axis
+@options.window
+@options.seed
+@options.series
+@options.flatten
+@click.option(
+    "--output", type=options.NEW_FILE, default="skill.safetensors", show_default=True, help="Skill to write."
+)
+@options.overwrite
+@options.json_output
+@click.pass_obj
+def assist_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Learn a skill from IMAGE and the annotated slices of LABELS: prompt encoders and a generator.
+
+    Without IMAGE and LABELS: image* and label* (or images/ and labels/) of the working folder; with none
+    there, the demo's chest CT.
+    """
+    from sammed.jobs.requests import TrainingRequest
+    from sammed.jobs.training import train
+    from sammed_cli.reports import training_table
+
+    result = train(TrainingRequest(**settings), terminal.reporter)
+    terminal.answer(as_json, result.to_json(), training_table(result))

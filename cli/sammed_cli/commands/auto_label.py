@@ -1,0 +1,50 @@
+"""`sammed auto-label`: label volumes with a skill, with no prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sammed_cli import options
+from sammed_cli.failures import FAILED, INTERRUPTED
+
+
+@click.command("auto-label", short_help="Label volumes or folders with a skill.")
+@click.argument("inputs", type=options.PLACE, nargs=-1, required=True, metavar="IMAGE|FOLDER...")
+@options.skill
+@click.option(
+    "--generator",
+    type=click.Choice(("sap", "propagation", "classification")),
+    default="sap",
+    show_default=True,
+    help="What writes the prompts for slices that nobody marked.",
+)
+@click.option(
+    "--output",
+    type=options.PLACE,
+    help="File, or folder for several images.  [default: IMAGE_label.nii.gz beside each image]",
+)
+@options.label_format
+@options.machine
+@options.series
+@options.overwrite
+@options.json_output
+@click.pass_context
+def auto_label(context: click.Context, /, as_json: bool, inputs: tuple[Path, ...], **settings: Any) -> None:
+    """Label volumes, DICOM folders, or all volumes of a folder.
+
+    Goes on after a bad file, and exits 1 if any failed.
+    """
+    from sammed.jobs.labeling import label
+    from sammed.jobs.requests import LabelingRequest
+    from sammed_cli.reports import labeling_summary, labeling_table
+
+    result = label(LabelingRequest(inputs=inputs, **settings), context.obj.reporter)
+    context.obj.answer(as_json, result.to_json(), labeling_table(result))
+    context.obj.say(labeling_summary(result))
+    if result.interrupted:
+        context.exit(INTERRUPTED)
+    if result.count("failed"):
+        context.exit(FAILED)

@@ -1,0 +1,33 @@
+"""`sammed auto-train`: learn a skill's generator again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sammed_cli import options
+from sammed_cli.terminal import Terminal
+
+
+@click.command("auto-train", short_help="Learn a skill's generator again.")
+@click.argument("image", type=options.EXISTING)
+@click.argument("labels", type=options.EXISTING)
+@options.skill
+@options.annotated_slices
+@options.machine
+@options.seed
+@options.series
+@options.flatten
+@click.option("--output", type=options.NEW_FILE, help="Skill to write.  [default: the one that was read]")
+@options.overwrite
+@options.json_output
+@click.pass_obj
+def auto_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Learn the generator of a skill again from IMAGE and LABELS, nothing else."""
+    from sammed.jobs.requests import GeneratorRequest
+    from sammed.jobs.training import train_generator
+    from sammed_cli.reports import training_table
+
+    result = train_generator(GeneratorRequest(**settings), terminal.reporter)
+    terminal.answer(as_json, result.to_json(), training_table(result))

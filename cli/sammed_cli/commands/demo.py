@@ -1,0 +1,33 @@
+"""`sammed demo`: the whole job on a chest CT that pip installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sammed_cli import options
+from sammed_cli.terminal import Terminal
+
+
+@click.command(short_help="The whole job on a chest CT that pip installed.")
+@click.option(
+    "--output", type=options.NEW_FOLDER, default="demo-output", show_default=True, help="Folder to write."
+)
+@options.backbone
+@options.machine
+@options.seed
+@options.overwrite
+@options.json_output
+@click.pass_obj
+def demo(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Learn both lungs of a chest CT from five slices, label the rest, and compare with the truth.
+
+    Writes the labels, a picture, report.html, the skill and a manifest.
+    """
+    from sammed.demo import run_demo
+    from sammed.jobs.requests import DemoRequest
+
+    result = run_demo(DemoRequest(**settings), terminal.reporter)
+    terminal.answer(as_json, result.to_json(), *result.tables)
+    terminal.say(f"Everything is in {result.output}; open {result.output / 'report.html'} to see it.")

@@ -1,0 +1,60 @@
+"""What a person is told, in one sentence, when a command can't go on; and the exit status."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+import click
+
+from sammed.errors import SammedError
+from sammed_volumes.errors import VolumeError
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space or choose another place.",
+    errno.EDQUOT: "Free some space or choose another place.",
+    errno.EACCES: "Choose another place, or have its permissions changed.",
+    errno.EPERM: "Choose another place, or have its permissions changed.",
+    errno.EROFS: "Choose another place.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A sentence for a person and an exit status; `usage` is a click error that shows itself."""
+
+    message: str
+    exit_code: int
+    usage: click.ClickException | None = None
+
+
+def describe(error: BaseException) -> Failure:
+    """The failure that an exception means."""
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return Failure("Interrupted; what was finished stays, what was half-written is gone.", INTERRUPTED)
+    if isinstance(error, click.ClickException):
+        return Failure(error.format_message(), error.exit_code, usage=error)
+    if isinstance(error, SammedError | VolumeError):
+        return Failure(str(error), FAILED)
+    if isinstance(error, OSError):
+        return Failure(_system_message(error), FAILED)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
+        return Failure("The memory is full; close other programs, or take another --device.", FAILED)
+    return Failure(_fault_message(error), FAILED)
+
+
+def _system_message(error: OSError) -> str:
+    fact = error.strerror or str(error) or type(error).__name__
+    place = f"{error.filename}: " if error.filename else ""
+    remedy = _REMEDIES.get(error.errno or 0, "")
+    return f"{place}{fact}. {remedy}".rstrip()
+
+
+def _fault_message(error: BaseException) -> str:
+    first = (str(error).splitlines() or [""])[0].rstrip(".")
+    return (
+        f"This is a fault of sammed ({type(error).__name__}: {first}); `sammed --debug COMMAND` shows where, "
+        "for a report."
+    )

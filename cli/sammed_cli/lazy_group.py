@@ -1,0 +1,29 @@
+"""A group of commands that are imported when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named as `module:function`; they keep the order in which they are given."""
+
+    def __init__(self, *args: Any, lazy_commands: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._lazy_commands = dict(lazy_commands)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands."""
+        return [*self._lazy_commands, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; None where there is none."""
+        if cmd_name not in self._lazy_commands:
+            return super().get_command(ctx, cmd_name)
+        module, _, function = self._lazy_commands[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), function)
+        return command

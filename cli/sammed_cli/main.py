@@ -1,0 +1,86 @@
+"""The group `sammed`. Nothing slow is imported here, and every error ends here as one sentence."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from sammed import __version__
+from sammed_cli.failures import Failure, describe
+from sammed_cli.lazy_group import LazyGroup
+from sammed_cli.terminal import Terminal, only_our_messages, print_json
+
+PROGRAM = "sammed"
+
+_COMMANDS = {
+    "demo": "sammed_cli.commands.demo:demo",
+    "assist-train": "sammed_cli.commands.assist_train:assist_train",
+    "assist-label": "sammed_cli.commands.assist_label:assist_label",
+    "assist-evaluate": "sammed_cli.commands.assist_evaluate:assist_evaluate",
+    "auto-train": "sammed_cli.commands.auto_train:auto_train",
+    "auto-label": "sammed_cli.commands.auto_label:auto_label",
+    "evaluate": "sammed_cli.commands.evaluate:evaluate",
+    "export": "sammed_cli.commands.export:export",
+    "backbones": "sammed_cli.commands.backbones:backbones",
+    "info": "sammed_cli.commands.info:info",
+    "doctor": "sammed_cli.commands.doctor:doctor",
+}
+
+
+class CommandLine(LazyGroup):
+    """The outermost group: errors become sentences on stderr, one JSON object with --json, exit statuses."""
+
+    def main(self, args: Any = None, *ignored: Any, **settings: Any) -> NoReturn:
+        """Run a command and leave the program."""
+        given = sys.argv[1:] if args is None else list(args)
+        terminal = Terminal()
+        settings.update(prog_name=PROGRAM, standalone_mode=False, obj=terminal)
+        try:
+            with only_our_messages(terminal):
+                status = super().main(args, *ignored, **settings)
+        except (Exception, KeyboardInterrupt) as error:
+            status = _report(_cause(error), given)
+        sys.exit(status or 0)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Behind click's Abort: it stands for Ctrl-C, but also for the EOFError of a damaged file."""
+    return error.__cause__ if isinstance(error.__cause__, EOFError) else error
+
+
+def _report(error: BaseException, given: list[str]) -> int:
+    if "--debug" in given:
+        traceback.print_exception(error)
+    failure = describe(error)
+    _print(failure)
+    if "--json" in given:
+        print_json({"error": failure.message})
+    return failure.exit_code
+
+
+def _print(failure: Failure) -> None:
+    if failure.usage is not None:
+        failure.usage.show()
+    else:
+        click.echo(f"Error: {failure.message}", err=True)
+
+
+@click.group(
+    cls=CommandLine, lazy_commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name=PROGRAM)
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks, for developers.")
+def cli() -> None:
+    """Mark two to five slices of a CT or MRI volume and get the rest.
+
+    `sammed assist-train --slices 2` learns from two slices, `sammed auto-label volume.nii.gz` labels the
+    volume. Nothing is overwritten without --overwrite. `sammed COMMAND --help` says more.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point of the program `sammed`."""
+    cli.main()

@@ -1,0 +1,158 @@
+"""Options that several commands share. Each is a decorator; the words are the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sammed.backbones.registry import BACKBONES, DEFAULT_BACKBONE
+from sammed_cli.values import whole_numbers
+from sammed_cli.values import window as window_text
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Decorator = Callable[[Function], Function]
+
+LABEL_FORMATS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+EXISTING = click.Path(exists=True, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+PLACE = click.Path(path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """Several decorators as one; `--help` shows their options in this order."""
+
+    def decorate(function: Function) -> Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _axis(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+    return None if value == "auto" else int(value)
+
+
+def _skill(_context: click.Context, _parameter: click.Parameter, value: Path) -> Path:
+    if not value.is_file():
+        raise click.BadParameter(f"There is no skill {value}; `sammed assist-train` learns one.")
+    return value
+
+
+json_output = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout; all else goes to stderr."
+)
+overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
+axis = click.option(
+    "--axis",
+    type=click.Choice(("auto", "0", "1", "2")),
+    default="auto",
+    show_default=True,
+    callback=_axis,
+    help="Array axis that the slices are counted along; auto is that of the coarsest spacing.",
+)
+window = click.option(
+    "--window",
+    type=window_text,
+    metavar="auto|LOW,HIGH|PRESET",
+    default="auto",
+    show_default=True,
+    help="Intensities to show: auto, LOW,HIGH (HU in CT) or a preset such as lung, liver, bone.",
+)
+series = click.option("--series", metavar="UID|N", help="Which series of a DICOM folder, by UID or number.")
+flatten = click.option(
+    "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, let the later one win."
+)
+label = click.option(
+    "--label", multiple=True, metavar="NAME|VALUE", help="A label to take; may be repeated.  [default: all]"
+)
+exclude_slices = click.option(
+    "--exclude-slices",
+    type=whole_numbers,
+    metavar="N,N",
+    default="none",
+    help="Slices to leave out, such as the annotated ones.",
+)
+label_format = click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(LABEL_FORMATS),
+    default=".nii.gz",
+    show_default=True,
+    help="Format of the label volume where --output doesn't name one.",
+)
+
+backbone = click.option(
+    "--backbone",
+    type=click.Choice(tuple(BACKBONES)),
+    default=DEFAULT_BACKBONE,
+    show_default=True,
+    help="The frozen SAM; `sammed backbones list` describes them.",
+)
+machine = together(
+    click.option("--checkpoint", type=EXISTING_FILE, help="File of weights, in place of the backbone's own."),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda[:N]|mps",
+        help="Where to compute.",
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(("auto", "torch", "openvino")),
+        default="auto",
+        show_default=True,
+        help="What encodes the slices; auto is OpenVINO on a CPU.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(("auto", "float32", "bfloat16")),
+        default="float32",
+        show_default=True,
+        help="Numbers that slices are encoded with.",
+    ),
+)
+annotated_slices = together(
+    click.option(
+        "--slices",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Draw so many annotated slices.  [default: every slice that holds a label]",
+    ),
+    click.option(
+        "--slice-index",
+        type=whole_numbers,
+        metavar="N,N",
+        default="none",
+        help="Take these annotated slices.",
+    ),
+    click.option(
+        "--empty-slices",
+        type=whole_numbers,
+        metavar="N,N",
+        default="none",
+        help="Slices that are known to hold no label.",
+    ),
+    click.option(
+        "--draw",
+        type=click.Choice(("normal", "even")),
+        default="normal",
+        show_default=True,
+        help="How --slices draws: normally round the median labelled slice (paper, 3.3), or evenly.",
+    ),
+)
+skill = click.option(
+    "--skill",
+    type=NEW_FILE,
+    default="skill.safetensors",
+    callback=_skill,
+    show_default=True,
+    help="What `sammed assist-train` wrote.",
+)

@@ -1,0 +1,74 @@
+"""Tables for people: what a job did."""
+
+from __future__ import annotations
+
+from sammed.jobs.results import ClickingResult, LabelingItem, LabelingResult, PromptingResult, TrainingResult
+from sammed.report import Table
+
+
+def training_table(result: TrainingResult) -> Table:
+    """What was learned, from what, how long it took."""
+    facts = (
+        ("skill", str(result.skill)),
+        ("backbone", result.backbone),
+        ("labels", ", ".join(result.labels)),
+        (f"annotated slices (axis {result.axis})", _list(result.annotated_slices)),
+        ("background slices", _list(result.background_slices)),
+        ("numbers learned", f"{result.trainable_parameters:,}"),
+        ("seconds", f"{result.seconds:.1f}"),
+    )
+    return Table("", ("Skill", ""), facts)
+
+
+def labeling_table(result: LabelingResult) -> Table:
+    """A row an image, what failed last."""
+    items = sorted(result.items, key=lambda item: item.status == "failed")
+    headers = ("Image", "Status", "Labels", "Slices", "Seconds", "Label volume or error")
+    return Table("", headers, tuple(_labeling_row(item) for item in items))
+
+
+def labeling_summary(result: LabelingResult) -> str:
+    """One line: "12 labelled, 1 skipped, 1 failed"."""
+    done, skipped, failed = result.count("done"), result.count("skipped"), result.count("failed")
+    counts = f"{done} labelled, {skipped} skipped, {failed} failed"
+
+    return f"Interrupted: {counts}, the rest not begun." if result.interrupted else f"{counts}."
+
+
+def prompting_table(result: PromptingResult) -> Table:
+    """What was labelled, and where it lies."""
+    facts = (
+        ("label volume", str(result.output)),
+        ("labels", ", ".join(result.labels)),
+        (f"slices (axis {result.axis})", _list(result.slices)),
+        ("backbone", result.backbone),
+        ("seconds", f"{result.seconds:.1f}"),
+    )
+    return Table("", ("Labelled", ""), facts)
+
+
+def clicking_table(result: ClickingResult) -> Table:
+    """A row a way of prompting."""
+    rows = tuple(
+        (
+            row.backbone,
+            "learned" if row.trained else "plain",
+            row.prompt,
+            "" if row.count is None else str(row.count),
+            row.dice_mean,
+            row.dice_std,
+            row.slices,
+        )
+        for row in result.rows
+    )
+    return Table("", ("Backbone", "Prompts", "Kind", "Points", "Dice", "Spread", "Slices"), rows)
+
+
+def _labeling_row(item: LabelingItem) -> tuple[str, ...]:
+    outcome = item.error or str(item.output or "")
+    seconds = f"{item.seconds:.1f}"
+    return str(item.image), item.status, ", ".join(item.labels), str(item.slices), seconds, outcome
+
+
+def _list(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers)) or "none"

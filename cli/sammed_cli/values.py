@@ -1,0 +1,37 @@
+"""Values on the command line that click has no type for; each function turns text into one."""
+
+from __future__ import annotations
+
+import click
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them, "12,40"; "none" is no number at all."""
+    if text == "none":
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of whole numbers such as 12,40.") from None
+
+
+def place(text: str) -> tuple[float, float, float]:
+    """A position in a volume, three numbers with commas between them."""
+    try:
+        i, j, k = (float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no position such as 120,88,40.") from None
+    return i, j, k
+
+
+def window(text: str) -> str:
+    """An intensity window, auto, LOW,HIGH or the name of a preset, once it is known to be one."""
+    if text != "auto":
+        from sammed_volumes.errors import WindowError
+        from sammed_volumes.intensity import parse_window
+
+        try:
+            parse_window(text)
+        except WindowError as error:
+            raise click.BadParameter(str(error)) from None
+    return text
