@@ -15,15 +15,6 @@ def whole_numbers(text: str) -> tuple[int, ...]:
         raise click.BadParameter(f"{text!r} is no list of whole numbers such as 12,40.") from None
 
 
-def place(text: str) -> tuple[float, float, float]:
-    """A position in a volume, three numbers with commas between them."""
-    try:
-        i, j, k = (float(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no position such as 120,88,40.") from None
-    return i, j, k
-
-
 def window(text: str) -> str:
     """An intensity window, auto, LOW,HIGH or the name of a preset, once it is known to be one."""
     if text != "auto":

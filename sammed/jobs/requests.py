@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from sammed.backbones.registry import DEFAULT_BACKBONE, backbone_spec
 from sammed.errors import ConfigError
-from sammed.jobs.placed_prompts import PlacedPrompt, Unit
+
+if TYPE_CHECKING:
+    from sammed.prompts.marks import CoordinateFrame, Mark
 
 Draw: TypeAlias = Literal["normal", "even"]
 PromptKind: TypeAlias = Literal["points", "boxes", "composite"]
@@ -134,15 +136,14 @@ class LabelingRequest:
 class PromptingRequest:
     """Masks from a person's prompts: those of a file, and those given one by one.
 
-    `prompts` is a file for `sammed.jobs.placed_prompts.read_prompts`, in which each entry is an object of its
-    own. `placed` holds one point or box each; those of one label on one slice belong to one object, and
-    `unit` says what their positions are. With `skill` None the plain `backbone` is used.
+    `prompts` is a file for `sammed.prompts.file.read_prompts`, which says its own frame; `frame` says what the
+    coordinates of `marks` are. With `skill` None the plain `backbone` is used.
     """
 
     image: Path
     prompts: Path | None = None
-    placed: tuple[PlacedPrompt, ...] = ()
-    unit: Unit = "voxel"
+    marks: tuple[Mark, ...] = ()
+    frame: CoordinateFrame = "voxel"
     skill: Path | None = None
     backbone: str = DEFAULT_BACKBONE
     checkpoint: Path | None = None
@@ -157,9 +158,8 @@ class PromptingRequest:
     series: str | None = None
 
     def __post_init__(self) -> None:
-        if self.prompts is None and not self.placed:
+        if self.prompts is None and not self.marks:
             raise ConfigError("There is no prompt: give a file of prompts, a point or a box.")
-        _check_word("unit", self.unit, get_args(Unit))
         _check_axis(self.axis)
         backbone_spec(self.backbone)
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from sammed_cli import options
 from sammed_cli.terminal import Terminal
-from sammed_cli.values import place
-
-if TYPE_CHECKING:
-    from sammed.jobs.placed_prompts import PlacedPrompt, Position
-
-LABEL_AND_PLACE = (str, place)
 
 
 @click.command("assist-label", short_help="Masks from points and boxes.")
@@ -23,33 +16,23 @@ LABEL_AND_PLACE = (str, place)
 @click.option(
     "--point",
     "points",
-    type=LABEL_AND_PLACE,
     multiple=True,
-    metavar="LABEL I,J,K",
-    help="A point on the structure. May be repeated.",
-)
-@click.option(
-    "--background-point",
-    "background_points",
-    type=LABEL_AND_PLACE,
-    multiple=True,
-    metavar="LABEL I,J,K",
-    help="A point beside the structure. May be repeated.",
+    metavar="LABEL:I,J,K,+|-",
+    help="A point inside (+) or outside (-) a structure. May be repeated.",
 )
 @click.option(
     "--box",
     "boxes",
-    type=(str, place, place),
     multiple=True,
-    metavar="LABEL I,J,K I,J,K",
-    help="A box on one slice: corner of least and of greatest coordinates. May be repeated.",
+    metavar="LABEL:I,J,K,I,J,K",
+    help="A box on one slice, its lower corner first. May be repeated.",
 )
 @click.option(
-    "--unit",
-    type=click.Choice(("voxel", "mm")),
+    "--frame",
+    type=click.Choice(("voxel", "ras_mm")),
     default="voxel",
     show_default=True,
-    help="What the positions in these options are: voxel indices or RAS millimetres.",
+    help="Coordinates in --point and --box: array indices, or millimetres to right, anterior, superior.",
 )
 @click.option("--skill", type=options.EXISTING_FILE, help="A skill.  [default: the plain backbone]")
 @options.backbone
@@ -68,43 +51,27 @@ def assist_label(
     terminal: Terminal,
     /,
     as_json: bool,
-    points: list[tuple[str, Position]],
-    background_points: list[tuple[str, Position]],
-    boxes: list[tuple[str, Position, Position]],
-    prompts: Path | None,
+    points: tuple[str, ...],
+    boxes: tuple[str, ...],
     **settings: Any,
 ) -> None:
     r"""Make masks of IMAGE from a person's points and boxes.
 
-    What the options say of one label on one slice belongs to one object. In a JSON file each entry is an
-    object of its own, on one slice:
+    Of a label on a slice, each box is an object of its own; a point belongs to the box that holds it. A label
+    may be left out where there is one only. A file of prompts:
 
     \b
-    {"unit": "voxel",
-     "prompts": [{"label": "liver",
-                  "points": [[120, 88, 40]], "background_points": [[60, 20, 40]],
-                  "box": [[90, 60, 40], [150, 120, 40]]}]}
+    {"frame": "voxel",
+     "prompts": [
+       {"label": "liver", "slice": 12, "points": [[40, 52, "+"], [80, 30, "-"]]},
+       {"label": "kidneys", "boxes": [[20, 60, 12, 38, 81, 12], [84, 58, 12, 103, 80, 12]]}]}
     """
     from sammed.jobs.prompting import label_prompts
 
     from sammed.jobs.requests import PromptingRequest
+    from sammed.prompts.marks import parse_box, parse_point
     from sammed_cli.reports import prompting_table
 
-    placed = _placed(points, background_points, boxes)
-    request = PromptingRequest(prompts=prompts, placed=placed, **settings)
-    result = label_prompts(request, terminal.reporter)
+    marks = (*map(parse_point, points), *map(parse_box, boxes))
+    result = label_prompts(PromptingRequest(marks=marks, **settings), terminal.reporter)
     terminal.answer(as_json, result.to_json(), prompting_table(result))
-
-
-def _placed(
-    points: list[tuple[str, Position]],
-    background_points: list[tuple[str, Position]],
-    boxes: list[tuple[str, Position, Position]],
-) -> tuple[PlacedPrompt, ...]:
-    from sammed.jobs.placed_prompts import PlacedPrompt
-
-    return (
-        *(PlacedPrompt(label, points=(at,)) for label, at in points),
-        *(PlacedPrompt(label, background_points=(at,)) for label, at in background_points),
-        *(PlacedPrompt(label, box=(least, greatest)) for label, least, greatest in boxes),
-    )
