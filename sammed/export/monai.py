@@ -85,11 +85,12 @@ def _datalist(contents: Contents, plan: Folds, channels: dict[str, str]) -> dict
 
 
 def _training_item(record: CaseRecord, fold: int | None) -> dict[str, object]:
-    item: dict[str, object] = {
-        "image": _image(record),
-        "label": record.label_file,
-        "origin": record.case.origin,
-    }
+    """Image, label, `pseudo` (whether a machine labelled it) and, if it is ever validated on, `fold`.
+
+    MONAI takes any text in an item for a path, so no other text is put there.
+    """
+    pseudo = record.case.origin == "pseudo"
+    item: dict[str, object] = {"image": _image(record), "label": record.label_file, "pseudo": pseudo}
     return item if fold is None else {**item, "fold": fold}
 
 
