@@ -1,3 +1,128 @@
-"""sammed: label a volume from a few annotated slices (SAM^Med, arXiv 2307.05617)."""
+"""sammed: label a volume from a few annotated slices (SAM^Med, arXiv 2307.05617).
+
+The names below are imported when they are first asked for: importing sammed loads no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sammed.applying import Labelled as Labelled
+    from sammed.applying import label_volume as label_volume
+    from sammed.auto.annotations import Annotations as Annotations
+    from sammed.backbones.backbone import Backbone as Backbone
+    from sammed.backbones.loading import load_backbone as load_backbone
+    from sammed.backbones.registry import BACKBONES as BACKBONES
+    from sammed.embeddings.scan import EncodedScan as EncodedScan
+    from sammed.embeddings.scan import open_scan as open_scan
+    from sammed.errors import AnnotationError as AnnotationError
+    from sammed.errors import CheckpointError as CheckpointError
+    from sammed.errors import ConfigError as ConfigError
+    from sammed.errors import ExportError as ExportError
+    from sammed.errors import PromptError as PromptError
+    from sammed.errors import SammedError as SammedError
+    from sammed.errors import SkillError as SkillError
+    from sammed.export.monai import export_monai as export_monai
+    from sammed.export.nnunet import export_nnunet as export_nnunet
+    from sammed.export.pairing import gather_cases as gather_cases
+    from sammed.jobs.labeling import label as label
+    from sammed.jobs.requests import LabelingRequest as LabelingRequest
+    from sammed.jobs.requests import TrainingRequest as TrainingRequest
+    from sammed.jobs.results import LabelingResult as LabelingResult
+    from sammed.jobs.results import TrainingResult as TrainingResult
+    from sammed.jobs.training import train as train
+    from sammed.learning import LearningConfig as LearningConfig
+    from sammed.learning import learn_skill as learn_skill
+    from sammed.metrics import Evaluation as Evaluation
+    from sammed.metrics import evaluate as evaluate
+    from sammed.overlay import draw_overlay as draw_overlay
+    from sammed.progress import Reporter as Reporter
+    from sammed.progress import Silent as Silent
+    from sammed.prompts.prompt import PointSign as PointSign
+    from sammed.prompts.prompt import Prompt as Prompt
+    from sammed.skill import Skill as Skill
+    from sammed.skill_file import load_skill as load_skill
+    from sammed.skill_file import save_skill as save_skill
 
 __version__ = "0.1.0"
+__all__ = [
+    "BACKBONES",
+    "AnnotationError",
+    "Annotations",
+    "Backbone",
+    "CheckpointError",
+    "ConfigError",
+    "EncodedScan",
+    "Evaluation",
+    "ExportError",
+    "LabelingRequest",
+    "LabelingResult",
+    "Labelled",
+    "LearningConfig",
+    "PointSign",
+    "Prompt",
+    "PromptError",
+    "Reporter",
+    "SammedError",
+    "Silent",
+    "Skill",
+    "SkillError",
+    "TrainingRequest",
+    "TrainingResult",
+    "draw_overlay",
+    "evaluate",
+    "export_monai",
+    "export_nnunet",
+    "gather_cases",
+    "label",
+    "label_volume",
+    "learn_skill",
+    "load_backbone",
+    "load_skill",
+    "open_scan",
+    "save_skill",
+    "train",
+]
+
+_MODULES = {
+    "applying": ("Labelled", "label_volume"),
+    "auto.annotations": ("Annotations",),
+    "backbones.backbone": ("Backbone",),
+    "backbones.loading": ("load_backbone",),
+    "backbones.registry": ("BACKBONES",),
+    "embeddings.scan": ("EncodedScan", "open_scan"),
+    "errors": (
+        "AnnotationError",
+        "CheckpointError",
+        "ConfigError",
+        "ExportError",
+        "PromptError",
+        "SammedError",
+        "SkillError",
+    ),
+    "export.monai": ("export_monai",),
+    "export.nnunet": ("export_nnunet",),
+    "export.pairing": ("gather_cases",),
+    "jobs.labeling": ("label",),
+    "jobs.requests": ("LabelingRequest", "TrainingRequest"),
+    "jobs.results": ("LabelingResult", "TrainingResult"),
+    "jobs.training": ("train",),
+    "learning": ("LearningConfig", "learn_skill"),
+    "metrics": ("Evaluation", "evaluate"),
+    "overlay": ("draw_overlay",),
+    "progress": ("Reporter", "Silent"),
+    "prompts.prompt": ("PointSign", "Prompt"),
+    "skill": ("Skill",),
+    "skill_file": ("load_skill", "save_skill"),
+}
+_MODULE_OF = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

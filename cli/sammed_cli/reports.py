@@ -54,7 +54,7 @@ def clicking_table(result: ClickingResult) -> Table:
             row.backbone,
             "learned" if row.trained else "plain",
             row.prompt,
-            "" if row.count is None else str(row.count),
+            row.count,
             row.dice_mean,
             row.dice_std,
             row.slices,

@@ -136,8 +136,8 @@ class LabelingRequest:
 class PromptingRequest:
     """Masks from a person's prompts: those of a file, and those given one by one.
 
-    `prompts` is a file for `sammed.prompts.file.read_prompts`, which says its own frame; `frame` says what the
-    coordinates of `marks` are. With `skill` None the plain `backbone` is used.
+    `prompts` is a file for `sammed.prompts.file.read_prompts`, which says its own frame; `frame` says what
+    the coordinates of `marks` are. With `skill` None the plain `backbone` is used.
     """
 
     image: Path
@@ -168,8 +168,8 @@ class PromptingRequest:
 class ClickingRequest:
     """Simulated users: the plain backbone, and beside it the skill where one is given.
 
-    `points` are how many points a slice gets, each number a row; `boxes` adds jittered boxes, `composite` the
-    paper's active scheme. Every row is the mean over `seeds`. `exclude_slices` are not measured.
+    `points` are how many points of each sign an object gets, each number a row; `boxes` adds jittered boxes,
+    `composite` the paper's active scheme. A row is the mean over `seeds`. `exclude_slices` are not measured.
     """
 
     image: Path

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sammed.jobs.requests import PromptKind
 from sammed.report import Cell, Table
 
 Status: TypeAlias = Literal["done", "skipped", "failed"]
@@ -80,12 +79,12 @@ class PromptingResult:
 
 @dataclass(frozen=True, slots=True)
 class ClickingRow:
-    """One way of prompting, measured: `count` points a slice, None for prompts that have no such number."""
+    """One way of prompting, measured: see `sammed.assist.clicks.ClickScore`; `trained` is the skill's."""
 
     backbone: str
     trained: bool
-    prompt: PromptKind
-    count: int | None
+    prompt: Literal["points", "box", "composite"]
+    count: int
     dice_mean: float
     dice_std: float
     slices: int

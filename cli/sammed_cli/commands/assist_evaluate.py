@@ -21,7 +21,7 @@ from sammed_cli.values import whole_numbers
     metavar="N,N",
     default="1,3,5,10",
     show_default=True,
-    help="How many random points a slice gets; none for no points.",
+    help="How many points of each sign an object gets; none for no points.",
 )
 @click.option("--boxes/--no-boxes", default=True, show_default=True, help="Boxes, jittered.")
 @click.option(

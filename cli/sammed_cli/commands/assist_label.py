@@ -69,9 +69,9 @@ def assist_label(
     from sammed.jobs.prompting import label_prompts
 
     from sammed.jobs.requests import PromptingRequest
-    from sammed.prompts.marks import parse_box, parse_point
+    from sammed.prompts.marks import Mark, parse_box, parse_point
     from sammed_cli.reports import prompting_table
 
-    marks = (*map(parse_point, points), *map(parse_box, boxes))
-    result = label_prompts(PromptingRequest(marks=marks, **settings), terminal.reporter)
+    marks: list[Mark] = [*map(parse_point, points), *map(parse_box, boxes)]
+    result = label_prompts(PromptingRequest(marks=tuple(marks), **settings), terminal.reporter)
     terminal.answer(as_json, result.to_json(), prompting_table(result))
