@@ -102,7 +102,7 @@ def compile_model(openvino: Any, model: Any, dtype: torch.dtype) -> Any:
 
 
 def _convert(openvino: Any, encoder: nn.Module, image_size: int) -> Any:
-    logger.info("Converting the image encoder for OpenVINO; this is done once and takes half a minute or so.")
+    logger.info("Converting the image encoder for OpenVINO; this is done once and may take a minute.")
     try:
         with torch.no_grad():
             exported = torch.export.export(encoder, (_example(image_size),))
