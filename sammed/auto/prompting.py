@@ -64,17 +64,20 @@ def write_prompts(
         return
     for instance in instances(mask):
         box = box_around(instance, rule.margin) if rule.box else None
-        points, signs = _points(instance, mask, logits) if rule.points else (None, None)
+        points, signs = _points(instance, mask, logits, POINTS if rule.points else 0)
         yield Prompt(points, signs, box, coarse if rule.coarse else None)
 
 
 def _points(
-    instance: Bool[np.ndarray, "H W"], mask: Bool[np.ndarray, "H W"], logits: Float[np.ndarray, "H W"]
+    instance: Bool[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "H W"],
+    logits: Float[np.ndarray, "H W"],
+    count: int,
 ) -> tuple[Float[np.ndarray, "P 2"], np.ndarray]:
-    """Points deep inside the instance, and where the object is least likely nearby."""
-    inside = _spread(ndimage.distance_transform_edt(np.pad(instance, 1))[1:-1, 1:-1])
+    """Up to `count` points deep inside the instance, and as many where the object is least likely nearby."""
+    inside = _spread(ndimage.distance_transform_edt(np.pad(instance, 1))[1:-1, 1:-1], count)
     around = _surroundings(instance) & ~mask
-    outside = _spread(np.where(around, logits[around].max(initial=0) + 1 - logits, 0))
+    outside = _spread(np.where(around, logits[around].max(initial=0) + 1 - logits, 0), count)
     signs = [PointSign.FOREGROUND] * len(inside) + [PointSign.BACKGROUND] * len(outside)
     return np.concatenate([inside, outside]), np.array(signs, dtype=np.int64)
 
@@ -88,15 +91,15 @@ def _surroundings(instance: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     return around
 
 
-def _spread(weight: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "P 2"]:
-    """Up to POINTS pixels (x, y) of high weight that lie apart: each is taken where weight times the
+def _spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P 2"]:
+    """Up to `count` pixels (x, y) of high weight that lie apart: each is taken where weight times the
     distance to those before is greatest; pixels of weight 0 are never taken."""
     y, x = np.nonzero(weight > 0)
-    if x.size == 0:
+    if x.size == 0 or count == 0:
         return np.zeros((0, 2))
     candidates, weights = np.stack([x, y], axis=1).astype(np.float64), weight[y, x]
     taken = [int(weights.argmax())]
-    while len(taken) < min(POINTS, len(candidates)):
+    while len(taken) < min(count, len(candidates)):
         apart = np.min([np.hypot(*(candidates - candidates[index]).T) for index in taken], axis=0)
         taken.append(int((weights * apart).argmax()))
     return candidates[taken]

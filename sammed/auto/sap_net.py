@@ -60,15 +60,13 @@ class SapNet(nn.Module):
         super().__init__()
         self.config = config
         channels = config.channels
-        self.tuner = nn.Sequential(
-            nn.Conv2d(config.embedding_channels, channels, 1),
-            nn.GroupNorm(GROUPS, channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-        )
-        for layer in (self.tuner[0], self.tuner[3]):
+        with torch.random.fork_rng(devices=[]):  # the layers draw weights of their own, which are replaced
+            first = nn.Conv2d(config.embedding_channels, channels, 1)
+            second = nn.Conv2d(channels, channels, 3, padding=1)
+        for layer in (first, second):
             nn.init.kaiming_normal_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
+        self.tuner = nn.Sequential(first, nn.GroupNorm(GROUPS, channels), nn.ReLU(), second)
         matrix = torch.randn(2, config.position_features, generator=generator) * config.position_sigma
         self.register_buffer("matrix", matrix)  # B of equation 6
 

@@ -117,9 +117,7 @@ def _targets(request: LabelingRequest) -> list[tuple[Path, Path]]:
         return [(request.inputs[0], _checked(request.output))]
     if request.output is not None and suffix_of(request.output):
         raise ConfigError(f"{request.output} is one file, but there are several images; name a folder.")
-    targets = [
-        (image, _place(image, root, request)) for root in request.inputs for image in images_in(root)
-    ]
+    targets = [(image, _place(image, root, request)) for root in request.inputs for image in images_in(root)]
     outputs = [output for _, output in targets]
     twice = next((output for output in outputs if outputs.count(output) > 1), None)
     if twice is not None:

@@ -67,7 +67,9 @@ def train_generator(request: GeneratorRequest, reporter: Reporter) -> TrainingRe
     skill = load_skill(request.skill)
     volume = open_volume(request.image, request.series, reporter)
     labels = open_labels(request.labels, volume, flatten=request.flatten)
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane))
+    slicing = plan_slices(
+        volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane)
+    )
     annotations = _annotate(request, slicing, labels, labels.select([label.value for label in skill.labels]))
     backbone = load_backbone(
         skill.backbone,
