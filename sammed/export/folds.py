@@ -64,7 +64,5 @@ def _notes(images: int, count: int) -> tuple[str, ...]:
     if images == 1:
         return ("Only one gold image can be validated on, so fold 0 is the only one and trains without it.",)
     if images < count:
-        return (
-            f"{images} gold images can be validated on, so there are {images} folds in place of {count}.",
-        )
+        return (f"{images} gold images can be validated on, so there are {images} folds, not {count}.",)
     return ()

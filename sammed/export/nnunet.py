@@ -69,7 +69,7 @@ def export_nnunet(
         labels=contents.labels,
         file_ending=contents.file_ending,
         folds=len(splits),
-        notes=(*contents.notes(), *plan.notes),
+        notes=(*contents.notes(), *plan.notes, _advice(target.name, len(splits))),
     )
 
 
@@ -120,6 +120,14 @@ def _splits(contents: Contents, plan: Folds) -> list[dict[str, list[str]]]:
     if not splits and gold:
         splits = [{"train": list(plan.cases), "val": gold}]
     return splits
+
+
+def _advice(name: str, splits: int) -> str:
+    """What to do with the splits, so that nnU-Net doesn't draw some of its own."""
+    if splits == 0:
+        return "Train nnU-Net with the fold 'all'; in its numbered folds it would validate on pseudo-labels."
+    last = "fold 0 alone" if splits == 1 else f"the folds 0 to {splits - 1} alone"
+    return f"Copy {SPLITS_NAME} to $nnUNet_preprocessed/{name} before you train, and train {last}."
 
 
 def _write_json(path: Path, data: object) -> None:

@@ -37,7 +37,7 @@ def test_machine_labels_are_never_validated_on(make_folders, gold, export, fault
             ["a", "b"],
             [],
             [{"train": ["b"], "val": ["a"]}, {"train": ["a"], "val": ["b"]}],
-            "2 folds in place of 5",
+            "2 folds, not 5",
         ),
     ],
 )
@@ -48,6 +48,7 @@ def test_few_gold_cases(make_folders, gold, export, faults, golden, machine, spl
     path = done.folder / "splits_final.json"
     assert (read_json(path) if path.exists() else None) == splits
     assert words in " ".join(done.notes)
+    assert ("'all'" if splits is None else "Copy splits_final.json to") in done.notes[-1]
     assert faults(done.folder) == []
 
 
