@@ -214,5 +214,20 @@ def test_negative_integers_are_no_labels(tmp_path, capfd, phantom, save):
     assert "negative values such as" in fails(path, capfd, read_labels, LabelError)
 
 
+def test_a_file_that_the_system_keeps_back(tmp_path, monkeypatch):
+    """Root may read everything, so the refusal is staged."""
+    path = tmp_path / "scan.mha"
+    path.write_bytes(b"x")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "stat", refuse)
+    with pytest.raises(
+        UnreadableVolumeError, match=r"scan\.mha can't be read as a volume: Permission denied\.$"
+    ):
+        read_volume(path)
+
+
 def test_labels_are_no_folder(tmp_path, capfd):
     assert "it is a folder; give a file" in fails(tmp_path, capfd, read_labels)

@@ -160,7 +160,7 @@ def test_an_mri_organ_darker_than_the_body_is_shown(phantom):
 def test_percentiles_are_taken_inside_the_body(phantom):
     """Twice as much air round the patient leaves the window where it was."""
     made = phantom(modality="mr")
-    window = Window(25, 90, "percentile")
+    window = Window(25.0, 90.0, "percentile")
     padded = np.pad(made.volume.voxels, ((20, 20), (20, 20), (0, 0)), constant_values=5)
     wide = replace(made.volume, voxels=padded)
     expected = resolve(window, made.volume, slicing_of(made.volume))
@@ -189,12 +189,15 @@ def test_one_anatomy_gets_one_window_however_it_is_stored(phantom, reorient, mod
 def test_a_picture_is_shown_as_it_is():
     picture = Volume(np.full((5, 7, 1, 3), 200, np.uint8), np.eye(4))
     slicing = slicing_of(picture)
-    assert auto_window(picture, slicing, np.ones(slicing.stack_shape, bool)) == Window(0, 255, "value")
+    assert auto_window(picture, slicing, np.ones(slicing.stack_shape, bool)) == Window(0.0, 255.0, "value")
 
 
 @pytest.mark.parametrize("region", [None, "empty"])
 def test_without_an_annotation_the_default(phantom, region):
-    for modality, expected in (("ct", WINDOW_PRESETS["soft-tissue"]), ("mr", Window(0, 99.5, "percentile"))):
+    for modality, expected in (
+        ("ct", WINDOW_PRESETS["soft-tissue"]),
+        ("mr", Window(0.0, 99.5, "percentile")),
+    ):
         volume = phantom(modality=modality).volume
         slicing = slicing_of(volume)
         empty = np.zeros(slicing.stack_shape, bool) if region else None
@@ -227,7 +230,7 @@ def test_a_region_outside_the_scan_falls_back(phantom):
         (" AUTO ", None),
         ("lung", WINDOW_PRESETS["lung"]),
         ("Soft-Tissue", WINDOW_PRESETS["soft-tissue"]),
-        ("-100,250", Window(-100, 250, "value")),
+        ("-100,250", Window(-100.0, 250.0, "value")),
         ("0.5, 1.5", Window(0.5, 1.5, "value")),
     ],
 )
@@ -254,7 +257,7 @@ def test_a_window_that_is_none(text, fact):
 
 def test_percentiles_have_limits():
     with pytest.raises(WindowError, match="Percentiles lie between 0 and 100"):
-        Window(1, 101, "percentile")
+        Window(1.0, 101.0, "percentile")
 
 
 def test_presets_are_what_radiologists_use():
@@ -271,13 +274,13 @@ def test_presets_are_what_radiologists_use():
 
 
 def test_apply_maps_the_window_to_0_to_1():
-    shown = apply(np.array([[-500, -100, 0, 100, 9000]], np.int16), -100, 100)
+    shown = apply(np.array([[-500, -100, 0, 100, 9000]], np.int16), -100.0, 100.0)
     assert shown.dtype == np.float32
     assert shown.tolist() == [[0, 0, 0.5, 1, 1]]
 
 
 def test_apply_shows_nan_as_background():
-    assert apply(np.array([[np.nan, np.inf, -np.inf]], np.float32), 0, 1).tolist() == [[0, 0, 0]]
+    assert apply(np.array([[np.nan, np.inf, -np.inf]], np.float32), 0.0, 1.0).tolist() == [[0, 0, 0]]
 
 
 def test_apply_divides_by_no_zero():
@@ -285,7 +288,7 @@ def test_apply_divides_by_no_zero():
 
 
 def test_apply_keeps_colour():
-    assert apply(np.full((2, 3, 3), 51, np.uint8), 0, 255) == pytest.approx(np.full((2, 3, 3), 0.2))
+    assert apply(np.full((2, 3, 3), 51, np.uint8), 0.0, 255.0) == pytest.approx(np.full((2, 3, 3), 0.2))
 
 
 @pytest.mark.parametrize(

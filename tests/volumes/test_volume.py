@@ -164,7 +164,7 @@ def test_a_slice_at_a_time(large_file):
 
     def walk():
         for index in range(0, 400, 57):
-            assert apply(volume.values(stack[index]), -160, 240).max() == np.float32(0.4)
+            assert apply(volume.values(stack[index]), -160.0, 240.0).max() == np.float32(0.4)
 
     assert peak_bytes(walk) < 8 * SLICE_BYTES
 

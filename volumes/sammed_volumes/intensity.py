@@ -71,13 +71,13 @@ class Window:
 
 
 WINDOW_PRESETS = {
-    "soft-tissue": Window(-160, 240, "hu"),
-    "abdomen": Window(-160, 240, "hu"),
-    "liver": Window(-45, 105, "hu"),
-    "mediastinum": Window(-125, 225, "hu"),
-    "lung": Window(-1350, 150, "hu"),
-    "bone": Window(-500, 1300, "hu"),
-    "brain": Window(0, 80, "hu"),
+    "soft-tissue": Window(-160.0, 240.0, "hu"),
+    "abdomen": Window(-160.0, 240.0, "hu"),
+    "liver": Window(-45.0, 105.0, "hu"),
+    "mediastinum": Window(-125.0, 225.0, "hu"),
+    "lung": Window(-1350.0, 150.0, "hu"),
+    "bone": Window(-500.0, 1300.0, "hu"),
+    "brain": Window(0.0, 80.0, "hu"),
 }
 """Named CT windows: level minus and plus half the width that radiologists use."""
 
@@ -148,7 +148,7 @@ def resolve(window: Window, volume: Volume, slicing: Slicing) -> tuple[float, fl
 def default_window(volume: Volume) -> Window:
     """The window for a volume of which nothing is annotated: 0..255, CT soft tissue, or MRI percentiles."""
     if volume.is_picture:
-        return Window(0, 255, "value")
+        return Window(0.0, 255.0, "value")
     return WINDOW_PRESETS["soft-tissue"] if is_ct(volume) else Window(*_MRI_PERCENTILES, "percentile")
 
 
@@ -215,7 +215,7 @@ def _ct_window(inside: np.ndarray, around: np.ndarray) -> Window:
     softest, hardest = _SOFT_TISSUE_LIMITS_HU
     is_soft = softest < np.median(inside) < hardest
     low, high = max(low, softest if is_soft else AIR_HU), min(high, hardest if is_soft else _DENSEST_HU)
-    return Window(round(low), round(max(high, low + _LEAST_WIDTH_HU)), "hu")
+    return Window(float(round(low)), float(round(max(high, low + _LEAST_WIDTH_HU))), "hu")
 
 
 def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray) -> Window:

@@ -55,7 +55,7 @@ def plane_of_axis(affine_ras_mm: Float[np.ndarray, "4 4"], axis: int) -> Plane:
     return PLANES[patient_axes(affine_ras_mm)[axis]]
 
 
-def axis_of_plane(affine_ras_mm: Float[np.ndarray, "4 4"], plane: Plane) -> int:
+def axis_of_plane(affine_ras_mm: Float[np.ndarray, "4 4"], plane: str) -> int:
     """The array axis to slice through for a plane; the inverse of `plane_of_axis`."""
     if plane not in PLANES:
         raise VolumeError(f"A plane is one of {', '.join(sorted(PLANES))}, not {plane!r}.")

@@ -20,7 +20,7 @@ def whole_numbers(volume: Volume) -> np.ndarray:
     if stored.dtype.kind == "f" or is_scaled:
         return _converted(volume)
     if stored.dtype.kind == "i":
-        lowest = min(int(plane.min()) for plane in planes(stored))
+        lowest = min(float(plane.min()) for plane in planes(stored))
         _check_not_negative(lowest)
         return stored.view(stored.dtype.str.replace("i", "u"))
     return stored
@@ -50,7 +50,7 @@ def _highest_whole(values: np.ndarray) -> int:
             f"it holds fractional values such as {fractional[0]:.6g}, and labels are whole numbers; "
             "give the label file, or resample labels without interpolation"
         )
-    _check_not_negative(values.min())
+    _check_not_negative(float(values.min()))
     return int(values.max())
 
 

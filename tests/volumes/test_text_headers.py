@@ -1,0 +1,140 @@
+"""NRRD and MetaImage have headers of text that many programs write, each in its own way."""
+
+import nrrd
+import numpy as np
+import pytest
+import SimpleITK
+
+from sammed_volumes.errors import UnreadableVolumeError
+from sammed_volumes.formats import read_labels, read_volume, write_labels
+from sammed_volumes.labels import Label, LabelVolume
+
+VOXELS = np.arange(3 * 5 * 7, dtype=np.int16).reshape(3, 5, 7)
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def nrrd_file(path, fields, voxels=VOXELS, encoding="raw"):
+    lines = ["NRRD0004", "# by hand", "type: short", f"dimension: {voxels.ndim}", *fields[:1]]
+    lines += [
+        f"sizes: {' '.join(map(str, voxels.shape))}",
+        "endian: little",
+        f"encoding: {encoding}",
+        *fields[1:],
+    ]
+    path.write_bytes(("\r\n".join(lines) + "\r\n\r\n").encode() + voxels.tobytes(order="F"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("space", "signs"),
+    [
+        ("left-posterior-superior", (-1, -1)),
+        ("LPS", (-1, -1)),
+        ("right-anterior-superior", (1, 1)),
+        ("RAS", (1, 1)),
+        ("left-anterior-superior", (-1, 1)),
+    ],
+)
+def test_every_space_of_a_patient(tmp_path, space, signs):
+    fields = [f"space: {space}", "space directions: (0.5,0,0) (0,0.75,0) (0,0,3)", "space origin: (10,20,30)"]
+    volume = read_volume(nrrd_file(tmp_path / "a.nrrd", fields))
+    expected = np.diag([signs[0], signs[1], 1.0, 1.0]) @ [
+        [0.5, 0, 0, 10],
+        [0, 0.75, 0, 20],
+        [0, 0, 3, 30],
+        [0, 0, 0, 1.0],
+    ]
+    np.testing.assert_allclose(volume.affine_ras_mm, expected)
+    np.testing.assert_array_equal(volume.voxels, VOXELS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "spacing_mm"),
+    [
+        pytest.param(["content: x", "spacings: 0.5 0.75 3"], (0.5, 0.75, 3.0), id="spacings alone"),
+        pytest.param(["content: x", "spacings: 0.5 0.75 nan"], (0.5, 0.75, 1.0), id="an unknown spacing"),
+        pytest.param(["content: x"], (1.0, 1.0, 1.0), id="nothing"),
+    ],
+)
+def test_a_nrrd_without_a_space(tmp_path, fields, spacing_mm):
+    """ITK reads it so: axes to the left, to posterior and to superior."""
+    volume = read_volume(nrrd_file(tmp_path / "a.nrrd", fields))
+    np.testing.assert_allclose(volume.affine_ras_mm, LPS @ np.diag([*spacing_mm, 1.0]))
+
+
+def test_a_nrrd_with_two_axes_keeps_two(tmp_path):
+    fields = ["space dimension: 2", "space directions: (0.5,0) (0,0.75)", "space origin: (10,20)"]
+    like = read_volume(nrrd_file(tmp_path / "a.nrrd", fields, VOXELS[0]))
+    assert like.shape == (5, 7, 1)
+    assert like.spacing_mm == (0.5, 0.75, 1.0)
+    labels = LabelVolume(np.ones((5, 7, 1), np.uint8), like.affine_ras_mm, (Label(1, "all", (1, 2, 3)),))
+    write_labels(labels, tmp_path / "labels.nrrd", like=like)
+    before, after = (
+        nrrd.read_header(str(tmp_path / "a.nrrd")),
+        nrrd.read_header(str(tmp_path / "labels.nrrd")),
+    )
+    for field in ("space dimension", "space directions", "space origin", "sizes"):
+        np.testing.assert_array_equal(after[field], before[field])
+    np.testing.assert_array_equal(read_labels(tmp_path / "labels.nrrd").voxels, labels.voxels)
+
+
+@pytest.mark.parametrize("field", ["sizes: 3 5", "type: quaternion", "encoding: hex", "nothing"])
+def test_a_nrrd_that_contradicts_itself(tmp_path, field):
+    path = nrrd_file(tmp_path / "a.nrrd", ["content: x"])
+    key = field.split(":")[0]
+    lines = path.read_bytes().split(b"\r\n")
+    kept = [field.encode() if line.startswith(key.encode() + b":") else line for line in lines]
+    path.write_bytes(
+        b"\r\n".join([*kept[:3], b"a line without a colon", *kept[3:]] if key == "nothing" else kept)
+    )
+    with pytest.raises(UnreadableVolumeError, match="it is no whole NRRD file"):
+        read_volume(path)
+
+
+def meta_file(path, lines, content, place="LOCAL"):
+    text = ["ObjectType = Image", "NDims = 3", "DimSize = 3 5 7", "ElementType = MET_SHORT", *lines]
+    path.write_bytes(("\n".join([*text, f"ElementDataFile = {place}"]) + "\n").encode() + content)
+    return path
+
+
+def test_a_metaimage_in_words(tmp_path):
+    words = " ".join(map(str, VOXELS.ravel(order="F"))).encode()
+    volume = read_volume(meta_file(tmp_path / "a.mha", ["BinaryData = False"], words))
+    np.testing.assert_array_equal(volume.voxels, VOXELS)
+
+
+def test_a_big_endian_metaimage(tmp_path):
+    lines = ["BinaryData = True", "BinaryDataByteOrderMSB = True"]
+    path = meta_file(tmp_path / "a.mha", lines, VOXELS.astype(">i2").tobytes(order="F"))
+    np.testing.assert_array_equal(read_volume(path).voxels, VOXELS)
+
+
+@pytest.mark.parametrize(("size", "lead"), [("-1", b"some other program's header"), ("5", b"12345")])
+def test_a_header_before_the_voxels(tmp_path, size, lead):
+    (tmp_path / "a b.raw").write_bytes(lead + VOXELS.tobytes(order="F"))
+    lines = ["BinaryData = True", f"HeaderSize = {size}"]
+    volume = read_volume(meta_file(tmp_path / "a.mhd", lines, b"", "a b.raw"))
+    np.testing.assert_array_equal(volume.voxels, VOXELS)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("suffix", [".mha", ".mhd"])
+def test_what_itk_writes(tmp_path, suffix, compressed):
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(VOXELS.T))
+    image.SetDirection((0.0, 0.6, 0.8, 1.0, 0.0, 0.0, 0.0, 0.8, -0.6))
+    image.SetSpacing((0.5, 0.75, 3.0))
+    image.SetOrigin((10.0, 20.0, 30.0))
+    SimpleITK.WriteImage(image, str(tmp_path / f"a{suffix}"), useCompression=compressed)
+    volume = read_volume(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(volume.voxels, VOXELS)
+    corner = LPS @ volume.affine_ras_mm @ (2, 4, 6, 1)
+    np.testing.assert_allclose(corner[:3], image.TransformIndexToPhysicalPoint((2, 4, 6)))
+
+
+def test_a_metaimage_with_two_axes(tmp_path):
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(VOXELS[0].T))
+    image.SetSpacing((0.5, 0.75))
+    SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
+    volume = read_volume(tmp_path / "a.mha")
+    np.testing.assert_array_equal(volume.voxels[:, :, 0], VOXELS[0])
+    assert volume.spacing_mm == (0.5, 0.75, 1.0)
