@@ -132,9 +132,8 @@ def _read_voxels(ordered: Sequence[DicomSlice]) -> np.ndarray:
     pages = [_read_page(each.path) for each in ordered]
     dtype = np.result_type(*{page.dtype for page in pages})
     voxels = np.empty((*pages[0].shape, len(pages)), dtype=dtype, order="F")
-    for k in range(len(pages)):
-        voxels[:, :, k] = pages[k]
-        pages[k] = pages[k][:0]  # give the page's memory back as soon as it is in its place
+    for k in reversed(range(len(pages))):
+        voxels[:, :, k] = pages.pop()  # a page's memory is free as soon as it is in its place
     return voxels
 
 

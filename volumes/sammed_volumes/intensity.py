@@ -26,8 +26,9 @@ _UNTOLD_MODALITIES = (None, "OT")  # DICOM's "other" may be a CT that some progr
 _OUTSIDE_SCAN_HU = -1200.0  # below any air, above any padding
 _DENSEST_HU = 3071.0  # the highest value of 12 bits at an offset of -1024
 
-# A volume is looked at through at most this many voxels, spread evenly.
+# A volume is looked at through about this many voxels of at most so many slices, spread evenly.
 _SAMPLES = 200_000
+_SAMPLED_SLICES = 32
 
 # The body is brighter than a tenth of the way from the 2nd to the 98th percentile: low enough to keep dark
 # tissue where there is no air in the picture at all (Smith 2002, BET, uses the same rule for its "robust
@@ -178,12 +179,16 @@ def apply(values: Shaped[np.ndarray, "H W *C"], low: float, high: float) -> Floa
 def sample_values(volume: Volume, slicing: Slicing) -> Float[np.ndarray, " N"]:
     """At most about 200,000 values of the volume, spread evenly over the stack, in float32."""
     stack = slicing.to_stack(volume.voxels)
-    # One step for all three axes would starve a flat volume of slices: take up to 32 slices, then thin their
-    # pixels.
-    slice_step = -(-slicing.count // 32)
+    # One step for all three axes would starve a flat volume of slices: choose slices, then thin their pixels.
+    slice_step = _every(slicing.count)
     pixels = stack[::slice_step].size
     pixel_step = max(1, int(np.ceil(np.sqrt(pixels / _SAMPLES))))
     return volume.values(stack[::slice_step, ::pixel_step, ::pixel_step]).ravel()
+
+
+def _every(slices: int) -> int:
+    """The step that takes at most 32 of so many slices, spread evenly."""
+    return -(-slices // _SAMPLED_SLICES)
 
 
 def _body_values(volume: Volume, slicing: Slicing) -> np.ndarray:
@@ -196,10 +201,11 @@ def _body_values(volume: Volume, slicing: Slicing) -> np.ndarray:
 
 
 def _region_values(volume: Volume, slicing: Slicing, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values in the region, and in it with its neighbourhood, from every slice that has some of it."""
+    """Values in the region, and in it with its neighbourhood, from at most 32 slices that have some of it."""
     stack = slicing.to_stack(volume.voxels)
     inside, around = [], []
-    for index in np.flatnonzero(region.any(axis=(1, 2))):
+    annotated = np.flatnonzero(region.any(axis=(1, 2)))
+    for index in annotated[:: _every(annotated.size)]:
         values = volume.values(stack[index])  # H W
         distance_mm = ndimage.distance_transform_edt(~region[index], sampling=slicing.pixel_spacing_mm)
         inside.append(values[region[index]].ravel())
@@ -222,8 +228,7 @@ def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray)
     low, high = _widened(inside, around, (0.0, np.inf))
     ranks = np.searchsorted(np.sort(body), (low, high)) / body.size * 100
     low_rank, high_rank = float(ranks[0]), float(ranks[1])
-    # The extremes of an MRI are noise and vessels; a window narrower than a tenth of the body would show
-    # noise.
+    # The extremes of an MRI are vessels and noise, which is also what a narrower window would show.
     low_rank, high_rank = min(low_rank, 90.0), min(high_rank, 99.9)
     return Window(round(low_rank, 2), round(max(high_rank, low_rank + 9.9), 2), "percentile")
 

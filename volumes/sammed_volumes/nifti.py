@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sammed_volumes.errors import UnreadableVolumeError, VolumeError
-from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, three_axes
+from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, check_three_axes, three_axes
 
 _XFORM_SCANNER = 1  # NIfTI's code for coordinates of the scanner
 # NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimetres as float32, whose steps at 300 mm
@@ -21,7 +21,9 @@ def read_nifti(path: Path) -> Volume:
     """Read a volume: a memory map of a `.nii`, an array of the stored type of a `.nii.gz`."""
     with _plain_errors(), _silence():
         image = _load(path)
-        check_numbers(image.get_data_dtype())  # before megabytes of something else are read
+        # Both before gigabytes of something else are read.
+        check_numbers(image.get_data_dtype())
+        check_three_axes(image.shape)
         stored = image.dataobj.get_unscaled()
     return Volume(
         voxels=three_axes(stored),

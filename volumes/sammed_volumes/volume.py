@@ -118,14 +118,19 @@ def check_numbers(dtype: np.dtype) -> None:
         )
 
 
+def check_three_axes(shape: tuple[int, ...]) -> None:
+    """Raise UnsupportedVolumeError unless all axes beyond the third have the length one."""
+    if any(length != 1 for length in shape[3:]):
+        raise UnsupportedVolumeError(_dimensions_text(shape))
+
+
 def three_axes(voxels: np.ndarray) -> np.ndarray:
     """A view with exactly three axes: those of length one beyond the third go, those missing come.
 
     >>> three_axes(np.zeros((5, 7, 3, 1))).shape, three_axes(np.zeros((5, 7))).shape
     ((5, 7, 3), (5, 7, 1))
     """
-    if any(length != 1 for length in voxels.shape[3:]):
-        raise UnsupportedVolumeError(_dimensions_text(voxels.shape))
+    check_three_axes(voxels.shape)
     missing = (1,) * (3 - voxels.ndim)
     return voxels.reshape((*voxels.shape[:3], *missing))
 
