@@ -40,7 +40,9 @@ class Labelled:
 def encode_for(volume: Volume, skill: Skill, backbone: Backbone, reporter: Reporter) -> EncodedScan:
     """The volume as the skill wants to see it, every slice encoded."""
     skill.check_backbone(backbone)
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane))
+    slicing = plan_slices(
+        volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane)
+    )
     encoded = EncodedScan(open_scan(volume, slicing, skill.window), backbone)
     with reporter.task("encoding slices", slicing.count) as task:
         for index in range(slicing.count):
@@ -64,21 +66,25 @@ def label_volume(
     """
     skill.require_auto()
     encoded = encode_for(volume, skill, backbone, reporter or Silent())
-    is_annotated = encoded.scan.digest() == skill.volume_sha256
-    if generator == "propagation" and not is_annotated:
+    if generator == "propagation" and encoded.scan.digest() != skill.volume_sha256:
         raise SkillError(
             "Propagation starts from annotated slices and this volume has none: "
             "use the generator sap, or learn a skill from this volume."
         )
-    found = label_encoded(encoded, skill, generator, reporter)
-    stack = _keep(found.stack, skill.annotations) if is_annotated else found.stack
+    return finish(encoded, skill, label_encoded(encoded, skill, generator, reporter))
+
+
+def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled:
+    """The label volume on the scan's own grid; slices that a person annotated in it keep the person's masks."""
     slicing = encoded.scan.slicing
+    is_annotated = encoded.scan.digest() == skill.volume_sha256
+    indices = skill.annotations.indices if is_annotated else ()
+    stack = _keep(found.stack, skill.annotations) if is_annotated else found.stack
     voxels = np.ascontiguousarray(slicing.from_stack(stack))
-    annotated = [slicing.array_index(index) for index in skill.annotations.indices] if is_annotated else []
     return Labelled(
-        LabelVolume(voxels, volume.affine_ras_mm, skill.labels),
+        LabelVolume(voxels, encoded.scan.volume.affine_ras_mm, skill.labels),
         slicing.axis,
-        tuple(sorted(annotated)),
+        tuple(sorted(slicing.array_index(index) for index in indices)),
         found.agreement,
     )
 

@@ -68,7 +68,9 @@ class Skill:
         encoder = backbone.new_prompt_encoder()
         state = encoder.state_dict()
         learned = dict(self.encoders[label.value])
-        if not set(learned) <= set(state) or any(state[name].shape != learned[name].shape for name in learned):
+        if not set(learned) <= set(state) or any(
+            state[name].shape != learned[name].shape for name in learned
+        ):
             raise SkillError(f"The skill's prompt encoder of {label.name!r} does not fit {backbone.name}.")
         encoder.load_state_dict({**state, **learned})
         return freeze(encoder)

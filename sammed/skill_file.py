@@ -66,7 +66,7 @@ def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118: no mapping
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise SkillError(f"{path} is no skill, or was cut short ({error}).") from error
     if _KEY not in metadata:
@@ -84,7 +84,8 @@ def _check_version(path: Path, header: str) -> None:
         raise SkillError(f"{path} is a skill with a damaged header.") from error
     if version > FORMAT:
         raise SkillError(
-            f"{path} was learned by a later sammed (format {version}; this one reads up to {FORMAT}): update sammed."
+            f"{path} was learned by a later sammed (format {version}; this one reads up to {FORMAT}); "
+            "update sammed."
         )
 
 

@@ -121,6 +121,4 @@ def _fit(
 
 
 def _join(cells: list[_Cells]) -> _Cells:
-    return _Cells(
-        torch.cat([each.features for each in cells]), torch.cat([each.shares for each in cells])
-    )
+    return _Cells(torch.cat([each.features for each in cells]), torch.cat([each.shares for each in cells]))

@@ -44,7 +44,9 @@ def _decode_chunk(
         prompts += written
         slice_of += [position] * len(written)
     shown = sorted(set(slice_of))  # only slices with a prompt are needed
-    embeddings = encoded.embeddings([indices[position] for position in shown]) if shown else coarse.new_empty(0)
+    embeddings = (
+        encoded.embeddings([indices[position] for position in shown]) if shown else coarse.new_empty(0)
+    )
     rows = [shown.index(position) for position in slice_of]
     logits = decode_prompts(encoded.backbone, encoder, embeddings, prompts, rows, encoded.frame)
     return unite(logits, slice_of, len(indices)).to(coarse.device)

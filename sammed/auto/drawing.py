@@ -67,7 +67,11 @@ def draw_slices(
         chosen = _normal(candidates, count, rng) if way == "normal" else _even(candidates, count, rng)
         if marked.shows[chosen].any(axis=0).all():
             return marked.take(chosen, _background(marked, count, background, rng))
-    missing = [label.name for label, there in zip(marked.labels, marked.shows[chosen].any(axis=0), strict=True) if not there]
+    missing = [
+        label.name
+        for label, there in zip(marked.labels, marked.shows[chosen].any(axis=0), strict=True)
+        if not there
+    ]
     raise AnnotationError(
         f"{count} slices can't show every label ({', '.join(missing)} is missing): "
         "draw more, name them, or learn the labels one by one."

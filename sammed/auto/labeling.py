@@ -86,9 +86,7 @@ def label_logits(
     return logits.half(), _agreement(grid > 0, decoded > 0)
 
 
-def keep_components(
-    logits: Float[Tensor, "S 4h 4w"], count: int
-) -> Float[Tensor, "S 4h 4w"]:
+def keep_components(logits: Float[Tensor, "S 4h 4w"], count: int) -> Float[Tensor, "S 4h 4w"]:
     """The same logits with all but the `count` largest components of what is above 0 pressed far below."""
     mask = (logits > 0).numpy()
     removed = torch.from_numpy(mask & ~largest_components(mask, count))

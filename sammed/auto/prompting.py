@@ -51,9 +51,7 @@ RULES = {
 }
 
 
-def write_prompts(
-    coarse: Float[Tensor, "4h 4w"], frame: Frame, rule: PromptRule
-) -> Iterator[Prompt]:
+def write_prompts(coarse: Float[Tensor, "4h 4w"], frame: Frame, rule: PromptRule) -> Iterator[Prompt]:
     """Prompts for one slice from coarse logits on the mask grid; none where no logit is above 0."""
     logits = frame.logits_to_slice(coarse[None])[0].cpu().numpy()  # H W
     mask = logits > 0
@@ -87,13 +85,16 @@ def _surroundings(instance: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     rows, columns = ndimage.find_objects(instance.astype(np.uint8))[0]
     around = np.zeros_like(instance)
     tall, wide = (rows.stop - rows.start + 3) // 4, (columns.stop - columns.start + 3) // 4
-    around[max(0, rows.start - tall) : rows.stop + tall, max(0, columns.start - wide) : columns.stop + wide] = True
+    around[
+        max(0, rows.start - tall) : rows.stop + tall, max(0, columns.start - wide) : columns.stop + wide
+    ] = True
     return around
 
 
 def _spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P 2"]:
     """Up to `count` pixels (x, y) of high weight that lie apart: each is taken where weight times the
-    distance to those before is greatest; pixels of weight 0 are never taken."""
+    distance to those before is greatest; pixels of weight 0 are never taken.
+    """
     y, x = np.nonzero(weight > 0)
     if x.size == 0 or count == 0:
         return np.zeros((0, 2))

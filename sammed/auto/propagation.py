@@ -152,9 +152,7 @@ def _segment(
     return unite(logits, run_of, len(runs)).cpu()
 
 
-def _advance(
-    encoded: EncodedScan, runs: Sequence[_Run], logits: Float[Tensor, "R 4*h 4*w"]
-) -> list[_Run]:
+def _advance(encoded: EncodedScan, runs: Sequence[_Run], logits: Float[Tensor, "R 4*h 4*w"]) -> list[_Run]:
     """The runs on their next slices, without those that found nothing there."""
     masks = (encoded.frame.logits_to_slice(logits) > 0).numpy()  # R H W
     return [

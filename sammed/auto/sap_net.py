@@ -84,9 +84,7 @@ class SapNet(nn.Module):
         weight = math.sqrt(1 / self.config.position_features) if self.config.positions else 0.0
         return encoded * weight  # cos² + sin² is 1 for each of the d
 
-    def prototypes(
-        self, features: Float[Tensor, "S D h w"], masks: Float[Tensor, "S K h w"]
-    ) -> Prototypes:
+    def prototypes(self, features: Float[Tensor, "S D h w"], masks: Float[Tensor, "S K h w"]) -> Prototypes:
         """Mean feature and mean position under each class's masks 0..1 (masked average pooling, PANet 3.2).
 
         A class that no slice shows has a prototype of zeros, which no cell is near to.
@@ -99,7 +97,7 @@ class SapNet(nn.Module):
     def similarity(
         self, features: Float[Tensor, "S D h w"], prototypes: Prototypes
     ) -> Float[Tensor, "S K h w"]:
-        """alpha times the cosine similarity to each prototype: the exponent of equation 4.
+        """Alpha times the cosine similarity to each prototype: the exponent of equation 4.
 
         The paper's cos is a distance, hence its minus sign; ours is a similarity, 1 for the same direction.
         """

@@ -58,9 +58,7 @@ def open_scan(volume: Volume, slicing: Slicing, window: Window) -> Scan:
 class EncodedScan:
     """Embeddings of a scan's slices, made when first asked for and kept in half precision."""
 
-    def __init__(
-        self, scan: Scan, backbone: Backbone, progress: Callable[[int], None] | None = None
-    ) -> None:
+    def __init__(self, scan: Scan, backbone: Backbone, progress: Callable[[int], None] | None = None) -> None:
         self.scan = scan
         self.backbone = backbone
         self.frame = scan.frame(backbone)

@@ -8,9 +8,9 @@ import numpy as np
 
 from sammed.applying import Labelled, label_volume
 from sammed.backbones.backbone import Backbone
-from sammed.backbones.loading import load_backbone
 from sammed.errors import ConfigError, SammedError
 from sammed.jobs.inputs import images_in, open_volume
+from sammed.jobs.machine import backbone_for
 from sammed.jobs.requests import LabelingRequest
 from sammed.jobs.results import LabelingItem, LabelingResult
 from sammed.progress import Reporter
@@ -27,13 +27,7 @@ def label(request: LabelingRequest, reporter: Reporter) -> LabelingResult:
     skill = load_skill(request.skill)
     skill.require_auto()
     targets = _targets(request)
-    backbone = load_backbone(
-        skill.backbone,
-        checkpoint=request.checkpoint,
-        device=request.device,
-        precision=request.precision,
-        runtime=request.runtime,
-    )
+    backbone = backbone_for(request, skill.backbone)
     skill.check_backbone(backbone)
     job = _Job(request, skill, skill_digest(request.skill), backbone, reporter)
     items: list[LabelingItem] = []

@@ -9,10 +9,10 @@ import numpy as np
 from sammed.assist.config import AssistConfig
 from sammed.auto.annotations import Annotations
 from sammed.auto.drawing import Draw, Marked, draw_slices, mark
-from sammed.backbones.loading import load_backbone
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
 from sammed.jobs.inputs import DEMO_LABELS, Pair, find_pair, open_labels, open_volume, show
+from sammed.jobs.machine import backbone_for
 from sammed.jobs.requests import GeneratorRequest, TrainingRequest
 from sammed.jobs.results import TrainingResult
 from sammed.learning import LearningConfig, learn_auto, learn_skill
@@ -41,13 +41,7 @@ def train(request: TrainingRequest, reporter: Reporter) -> TrainingResult:
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, request.axis)
     annotations = _annotate(request, slicing, labels, wanted)
     window = parse_window(request.window) or _window_of(volume, slicing, annotations)
-    backbone = load_backbone(
-        request.backbone,
-        checkpoint=request.checkpoint,
-        device=request.device,
-        precision=request.precision,
-        runtime=request.runtime,
-    )
+    backbone = backbone_for(request, request.backbone)
     encoded = EncodedScan(show(volume, slicing, window), backbone)
     with reporter.task("encoding annotated slices", len(annotations.indices)) as task:
         for index in annotations.indices:
@@ -71,13 +65,7 @@ def train_generator(request: GeneratorRequest, reporter: Reporter) -> TrainingRe
         volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane)
     )
     annotations = _annotate(request, slicing, labels, labels.select([label.value for label in skill.labels]))
-    backbone = load_backbone(
-        skill.backbone,
-        checkpoint=request.checkpoint,
-        device=request.device,
-        precision=request.precision,
-        runtime=request.runtime,
-    )
+    backbone = backbone_for(request, skill.backbone)
     skill.check_backbone(backbone)
     encoded = EncodedScan(show(volume, slicing, skill.window), backbone)
     skill = learn_auto(

@@ -26,8 +26,8 @@ def degrade(shares: Float[Tensor, "h w"], rng: np.random.Generator) -> Float[Ten
     """
     rough = ndimage.shift(shares.cpu().numpy(), rng.uniform(-LARGEST_SHIFT, LARGEST_SHIFT, 2), order=1)
     rough = ndimage.gaussian_filter(rough, rng.uniform(*BLUR_RANGE))
-    # A thin object never reaches the threshold after the blur; the generator's would still be seen.
-    threshold = rng.uniform(*THRESHOLD_RANGE) * min(1.0, 2.0 * float(rough.max()))
+    # After the blur a thin object stays below any fixed threshold; a generator would still see it.
+    threshold = rng.uniform(*THRESHOLD_RANGE) * min(1.0, float(rough.max()))
     logits = np.clip(rng.uniform(*GAIN_RANGE) * (rough - threshold), -COARSE_LIMIT, COARSE_LIMIT)
     return on_mask_grid(torch.from_numpy(logits.astype(np.float32)).to(shares.device))
 

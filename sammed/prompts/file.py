@@ -127,7 +127,7 @@ def _slice_index(entry: dict[str, Any], where: str, grid: Grid) -> int | None:
 
 def _point(point: Any, label: str | int | None, where: str, index: int | None, axis: int) -> PointMark:
     length = 3 if index is None else 2
-    if not isinstance(point, list) or len(point) != length + 1 or point[-1] not in SIGNS:
+    if not isinstance(point, list) or len(point) != length + 1 or point[-1] not in tuple(SIGNS):
         raise PromptError(f'{where}: a point is {length} coordinates and "+" or "-", not {point!r}.')
     return PointMark(_position(point[:-1], where, index, axis), SIGNS[point[-1]], label, where)
 

@@ -1,0 +1,107 @@
+"""Prompting: masks from a person's points and boxes, by a skill's prompt encoders or the plain backbone."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from sammed.assist.masks import decode_prompts, unite
+from sammed.auto.labeling import highest_wins
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.scan import EncodedScan
+from sammed.jobs.inputs import open_volume, show
+from sammed.jobs.machine import backbone_for
+from sammed.jobs.requests import PromptingRequest
+from sammed.jobs.results import PromptingResult
+from sammed.progress import Reporter
+from sammed.prompts.file import read_prompts
+from sammed.prompts.placing import Grid, PlacedPrompt, place_marks
+from sammed.skill import Skill
+from sammed.skill_file import load_skill
+from sammed_volumes.atomic_file import check_free
+from sammed_volumes.formats import strip_suffix, write_labels
+from sammed_volumes.intensity import auto_window, parse_window
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.orientation import axis_of_plane
+from sammed_volumes.slices import Slicing, plan_slices
+from sammed_volumes.volume import Volume
+
+
+def label_prompts(request: PromptingRequest, reporter: Reporter) -> PromptingResult:
+    """Make a label volume from prompts and write it; slices without a prompt stay empty."""
+    output = request.output or request.image.with_name(f"{strip_suffix(request.image)}_label{request.suffix}")
+    check_free(output, overwrite=request.overwrite)
+    started = time.perf_counter()
+    skill = load_skill(request.skill) if request.skill else None
+    volume = open_volume(request.image, request.series, reporter)
+    slicing = plan_slices(volume.shape, volume.affine_ras_mm, _axis(request, skill, volume))
+    placed = _placed(request, slicing, volume, skill.labels if skill else None)
+    backbone = backbone_for(request, skill.backbone if skill else request.backbone)
+    if skill:
+        skill.check_backbone(backbone)
+    window = skill.window if skill else parse_window(request.window) or auto_window(volume, slicing, None)
+    encoded = EncodedScan(show(volume, slicing, window), backbone)
+    stack, labels = decode_placed(encoded, placed, skill, reporter)
+    voxels = np.ascontiguousarray(slicing.from_stack(stack))
+    found = LabelVolume(voxels, volume.affine_ras_mm, labels)
+    write_labels(found, output, like=volume, overwrite=request.overwrite)
+    return PromptingResult(
+        image=request.image,
+        output=output,
+        backbone=backbone.name,
+        axis=slicing.axis,
+        slices=tuple(sorted({slicing.array_index(each.slice_index) for each in placed})),
+        labels=tuple(label.name for label in labels),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def decode_placed(
+    encoded: EncodedScan, placed: Sequence[PlacedPrompt], skill: Skill | None, reporter: Reporter
+) -> tuple[np.ndarray, tuple[Label, ...]]:
+    """The labels S H W that prompts ask for, and which labels these are; the higher logit wins a pixel."""
+    shown = sorted({each.slice_index for each in placed})
+    with reporter.task("encoding slices", len(shown)) as task:
+        for index in shown:
+            encoded.embeddings([index])
+            task.advance()
+    labels = tuple(sorted({each.label for each in placed}, key=lambda label: label.value))
+    logits = []
+    for label in labels:
+        own = [each for each in placed if each.label == label]
+        encoder = _encoder(encoded.backbone, skill, label)
+        rows = [shown.index(each.slice_index) for each in own]
+        prompts = [each.prompt for each in own]
+        decoded = decode_prompts(
+            encoded.backbone, encoder, encoded.embeddings(shown), prompts, rows, encoded.frame
+        )
+        logits.append(unite(decoded, [each.slice_index for each in own], encoded.scan.slicing.count).cpu())
+    return highest_wins(encoded, logits, labels), labels
+
+
+def _encoder(backbone: Backbone, skill: Skill | None, label: Label) -> nn.Module:
+    return skill.prompt_encoder(backbone, label) if skill else backbone.prompt_encoder
+
+
+def _axis(request: PromptingRequest, skill: Skill | None, volume: Volume) -> int | None:
+    return axis_of_plane(volume.affine_ras_mm, skill.plane) if skill else request.axis
+
+
+def _placed(
+    request: PromptingRequest, slicing: Slicing, volume: Volume, labels: tuple[Label, ...] | None
+) -> tuple[PlacedPrompt, ...]:
+    from_file = _from_file(request.prompts, slicing, volume, labels)
+    if not request.marks:
+        return from_file
+    return (
+        *from_file,
+        *place_marks(request.marks, Grid(slicing, volume.affine_ras_mm, request.frame), labels),
+    )
+
+
+def _from_file(
+    path: Path | None, slicing: Slicing, volume: Volume, labels: tuple[Label, ...] | None
+) -> tuple[PlacedPrompt, ...]:
+    return () if path is None else read_prompts(path, slicing, volume.affine_ras_mm, labels)
