@@ -104,9 +104,10 @@ class SapNet(nn.Module):
         positions = self.positions(*features.shape[-2:])
         product = einsum(features, prototypes.looks, "s d h w, k d -> s k h w")
         product = product + einsum(positions, prototypes.positions, "p h w, k p -> k h w")
-        lengths = (prototypes.looks.square().sum(1) + prototypes.positions.square().sum(1)).sqrt()
+        squares = prototypes.looks.square().sum(1) + prototypes.positions.square().sum(1)
+        lengths = squares.clamp(min=1e-12).sqrt()  # clamped first: a root's gradient at 0 is not a number
         cell_length = math.sqrt(2.0) if self.config.positions else 1.0
-        cosine = product / (lengths.clamp(min=1e-6) * cell_length)[:, None, None]
+        cosine = product / (lengths * cell_length)[:, None, None]
         return self.config.alpha * cosine
 
     def forward(
