@@ -5,6 +5,7 @@ segment names have them. For the same reason the writer is our own; it also writ
 volumes give equal files.
 """
 
+import io
 import re
 import zlib
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ _FIELD = re.compile(r"([^#:][^:]*): (.*)")
 _PAIR = re.compile(r"([^#:][^:]*):=(.*)")
 _LPS, _RAS, _LAS = "left-posterior-superior", "right-anterior-superior", "left-anterior-superior"
 _SPACES = {_LPS: _LPS, "lps": _LPS, _RAS: _RAS, "ras": _RAS, _LAS: _LAS, "las": _LAS}
+_RARE_FIELDS = {"data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"}
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
 _CHUNK_BYTES = 1 << 24
 
@@ -69,7 +71,7 @@ def read_nrrd_image(path: Path) -> NrrdImage:
         with path.open("rb") as file:
             lines = _header_lines(file)
             header = nrrd.read_header(lines)
-            voxels = nrrd.read_data(header, file, str(path))
+            voxels = _read_voxels(header, file, path)
     except UnreadableVolumeError:
         raise
     except FileNotFoundError as error:
@@ -81,6 +83,36 @@ def read_nrrd_image(path: Path) -> NrrdImage:
     list_axis = _list_axis(header)
     placing = _placing_fields(lines) if list_axis is None else None
     return NrrdImage(voxels, _affine(header), placing, _matches(lines, _PAIR), list_axis)
+
+
+def _read_voxels(header: Mapping[str, Any], file: BinaryIO, path: Path) -> np.ndarray:
+    """Map raw voxels, unpack gzip once; leave rarer encodings, skips and detached files to pynrrd.
+
+    pynrrd holds the packed bytes and several times the voxels while it unpacks.
+    """
+    import nrrd
+
+    encoding = header.get("encoding")
+    if _RARE_FIELDS & header.keys() or encoding not in ("raw", "gzip", "gz"):
+        return np.asarray(nrrd.read_data(header, file, str(path)))
+    dtype, shape = _stored_type(header), tuple(header["sizes"].tolist())
+    if len(shape) != header["dimension"]:
+        raise UnreadableVolumeError(
+            "its header gives not as many sizes as dimensions; copy or export it again"
+        )
+    if encoding == "raw":
+        return np.memmap(path, dtype, "r", offset=file.tell(), shape=shape, order="F")
+    size = int(np.prod(shape)) * dtype.itemsize
+    data = zlib.decompress(file.read(), _GZIP_WINDOW, size)  # into a buffer of the right size at once
+    return np.frombuffer(data, dtype).reshape(shape, order="F")
+
+
+def _stored_type(header: Mapping[str, Any]) -> np.dtype:
+    """The type that pynrrd, which knows all of NRRD's names for types, gives to a single voxel."""
+    import nrrd
+
+    single = {**header, "sizes": np.ones(header["dimension"], dtype=int), "encoding": "raw"}
+    return np.asarray(nrrd.read_data(single, io.BytesIO(bytes(16)))).dtype
 
 
 def write_nrrd(
