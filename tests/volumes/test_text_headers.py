@@ -88,7 +88,7 @@ def test_a_nrrd_that_contradicts_itself(tmp_path, field):
         b"\r\n".join([*kept[:3], b"a line without a colon", *kept[3:]] if key == "nothing" else kept)
     )
     with pytest.raises(
-        UnreadableVolumeError, match="it is no whole NRRD file|not as many sizes as dimensions"
+        UnreadableVolumeError, match=r"it is no whole NRRD file|not as many sizes as dimensions"
     ):
         read_volume(path)
 
