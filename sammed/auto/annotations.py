@@ -32,7 +32,8 @@ class Annotations:
 
     def mask(self, label: Label) -> Bool[np.ndarray, "A H W"]:
         """Where one label is."""
-        return self.masks == label.value
+        where: np.ndarray = self.masks == label.value
+        return where
 
     def tensor(self) -> Bool[Tensor, "k A H W"]:
         """All labels' masks, in their order."""

@@ -144,7 +144,7 @@ class _Trial:
 
     def smoothed(self, logits: Tensor, width: float) -> Tensor:
         """The slices left out, from logits of all windows one after another."""
-        windows = logits.unflatten(0, (len(self.left_out), -1))  # L W g g
+        windows = logits.reshape(len(self.left_out), -1, *logits.shape[1:])  # L W g g
         middle = self.left_out[0].middle
         return torch.stack([smooth(window, width)[middle] for window in windows])
 

@@ -113,10 +113,10 @@ def _fit(
     def closure() -> Tensor:
         optimiser.zero_grad()
         loss = cells.loss(weight, bias) + strength / 2 * weight.square().sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss
 
-    optimiser.step(closure)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     return weight.detach(), bias.detach()
 
 

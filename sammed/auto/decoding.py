@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sammed.assist.masks import decode_prompts, unite
+from sammed.assist.masks import EMPTY_LOGIT, decode_prompts, unite
 from sammed.auto.prompting import PromptRule, write_prompts
 from sammed.embeddings.scan import EncodedScan
 
@@ -17,9 +17,9 @@ def decode_coarse(
     encoded: EncodedScan,
     encoder: nn.Module,
     indices: Sequence[int],
-    coarse: Float[Tensor, "N 4h 4w"],
+    coarse: Float[Tensor, "N M M"],
     rule: PromptRule,
-) -> Float[Tensor, "N 4h 4w"]:
+) -> Float[Tensor, "N M M"]:
     """The decoder's logits for one label in slices `indices` of the stack, whose coarse logits are `coarse`.
 
     A slice whose coarse mask has nothing gets logits far below 0.
@@ -35,18 +35,18 @@ def _decode_chunk(
     encoded: EncodedScan,
     encoder: nn.Module,
     indices: Sequence[int],
-    coarse: Float[Tensor, "N 4h 4w"],
+    coarse: Float[Tensor, "N M M"],
     rule: PromptRule,
-) -> Float[Tensor, "N 4h 4w"]:
+) -> Float[Tensor, "N M M"]:
     prompts, slice_of = [], []
     for position, logits in enumerate(coarse):
         written = list(write_prompts(logits, encoded.frame, rule))
         prompts += written
         slice_of += [position] * len(written)
+    if not prompts:
+        return torch.full_like(coarse, EMPTY_LOGIT)
     shown = sorted(set(slice_of))  # only slices with a prompt are needed
-    embeddings = (
-        encoded.embeddings([indices[position] for position in shown]) if shown else coarse.new_empty(0)
-    )
+    embeddings = encoded.embeddings([indices[position] for position in shown])
     rows = [shown.index(position) for position in slice_of]
     logits = decode_prompts(encoded.backbone, encoder, embeddings, prompts, rows, encoded.frame)
     return unite(logits, slice_of, len(indices)).to(coarse.device)

@@ -47,8 +47,8 @@ def mark(stack: UInt[np.ndarray, "S H W"], labels: tuple[Label, ...]) -> Marked:
     """Find where each label is; AnnotationError for one that is nowhere."""
     values = [label.value for label in labels]
     shows = np.array([np.isin(values, plane) for plane in stack])  # S k
-    for label, anywhere in zip(labels, shows.any(axis=0), strict=True):
-        if not anywhere:
+    for column, label in enumerate(labels):
+        if not shows[:, column].any():
             raise AnnotationError(f"The label {label.name!r} ({label.value}) is empty: no slice shows it.")
     return Marked(stack, labels, shows)
 
@@ -68,9 +68,7 @@ def draw_slices(
         if marked.shows[chosen].any(axis=0).all():
             return marked.take(chosen, _background(marked, count, background, rng))
     missing = [
-        label.name
-        for label, there in zip(marked.labels, marked.shows[chosen].any(axis=0), strict=True)
-        if not there
+        label.name for column, label in enumerate(marked.labels) if not marked.shows[chosen, column].any()
     ]
     raise AnnotationError(
         f"{count} slices can't show every label ({', '.join(missing)} is missing): "
@@ -99,7 +97,7 @@ def _normal(candidates: np.ndarray, count: int, rng: np.random.Generator) -> lis
 def _even(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
     """One slice from about the middle of each of `count` equal parts."""
     places = (np.arange(count) + rng.uniform(0.3, 0.7)) / count * len(candidates)
-    return candidates[places.astype(int)].tolist()
+    return [int(candidates[place]) for place in places.astype(int)]
 
 
 def _background(marked: Marked, count: int, background: int, rng: np.random.Generator) -> list[int]:

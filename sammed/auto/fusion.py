@@ -1,8 +1,8 @@
 """Fusion: from a coarse mask and the decoder's mask to one, smoothed along the slices.
 
-The paper takes the decoder's mask as it is. On thin and ragged structures the coarse mask, or the mean of the
-two, is better, and on thin slices so is a mask that its neighbours have a say in. `sammed.auto.choosing` finds out
-which, label by label.
+The paper takes the decoder's mask as it is. On thin and ragged structures the coarse mask, or the mean of
+the two, is better, and on thin slices so is a mask that its neighbours have a say in. `sammed.auto.choosing`
+finds out which, label by label.
 """
 
 from dataclasses import dataclass
@@ -72,4 +72,4 @@ def smooth(
     weights = torch.exp(-0.5 * (offsets / width_slices) ** 2)
     padded = F.pad(logits.float().permute(1, 2, 0), (radius, radius), mode="replicate")  # g g S+2r
     smoothed = F.conv1d(padded.flatten(0, 1)[:, None], (weights / weights.sum())[None, None])
-    return smoothed[:, 0].unflatten(0, logits.shape[1:]).permute(2, 0, 1).to(logits.dtype)
+    return smoothed.reshape(*logits.shape[1:], -1).permute(2, 0, 1).to(logits.dtype)

@@ -8,7 +8,7 @@ A slice in which the coarse mask has nothing stays empty (SAM^Med 3.2.2, 4.3).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from sammed_volumes.labels import Label, smallest_unsigned
 CHUNK = 8  # slices on their own pixels at a time: the only full-size floats there are
 
 
+@runtime_checkable
 class Coarse(Protocol):
     """A generator of coarse masks: SAP-Net or a classifier of embedding cells."""
 
@@ -71,8 +72,8 @@ def coarse_masks(encoded: EncodedScan, generator: Coarse) -> Float[Tensor, "S k 
 
 def label_logits(
     encoded: EncodedScan, coarse: Float[Tensor, "S h w"], encoder: nn.Module, choice: LabelChoice
-) -> tuple[Float[Tensor, "S 4h 4w"], float | None]:
-    """One label's logits on the mask grid, and the agreement of coarse mask and decoder (None: both empty)."""
+) -> tuple[Float[Tensor, "S 4*h 4*w"], float | None]:
+    """One label's logits on the mask grid; how coarse mask and decoder agree (Dice, None: both empty)."""
     grid = coarse_on_mask_grid(coarse, encoded.frame)
     grid = keep_components(grid, choice.components)
     shown = (grid > 0).flatten(1).any(1)
@@ -86,7 +87,7 @@ def label_logits(
     return logits.half(), _agreement(grid > 0, decoded > 0)
 
 
-def keep_components(logits: Float[Tensor, "S 4h 4w"], count: int) -> Float[Tensor, "S 4h 4w"]:
+def keep_components(logits: Float[Tensor, "S M M"], count: int) -> Float[Tensor, "S M M"]:
     """The same logits with all but the `count` largest components of what is above 0 pressed far below."""
     mask = (logits > 0).numpy()
     removed = torch.from_numpy(mask & ~largest_components(mask, count))
@@ -94,7 +95,7 @@ def keep_components(logits: Float[Tensor, "S 4h 4w"], count: int) -> Float[Tenso
 
 
 def highest_wins(
-    encoded: EncodedScan, logits: Sequence[Float[Tensor, "S 4h 4w"]], labels: Sequence[Label]
+    encoded: EncodedScan, logits: Sequence[Float[Tensor, "S M M"]], labels: Sequence[Label]
 ) -> UInt[np.ndarray, "S H W"]:
     """The label with the highest logit in each pixel; background where none is above 0."""
     slicing = encoded.scan.slicing

@@ -51,7 +51,7 @@ RULES = {
 }
 
 
-def write_prompts(coarse: Float[Tensor, "4h 4w"], frame: Frame, rule: PromptRule) -> Iterator[Prompt]:
+def write_prompts(coarse: Float[Tensor, "M M"], frame: Frame, rule: PromptRule) -> Iterator[Prompt]:
     """Prompts for one slice from coarse logits on the mask grid; none where no logit is above 0."""
     logits = frame.logits_to_slice(coarse[None])[0].cpu().numpy()  # H W
     mask = logits > 0
@@ -92,8 +92,9 @@ def _surroundings(instance: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
 
 
 def _spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P 2"]:
-    """Up to `count` pixels (x, y) of high weight that lie apart: each is taken where weight times the
-    distance to those before is greatest; pixels of weight 0 are never taken.
+    """Up to `count` pixels (x, y) of high weight that lie apart.
+
+    Each is taken where weight times the distance to those before is greatest, none where the weight is 0.
     """
     y, x = np.nonzero(weight > 0)
     if x.size == 0 or count == 0:
@@ -106,7 +107,7 @@ def _spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "
     return candidates[taken]
 
 
-def coarse_on_mask_grid(coarse: Float[Tensor, "S h w"], frame: Frame) -> Float[Tensor, "S 4h 4w"]:
+def coarse_on_mask_grid(coarse: Float[Tensor, "S h w"], frame: Frame) -> Float[Tensor, "S 4*h 4*w"]:
     """Coarse logits of the embedding grid on the mask grid, bilinear."""
     resized = torch.nn.functional.interpolate(
         coarse[:, None], size=(frame.mask_size, frame.mask_size), mode="bilinear", align_corners=False

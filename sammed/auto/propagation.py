@@ -1,9 +1,9 @@
-"""Prompt propagation: points that travel from an annotated slice to its neighbours (SAM^Med 3.2.2, Algorithm 1).
+"""Prompt propagation: points that travel from slice to slice (SAM^Med 3.2.2, Algorithm 1).
 
-A *run* starts from one annotated slice in one direction. Foreground points are drawn from its mask; those whose
-intensity on the next slice is like that on this one stay; the learned prompt encoder segments the next slice with
-them; from that mask the next points are drawn. Only foreground points travel, as in the paper: the background is
-too diverse.
+A *run* starts from one annotated slice in one direction. Foreground points are drawn from its mask; those
+whose intensity on the next slice is like that on this one stay; the learned prompt encoder segments the
+next slice with them; from that mask the next points are drawn. Only foreground points travel, as in the
+paper: the background is too diverse.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ def propagate(
     config: PropagationConfig,
     rng: np.random.Generator,
     progress: Callable[[int], None] | None = None,
-) -> list[Float[Tensor, "S 4*h 4*w"]]:
+) -> list[Float[Tensor, "S M M"]]:
     """Logits of each label on the mask grid, in the order of the labels, for `labeling.highest_wins`.
 
     `encoders` are the learned prompt encoders by label value. A run ends where no point survives, where its
@@ -87,7 +87,8 @@ def surviving_points(
     """The points p with |X_t+1(p) - X_t(p)| < lambda times the standard deviation of X_t inside its mask."""
     columns, rows = points_xy.astype(np.int64).T
     change = np.abs(next_image[rows, columns] - image[rows, columns])
-    return points_xy[change < tolerance * image[mask].std()]
+    surviving: np.ndarray = points_xy[change < tolerance * image[mask].std()]
+    return surviving
 
 
 def _propagate_label(
@@ -143,7 +144,7 @@ def _carry(
 
 def _segment(
     encoded: EncodedScan, encoder: nn.Module, runs: Sequence[_Run], carried: Sequence[Sequence[Prompt]]
-) -> Float[Tensor, "R 4*h 4*w"]:
+) -> Float[Tensor, "R M M"]:
     """The decoder's logits of each run's next slice."""
     embeddings = encoded.embeddings([run.next_index for run in runs])
     run_of = [row for row, prompts in enumerate(carried) for _ in prompts]
@@ -152,7 +153,7 @@ def _segment(
     return unite(logits, run_of, len(runs)).cpu()
 
 
-def _advance(encoded: EncodedScan, runs: Sequence[_Run], logits: Float[Tensor, "R 4*h 4*w"]) -> list[_Run]:
+def _advance(encoded: EncodedScan, runs: Sequence[_Run], logits: Float[Tensor, "R M M"]) -> list[_Run]:
     """The runs on their next slices, without those that found nothing there."""
     masks = (encoded.frame.logits_to_slice(logits) > 0).numpy()  # R H W
     return [
@@ -176,13 +177,13 @@ class _Tally:
         self._sums = torch.zeros(encoded.scan.slicing.count, size, size)
         self._reached = torch.zeros(encoded.scan.slicing.count)
 
-    def add(self, indices: Sequence[int], logits: Float[Tensor, "R 4*h 4*w"]) -> None:
+    def add(self, indices: Sequence[int], logits: Float[Tensor, "R M M"]) -> None:
         """Take the logits that runs found in these slices; a slice may be among them twice."""
         where = torch.tensor(indices)
         self._sums.index_add_(0, where, logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT))
         self._reached.index_add_(0, where, torch.ones(len(indices)))
 
-    def merged(self, annotations: Annotations, label: Label) -> Float[Tensor, "S 4*h 4*w"]:
+    def merged(self, annotations: Annotations, label: Label) -> Float[Tensor, "S M M"]:
         """The mean of the runs, float16; the person's mask on annotated slices, -6 where no run came."""
         mean = self._sums / self._reached.clamp(min=1)[:, None, None]
         mean[self._reached == 0] = -LARGEST_LOGIT

@@ -94,7 +94,7 @@ def learn_sap_net(
         support, query = draw_episode(episodes, generator)
         loss = episode_loss(network, episodes, support, query, config)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
         if progress is not None:

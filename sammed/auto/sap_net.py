@@ -65,7 +65,7 @@ class SapNet(nn.Module):
             second = nn.Conv2d(channels, channels, 3, padding=1)
         for layer in (first, second):
             nn.init.kaiming_normal_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.get_parameter("bias"))
         self.tuner = nn.Sequential(first, nn.GroupNorm(GROUPS, channels), nn.ReLU(), second)
         matrix = torch.randn(2, config.position_features, generator=generator) * config.position_sigma
         self.register_buffer("matrix", matrix)  # B of equation 6

@@ -1,0 +1,78 @@
+"""Annotated slices: what they show, what is left when some are taken away, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from sammed.auto.annotations import Annotations
+from sammed.errors import AnnotationError
+from sammed_volumes.labels import default_label
+
+LIVER, SPLEEN = default_label(1), default_label(4)
+
+
+def annotations() -> Annotations:
+    """Slices 3, 7, 8, 20: liver and spleen, nothing, liver in two pieces, spleen."""
+    masks = np.zeros((4, 9, 11), dtype=np.uint8)
+    masks[0, :3, :3] = 1
+    masks[0, 5:, 5:] = 4
+    masks[2, :2, :2] = 1
+    masks[2, 2, 2] = 1  # touches at a corner: still one piece
+    masks[2, 6:, :2] = 1
+    masks[3, 0, 10] = 4
+    return Annotations((3, 7, 8, 20), masks, (LIVER, SPLEEN))
+
+
+def test_mask_is_where_the_label_is() -> None:
+    assert annotations().mask(LIVER).sum(axis=(1, 2)).tolist() == [9, 0, 11, 0]
+    assert annotations().mask(SPLEEN).sum(axis=(1, 2)).tolist() == [24, 0, 0, 1]
+
+
+def test_tensor_holds_all_labels_in_their_order() -> None:
+    found = annotations().tensor()
+    assert found.dtype == torch.bool
+    assert found.shape == (2, 4, 9, 11)
+    assert found.sum((2, 3)).tolist() == [[9, 0, 11, 0], [24, 0, 0, 1]]
+
+
+def test_rows_that_show_a_label_and_any_label() -> None:
+    assert annotations().showing(LIVER) == (0, 2)
+    assert annotations().showing(SPLEEN) == (0, 3)
+    assert annotations().foreground == (0, 2, 3)
+
+
+def test_components_are_the_most_on_any_slice() -> None:
+    assert annotations().components(LIVER) == 2
+    assert annotations().components(SPLEEN) == 1
+
+
+def test_without_keeps_the_others_as_they_are() -> None:
+    kept = annotations().without((0,))
+    assert kept.indices == (7, 8, 20)
+    assert kept.labels == (LIVER, SPLEEN)
+    np.testing.assert_array_equal(kept.masks, annotations().masks[1:])
+
+
+def test_without_drops_a_label_that_no_slice_shows_any_more() -> None:
+    kept = annotations().without((0, 3))
+    assert kept.indices == (7, 8)
+    assert kept.labels == (LIVER,)
+
+
+def test_a_label_that_was_not_asked_for_is_no_foreground() -> None:
+    given = annotations()
+    liver_only = Annotations(given.indices, given.masks, (LIVER,))
+    assert liver_only.foreground == (0, 2)
+
+
+def test_refuses_a_label_that_no_slice_shows() -> None:
+    with pytest.raises(AnnotationError, match=r"shows the label 'label_9' \(9\)"):
+        Annotations((0,), np.ones((1, 3, 3), dtype=np.uint8), (default_label(9),))
+
+
+@pytest.mark.parametrize(
+    "indices", [(3, 2), (2, 2), (2,), (1, 2, 3)], ids=["descending", "twice", "too few", "too many"]
+)
+def test_refuses_indices_that_do_not_fit_the_masks(indices: tuple[int, ...]) -> None:
+    with pytest.raises(AnnotationError, match="one mask each, in ascending order"):
+        Annotations(indices, np.ones((2, 3, 3), dtype=np.uint8), (LIVER,))
