@@ -25,8 +25,9 @@ GeneratorName = Literal["sap", "propagation", "classification"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """A label volume, and of each label (by value) how well coarse mask and decoder agree: 0..1, None unknown.
+    """A label volume, and what is known about it.
 
+    `agreement` says of each label, by value, how well coarse mask and decoder agree: 0..1, None unknown.
     `annotated` are the array indices along `axis` of the slices that a person marked in this very volume;
     their masks are the person's.
     """
@@ -75,7 +76,7 @@ def label_volume(
 
 
 def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled:
-    """The label volume on the scan's own grid; slices that a person annotated in it keep the person's masks."""
+    """The label volume on the scan's own grid; slices that a person annotated keep the person's masks."""
     slicing = encoded.scan.slicing
     is_annotated = encoded.scan.digest() == skill.volume_sha256
     indices = skill.annotations.indices if is_annotated else ()

@@ -18,6 +18,7 @@ from sammed.errors import SammedError
 from sammed.jobs.clicking import ClickTrial
 from sammed.jobs.inputs import DEMO_LABELS, demo_pair
 from sammed.jobs.machine import backbone_for
+from sammed.jobs.outputs import make_folder
 from sammed.jobs.requests import DemoRequest, TrainingRequest
 from sammed.jobs.results import ClickingRow, DemoResult
 from sammed.jobs.training import train
@@ -29,12 +30,14 @@ from sammed.report import Picture, Report, Table, write_report
 from sammed.skill import Skill
 from sammed.skill_file import load_skill, skill_digest
 from sammed_volumes.atomic_file import atomic_file, check_free
+from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import LabelVolume
 
 SLICES = 5
 FILES = (
     "labels.nii.gz",
+    "labels.json",
     "labels.seg.nrrd",
     "overlay.png",
     "report.html",
@@ -56,8 +59,11 @@ class Clock:
         started = time.perf_counter()
         try:
             yield
-        except SammedError as error:
+        except (SammedError, VolumeError) as error:
             raise type(error)(f"The step {name!r} of the demo failed: {error}") from error
+        except OSError as error:
+            reason = f"{error.filename or 'the system'}: {error.strerror or error}"
+            raise SammedError(f"The step {name!r} of the demo failed: {reason}.") from error
         self.steps[name] = time.perf_counter() - started
 
 
@@ -66,37 +72,36 @@ def run_demo(request: DemoRequest, reporter: Reporter) -> DemoResult:
     started = time.perf_counter()
     paths = _paths(request)
     pair, clock = demo_pair(), Clock()
-    volume, truth = read_volume(pair.image), read_labels(pair.labels)
+    with clock.step("read the CT and its labels"):
+        volume, truth = read_volume(pair.image), read_labels(pair.labels)
     with clock.step("learn the skill"):
         train(_training(request, paths["skill.safetensors"]), reporter)
-    skill = load_skill(paths["skill.safetensors"])
-    backbone = backbone_for(request, request.backbone)
+    with clock.step("load the skill and the backbone"):
+        skill = load_skill(paths["skill.safetensors"])
+        backbone = backbone_for(request, request.backbone)
     with clock.step("encode all slices"):
         encoded = encode_for(volume, skill, backbone, reporter)
     with clock.step("label all slices"):
         found = label_encoded(encoded, skill, "sap", reporter)
-    labels = finish(encoded, skill, found).labels
     with clock.step("simulate users"):
         rows = _clicks(encoded, skill, truth, request.seed, reporter)
     tables = (_accuracy(encoded, skill, found, truth, rows), _seconds(clock))
-    for name in ("labels.nii.gz", "labels.seg.nrrd"):
-        write_labels(labels, paths[name], like=volume, overwrite=request.overwrite)
-    _picture(encoded, skill, found, truth, paths["overlay.png"], overwrite=request.overwrite)
-    report = _report(skill, paths["overlay.png"], tables, request)
-    write_report(paths["report.html"], report, overwrite=request.overwrite)
-    result = DemoResult(
-        output=request.output,
-        files=tuple(paths.values()),
-        tables=tables,
-        seconds=time.perf_counter() - started,
-    )
-    _manifest(paths, skill, result, request)
+    with clock.step("write the results"):
+        _labels(encoded, skill, found, paths, overwrite=request.overwrite)
+        _picture(encoded, skill, found, truth, paths["overlay.png"], overwrite=request.overwrite)
+        report = _report(skill, paths["overlay.png"], tables, request)
+        write_report(paths["report.html"], report, overwrite=request.overwrite)
+        seconds = time.perf_counter() - started
+        result = DemoResult(
+            output=request.output, files=tuple(paths.values()), tables=tables, seconds=seconds
+        )
+        _manifest(paths, skill, result, request)
     return result
 
 
 def _paths(request: DemoRequest) -> dict[str, Path]:
     """Where everything goes; nothing is begun if one of the files exists and may not be replaced."""
-    request.output.mkdir(parents=True, exist_ok=True)
+    make_folder(request.output)
     paths = {name: request.output / name for name in FILES}
     for path in paths.values():
         check_free(path, overwrite=request.overwrite)
@@ -161,6 +166,15 @@ def _automatic(encoded: EncodedScan, skill: Skill, found: LabelledStack, truth: 
 
 def _seconds(clock: Clock) -> Table:
     return Table("What took how long", ("step", "seconds"), tuple(clock.steps.items()))
+
+
+def _labels(
+    encoded: EncodedScan, skill: Skill, found: LabelledStack, paths: dict[str, Path], *, overwrite: bool
+) -> None:
+    """The label volume in two formats; of the first the names stand in a file beside it."""
+    labels = finish(encoded, skill, found).labels
+    for name in ("labels.nii.gz", "labels.seg.nrrd"):
+        write_labels(labels, paths[name], like=encoded.scan.volume, overwrite=overwrite)
 
 
 def _picture(

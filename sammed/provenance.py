@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -73,11 +74,18 @@ def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = F
 
     Raises OutputError where the file exists already (unless `overwrite`) or can't be written.
     """
+    with provenance_beside(label, provenance, overwrite=overwrite) as path:
+        return path
+
+
+@contextmanager
+def provenance_beside(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Iterator[Path]:
+    """As `write_provenance`, while the block writes the label volume: both come into place, or neither."""
     path = provenance_path(label)
     text = json.dumps(provenance_to_json(provenance), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
         partial.write_text(text, encoding="utf-8")
-    return path
+        yield path
 
 
 def read_provenance(label: Path) -> Provenance | None:

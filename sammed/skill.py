@@ -33,7 +33,7 @@ class Skill:
     `plane` and `window` say how a volume is sliced and shown; `axis` is that of the array that was learned
     from. `encoders` holds, by label value, those tensors of the prompt encoder that learning changed.
     `annotations` are the slices that a person marked, in the stack of the volume with the digest
-    `volume_sha256`; `axis_flipped` says whether that stack runs against the array.
+    `volume_sha256`.
     """
 
     backbone: str
@@ -59,7 +59,7 @@ class Skill:
             )
         if backbone.digest != self.backbone_digest:
             raise SkillError(
-                f"The skill was learned on other weights of {self.backbone} than these: their digests differ. "
+                f"The skill was learned on other weights of {self.backbone}: their digests differ. "
                 "Use the checkpoint that it was learned on, or learn it again."
             )
 

@@ -1,20 +1,24 @@
 """The skill file: safetensors, so that a shared file can't run code, with a header of JSON.
 
 Tensors are named `encoder/VALUE/NAME`, `sap_net/NAME`, `prototypes/NAME`, `classifier/NAME` and
-`annotations/masks`. A digest over the header and all tensors tells an altered file from a whole one.
+`annotations/masks`, which are bytes packed by zlib: plain, the masks would be most of the file. A digest over
+the header and all tensors tells an altered file from a whole one.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from sammed.auto.annotations import Annotations
@@ -25,7 +29,6 @@ from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig
 from sammed.errors import SammedError, SkillError
 from sammed.skill import AutoModel, Skill
 from sammed_volumes.atomic_file import atomic_file
-from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
@@ -41,7 +44,8 @@ def save_skill(skill: Skill, path: Path, *, overwrite: bool = False) -> Path:
     header = json.dumps(_header(skill), ensure_ascii=False)
     metadata = {_KEY: header, _DIGEST: _digest(header, tensors)}
     with atomic_file(path, ".safetensors", overwrite=overwrite) as partial:
-        save_file(tensors, partial, metadata)
+        # Not `save_file`, to which a full disk is no OSError.
+        partial.write_bytes(save(tensors, metadata))
     return path
 
 
@@ -50,7 +54,7 @@ def load_skill(path: Path) -> Skill:
     header, tensors = _read(path)
     try:
         return _skill(json.loads(header), tensors)
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, SammedError, VolumeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, zlib.error, SammedError) as error:
         raise SkillError(f"{path} is a skill that can't be read: {error!r}; learn it again.") from error
 
 
@@ -99,7 +103,7 @@ def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def _tensors(skill: Skill) -> dict[str, Tensor]:
-    tensors = {"annotations/masks": torch.from_numpy(skill.annotations.masks.astype(np.int32))}
+    tensors = {"annotations/masks": _packed(skill.annotations.masks)}
     for value, encoder in skill.encoders.items():
         tensors.update({f"encoder/{value}/{name}": tensor for name, tensor in encoder.items()})
     if skill.auto is not None:
@@ -121,6 +125,7 @@ def _header(skill: Skill) -> dict[str, Any]:
         "window": asdict(skill.window),
         "labels": [asdict(label) for label in skill.labels],
         "annotated": list(skill.annotations.indices),
+        "masks": {"dtype": skill.annotations.masks.dtype.name, "shape": skill.annotations.masks.shape},
         "volume_sha256": skill.volume_sha256,
         "prompts": skill.prompts,
         "seed": skill.seed,
@@ -135,7 +140,7 @@ def _skill(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Skill:
     labels = tuple(
         Label(int(each["value"]), str(each["name"]), tuple(each["colour_rgb"])) for each in header["labels"]
     )
-    masks = tensors["annotations/masks"].numpy().astype(np.uint32)
+    masks = _unpacked(tensors["annotations/masks"], **header["masks"])
     return Skill(
         backbone=header["backbone"],
         backbone_digest=header["backbone_digest"],
@@ -161,6 +166,18 @@ def _auto(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AutoModel
     prototypes = Prototypes(**_part(tensors, "prototypes"))
     classifier = LearnedClassifier(**_part(tensors, "classifier"))
     return AutoModel(LearnedSapNet(network, prototypes), classifier, choices)
+
+
+def _packed(masks: UInt[np.ndarray, "A H W"]) -> Tensor:
+    packed = zlib.compress(np.ascontiguousarray(masks, masks.dtype.newbyteorder("<")).tobytes())
+    return torch.frombuffer(bytearray(packed), dtype=torch.uint8)
+
+
+def _unpacked(packed: Tensor, dtype: str, shape: Sequence[int]) -> UInt[np.ndarray, "A H W"]:
+    little = np.dtype(dtype).newbyteorder("<")
+    # No more bytes than the masks have: a file can't make this fill the memory.
+    unpacked = zlib.decompressobj().decompress(packed.numpy().tobytes(), math.prod(shape) * little.itemsize)
+    return np.frombuffer(unpacked, little).reshape(shape).astype(dtype)
 
 
 def _of_dataclass(prefix: str, value: Prototypes | LearnedClassifier) -> dict[str, Tensor]:

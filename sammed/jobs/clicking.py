@@ -8,10 +8,9 @@ import numpy as np
 from torch import nn
 
 from sammed.assist.clicks import ClickPlan, ClickScore, simulate_clicks
-from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
-from sammed.jobs.inputs import open_labels, open_volume, show
+from sammed.jobs.inputs import labels_of_skill, naming, open_labels, open_volume, show
 from sammed.jobs.machine import backbone_for
 from sammed.jobs.requests import ClickingRequest
 from sammed.jobs.results import ClickingResult, ClickingRow
@@ -33,16 +32,19 @@ def evaluate_clicks(request: ClickingRequest, reporter: Reporter) -> ClickingRes
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis)
     window = skill.window if skill else parse_window(request.window) or auto_window(volume, slicing, None)
     backbone = backbone_for(request, skill.backbone if skill else request.backbone)
-    if skill:
-        skill.check_backbone(backbone)
+    if skill and request.skill:
+        with naming(request.skill):
+            skill.check_backbone(backbone)
     encoded = EncodedScan(show(volume, slicing, window), backbone)
-    excluded = {slicing.stack_index(index) for index in request.exclude_slices}
+    with naming(request.image):
+        excluded = {slicing.stack_index(index) for index in request.exclude_slices}
     if skill and encoded.scan.digest() == skill.volume_sha256:
         excluded |= set(skill.annotations.indices)
     plan = ClickPlan(point_counts=request.points, boxes=request.boxes, composite=request.composite)
     labels = _labels(request, truth, skill)
     trial = ClickTrial(encoded, slicing.to_stack(truth.voxels), frozenset(excluded), plan, request.seeds)
-    return ClickingResult(rows=tuple(trial.rows(labels, skill, reporter)))
+    with naming(request.labels):
+        return ClickingResult(rows=tuple(trial.rows(labels, skill, reporter)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +69,7 @@ class ClickTrial:
                     learned = skill.prompt_encoder(self.encoded.backbone, label)
                     scores.setdefault(True, []).extend(self.scores(label, learned))
                     task.advance()
-        backbone = self.encoded.backbone
-        return [row for trained, found in scores.items() for row in _rows(backbone, trained, found)]
+        return [row for trained, found in scores.items() for row in self._rows(trained, found)]
 
     def scores(self, label: Label, encoder: nn.Module) -> list[ClickScore]:
         """What the users of all seeds reach for one label."""
@@ -89,30 +90,39 @@ class ClickTrial:
             )
         ]
 
+    def _rows(self, trained: bool, scores: Iterable[ClickScore]) -> list[ClickingRow]:
+        """Scores of one encoder joined: the mean of the means, the mean of the spreads."""
+        by_way: dict[tuple[str, int], list[ClickScore]] = defaultdict(list)
+        for score in scores:
+            by_way[score.prompt, score.count].append(score)
+        return [
+            ClickingRow(
+                backbone=self.encoded.backbone.name,
+                trained=trained,
+                prompt=each[0].prompt,
+                count=each[0].count,
+                dice_mean=float(np.mean([score.dice_mean for score in each])),
+                dice_std=float(np.mean([score.dice_std for score in each])),
+                slices=sum(score.slices for score in each) // len(self.seeds),  # each seed has them all
+            )
+            for each in by_way.values()
+        ]
+
 
 def _labels(request: ClickingRequest, truth: LabelVolume, skill: Skill | None) -> tuple[Label, ...]:
-    if skill:
-        return tuple(label for label in skill.labels if not request.label or label.name in request.label)
-    if request.label:
-        return truth.select(request.label)
+    """The labels asked for; by default all that the truth shows and, where there is a skill, it knows."""
     counts = truth.voxel_counts()
-    return tuple(label for label in truth.labels if counts[label.value])
-
-
-def _rows(backbone: Backbone, trained: bool, scores: Iterable[ClickScore]) -> list[ClickingRow]:
-    """Scores of one way of clicking joined: the mean of the means, the mean of the spreads."""
-    by_way: dict[tuple[str, int], list[ClickScore]] = defaultdict(list)
-    for score in scores:
-        by_way[score.prompt, score.count].append(score)
-    return [
-        ClickingRow(
-            backbone=backbone.name,
-            trained=trained,
-            prompt=each[0].prompt,
-            count=each[0].count,
-            dice_mean=float(np.mean([score.dice_mean for score in each])),
-            dice_std=float(np.mean([score.dice_std for score in each])),
-            slices=sum(score.slices for score in each),
+    shown = tuple(label for label in truth.labels if counts[label.value])
+    known = labels_of_skill(skill, truth) if skill else shown
+    if not known:
+        raise AnnotationError(f"{truth.path} shows no label that {request.skill} was learned for.")
+    if not request.label:
+        return known
+    wanted = truth.select(request.label)
+    values = {label.value for label in (known if skill else wanted)}
+    unknown = [label.name for label in wanted if label.value not in values]
+    if unknown:
+        raise AnnotationError(
+            f"{request.skill} doesn't know {unknown[0]!r}, or {truth.path} has none."
         )
-        for each in by_way.values()
-    ]
+    return wanted

@@ -1,16 +1,20 @@
 """Inputs: which files a job works on, opened and checked."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from sammed.embeddings.scan import Scan, open_scan
-from sammed.errors import ConfigError
+from sammed.errors import AnnotationError, ConfigError, SammedError
+from sammed.label_names import own_name
 from sammed.progress import Reporter
+from sammed.skill import Skill
 from sammed_volumes.errors import VolumeError
-from sammed_volumes.formats import VOLUME_SUFFIXES, read_labels, read_volume, suffix_of
+from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import Window, is_constant
-from sammed_volumes.labels import LabelVolume, check_same_grid
+from sammed_volumes.labels import Label, LabelVolume, check_same_grid
 from sammed_volumes.slices import Slicing
 from sammed_volumes.volume import Volume
 
@@ -25,6 +29,17 @@ class Pair:
     labels: Path
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name before what is wrong with it, where the error doesn't say it."""
+    try:
+        yield
+    except (SammedError, VolumeError) as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+
+
 def demo_pair() -> Pair:
     """The chest CT and its segmentation that the package slicerio ships."""
     data = Path(str(files("slicerio"))) / "data"
@@ -34,8 +49,8 @@ def demo_pair() -> Pair:
 def find_pair(folder: Path, reporter: Reporter) -> tuple[Pair, bool]:
     """The image and labels in a folder, or the demo's (True) where it has none.
 
-    They are called image* and label*, or are the only files of the folders images/ and labels/. ConfigError
-    where several could be meant.
+    They are called image* and label*, or are the only files of the folders images/ and labels/; label volumes
+    that sammed wrote beside an image are not meant. ConfigError where several could be.
     """
     images, labels = _candidates(folder, "image"), _candidates(folder, "label")
     if not images and not labels:
@@ -50,11 +65,18 @@ def find_pair(folder: Path, reporter: Reporter) -> tuple[Pair, bool]:
 
 
 def _candidates(folder: Path, name: str) -> list[Path]:
-    beside = [path for path in sorted(folder.glob(f"{name}*")) if path.is_file() and suffix_of(path)]
+    beside = _volumes(folder.glob(f"{name}*"))
     inside = folder / f"{name}s"
     if beside or not inside.is_dir():
-        return beside
-    return [path for path in sorted(inside.iterdir()) if suffix_of(path)]
+        return [path for path in beside if name != "image" or not _is_label(path)]
+    return _volumes(inside.iterdir())
+
+
+def _volumes(paths: Iterable[Path]) -> list[Path]:
+    """The files that are volumes by their names, in order; hidden ones are some program's own business."""
+    return sorted(
+        path for path in paths if path.is_file() and suffix_of(path) and not path.name.startswith(".")
+    )
 
 
 def open_volume(path: Path, series: str | None, reporter: Reporter) -> Volume:
@@ -79,6 +101,23 @@ def open_labels(path: Path, volume: Volume, *, flatten: bool) -> LabelVolume:
     return labels
 
 
+def labels_of_skill(skill: Skill, labels: LabelVolume) -> tuple[Label, ...]:
+    """The skill's labels that a label volume has under the same value.
+
+    AnnotationError where the volume gives one of these values to something else by name.
+    """
+    counts, by_value = labels.voxel_counts(), {label.value: label for label in labels.labels}
+    shown = tuple(label for label in skill.labels if counts.get(label.value))
+    for label in shown:
+        name, wanted = own_name(by_value[label.value]), own_name(label)
+        if name and wanted and name != wanted:
+            raise AnnotationError(
+                f"{labels.path} calls the label {label.value} {by_value[label.value].name!r} and the skill "
+                f"calls it {label.name!r}; give both one value a structure."
+            )
+    return shown
+
+
 def show(volume: Volume, slicing: Slicing, window: Window) -> Scan:
     """The volume through a window; VolumeError where the window shows nothing of it."""
     scan = open_scan(volume, slicing, window)
@@ -94,8 +133,7 @@ def images_in(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    found = sorted(each for each in path.rglob("*") if each.is_file() and suffix_of(each) in VOLUME_SUFFIXES)
-    return [each for each in found if not _is_label(each)] or [path]
+    return [each for each in _volumes(path.rglob("*")) if not _is_label(each)] or [path]
 
 
 def _is_label(path: Path) -> bool:

@@ -9,32 +9,40 @@ import numpy as np
 from sammed.applying import Labelled, label_volume
 from sammed.backbones.backbone import Backbone
 from sammed.errors import ConfigError, SammedError
-from sammed.jobs.inputs import images_in, open_volume
+from sammed.jobs.inputs import images_in, naming, open_volume
 from sammed.jobs.machine import backbone_for
+from sammed.jobs.outputs import beside, is_folder, label_file, make_folder
 from sammed.jobs.requests import LabelingRequest
 from sammed.jobs.results import LabelingItem, LabelingResult
 from sammed.progress import Reporter
-from sammed.provenance import Provenance, sha256_of, write_provenance
+from sammed.provenance import Provenance, provenance_beside, sha256_of
 from sammed.skill import Skill
 from sammed.skill_file import load_skill, skill_digest
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
-from sammed_volumes.formats import LABEL_SUFFIXES, strip_suffix, suffix_of, write_labels
+from sammed_volumes.formats import write_labels
 
 
 def label(request: LabelingRequest, reporter: Reporter) -> LabelingResult:
-    """Label every image; a bad one is reported and the others are still done. Ctrl-C keeps what is done."""
+    """Label every image; a bad one is reported and the others are still done. Ctrl-C keeps what is done.
+
+    Of several images those are skipped whose label volume is there already, unless `overwrite`; so a batch
+    that was interrupted can go on. A single one is refused.
+    """
     skill = load_skill(request.skill)
-    skill.require_auto()
+    with naming(request.skill):
+        skill.require_auto()
     targets = _targets(request)
     backbone = backbone_for(request, skill.backbone)
-    skill.check_backbone(backbone)
+    with naming(request.skill):
+        skill.check_backbone(backbone)
     job = _Job(request, skill, skill_digest(request.skill), backbone, reporter)
     items: list[LabelingItem] = []
     with reporter.task("volumes", len(targets)) as task:
         try:
             for image, output in targets:
-                items.append(job.item(image, output))
+                is_there = len(targets) > 1 and output.exists() and not request.overwrite
+                items.append(_skipped(image, output) if is_there else job.item(image, output))
                 task.advance()
         except KeyboardInterrupt:
             return LabelingResult(items=tuple(items), interrupted=True)
@@ -55,7 +63,8 @@ class _Job:
         """Label one image; what is wrong with it becomes its error."""
         started = time.perf_counter()
         try:
-            labelled = self._label(image, output)
+            with naming(image):
+                labelled = self._label(image, output)
         except (SammedError, VolumeError, OSError) as error:
             seconds = time.perf_counter() - started
             return LabelingItem(image=image, output=None, status="failed", seconds=seconds, error=str(error))
@@ -71,13 +80,16 @@ class _Job:
         )
 
     def _label(self, image: Path, output: Path) -> Labelled:
+        if self.request.output is not None and is_folder(self.request.output):
+            make_folder(output.parent)
         check_free(output, overwrite=self.request.overwrite)
         volume = open_volume(image, self.request.series, self.reporter)
         labelled = label_volume(
             volume, self.skill, self.backbone, generator=self.request.generator, reporter=self.reporter
         )
-        write_labels(labelled.labels, output, like=volume, overwrite=self.request.overwrite)
-        write_provenance(output, self._provenance(image, labelled), overwrite=True)
+        # Labels without their provenance would pass for a person's.
+        with provenance_beside(output, self._provenance(image, labelled), overwrite=True):
+            write_labels(labelled.labels, output, like=volume, overwrite=self.request.overwrite)
         return labelled
 
     def _provenance(self, image: Path, labelled: Labelled) -> Provenance:
@@ -107,9 +119,9 @@ def _labelled_slices(labelled: Labelled) -> int:
 def _targets(request: LabelingRequest) -> list[tuple[Path, Path]]:
     """Each image with the place of its label volume; ConfigError where two would share one."""
     single = len(request.inputs) == 1 and not _holds_several(request.inputs[0])
-    if single and request.output is not None and suffix_of(request.output):
-        return [(request.inputs[0], _checked(request.output))]
-    if request.output is not None and suffix_of(request.output):
+    if request.output is not None and not is_folder(request.output):
+        if single:
+            return [(request.inputs[0], label_file(request.output))]
         raise ConfigError(f"{request.output} is one file, but there are several images; name a folder.")
     targets = [(image, _place(image, root, request)) for root in request.inputs for image in images_in(root)]
     outputs = [output for _, output in targets]
@@ -119,20 +131,18 @@ def _targets(request: LabelingRequest) -> list[tuple[Path, Path]]:
     return targets
 
 
+def _skipped(image: Path, output: Path) -> LabelingItem:
+    return LabelingItem(image=image, output=output, status="skipped", error=f"{output} exists already.")
+
+
 def _holds_several(path: Path) -> bool:
     return path.is_dir() and images_in(path) != [path]
 
 
 def _place(image: Path, root: Path, request: LabelingRequest) -> Path:
     """Beside the image, or in the output folder at the same place as below the input folder."""
-    name = f"{strip_suffix(image)}_label{request.suffix}"
+    place = beside(image, request.suffix)
     if request.output is None:
-        return image.with_name(name)
+        return place
     below = image.parent.relative_to(root) if root.is_dir() and image != root else Path()
-    return request.output / below / name
-
-
-def _checked(output: Path) -> Path:
-    if suffix_of(output) not in LABEL_SUFFIXES:
-        raise ConfigError(f"Labels are written as {', '.join(LABEL_SUFFIXES)}, not as {output.name}.")
-    return output
+    return request.output / below / place.name

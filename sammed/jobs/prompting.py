@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -11,19 +10,20 @@ from sammed.assist.masks import decode_prompts, unite
 from sammed.auto.labeling import highest_wins
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan
-from sammed.jobs.inputs import open_volume, show
+from sammed.jobs.inputs import naming, open_volume, show
 from sammed.jobs.machine import backbone_for
+from sammed.jobs.outputs import beside, label_file
 from sammed.jobs.requests import PromptingRequest
 from sammed.jobs.results import PromptingResult
 from sammed.progress import Reporter
 from sammed.prompts.file import read_prompts
-from sammed.prompts.placing import Grid, PlacedPrompt, place_marks
+from sammed.prompts.placing import Grid, PlacedPrompt, labels_of, place_marks
 from sammed.skill import Skill
 from sammed.skill_file import load_skill
 from sammed_volumes.atomic_file import check_free
-from sammed_volumes.formats import strip_suffix, write_labels
+from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import auto_window, parse_window
-from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.labels import Label, LabelVolume, default_colour, default_label
 from sammed_volumes.orientation import axis_of_plane
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
@@ -31,7 +31,7 @@ from sammed_volumes.volume import Volume
 
 def label_prompts(request: PromptingRequest, reporter: Reporter) -> PromptingResult:
     """Make a label volume from prompts and write it; slices without a prompt stay empty."""
-    output = request.output or request.image.with_name(f"{strip_suffix(request.image)}_label{request.suffix}")
+    output = label_file(request.output or beside(request.image, request.suffix))
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
     skill = load_skill(request.skill) if request.skill else None
@@ -39,8 +39,9 @@ def label_prompts(request: PromptingRequest, reporter: Reporter) -> PromptingRes
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, _axis(request, skill, volume))
     placed = _placed(request, slicing, volume, skill.labels if skill else None)
     backbone = backbone_for(request, skill.backbone if skill else request.backbone)
-    if skill:
-        skill.check_backbone(backbone)
+    if skill and request.skill:
+        with naming(request.skill):
+            skill.check_backbone(backbone)
     window = skill.window if skill else parse_window(request.window) or auto_window(volume, slicing, None)
     encoded = EncodedScan(show(volume, slicing, window), backbone)
     stack, labels = decode_placed(encoded, placed, skill, reporter)
@@ -92,16 +93,25 @@ def _axis(request: PromptingRequest, skill: Skill | None, volume: Volume) -> int
 def _placed(
     request: PromptingRequest, slicing: Slicing, volume: Volume, labels: tuple[Label, ...] | None
 ) -> tuple[PlacedPrompt, ...]:
-    from_file = _from_file(request.prompts, slicing, volume, labels)
+    from_file: tuple[PlacedPrompt, ...] = ()
+    if request.prompts is not None:
+        from_file = read_prompts(request.prompts, slicing, volume.affine_ras_mm, labels)
     if not request.marks:
         return from_file
-    return (
-        *from_file,
-        *place_marks(request.marks, Grid(slicing, volume.affine_ras_mm, request.frame), labels),
-    )
+    grid = Grid(slicing, volume.affine_ras_mm, request.frame)
+    known = labels or _joined([each.label for each in from_file], labels_of(request.marks))
+    return (*from_file, *place_marks(request.marks, grid, known))
 
 
-def _from_file(
-    path: Path | None, slicing: Slicing, volume: Volume, labels: tuple[Label, ...] | None
-) -> tuple[PlacedPrompt, ...]:
-    return () if path is None else read_prompts(path, slicing, volume.affine_ras_mm, labels)
+def _joined(first: Sequence[Label], others: Sequence[Label]) -> tuple[Label, ...]:
+    """The first labels, and the others that are not among them by name; a value that is taken moves."""
+    by_value = {label.value: label for label in first}
+    for other in others:
+        if other.name in {label.name for label in by_value.values()}:
+            continue
+        if other.value not in by_value:
+            by_value[other.value] = other
+        elif other.name != default_label(other.value).name:  # the value was made up for the name
+            value = max(by_value) + 1
+            by_value[value] = Label(value, other.name, default_colour(value))
+    return tuple(by_value[value] for value in sorted(by_value))

@@ -1,7 +1,6 @@
 """Training: from an image with a few marked slices to a skill file."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,16 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.drawing import Draw, Marked, draw_slices, mark
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
-from sammed.jobs.inputs import DEMO_LABELS, Pair, find_pair, open_labels, open_volume, show
+from sammed.jobs.inputs import (
+    DEMO_LABELS,
+    Pair,
+    find_pair,
+    labels_of_skill,
+    naming,
+    open_labels,
+    open_volume,
+    show,
+)
 from sammed.jobs.machine import backbone_for
 from sammed.jobs.requests import GeneratorRequest, TrainingRequest
 from sammed.jobs.results import TrainingResult
@@ -39,7 +47,8 @@ def train(request: TrainingRequest, reporter: Reporter) -> TrainingResult:
     labels = open_labels(pair.labels, volume, flatten=request.flatten)
     wanted = _wanted(labels, request.label or (DEMO_LABELS if is_demo else ()))
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, request.axis)
-    annotations = _annotate(request, slicing, labels, wanted)
+    with naming(pair.labels):
+        annotations = _annotate(request, slicing, labels, wanted)
     window = parse_window(request.window) or _window_of(volume, slicing, annotations)
     backbone = backbone_for(request, request.backbone)
     encoded = EncodedScan(show(volume, slicing, window), backbone)
@@ -64,18 +73,14 @@ def train_generator(request: GeneratorRequest, reporter: Reporter) -> TrainingRe
     slicing = plan_slices(
         volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane)
     )
-    annotations = _annotate(request, slicing, labels, labels.select([label.value for label in skill.labels]))
+    labels_of_skill(skill, labels)
+    with naming(request.labels):
+        annotations = _annotate(request, slicing, labels, skill.labels)
     backbone = backbone_for(request, skill.backbone)
-    skill.check_backbone(backbone)
+    with naming(request.skill):
+        skill.check_backbone(backbone)
     encoded = EncodedScan(show(volume, slicing, skill.window), backbone)
-    skill = learn_auto(
-        replace(skill, labels=annotations.labels),
-        encoded,
-        annotations,
-        LearningConfig(),
-        request.seed,
-        reporter,
-    )
+    skill = learn_auto(skill, encoded, annotations, LearningConfig(), request.seed, reporter)
     save_skill(skill, output, overwrite=request.overwrite)
     return _result(skill, slicing, output, time.perf_counter() - started)
 

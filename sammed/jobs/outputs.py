@@ -1,0 +1,34 @@
+"""Outputs: where the label volumes of a job go."""
+
+from pathlib import Path
+
+from sammed.errors import ConfigError
+from sammed_volumes.errors import OutputError
+from sammed_volumes.formats import LABEL_SUFFIXES, strip_suffix, suffix_of
+
+
+def beside(image: Path, suffix: str) -> Path:
+    """The label volume of an image, or of a DICOM folder: NAME_label beside it."""
+    named = image.resolve() if image.name in ("", "..") else image  # the folder may be "."
+    return named.with_name(f"{strip_suffix(named)}_label{suffix}")
+
+
+def is_folder(output: Path) -> bool:
+    """Whether an output is a folder of label volumes: a name without the ending of a volume."""
+    return not suffix_of(output)
+
+
+def label_file(output: Path) -> Path:
+    """The same path; ConfigError unless its ending is one that label volumes are written with."""
+    if suffix_of(output) not in LABEL_SUFFIXES:
+        raise ConfigError(f"Labels are written as {', '.join(LABEL_SUFFIXES)}, not as {output.name}.")
+    return output
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, if need be; OutputError where the system refuses."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"The folder {folder} can't be made ({reason}); choose another place.") from error
