@@ -1,0 +1,61 @@
+"""`sammed export`: options reach the library, what was written is said."""
+
+import json
+
+import pytest
+
+
+def test_nnunet(sammed, case, tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    run = sammed(
+        *("export", "nnunet", case.image.parent, case.labels.parent, "--output", raw, "--json"),
+        *("--name", "Chest", "--dataset-id", 7, "--modality", "CT"),
+    )
+    assert run.exit_code == 0, run.stderr
+    folder = raw / "Dataset007_Chest"
+    assert run.json["folder"] == str(folder)
+    assert run.json["training"] == 1
+    described = json.loads((folder / "dataset.json").read_text())
+    assert described["labels"] == {"background": 0, "lung": 1, "heart": 2, "tumour": 3}
+    assert described["channel_names"] == {"0": "CT"}
+
+
+def test_monai_with_pseudo_labels_and_a_test_image(sammed, case, eroded, tmp_path):
+    machine = tmp_path / "machine"
+    machine.mkdir()
+    eroded.rename(machine / "Frau Süß_label.nii.gz")
+    run = sammed(
+        *("export", "monai", case.image, case.labels, "--output", tmp_path / "set", "--name", "Chest"),
+        *("--pseudo", case.image.parent, machine, "--test", case.image.parent),
+    )
+    assert (run.exit_code, run.stdout) == (0, ""), run.stderr
+    assert ["cases", "with", "labels", "2"] in run.rows
+    datalist = json.loads((tmp_path / "set/datalist.json").read_text())
+    assert [item["pseudo"] for item in datalist["training"]] == [False, True]
+    assert len(datalist["testing"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "more"), [("nnunet", ("--dataset-id", 7)), ("monai", ())], ids=["nnunet", "monai"]
+)
+def test_nothing_is_overwritten_unasked(sammed, case, tmp_path, form, more):
+    output = tmp_path / "set"
+    output.mkdir()
+    command = ("export", form, case.image, case.labels, "--output", output, "--name", "Chest", *more)
+    assert sammed(*command).exit_code == 0
+    again = sammed(*command)
+    assert again.exit_code == 1
+    assert "exists already" in again.sentence
+    assert sammed(*command, "--overwrite").exit_code == 0
+
+
+def test_files_without_a_partner(sammed, case, tmp_path):
+    (case.image.parent / "alone.nii.gz").write_bytes(case.image.read_bytes())
+    run = sammed(
+        *("export", "monai", case.image.parent, case.labels.parent),
+        *("--output", tmp_path / "set", "--name", "Chest"),
+    )
+    assert run.exit_code == 1
+    assert "alone.nii.gz" in run.sentence
+    assert not (tmp_path / "set").exists()

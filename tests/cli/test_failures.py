@@ -1,0 +1,59 @@
+"""Every error becomes one sentence and an exit status."""
+
+import errno
+import os
+
+import click
+import pytest
+
+from sammed.errors import ConfigError, SkillError
+from sammed_cli.failures import describe
+from sammed_volumes.errors import OutputError
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names its own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "exit_code"),
+    [
+        pytest.param(ConfigError("Say how."), "Say how.", 1, id="of sammed"),
+        pytest.param(SkillError("Cut short."), "Cut short.", 1, id="of a skill"),
+        pytest.param(OutputError("It exists."), "It exists.", 1, id="of volumes"),
+        pytest.param(
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/root/x.nii"),
+            "/root/x.nii: Permission denied. Choose another place, or have its permissions changed.",
+            1,
+            id="permission",
+        ),
+        pytest.param(OSError("strange"), "strange.", 1, id="a system error without a number"),
+        pytest.param(
+            MemoryError(),
+            "The memory is full; close other programs, or take another --device.",
+            1,
+            id="memory",
+        ),
+        pytest.param(
+            OutOfMemoryError("CUDA out of memory. Tried to allocate"),
+            "The memory is full; close other programs, or take another --device.",
+            1,
+            id="memory of the GPU",
+        ),
+        pytest.param(click.UsageError("No such thing."), "No such thing.", 2, id="misuse"),
+        pytest.param(
+            KeyboardInterrupt(),
+            "Interrupted; what was finished stays, what was half-written is gone.",
+            130,
+            id="Ctrl-C",
+        ),
+    ],
+)
+def test_describe(error, message, exit_code):
+    failure = describe(error)
+    assert (failure.message, failure.exit_code) == (message, exit_code)
+
+
+def test_only_misuse_shows_the_usage():
+    assert describe(ConfigError("x")).usage is None
+    assert isinstance(describe(click.UsageError("x")).usage, click.UsageError)

@@ -1,0 +1,34 @@
+"""`sammed info`: volumes, label volumes, skills; the tables and the JSON."""
+
+
+def test_a_volume(sammed, case):
+    run = sammed("info", case.image, "--json")
+    assert run.exit_code == 0
+    assert run.json["kind"] == "volume"
+    assert run.json["shape"] == [41, 37, 13]
+    assert run.json["labels"] is None
+    shown = sammed("info", case.image)
+    assert shown.stdout == ""
+    assert ["shape", "41", "x", "37", "x", "13"] in shown.rows
+    assert str(case.image) in shown.stderr
+
+
+def test_a_label_volume(sammed, case):
+    run = sammed("info", case.labels, "--json")
+    assert run.json["kind"] == "labels"
+    assert [label["name"] for label in run.json["labels"]] == ["lung", "heart", "tumour"]
+    assert ["Value", "Name", "Voxels", "Millilitres", "Slices", "First", "slice", "Last", "slice"] in sammed(
+        "info", case.labels
+    ).rows
+
+
+def test_slices_along_another_axis(sammed, case):
+    assert sammed("info", case.image, "--axis", "0", "--json").json["slices"] == 41
+
+
+def test_bytes_that_are_no_skill(sammed, tmp_path):
+    path = tmp_path / "skill.safetensors"
+    path.write_bytes(b"no skill at all")
+    run = sammed("info", path)
+    assert run.exit_code == 1
+    assert str(path) in run.sentence

@@ -1,0 +1,309 @@
+"""The commands that learn and label: options become requests, results tables, JSON and exit statuses."""
+
+from pathlib import Path
+
+import pytest
+
+from sammed.errors import AnnotationError
+from sammed.jobs.requests import (
+    ClickingRequest,
+    DemoRequest,
+    GeneratorRequest,
+    LabelingRequest,
+    PromptingRequest,
+    TrainingRequest,
+)
+from sammed.jobs.results import (
+    ClickingResult,
+    ClickingRow,
+    DemoResult,
+    LabelingItem,
+    LabelingResult,
+    PromptingResult,
+    TrainingResult,
+)
+from sammed.report import Table
+
+TRAINED = TrainingResult(
+    skill=Path("skill.safetensors"),
+    backbone="lite-medsam",
+    axis=2,
+    annotated_slices=(3, 7),
+    background_slices=(0,),
+    labels=("lung", "heart"),
+    trainable_parameters=12440,
+    seconds=9.25,
+)
+DONE = LabelingItem(
+    image=Path("a.nii"), output=Path("a_label.nii.gz"), status="done", slices=9, labels=("lung",)
+)
+BAD = LabelingItem(image=Path("b.nii"), output=None, status="failed", error="b.nii is empty.")
+WORDS_ON_THE_MACHINE = ("--device", "cpu", "--runtime", "torch", "--precision", "bfloat16")
+DASH = "\N{EN DASH}"  # stands where there is no value
+ON_THE_MACHINE = {"device": "cpu", "runtime": "torch", "precision": "bfloat16"}
+
+
+@pytest.fixture
+def skill(tmp_path):
+    path = tmp_path / "skill.safetensors"
+    path.touch()
+    return Path(path.name)
+
+
+def test_assist_train_without_files(sammed, stand_in):
+    requests = stand_in("sammed.jobs.training:train", lambda *_: TRAINED)
+    run = sammed("assist-train", "--slices", "2", "--json")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert requests == [TrainingRequest(slices=2)]
+    assert run.json == {
+        "skill": "skill.safetensors",
+        "backbone": "lite-medsam",
+        "axis": 2,
+        "annotated_slices": [3, 7],
+        "background_slices": [0],
+        "labels": ["lung", "heart"],
+        "trainable_parameters": 12440,
+        "seconds": 9.25,
+    }
+
+
+def test_assist_train_with_every_option(sammed, stand_in, case):
+    requests = stand_in("sammed.jobs.training:train", lambda *_: TRAINED)
+    run = sammed(
+        *("assist-train", case.image, case.labels, "--slice-index", "3,7", "--empty-slices", "0,12"),
+        *("--draw", "even", "--label", "lung", "--label", "2", "--prompts", "boxes", "--no-auto"),
+        *("--backbone", "sam-vit-b", "--checkpoint", case.image, *WORDS_ON_THE_MACHINE, "--axis", "1"),
+        *("--window", "lung", "--seed", "7", "--series", "2", "--flatten", "--output", "new.safetensors"),
+        "--overwrite",
+    )
+    assert (run.exit_code, run.stdout) == (0, "")
+    assert requests == [
+        TrainingRequest(
+            image=case.image,
+            labels=case.labels,
+            slice_index=(3, 7),
+            empty_slices=(0, 12),
+            draw="even",
+            label=("lung", "2"),
+            prompts="boxes",
+            auto=False,
+            backbone="sam-vit-b",
+            checkpoint=case.image,
+            axis=1,
+            window="lung",
+            seed=7,
+            series="2",
+            flatten=True,
+            output=Path("new.safetensors"),
+            overwrite=True,
+            **ON_THE_MACHINE,
+        )
+    ]
+    assert ["annotated", "slices", "(axis", "2)", "3,", "7"] in run.rows
+
+
+def test_an_image_needs_its_labels(sammed, case):
+    run = sammed("assist-train", case.image)
+    assert (run.exit_code, run.sentence) == (1, "Give an image and its labels, or neither.")
+
+
+def test_slices_are_drawn_or_named(sammed):
+    run = sammed("assist-train", "--slices", "2", "--slice-index", "4")
+    assert (run.exit_code, run.sentence) == (
+        1,
+        "Say how many slices to draw or which ones to take, not both.",
+    )
+
+
+def test_what_the_job_raises_is_said(sammed, stand_in):
+    def fail(*_):
+        raise AnnotationError("No slice shows the liver.")
+
+    stand_in("sammed.jobs.training:train", fail)
+    run = sammed("assist-train", "--json")
+    assert (run.exit_code, run.json) == (1, {"error": "No slice shows the liver."})
+
+
+def test_messages_of_a_job_go_to_stderr(sammed, stand_in):
+    def talk(_, reporter):
+        reporter.message("No image here, so the demo's CT is taken [1].")
+        with reporter.task("learning", 3) as task:
+            task.advance(3)
+        return TRAINED
+
+    stand_in("sammed.jobs.training:train", talk)
+    run = sammed("assist-train", "--json")
+    assert run.json["axis"] == 2
+    assert run.stderr == "No image here, so the demo's CT is taken [1].\n"
+
+
+def test_auto_train(sammed, stand_in, case, skill):
+    requests = stand_in("sammed.jobs.training:train_generator", lambda *_: TRAINED)
+    run = sammed(
+        *("auto-train", case.image, case.labels, "--slices", "5", "--overwrite", "--seed", "3"),
+        *WORDS_ON_THE_MACHINE,
+    )
+    assert run.exit_code == 0
+    asked = {"slices": 5, "overwrite": True, "seed": 3, **ON_THE_MACHINE}
+    assert requests == [GeneratorRequest(image=case.image, labels=case.labels, skill=skill, **asked)]
+
+
+def test_auto_train_does_not_replace_a_skill_unasked(sammed, case, skill):
+    run = sammed("auto-train", case.image, case.labels)
+    assert run.exit_code == 1
+    assert run.sentence == "Say where the new skill goes, or that skill.safetensors may be overwritten."
+
+
+def test_auto_label(sammed, stand_in, skill):
+    requests = stand_in("sammed.jobs.labeling:label", lambda *_: LabelingResult(items=(DONE,)))
+    run = sammed("auto-label", "a.nii", "--json")
+    assert run.exit_code == 0
+    assert requests == [LabelingRequest(inputs=(Path("a.nii"),), skill=skill)]
+    item = {
+        "image": "a.nii",
+        "output": "a_label.nii.gz",
+        "status": "done",
+        "seconds": 0.0,
+        "slices": 9,
+        "labels": ["lung"],
+        "error": None,
+    }
+    assert run.json == {"items": [item]}
+    assert run.stderr == "1 labelled, 0 skipped, 0 failed.\n"
+
+
+def test_auto_label_with_every_option(sammed, stand_in, case):
+    requests = stand_in("sammed.jobs.labeling:label", lambda *_: LabelingResult(items=()))
+    sammed(
+        *("auto-label", "scans", "b.mha", "--skill", case.image, "--generator", "propagation"),
+        *("--output", "labels", "--format", ".seg.nrrd", "--series", "1", "--overwrite"),
+        *("--checkpoint", case.image, *WORDS_ON_THE_MACHINE),
+    )
+    assert requests == [
+        LabelingRequest(
+            inputs=(Path("scans"), Path("b.mha")),
+            skill=case.image,
+            generator="propagation",
+            output=Path("labels"),
+            suffix=".seg.nrrd",
+            series="1",
+            overwrite=True,
+            checkpoint=case.image,
+            **ON_THE_MACHINE,
+        )
+    ]
+
+
+def test_a_batch_with_a_failure_exits_1_and_shows_it_last(sammed, stand_in, skill):
+    stand_in("sammed.jobs.labeling:label", lambda *_: LabelingResult(items=(BAD, DONE)))
+    run = sammed("auto-label", "scans")
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert [row[:2] for row in run.rows[2:4]] == [["a.nii", "done"], ["b.nii", "failed"]]
+    assert "b.nii is empty." in run.stderr
+    assert run.stderr.splitlines()[-1] == "1 labelled, 0 skipped, 1 failed."
+    as_json = sammed("auto-label", "scans", "--json")
+    assert as_json.exit_code == 1
+    assert [item["status"] for item in as_json.json["items"]] == ["failed", "done"]
+
+
+def test_a_batch_that_was_interrupted_shows_what_is_done_and_exits_130(sammed, stand_in, skill):
+    stand_in("sammed.jobs.labeling:label", lambda *_: LabelingResult(items=(DONE,), interrupted=True))
+    run = sammed("auto-label", "scans")
+    assert run.exit_code == 130
+    assert "a_label.nii.gz" in run.stderr
+    assert run.stderr.splitlines()[-1] == (
+        "Interrupted: 1 labelled, 0 skipped, 0 failed, the rest not begun."
+    )
+
+
+def test_assist_label(sammed, stand_in, case):
+    result = PromptingResult(
+        image=case.image,
+        output=Path("out.nii.gz"),
+        backbone="lite-medsam",
+        axis=2,
+        slices=(5,),
+        labels=("liver",),
+        seconds=0.5,
+    )
+    requests = stand_in("sammed.jobs.prompting:label_prompts", lambda *_: result)
+    run = sammed(
+        *("assist-label", case.image, "--point", "liver:20,18,5,+", "--point", "liver:2,2,5,-"),
+        *("--box", "liver:10,9,5,30,28,5", "--frame", "ras_mm", "--json", "--output", "out.nii.gz"),
+    )
+    assert run.exit_code == 0, run.stderr
+    [request] = requests
+    assert isinstance(request, PromptingRequest)
+    assert (request.frame, request.output, request.skill) == ("ras_mm", Path("out.nii.gz"), None)
+    assert [mark.label for mark in request.marks] == ["liver"] * 3
+    assert request.marks[0].position == (20, 18, 5)
+    assert request.marks[2].last == (30, 28, 5)
+    assert run.json["slices"] == [5]
+    assert run.json["output"] == "out.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        pytest.param([], "There is no prompt: give a file of prompts, a point or a box.", id="none"),
+        pytest.param(["--point", "liver:1,2,+"], "a point is i,j,k,+ or i,j,k,-", id="two numbers"),
+        pytest.param(["--point", "liver:1,2,3"], "a point is i,j,k,+ or i,j,k,-", id="no sign"),
+        pytest.param(["--box", "liver:9,9,5,1,1,5"], "is inside out", id="box turned inside out"),
+    ],
+)
+def test_assist_label_with_bad_prompts(sammed, case, arguments, sentence):
+    run = sammed("assist-label", case.image, *arguments)
+    assert run.exit_code == 1
+    assert sentence in run.sentence
+
+
+def test_assist_evaluate(sammed, stand_in, case):
+    row = ClickingRow("lite-medsam", True, "points", 3, 0.8125, float("nan"), 9)
+    requests = stand_in("sammed.jobs.clicking:evaluate_clicks", lambda *_: ClickingResult((row,)))
+    run = sammed("assist-evaluate", case.image, case.labels, "--json")
+    assert requests == [ClickingRequest(image=case.image, labels=case.labels)]
+    assert run.json == {
+        "rows": [
+            {
+                "backbone": "lite-medsam",
+                "trained": True,
+                "prompt": "points",
+                "count": 3,
+                "dice_mean": 0.8125,
+                "dice_std": None,
+                "slices": 9,
+            }
+        ]
+    }
+    shown = sammed(
+        *("assist-evaluate", case.image, case.labels, "--points", "1,2", "--no-boxes", "--composite"),
+        *("--seeds", "4", "--label", "lung", "--exclude-slices", "3,7", "--skill", case.image),
+    )
+    asked = {"points": (1, 2), "boxes": False, "seeds": (4,), "label": ("lung",), "exclude_slices": (3, 7)}
+    assert requests[1] == ClickingRequest(image=case.image, labels=case.labels, skill=case.image, **asked)
+    assert ["lite-medsam", "learned", "points", "3", "0.812", DASH, "9"] in shown.rows
+
+
+def test_points_can_be_left_out(sammed, stand_in, case):
+    requests = stand_in("sammed.jobs.clicking:evaluate_clicks", lambda *_: ClickingResult(()))
+    sammed("assist-evaluate", case.image, case.labels, "--points", "none", "--boxes")
+    assert requests[0].points == ()
+
+
+def test_demo(sammed, stand_in):
+    table = Table("Dice", ("Prompt", "right lung"), (("1 point", 0.5), ("automatic", float("nan"))))
+    result = DemoResult(output=Path("out"), files=(Path("out/report.html"),), tables=(table,), seconds=1.0)
+    requests = stand_in("sammed.demo:run_demo", lambda *_: result)
+    run = sammed("demo", "--output", "out", "--seed", "2", "--overwrite", "--json")
+    assert requests == [DemoRequest(output=Path("out"), seed=2, overwrite=True)]
+    rows = [{"Prompt": "1 point", "right lung": 0.5}, {"Prompt": "automatic", "right lung": None}]
+    assert run.json == {
+        "output": "out",
+        "files": ["out/report.html"],
+        "tables": [{"title": "Dice", "rows": rows}],
+        "seconds": 1.0,
+    }
+    shown = sammed("demo")
+    assert requests[1] == DemoRequest()
+    assert ["automatic", DASH] in shown.rows
+    assert "report.html" in shown.stderr.splitlines()[-1]

@@ -1,0 +1,217 @@
+"""What holds for every command: help, versions, errors as sentences, exit statuses, quiet libraries."""
+
+import logging
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import click
+import pytest
+
+import sammed_cli
+from sammed import __version__
+from sammed_cli.main import cli
+
+ROOT = Path(sammed_cli.__file__).parents[2]
+
+
+def every_command(command=cli, name=(), context=None):
+    """All commands and groups, each with its words on the command line."""
+    context = click.Context(command, info_name=name[-1] if name else "sammed", parent=context)
+    yield name, command
+    if isinstance(command, click.Group):
+        for word in command.list_commands(context):
+            yield from every_command(command.get_command(context, word), (*name, word), context)
+
+
+COMMANDS = dict(every_command())
+
+
+def python(*arguments, **settings):
+    """Run Python in another process, in which nothing is imported yet, and return what it printed."""
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'cli'}:{ROOT / 'volumes'}", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment, check=True, **settings
+    )
+    return done.stdout
+
+
+def test_the_commands_are_those_of_the_design():
+    groups = {"nnunet", "monai", "list", "fetch", "verify"}
+    assert {name[0] for name in COMMANDS if name} == {
+        "demo",
+        "assist-train",
+        "assist-label",
+        "assist-evaluate",
+        "auto-train",
+        "auto-label",
+        "evaluate",
+        "export",
+        "backbones",
+        "info",
+        "doctor",
+    }
+    assert {name[1] for name in COMMANDS if len(name) == 2} == groups
+
+
+@pytest.mark.parametrize("name", COMMANDS, ids=lambda name: " ".join(name) or "sammed")
+def test_help(sammed, name):
+    run = sammed(*name, "--help")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert run.stdout.startswith(" ".join(("Usage: sammed", *name)))
+    assert sammed(*name, "-h").stdout == run.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS, ids=lambda name: " ".join(name) or "sammed")
+def test_options_are_explained_and_no_flag_is_given_twice(name):
+    command = COMMANDS[name]
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    flags = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
+    assert sorted(flags) == sorted(set(flags))
+    assert [option.name for option in options if not option.help] == []
+    assert command.help
+
+
+@pytest.mark.parametrize("name", COMMANDS, ids=lambda name: " ".join(name) or "sammed")
+def test_every_command_gives_json(name):
+    """Groups don't: they do nothing themselves."""
+    command = COMMANDS[name]
+    flags = [flag for parameter in command.params for flag in parameter.opts]
+    assert ("--json" in flags) != isinstance(command, click.Group)
+
+
+def test_summaries_fit_on_a_line(sammed):
+    assert "..." not in sammed("--help").stdout.split("Commands:")[1]
+
+
+def test_version(sammed):
+    assert sammed("--version").stdout == f"sammed, version {__version__}\n"
+
+
+def test_the_module_is_the_program():
+    assert python("-m", "sammed_cli", "--version") == f"sammed, version {__version__}\n"
+    assert python("-m", "sammed_cli", "--help").startswith("Usage: sammed ")
+
+
+def test_help_loads_nothing_heavy():
+    """Torch takes seconds, numpy and rich tenths; `--help` reads every command's module."""
+    code = (
+        "import sys\nfrom sammed_cli.main import cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('loaded', sorted({'torch', 'numpy', 'rich', 'scipy', 'nibabel'} & set(sys.modules)))"
+    )
+    assert python("-c", code).splitlines()[-1] == "loaded []"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        pytest.param(["evalute"], "No such command 'evalute'", id="unknown command"),
+        pytest.param(["evaluate", "--tolernce", "2"], "No such option", id="unknown option"),
+        pytest.param(["evaluate"], "Missing argument 'PREDICTION'", id="no argument"),
+        pytest.param(["info", "nothing.nii.gz"], "'nothing.nii.gz' does not exist", id="missing file"),
+        pytest.param(["auto-label"], "Missing argument", id="no input"),
+        pytest.param(["auto-label", "a.nii.gz"], "There is no skill skill.safetensors", id="no skill"),
+        pytest.param(["assist-train", "--window", "7"], "A window is auto, LOW,HIGH or one of", id="window"),
+        pytest.param(["assist-train", "--window", "9,7"], "from a lower to a higher", id="window turned"),
+        pytest.param(["assist-train", "--slice-index", "4,x"], "'4,x' is no list of whole", id="slices"),
+        pytest.param(["assist-train", "--slices", "0"], "0 is not in the range x>=1", id="no slice"),
+        pytest.param(["assist-train", "--axis", "3"], "'3' is not one of 'auto', '0'", id="axis"),
+        pytest.param(["assist-train", "--backbone", "sam"], "'sam' is not one of", id="backbone"),
+    ],
+)
+def test_misuse_exits_2(sammed, arguments, sentence):
+    run = sammed(*arguments)
+    assert run.exit_code == 2
+    assert run.stdout == ""
+    assert sentence in run.sentence
+    as_json = sammed(*arguments, "--json")
+    assert as_json.exit_code == 2
+    assert sentence in as_json.json["error"]
+
+
+def test_nothing_to_do_shows_help(sammed):
+    run = sammed()
+    assert "Commands:" in run.stdout + run.stderr
+
+
+def raising(error):
+    def job(*_):
+        raise error
+
+    return job
+
+
+@pytest.fixture
+def failing_info(sammed, monkeypatch, tmp_path):
+    """`sammed info` with a library that raises what the test says."""
+
+    def run(error, *flags):
+        (tmp_path / "file").touch()
+        monkeypatch.setattr("sammed.jobs.inspecting.inspect", lambda *_, **__: raising(error)())
+        return sammed(*flags, "info", tmp_path / "file")
+
+    return run
+
+
+def test_an_interrupted_command_exits_130(failing_info):
+    run = failing_info(KeyboardInterrupt())
+    assert run.exit_code == 130
+    assert run.sentence == "Interrupted; what was finished stays, what was half-written is gone."
+
+
+def test_a_full_disk_is_a_sentence(failing_info):
+    run = failing_info(OSError(28, "No space left on device", "/data/liver.nii.gz"))
+    assert run.exit_code == 1
+    sentence = "/data/liver.nii.gz: No space left on device. Free some space or choose another place."
+    assert run.sentence == sentence
+
+
+def test_a_fault_of_our_own_says_how_to_report_it(failing_info):
+    run = failing_info(IndexError("list index out of range\nmore"))
+    assert run.exit_code == 1
+    assert run.sentence.startswith(
+        "This is a fault of sammed (IndexError: list index out of range); `sammed --debug"
+    )
+
+
+def test_the_end_of_a_file_is_no_interruption(failing_info):
+    """Click takes an EOFError for Ctrl-D; here it comes from a library that reads a damaged file."""
+    run = failing_info(EOFError("ran out of input"))
+    assert run.exit_code == 1
+    assert "EOFError: ran out of input" in run.sentence
+
+
+def test_debug_shows_the_traceback(failing_info):
+    run = failing_info(IndexError("here"), "--debug")
+    assert "Traceback (most recent call last)" in run.stderr
+    assert "IndexError: here" in run.stderr
+    assert run.exit_code == 1
+
+
+def test_our_messages_reach_people_and_libraries_are_quiet(sammed, case, monkeypatch):
+    inspecting = pytest.importorskip("sammed.jobs.inspecting")
+    inspect = inspecting.inspect
+
+    def chatty(*arguments, **settings):
+        logging.getLogger("sammed").info("Converting the [encoder].")
+        logging.getLogger("sammed").warning("The cache is full.")
+        logging.getLogger("somebody").error("a library's own business")
+        logging.getLogger("nibabel.global").error("pixdim is odd")
+        warnings.warn("deprecated since 1.2", FutureWarning, stacklevel=1)
+        return inspect(*arguments, **settings)
+
+    monkeypatch.setattr(inspecting, "inspect", chatty)
+    run = sammed("info", case.image)
+    assert run.exit_code == 0
+    assert run.stderr.startswith("Converting the [encoder].\nWarning: The cache is full.\n")
+    assert not re.search("business|pixdim|deprecated", run.stderr)
+
+
+def test_a_run_leaves_no_handler_behind(sammed, case):
+    before = logging.getLogger("sammed").handlers[:], logging.getLogger().handlers[:]
+    sammed("info", case.image)
+    assert (logging.getLogger("sammed").handlers, logging.getLogger().handlers) == before
+    assert not logging.getLogger("nibabel.global").disabled

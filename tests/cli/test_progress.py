@@ -1,0 +1,73 @@
+"""Bars on a terminal, silence elsewhere."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sammed_cli.progress import TerminalReporter, download_bar
+from sammed_cli.terminal import Terminal
+
+
+def a_console(is_terminal):
+    return Console(file=io.StringIO(), force_terminal=is_terminal, width=100, markup=False, color_system=None)
+
+
+def test_bars_are_shown_on_a_terminal():
+    console = a_console(True)
+    reporter = TerminalReporter(console)
+    with reporter.task("volumes", 2) as volumes:
+        with reporter.task("slices of [a]", 3) as slices:
+            slices.advance()
+            slices.advance(2)
+        volumes.advance()
+        reporter.message("Half of it is done.")
+        volumes.advance()
+    shown = console.file.getvalue()
+    assert "volumes" in shown
+    assert "2/2" in shown
+    assert "Half of it is done." in shown
+    last = shown[shown.rindex("volumes") :]
+    assert "slices of" not in last, "a task that is over stays on the screen"
+
+
+def test_two_tasks_one_after_another():
+    console = a_console(True)
+    reporter = TerminalReporter(console)
+    for name in ("encoding", "learning"):
+        with reporter.task(name, None) as task:
+            task.advance()
+    assert "learning" in console.file.getvalue()
+
+
+def test_a_task_ends_with_its_error():
+    reporter = TerminalReporter(a_console(True))
+    with pytest.raises(KeyError), reporter.task("outer", 1), reporter.task("inner", 1):
+        raise KeyError("gone")
+    with reporter.task("the next", 1) as task:
+        task.advance()
+
+
+def test_no_bars_in_a_file():
+    console = a_console(False)
+    reporter = TerminalReporter(console)
+    with reporter.task("volumes", 2) as task:
+        task.advance()
+    assert console.file.getvalue() == ""
+    reporter.message("But sentences are.")
+    assert console.file.getvalue() == "But sentences are.\n"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False], ids=["terminal", "file"])
+def test_a_download(is_terminal):
+    console = a_console(is_terminal)
+    with download_bar(console, "sam-vit-b") as hear:
+        hear(1_000_000, None)
+        hear(3_000_000, 3_000_000)
+    assert ("3.0/3.0 MB" in console.file.getvalue()) == is_terminal
+
+
+def test_nothing_is_wrapped_in_a_file(capsys):
+    terminal = Terminal()
+    terminal.say("word " * 100)
+    assert capsys.readouterr().err.count("\n") == 1

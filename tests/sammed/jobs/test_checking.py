@@ -1,0 +1,91 @@
+"""The doctor's findings: what is broken, what slows sammed down."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from sammed.jobs import checking
+from sammed.jobs.checking import check_machine
+from sammed.jobs.weights_state import find_weights, verify_weights
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SAMMED_WEIGHTS", raising=False)
+    monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_args, **_kwargs: str(tmp_path / "data"))
+
+
+def findings():
+    return {finding.name: finding for finding in check_machine().findings}
+
+
+def test_a_whole_machine_is_left_as_it_was(tmp_path):
+    checkup = check_machine()
+    assert not checkup.is_broken
+    assert checkup.to_json()["ok"] is True
+    assert list(tmp_path.iterdir()) == [], "the doctor wrote something"
+
+
+def test_a_package_that_is_missing_is_broken(monkeypatch):
+    monkeypatch.setattr(checking, "ESSENTIAL", (*checking.ESSENTIAL, ("a-package", "no_such_module")))
+    found = findings()["a-package"]
+    assert found.status == "broken"
+    assert "No module named 'no_such_module'" in found.text
+    assert check_machine().is_broken
+
+
+def test_openvino_only_slows_down(monkeypatch):
+    def fail():
+        raise ImportError("libopenvino.so: cannot open\nmore")
+
+    monkeypatch.setattr("sammed.backbones.converted.import_openvino", fail)
+    found = findings()["openvino"]
+    assert found.status == "attention"
+    assert "(libopenvino.so: cannot open)" in found.text
+
+
+def test_a_full_disk(monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 10**12 - 5 * 10**8, 5 * 10**8))
+    found = findings()
+    assert found["space for results"].status == "attention"
+    assert "0.5 GB free" in found["space for results"].text
+
+
+def test_a_folder_that_cannot_be_written(monkeypatch):
+    def refuse(**settings):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    found = findings()["cache folder"]
+    assert found.status == "attention"
+    assert "can't be written (Permission denied)" in found.text
+    assert "SAMMED_CACHE" in found.text
+
+
+def test_damaged_weights_of_the_default_are_broken(monkeypatch, tmp_path):
+    monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
+    (tmp_path / "lite_medsam.pth").write_bytes(b"cut short")
+    (tmp_path / "sam_vit_l_0b3195.pth").write_bytes(b"cut short")
+    found = findings()
+    assert found["weights of lite-medsam"].status == "broken"
+    assert found["weights of sam-vit-l"].status == "attention"
+
+
+def test_weights_without_a_published_digest_are_found_not_verified(monkeypatch, tmp_path):
+    monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
+    (tmp_path / "medsam_vit_b.pth").write_bytes(b"somebody's")
+    [state] = verify_weights(["medsam-vit-b"])
+    assert (state.status, state.path, state.problem) == ("found", tmp_path / "medsam_vit_b.pth", None)
+
+
+def test_a_variable_that_names_nothing(monkeypatch):
+    monkeypatch.setenv("SAMMED_WEIGHTS", "/no/such/place")
+    [state] = find_weights(["sam-vit-b"])
+    assert (state.status, state.path) == ("missing", None)
+    assert state.problem is not None
+    assert str(Path("/no/such/place")) in state.problem

@@ -1,0 +1,12 @@
+"""The reporter to which nobody listens."""
+
+from sammed.progress import Silent
+
+
+def test_silence(capfd):
+    reporter = Silent()
+    reporter.message("Nobody hears this.")
+    with reporter.task("volumes", 2) as volumes, reporter.task("slices", None) as slices:
+        slices.advance(3)
+        volumes.advance()
+    assert capfd.readouterr() == ("", "")
