@@ -51,7 +51,6 @@ from sammed_cli.values import whole_numbers
 def assist_evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Measure the Dice that simulated users reach on IMAGE, with LABELS as the truth."""
     from sammed.jobs.clicking import evaluate_clicks
-
     from sammed.jobs.requests import ClickingRequest
     from sammed_cli.reports import clicking_table
 

@@ -67,7 +67,6 @@ def assist_label(
        {"label": "kidneys", "boxes": [[20, 60, 12, 38, 81, 12], [84, 58, 12, 103, 80, 12]]}]}
     """
     from sammed.jobs.prompting import label_prompts
-
     from sammed.jobs.requests import PromptingRequest
     from sammed.prompts.marks import Mark, parse_box, parse_point
     from sammed_cli.reports import prompting_table
