@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sammed.backbones.backbone import Backbone as Backbone
     from sammed.backbones.loading import load_backbone as load_backbone
     from sammed.backbones.registry import BACKBONES as BACKBONES
+    from sammed.demo import run_demo as run_demo
     from sammed.embeddings.scan import EncodedScan as EncodedScan
     from sammed.embeddings.scan import open_scan as open_scan
     from sammed.errors import AnnotationError as AnnotationError
@@ -25,12 +26,19 @@ if TYPE_CHECKING:
     from sammed.export.monai import export_monai as export_monai
     from sammed.export.nnunet import export_nnunet as export_nnunet
     from sammed.export.pairing import gather_cases as gather_cases
+    from sammed.jobs.clicking import evaluate_clicks as evaluate_clicks
     from sammed.jobs.labeling import label as label
+    from sammed.jobs.prompting import label_prompts as label_prompts
+    from sammed.jobs.requests import ClickingRequest as ClickingRequest
+    from sammed.jobs.requests import DemoRequest as DemoRequest
+    from sammed.jobs.requests import GeneratorRequest as GeneratorRequest
     from sammed.jobs.requests import LabelingRequest as LabelingRequest
+    from sammed.jobs.requests import PromptingRequest as PromptingRequest
     from sammed.jobs.requests import TrainingRequest as TrainingRequest
     from sammed.jobs.results import LabelingResult as LabelingResult
     from sammed.jobs.results import TrainingResult as TrainingResult
     from sammed.jobs.training import train as train
+    from sammed.jobs.training import train_generator as train_generator
     from sammed.learning import LearningConfig as LearningConfig
     from sammed.learning import learn_skill as learn_skill
     from sammed.metrics import Evaluation as Evaluation
@@ -51,10 +59,13 @@ __all__ = [
     "Annotations",
     "Backbone",
     "CheckpointError",
+    "ClickingRequest",
     "ConfigError",
+    "DemoRequest",
     "EncodedScan",
     "Evaluation",
     "ExportError",
+    "GeneratorRequest",
     "LabelingRequest",
     "LabelingResult",
     "Labelled",
@@ -62,6 +73,7 @@ __all__ = [
     "PointSign",
     "Prompt",
     "PromptError",
+    "PromptingRequest",
     "Reporter",
     "SammedError",
     "Silent",
@@ -71,17 +83,21 @@ __all__ = [
     "TrainingResult",
     "draw_overlay",
     "evaluate",
+    "evaluate_clicks",
     "export_monai",
     "export_nnunet",
     "gather_cases",
     "label",
+    "label_prompts",
     "label_volume",
     "learn_skill",
     "load_backbone",
     "load_skill",
     "open_scan",
+    "run_demo",
     "save_skill",
     "train",
+    "train_generator",
 ]
 
 _MODULES = {
@@ -90,6 +106,7 @@ _MODULES = {
     "backbones.backbone": ("Backbone",),
     "backbones.loading": ("load_backbone",),
     "backbones.registry": ("BACKBONES",),
+    "demo": ("run_demo",),
     "embeddings.scan": ("EncodedScan", "open_scan"),
     "errors": (
         "AnnotationError",
@@ -103,10 +120,19 @@ _MODULES = {
     "export.monai": ("export_monai",),
     "export.nnunet": ("export_nnunet",),
     "export.pairing": ("gather_cases",),
+    "jobs.clicking": ("evaluate_clicks",),
     "jobs.labeling": ("label",),
-    "jobs.requests": ("LabelingRequest", "TrainingRequest"),
+    "jobs.prompting": ("label_prompts",),
+    "jobs.requests": (
+        "ClickingRequest",
+        "DemoRequest",
+        "GeneratorRequest",
+        "LabelingRequest",
+        "PromptingRequest",
+        "TrainingRequest",
+    ),
     "jobs.results": ("LabelingResult", "TrainingResult"),
-    "jobs.training": ("train",),
+    "jobs.training": ("train", "train_generator"),
     "learning": ("LearningConfig", "learn_skill"),
     "metrics": ("Evaluation", "evaluate"),
     "overlay": ("draw_overlay",),

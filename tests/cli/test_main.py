@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,7 @@ from sammed import __version__
 from sammed_cli.main import cli
 
 ROOT = Path(sammed_cli.__file__).parents[2]
+ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'cli'}:{ROOT / 'volumes'}", "PATH": "/usr/bin:/bin"}
 
 
 def every_command(command=cli, name=(), context=None):
@@ -31,9 +33,8 @@ COMMANDS = dict(every_command())
 
 def python(*arguments, **settings):
     """Run Python in another process, in which nothing is imported yet, and return what it printed."""
-    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'cli'}:{ROOT / 'volumes'}", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=environment, check=True, **settings
+        [sys.executable, *arguments], capture_output=True, text=True, env=ENVIRONMENT, check=True, **settings
     )
     return done.stdout
 
@@ -182,6 +183,43 @@ def test_the_end_of_a_file_is_no_interruption(failing_info):
     run = failing_info(EOFError("ran out of input"))
     assert run.exit_code == 1
     assert "EOFError: ran out of input" in run.sentence
+
+
+WRITES_FOR_EVER = """
+import sys, time
+from pathlib import Path
+from sammed.jobs import inspecting
+from sammed_cli.main import cli
+from sammed_volumes.atomic_file import atomic_file
+
+def inspect(path, **_):
+    with atomic_file(Path("labels.nii.gz"), ".nii.gz") as partial:
+        partial.write_bytes(b"half of it")
+        print("writing", flush=True)
+        time.sleep(60)
+
+inspecting.inspect = inspect
+cli.main(["info", sys.argv[1]])
+"""
+
+
+def test_ctrl_c_in_another_process_leaves_nothing_half_written(tmp_path):
+    (tmp_path / "file").touch()
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITES_FOR_EVER, "file"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert stderr.strip() == "Error: Interrupted; what was finished stays, what was half-written is gone."
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_debug_shows_the_traceback(failing_info):
