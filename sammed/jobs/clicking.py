@@ -122,7 +122,5 @@ def _labels(request: ClickingRequest, truth: LabelVolume, skill: Skill | None) -
     values = {label.value for label in (known if skill else wanted)}
     unknown = [label.name for label in wanted if label.value not in values]
     if unknown:
-        raise AnnotationError(
-            f"{request.skill} doesn't know {unknown[0]!r}, or {truth.path} has none."
-        )
+        raise AnnotationError(f"{request.skill} doesn't know {unknown[0]!r}, or {truth.path} has none.")
     return wanted

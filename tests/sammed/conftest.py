@@ -1,12 +1,20 @@
 """A backbone small enough for every test: Meta's real classes, two layers, 64 pixels."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 from segment_anything.modeling import ImageEncoderViT
 
+from sammed.assist.config import AssistConfig
+from sammed.auto.choosing import ChoosingConfig
+from sammed.auto.classification import ClassificationConfig
+from sammed.auto.sap_learning import SapLearningConfig
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import PixelPreparation
 from sammed.backbones.segment_anything import build_mask_decoder, build_prompt_encoder
+from sammed.learning import LearningConfig
 
 TINY_SIZE = 64
 TINY_EMBEDDING = 16
@@ -45,3 +53,18 @@ def tiny_sam(seed: int = 0) -> Backbone:
 @pytest.fixture(scope="session")
 def tiny_backbone() -> Backbone:
     return tiny_sam()
+
+
+@pytest.fixture(scope="session")
+def few_steps() -> Callable[..., LearningConfig]:
+    """`few_steps(assist=AssistConfig(...))`: LearningConfig as it is made, with next to no steps."""
+
+    def make(assist: AssistConfig | None = None) -> LearningConfig:
+        return LearningConfig(
+            assist=replace(assist or AssistConfig(), steps=3, batch_size=2),
+            sap_net=SapLearningConfig(steps=5),
+            choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
+            classification=ClassificationConfig(strengths=(0.01,), iterations=5),
+        )
+
+    return make
