@@ -61,7 +61,7 @@ def kept_skill() -> dict[str, bytes]:
 
 @pytest.fixture
 def skill(tmp_path, case, kept_skill) -> Path:
-    """`skill.safetensors` in the working folder, learned from two slices of the phantom and two empty ones."""
+    """`skill.safetensors` in the working folder, learned from two slices of the phantom."""
     path = tmp_path / "skill.safetensors"
     if not kept_skill:
         train(TrainingRequest(image=case.image, labels=case.labels, slices=2, output=path), Silent())

@@ -1,0 +1,92 @@
+"""What is opened is checked, and what is wrong with it is said with the file's name."""
+
+from dataclasses import replace
+
+import nibabel
+import numpy as np
+import pytest
+
+from sammed.errors import AnnotationError, SkillError
+from sammed.jobs.inputs import images_in, naming, open_labels, open_volume, show
+from sammed.progress import Silent
+from sammed_volumes.errors import GeometryMismatchError, VolumeError
+from sammed_volumes.formats import read_volume, write_labels
+from sammed_volumes.intensity import Window
+from sammed_volumes.slices import plan_slices
+
+
+class Listener(Silent):
+    def __init__(self):
+        self.messages = []
+
+    def message(self, text):
+        self.messages.append(text)
+
+
+def test_values_that_are_no_numbers_are_counted(case):
+    image = nibabel.load(case.image)
+    voxels = np.asarray(image.dataobj, dtype=np.float32)
+    voxels[3, 4, 5], voxels[0, 0, 0] = np.nan, -np.inf
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine), case.image)
+    listener = Listener()
+    volume = open_volume(case.image, None, listener)
+    (message,) = listener.messages
+    assert message.startswith(f"{case.image}: 2 values are NaN or infinite")
+    assert volume.values(volume.voxels[3, 4, 5:6]) == [volume.background]
+
+
+@pytest.mark.parametrize("value", [-1000, 0, 7])
+def test_a_constant_volume_shows_nothing(tmp_path, value):
+    path = tmp_path / "flat.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.full((5, 6, 7), value, np.int16), np.eye(4)), path)
+    with pytest.raises(VolumeError, match="every voxel has the same value") as raised:
+        open_volume(path, None, Silent())
+    assert str(path) in str(raised.value)
+
+
+def test_empty_labels(case, phantom):
+    made = phantom()
+    nothing = replace(made.labels, voxels=np.zeros_like(made.labels.voxels))
+    write_labels(nothing, case.labels, like=made.volume, overwrite=True)
+    with pytest.raises(VolumeError, match="no voxel has a label") as raised:
+        open_labels(case.labels, read_volume(case.image), flatten=False)
+    assert str(case.labels) in str(raised.value)
+
+
+def test_labels_on_another_grid(case, tmp_path, phantom):
+    made = phantom(shape=(41, 37, 12))
+    write_labels(made.labels, tmp_path / "other.nii.gz", like=made.volume)
+    with pytest.raises(GeometryMismatchError) as raised:
+        open_labels(tmp_path / "other.nii.gz", read_volume(case.image), flatten=False)
+    said = str(raised.value)
+    assert "41 x 37 x 12" in said
+    assert "41 x 37 x 13" in said
+    assert said.count("affine") == 2
+
+
+def test_a_window_in_which_nothing_is(phantom):
+    made = phantom(noise=0).volume
+    flat = replace(made, voxels=np.where(made.voxels == 0, 0, -1000).astype(np.int16))
+    slicing = plan_slices(flat.shape, flat.affine_ras_mm)
+    with pytest.raises(VolumeError, match="shows nothing of it"):
+        show(flat, slicing, Window(10.0, 10.00001, "percentile"))
+
+
+def test_images_of_a_folder(tmp_path):
+    for name in ("b.nii", "a/c.mha", "b_label.nii.gz", "x.seg.nrrd", ".hidden.nii", "letter.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert images_in(tmp_path) == [tmp_path / "a/c.mha", tmp_path / "b.nii"]
+    assert images_in(tmp_path / "b.nii") == [tmp_path / "b.nii"]
+
+
+def test_a_folder_without_volumes_is_one_dicom_series(tmp_path):
+    (tmp_path / "IM0001").touch()
+    assert images_in(tmp_path) == [tmp_path]
+
+
+def test_the_name_of_a_file_is_said_once(tmp_path):
+    with pytest.raises(SkillError, match=f"^{tmp_path}: It has no generator.$"), naming(tmp_path):
+        raise SkillError("It has no generator.")
+    with pytest.raises(AnnotationError, match=f"^{tmp_path} is empty.$"), naming(tmp_path):
+        raise AnnotationError(f"{tmp_path} is empty.")
