@@ -1,0 +1,91 @@
+"""The three sampling schemes, in an object and in the background round it."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from sammed.errors import ConfigError, PromptError
+from sammed.prompts.points import SCHEMES, candidates, draw_points, sample_points
+
+
+def disc(height=61, width=53, centre=(30, 25), radius=17):
+    y, x = np.mgrid[:height, :width]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+
+
+def depths(region, points_xy):
+    """Distance of each point to the region's boundary."""
+    x, y = points_xy.astype(int).T
+    return ndimage.distance_transform_edt(region)[y, x]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("outside", [False, True], ids=["object", "background"])
+def test_points_lie_in_the_region_and_no_pixel_comes_twice(scheme, outside):
+    region = disc() ^ outside
+    points = sample_points(region, 15, scheme, np.random.default_rng(0))
+    assert points.shape == (15, 2)
+    x, y = points.astype(int).T
+    assert region[y, x].all()
+    assert len(np.unique(points, axis=0)) == 15
+
+
+@pytest.mark.parametrize("outside", [False, True], ids=["object", "background"])
+def test_center_is_deeper_than_uniform_and_boundary_shallower(outside):
+    region = disc() ^ outside
+    rng = np.random.default_rng(1)
+    mean_depth = {scheme: depths(region, sample_points(region, 60, scheme, rng)).mean() for scheme in SCHEMES}
+    assert mean_depth["boundary"] < 0.5 * mean_depth["uniform"]
+    assert mean_depth["center"] > 1.3 * mean_depth["uniform"]
+
+
+def test_every_central_point_is_deeper_than_every_boundary_point():
+    region = disc()
+    central, shallow = candidates(region, "center"), candidates(region, "boundary")
+    assert depths(region, central).min() > depths(region, shallow).max()
+
+
+def test_boundary_points_of_the_background_lie_round_the_object_and_not_at_the_slices_edge():
+    region = ~disc()
+    assert depths(region, candidates(region, "boundary")).max() <= 4
+
+
+def test_uniform_takes_every_pixel_with_the_same_probability():
+    region = np.zeros((5, 7), dtype=bool)
+    region[1:3, 2:5] = True
+    rng = np.random.default_rng(2)
+    drawn = np.concatenate([sample_points(region, 1, "uniform", rng) for _ in range(1200)])
+    _, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert len(counts) == 6
+    assert np.abs(counts - 200).max() < 60  # more than four deviations
+
+
+def test_the_seed_decides():
+    first, again, other = (
+        sample_points(disc(), 9, "uniform", np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_a_region_smaller_than_the_count_gives_pixels_twice():
+    region = np.zeros((4, 4), dtype=bool)
+    region[1, 2] = True
+    assert (sample_points(region, 3, "boundary", np.random.default_rng(0)) == [2, 1]).all()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_region_without_boundary_is_sampled_all_over(scheme):
+    assert len(candidates(np.ones((3, 5), dtype=bool), scheme)) == 15
+
+
+def test_an_empty_region_is_an_error_unless_nothing_is_asked():
+    rng = np.random.default_rng(0)
+    with pytest.raises(PromptError, match="empty region"):
+        sample_points(np.zeros((3, 3), dtype=bool), 1, "uniform", rng)
+    assert draw_points(np.zeros((0, 2)), 0, rng).shape == (0, 2)
+
+
+def test_an_unknown_scheme_is_refused():
+    with pytest.raises(ConfigError, match="uniform, center, boundary"):
+        sample_points(disc(), 1, "middle", np.random.default_rng(0))
