@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -171,7 +172,9 @@ def _space() -> Iterator[Finding]:
 
 def _import_problem(module: str) -> str | None:
     try:
-        import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a library will change some day
+            import_module(module)
     except (ImportError, OSError, RuntimeError) as error:  # a library that doesn't load is an OSError
         return _first_line(error)
     return None
