@@ -17,7 +17,8 @@ from sammed_volumes.formats import read_labels, read_volume
 
 
 @pytest.mark.slow
-def test_the_whole_demo(tmp_path):
+def test_the_whole_demo(tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
     output = tmp_path / "demo"
     result = run_demo(DemoRequest(output=output), Silent())
     assert {path.name for path in result.files} == set(FILES) == {path.name for path in output.iterdir()}
