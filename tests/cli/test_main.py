@@ -2,6 +2,7 @@
 
 import logging
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -94,6 +95,13 @@ def test_version(sammed):
 def test_the_module_is_the_program():
     assert python("-m", "sammed_cli", "--version") == f"sammed, version {__version__}\n"
     assert python("-m", "sammed_cli", "--help").startswith("Usage: sammed ")
+
+
+def test_the_module_is_the_program_in_this_process(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["anything", "--version"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("sammed_cli", run_name="__main__")
+    assert (left.value.code, capsys.readouterr().out) == (0, f"sammed, version {__version__}\n")
 
 
 def test_help_loads_nothing_heavy():

@@ -3,6 +3,7 @@
 import shutil
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,3 +90,30 @@ def test_a_variable_that_names_nothing(monkeypatch):
     assert (state.status, state.path) == ("missing", None)
     assert state.problem is not None
     assert str(Path("/no/such/place")) in state.problem
+
+
+def test_cuda_devices_are_listed(monkeypatch):
+    properties = SimpleNamespace(name="H200", total_memory=150e9)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: properties)
+    assert findings()["cuda:0"].text == "cuda:0 is H200, 150 GB"
+
+
+def test_a_driver_without_a_device_needs_attention(monkeypatch):
+    monkeypatch.setattr("torch.version.cuda", "13.2")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    assert findings()["cuda"].status == "attention"
+
+
+def test_weights_that_cannot_be_read(monkeypatch, tmp_path):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
+    (tmp_path / "sam_vit_b_01ec64.pth").touch()
+    monkeypatch.setattr("sammed.backbones.weights.verify", refuse)
+    [state] = verify_weights(["sam-vit-b"])
+    assert state.status == "damaged"
+    assert state.problem is not None
+    assert state.problem.endswith("can't be read: Permission denied.")
