@@ -111,7 +111,7 @@ def test_a_wheel_from_the_sdist_is_the_same(wheel_names, tmp_path):
     wheel, sdist = build(output=tmp_path / "both")  # in order of name
     with tarfile.open(sdist) as archive:
         tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
-    assert {"tests", "docs", "scripts", "Makefile", "CHANGELOG.md"} <= tops
+    assert {"tests", "scripts", "Makefile", "CHANGELOG.md"} <= tops
     assert not {".venv", ".git"} & tops
     with zipfile.ZipFile(wheel) as archive:
         assert set(archive.namelist()) == wheel_names
