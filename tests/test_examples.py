@@ -1,0 +1,152 @@
+"""The examples and the README's Python run as they stand, on a phantom in place of the chest CT."""
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import nibabel
+import numpy as np
+import pytest
+
+from sammed.assist.config import AssistConfig
+from sammed.auto.choosing import ChoosingConfig
+from sammed.auto.classification import ClassificationConfig
+from sammed.auto.sap_learning import SapLearningConfig
+from sammed.jobs.inputs import Pair
+from sammed.learning import LearningConfig
+from sammed_volumes.formats import read_labels, write_labels
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+LABELS = ("lung", "heart")
+FEW_STEPS = LearningConfig(
+    assist=AssistConfig(steps=2, batch_size=2),
+    sap_net=SapLearningConfig(steps=3),
+    choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
+    classification=ClassificationConfig(strengths=(0.01,), iterations=5),
+)
+
+
+def load(path: Path) -> ModuleType:
+    """Import a file that lies on no import path, as Python runs a script."""
+    spec = spec_from_file_location(path.stem, path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A random SAM of Meta's real classes."""
+    return load(ROOT / "tests/sammed/conftest.py").tiny_sam()
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path, monkeypatch, tiny) -> None:
+    """A working folder of the test's own; every backbone is the tiny one, and jobs learn little."""
+    monkeypatch.chdir(tmp_path)
+    for module in ("sammed.jobs.machine", "sammed.backbones.loading"):
+        monkeypatch.setattr(f"{module}.load_backbone", lambda *_names, **_settings: tiny)
+    monkeypatch.setattr("sammed.jobs.training.LearningConfig", lambda **_parts: FEW_STEPS)
+
+
+@pytest.fixture
+def pair(tmp_path, phantom) -> Pair:
+    """The phantom's image and its complete labels on disk."""
+    made = phantom(shape=(31, 29, 23))
+    image, labels = tmp_path / "ct.nii.gz", tmp_path / "truth.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), image)
+    write_labels(made.labels, labels, like=made.volume)
+    return Pair(image, labels)
+
+
+@pytest.fixture
+def example(monkeypatch, pair):
+    """`example(name)`: an example whose chest CT is the phantom."""
+
+    def make(name: str) -> ModuleType:
+        module = load(ROOT / "examples" / name)
+        monkeypatch.setattr(module, "demo_pair", lambda: pair)
+        monkeypatch.setattr(module, "DEMO_LABELS", LABELS)
+        return module
+
+    return make
+
+
+def test_one_volume(example, pair, tiny, capsys):
+    result = example("one_volume.py").main(backbone=tiny, config=FEW_STEPS)
+    assert tuple(label.name for label in result.labels) == LABELS
+    assert all(0 <= label.scores.dice <= 1 for label in result.labels)
+    assert capsys.readouterr().out.count("Dice") == len(LABELS)
+    found, truth = read_labels("example-output/labels.nii.gz"), read_labels(pair.labels)
+    assert found.shape == truth.shape
+    np.testing.assert_array_equal(found.affine_ras_mm, truth.affine_ras_mm)
+    learned_from = list(result.excluded_slices)  # the annotated slices, and empty ones
+    wanted = np.where(np.isin(truth.voxels, (1, 2)), truth.voxels, 0)
+    np.testing.assert_array_equal(found.voxels[..., learned_from], wanted[..., learned_from])
+
+
+def test_one_volume_with_files_of_ones_own(pair, tiny):
+    main = load(ROOT / "examples/one_volume.py").main
+    result = main(pair.image, pair.labels, Path("own/labels.seg.nrrd"), tiny, FEW_STEPS)
+    assert {label.name for label in result.labels} == {"lung", "heart", "tumour"}
+    assert {label.name for label in read_labels("own/labels.seg.nrrd").labels} == {"lung", "heart", "tumour"}
+
+
+def test_a_folder_of_scans_goes_on_after_a_bad_file(example, pair, tmp_path, monkeypatch, capsys):
+    module = example("folder_of_scans.py")
+    monkeypatch.setattr(module, "CT_NAME", "chest.nii.gz")  # the phantom is in another format than the CT
+    result = module.main()
+    assert {item.image.name: item.status for item in result.items} == {
+        "chest.nii.gz": "done",
+        "broken.nii.gz": "failed",
+    }
+    assert {path.name for path in Path("example-output/labels").iterdir()} == {
+        "chest_label.nii.gz",
+        "chest_label.json",
+        "chest_label.provenance.json",
+    }
+    assert {label.name for label in read_labels("example-output/labels/chest_label.nii.gz").labels} == {
+        *LABELS
+    }
+    assert "broken.nii.gz" in capsys.readouterr().out
+    again = module.main()  # takes the skill that is there, and skips what is done
+    assert again.count("skipped") == 1
+
+
+def test_the_generators_side_by_side(example, tiny, capsys):
+    scores = example("compare_generators.py").main(backbone=tiny, config=FEW_STEPS)
+    assert set(scores) == {"sap", "propagation", "classification"}
+    for found in scores.values():
+        assert set(found) == {*LABELS}
+        assert all(0 <= dice <= 1 for dice in found.values())
+    assert len(capsys.readouterr().out.splitlines()) == len(LABELS)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_short_and_named_in_the_readme(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 60
+    assert f"python examples/{path.name}" in text, "the docstring says how to run it"
+    assert f"(examples/{path.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_of_the_readme_runs(pair, phantom, monkeypatch):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    made = phantom(shape=(31, 29, 23))
+    marked = np.zeros_like(made.labels.voxels)
+    marked[..., [9, 12]] = made.labels.voxels[..., [9, 12]]  # as a person who marked two slices
+    pair.image.rename("image.nii.gz")
+    labels = type(made.labels)(marked, made.labels.affine_ras_mm, made.labels.labels[:2])
+    marked[marked == 4] = 2
+    write_labels(labels, "label.nii.gz", like=made.volume)
+    monkeypatch.setattr("sammed.learning.LearningConfig", lambda: FEW_STEPS)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)  # our own text
+    found = read_labels("image_found.nii.gz")
+    assert found.shape == (31, 29, 23)
+    np.testing.assert_array_equal(found.voxels[..., [9, 12]], marked[..., [9, 12]])
+    assert names["annotations"].masks.shape == (2, 29, 31)
+    assert names["scan"].embeddings([0]).shape[:2] == (1, 256)
