@@ -13,18 +13,19 @@ from pathlib import Path
 import numpy as np
 
 import sammed
-from sammed.applying import finish, label_encoded
+from sammed.applying import GeneratorName, finish, label_encoded
 from sammed.jobs.inputs import DEMO_LABELS, demo_pair
 from sammed.jobs.training import annotate
 from sammed_volumes import plan_slices, read_labels, read_volume
 from sammed_volumes.intensity import auto_window
 
-GENERATORS = ("sap", "propagation", "classification")
+GENERATORS: tuple[GeneratorName, ...] = ("sap", "propagation", "classification")
 
 
 def main(
     image: Path | None = None,
     labels: Path | None = None,
+    *,
     backbone: sammed.Backbone | None = None,
     config: sammed.LearningConfig | None = None,
 ) -> dict[str, dict[str, float]]:
@@ -44,7 +45,7 @@ def main(
     config = config or sammed.LearningConfig()
     skill = sammed.learn_skill(scan, annotations, window, config, seed=0, reporter=sammed.Silent())
 
-    scores = {}
+    scores: dict[str, dict[str, float]] = {}
     for generator in GENERATORS:
         found = finish(scan, skill, label_encoded(scan, skill, generator))
         result = sammed.evaluate(found.labels, truth, exclude_slices=found.annotated, axis=found.axis)

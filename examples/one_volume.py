@@ -18,12 +18,11 @@ from sammed.jobs.training import annotate
 from sammed_volumes import plan_slices, read_labels, read_volume, write_labels
 from sammed_volumes.intensity import auto_window
 
-SLICES = 5
-
 
 def main(
     image: Path | None = None,
     labels: Path | None = None,
+    *,
     output: Path = Path("example-output/labels.nii.gz"),
     backbone: sammed.Backbone | None = None,
     config: sammed.LearningConfig | None = None,
@@ -36,7 +35,7 @@ def main(
         lungs = tuple(label for label in truth.labels if label.name in DEMO_LABELS)
         truth = replace(truth, labels=lungs)  # the file has other structures as well
     slicing = plan_slices(volume.shape, volume.affine_ras_mm)  # X Y Z -> stack S H W
-    annotations = annotate(slicing, truth, truth.labels, slices=SLICES, draw="even")  # masks A H W
+    annotations = annotate(slicing, truth, truth.labels, slices=5, draw="even")  # masks A H W
     region = np.zeros(slicing.stack_shape, dtype=bool)
     region[list(annotations.indices)] = annotations.masks > 0
     window = auto_window(volume, slicing, region)

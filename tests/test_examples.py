@@ -54,7 +54,7 @@ def machine(tmp_path, monkeypatch, tiny) -> None:
 @pytest.fixture
 def pair(tmp_path, phantom) -> Pair:
     """The phantom's image and its complete labels on disk."""
-    made = phantom(shape=(31, 29, 23))
+    made = phantom(shape=(31, 29, 17))
     image, labels = tmp_path / "ct.nii.gz", tmp_path / "truth.nii.gz"
     nibabel.save(nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), image)
     write_labels(made.labels, labels, like=made.volume)
@@ -89,7 +89,9 @@ def test_one_volume(example, pair, tiny, capsys):
 
 def test_one_volume_with_files_of_ones_own(pair, tiny):
     main = load(ROOT / "examples/one_volume.py").main
-    result = main(pair.image, pair.labels, Path("own/labels.seg.nrrd"), tiny, FEW_STEPS)
+    result = main(
+        pair.image, pair.labels, output=Path("own/labels.seg.nrrd"), backbone=tiny, config=FEW_STEPS
+    )
     assert {label.name for label in result.labels} == {"lung", "heart", "tumour"}
     assert {label.name for label in read_labels("own/labels.seg.nrrd").labels} == {"lung", "heart", "tumour"}
 
@@ -135,9 +137,9 @@ def test_an_example_is_short_and_named_in_the_readme(path):
 def test_the_python_of_the_readme_runs(pair, phantom, monkeypatch):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [code] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    made = phantom(shape=(31, 29, 23))
+    made = phantom(shape=(31, 29, 17))
     marked = np.zeros_like(made.labels.voxels)
-    marked[..., [9, 12]] = made.labels.voxels[..., [9, 12]]  # as a person who marked two slices
+    marked[..., [7, 9]] = made.labels.voxels[..., [7, 9]]  # as a person who marked two slices
     pair.image.rename("image.nii.gz")
     labels = type(made.labels)(marked, made.labels.affine_ras_mm, made.labels.labels[:2])
     marked[marked == 4] = 2
@@ -146,7 +148,7 @@ def test_the_python_of_the_readme_runs(pair, phantom, monkeypatch):
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)  # our own text
     found = read_labels("image_found.nii.gz")
-    assert found.shape == (31, 29, 23)
-    np.testing.assert_array_equal(found.voxels[..., [9, 12]], marked[..., [9, 12]])
+    assert found.shape == (31, 29, 17)
+    np.testing.assert_array_equal(found.voxels[..., [7, 9]], marked[..., [7, 9]])
     assert names["annotations"].masks.shape == (2, 29, 31)
     assert names["scan"].embeddings([0]).shape[:2] == (1, 256)
