@@ -11,6 +11,9 @@ from sammed.errors import AnnotationError
 from sammed.prompts.instances import instances
 from sammed_volumes.labels import Label
 
+LEAST_PIXELS = 8
+"""A smaller piece of a label in a slice is a slip of the pen (as in `AssistConfig`), and no component."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotations:
@@ -57,7 +60,7 @@ class Annotations:
 
     def components(self, label: Label) -> int:
         """The most components that any annotated slice shows of a label: the paper's K (4.3)."""
-        return max(len(instances(mask)) for mask in self.mask(label)[list(self.showing(label))])
+        return max(len(instances(mask, LEAST_PIXELS)) for mask in self.mask(label)[list(self.showing(label))])
 
     @property
     def _values(self) -> list[int]:

@@ -1,13 +1,14 @@
 """Choosing by leaving out: the source that is obviously better on the slices left out is taken."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.choosing import ChoosingConfig, choose, leave_out
+from sammed.auto.choosing import USUAL_WIDTH_SLICES, ChoosingConfig, choose, leave_out
 from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, LabelChoice
 from sammed.auto.prompting import RULES
 from sammed.auto.sap_learning import SapLearningConfig
@@ -41,7 +42,8 @@ def test_a_decoder_that_is_right_is_left_to_decide(
     encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
     stack, truth = discs()
-    choice = chosen(encode(stack, brightness_backbone), annotate(truth, (2, 3, 5)))[2]
+    config = replace(CONFIG, least_departure=0.003)
+    choice = chosen(encode(stack, brightness_backbone), annotate(truth, (2, 3, 5)), config)[2]
     assert choice.source == "decoder"
     assert choice.expected_dice is not None
     assert choice.expected_dice > 0.97
@@ -58,14 +60,15 @@ def test_a_decoder_that_knows_nothing_is_not_asked(
     assert choice.expected_dice > 0.4
 
 
-def test_the_papers_way_stays_unless_another_gains_enough(
+def test_the_usual_way_stays_unless_another_gains_enough(
     encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
-    choice = chosen(
-        encode(stack, tiny_backbone), annotate(truth, (2, 3, 5)), ChoosingConfig(steps=5, least_gain=1.0)
-    )
-    assert (choice[2].rule_name, choice[2].source, choice[2].smoothing_mm) == ("box", "decoder", 0.0)
+    encoded = encode(stack, tiny_backbone)
+    config = ChoosingConfig(steps=5, least_gain=1.0, least_departure=1.0)
+    choice = chosen(encoded, annotate(truth, (2, 3, 5)), config)[2]
+    usual_mm = USUAL_WIDTH_SLICES * encoded.scan.slicing.slice_spacing_mm
+    assert (choice.rule_name, choice.source, choice.smoothing_mm) == ("box", "mean", usual_mm)
 
 
 def test_one_slice_alone_gets_the_papers_way_and_no_expectation(

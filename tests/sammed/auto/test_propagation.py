@@ -1,6 +1,7 @@
 """Propagation on cylinders whose ends are known, with a SAM whose masks are known."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -55,11 +56,14 @@ def cylinder(
     return encode(image, brightness_backbone), truth
 
 
+@pytest.mark.parametrize("prompt", ["points", "box"])
 def test_follows_a_cylinder_to_its_ends_and_not_beyond(
-    cylinder: tuple[EncodedScan, np.ndarray], annotate: Callable[..., Annotations]
+    prompt: Literal["points", "box"],
+    cylinder: tuple[EncodedScan, np.ndarray],
+    annotate: Callable[..., Annotations],
 ) -> None:
     encoded, truth = cylinder
-    found = run(encoded, annotate(truth, (8,)))
+    found = run(encoded, annotate(truth, (8,)), PropagationConfig(prompt=prompt))
     assert slices_of(found) == list(range(4, 13))
     assert overlap(found == 1, truth == 1) > 0.93
 
@@ -181,7 +185,8 @@ def test_points_survive_within_lambda_standard_deviations() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"points": 0}, {"tolerance": 0.0}, {"tolerance": -1.0}, {"tolerance": float("nan")}]
+    "settings",
+    [{"points": 0}, {"tolerance": 0.0}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"prompt": "mask"}],
 )
 def test_refuses_settings_out_of_range(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="Propagation"):

@@ -1,0 +1,300 @@
+"""Accuracy on slices that nobody annotated: `python bench/accuracy.py --data FOLDER --seeds 3`.
+
+Every row is appended to accuracy.jsonl as it is measured, and accuracy.md and accuracy.json are written
+anew from all rows, so that a run can be stopped and taken up again. A row that draws prompts from the
+truth says so.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from cases import Case, find_cases
+from tables import write_tables
+from torch import Tensor, nn
+
+from sammed.assist.clicks import ClickPlan, simulate_clicks
+from sammed.assist.config import AssistConfig
+from sammed.assist.learning import learn_prompt_encoder
+from sammed.assist.masks import decode_prompts, unite
+from sammed.auto.annotations import Annotations
+from sammed.auto.fusion import LabelChoice
+from sammed.auto.labeling import highest_wins, label_stack
+from sammed.auto.prompting import PAPER_RULE, write_prompts
+from sammed.auto.sap_learning import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_net import SapNet, SapNetConfig
+from sammed.backbones.backbone import Backbone
+from sammed.backbones.loading import load_backbone
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.jobs.training import annotate
+from sammed.learning import LearningConfig, learn_skill
+from sammed.metrics import dice
+from sammed.progress import Silent
+from sammed.skill import Skill
+from sammed_volumes.intensity import auto_window
+from sammed_volumes.labels import Label
+from sammed_volumes.slices import plan_slices
+
+FROM_TRUTH = "boxes drawn from the truth, same skill"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One label of one case, learned with one seed, made in one way: 3-D Dice unless `way` says otherwise."""
+
+    table: str
+    group: str
+    case: str
+    label: str
+    way: str
+    slices: int
+    seed: int
+    dice: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One task of one case, annotated and learned with one seed."""
+
+    case: Case
+    seed: int
+    encoded: EncodedScan
+    truth: np.ndarray  # S H W
+    annotations: Annotations
+
+    @property
+    def others(self) -> np.ndarray:
+        """Slices that were not annotated."""
+        return np.setdiff1d(np.arange(len(self.truth)), self.annotations.indices)
+
+    def scores(self, table: str, way: str, stack: np.ndarray, details: Mapping[int, str]) -> Iterator[Row]:
+        """A row a label for labels S H W made in some way."""
+        for label in self.annotations.labels:
+            score = dice(stack[self.others] == label.value, self.truth[self.others] == label.value)
+            yield self.row(table, label, way, score, details.get(label.value, ""))
+
+    def row(self, table: str, label: Label, way: str, score: float, detail: str = "") -> Row:
+        """One row of this trial."""
+        name = dict(self.case.names)[label.value]
+        slices = len(self.annotations.foreground)
+        return Row(table, self.case.group, self.case.name, name, way, slices, self.seed, score, detail)
+
+
+class Laboratory:
+    """Makes trials; a case is encoded once for all seeds, through the window of its first seed's slices."""
+
+    def __init__(self, backbone: Backbone, draw: str) -> None:
+        self.backbone = backbone
+        self.draw = draw
+        self._encoded: dict[tuple[str, tuple[int, ...]], tuple[EncodedScan, object]] = {}
+
+    def trial(self, case: Case, values: tuple[int, ...], seed: int, slices: int) -> tuple[Trial, object]:
+        """Annotated slices of a task; and the window that it is shown through."""
+        volume, labels = case.open()
+        slicing = plan_slices(volume.shape, volume.affine_ras_mm)
+        wanted = labels.select(values)
+        annotations = annotate(slicing, labels, wanted, slices=slices, draw=self.draw, seed=seed)  # type: ignore[arg-type]
+        key = (case.name, values)
+        if key not in self._encoded:
+            region = np.zeros(slicing.stack_shape, dtype=bool)
+            region[list(annotations.indices)] = annotations.masks > 0
+            window = auto_window(volume, slicing, region)
+            self._encoded = {key: (EncodedScan(open_scan(volume, slicing, window), self.backbone), window)}
+        encoded, window = self._encoded[key]
+        return Trial(case, seed, encoded, slicing.to_stack(labels.voxels), annotations), window
+
+
+def automatic(trial: Trial, window: object) -> Iterator[Row]:
+    """SAM_auto as it is, the paper's plain way, the coarse mask alone, and boxes from the truth."""
+    started = time.perf_counter()
+    skill = learn_skill(
+        trial.encoded,
+        trial.annotations,
+        window,
+        LearningConfig(),
+        trial.seed,
+        Silent(),  # type: ignore[arg-type]
+    )
+    seconds = time.perf_counter() - started
+    auto = skill.require_auto()
+    encoders = {label.value: skill.prompt_encoder(trial.encoded.backbone, label) for label in skill.labels}
+    plain = {value: LabelChoice(components=choice.components) for value, choice in auto.choices.items()}
+    coarse = {value: replace(choice, source="coarse") for value, choice in plain.items()}
+    ways = (
+        ("automatic", auto.choices),
+        ("automatic, the paper's plain way", plain),
+        ("coarse mask alone", coarse),
+    )
+    details = {
+        value: f"{_text(choice)}; learned in {seconds:.0f} s" for value, choice in auto.choices.items()
+    }
+    for way, choices in ways:
+        found = label_stack(trial.encoded, auto.sap_net, encoders, choices, skill.labels)
+        yield from trial.scores("automatic", way, found.stack, details if way == "automatic" else {})
+    yield from trial.scores("automatic", FROM_TRUTH, _from_truth(trial, skill, encoders), {})
+
+
+def _text(choice: LabelChoice) -> str:
+    return f"{choice.rule_name}, {choice.source}, {choice.smoothing_mm:g} mm, K={choice.components}"
+
+
+def _from_truth(trial: Trial, skill: Skill, encoders: Mapping[int, nn.Module]) -> np.ndarray:
+    """Labels that the skill makes of exact boxes round the truth's components."""
+    frame = trial.encoded.frame
+    logits = []
+    for label in skill.labels:
+        true = torch.from_numpy(np.ascontiguousarray(trial.truth == label.value))
+        grid = frame.masks_to_mask_grid(true) - 0.5
+        logits.append(_decoded(trial, encoders[label.value], grid))
+    return highest_wins(trial.encoded, logits, skill.labels)
+
+
+def _decoded(trial: Trial, encoder: nn.Module, grid: Tensor) -> Tensor:
+    prompts, slices = [], []
+    for index, each in enumerate(grid):
+        written = list(write_prompts(each, trial.encoded.frame, PAPER_RULE))
+        prompts += written
+        slices += [index] * len(written)
+    shown = sorted(set(slices))
+    rows = [shown.index(index) for index in slices]
+    embeddings = trial.encoded.embeddings(shown)
+    decoded = decode_prompts(trial.encoded.backbone, encoder, embeddings, prompts, rows, trial.encoded.frame)
+    return unite(decoded, slices, len(grid))
+
+
+def ablation(trial: Trial, window: object) -> Iterator[Row]:
+    """The paper's table 5: prototypes on the plain embedding, then T, positions, biased Dice, top-K."""
+    skill = learn_skill(
+        trial.encoded,
+        trial.annotations,
+        window,
+        LearningConfig(),
+        trial.seed,
+        Silent(),
+        auto=False,  # type: ignore[arg-type]
+    )
+    encoders = {label.value: skill.prompt_encoder(trial.encoded.backbone, label) for label in skill.labels}
+    every = {label.value: LabelChoice(components=10_000) for label in skill.labels}
+    best = {
+        label.value: LabelChoice(components=trial.annotations.components(label)) for label in skill.labels
+    }
+    steps = (
+        ("PANet's prototypes on the plain embedding", None, every),
+        ("with the tuner T", SapLearningConfig(network=SapNetConfig(positions=False), beta=1.0), every),
+        ("and positions", SapLearningConfig(beta=1.0), every),
+        ("and the biased Dice", SapLearningConfig(), every),
+        ("and the top-K components", SapLearningConfig(), best),
+    )
+    for way, config, choices in steps:
+        net = _prototypes(trial, config)
+        found = label_stack(trial.encoded, net, encoders, choices, skill.labels)
+        yield from trial.scores("ablation", way, found.stack, {})
+
+
+def _prototypes(trial: Trial, config: SapLearningConfig | None) -> LearnedSapNet:
+    generator = torch.Generator().manual_seed(trial.seed)
+    embeddings = trial.encoded.embeddings(trial.annotations.indices)
+    episodes = prepare_episodes(embeddings, trial.annotations.tensor(), trial.encoded.frame)
+    if config is not None:
+        return learn_sap_net(episodes, config, generator)
+    network = SapNet(SapNetConfig(positions=False), generator)
+    network.tuner = nn.Sequential()  # the embedding as it is
+    prototypes = network.prototypes(network.features(episodes.embeddings), episodes.masks)
+    return LearnedSapNet(network, prototypes)
+
+
+def assist(trial: Trial, window: object) -> Iterator[Row]:  # noqa: ARG001
+    """Figure 7, tables 2 to 4: prompts of simulated users, plain and learned encoder (Dice a slice)."""
+    encoded = trial.encoded
+    for label in trial.annotations.labels:
+        rows = list(trial.annotations.showing(label))
+        started = time.perf_counter()
+        learned = learn_prompt_encoder(
+            encoded.backbone,
+            encoded.embeddings([trial.annotations.indices[row] for row in rows]),
+            trial.annotations.mask(label)[rows],
+            encoded.frame,
+            AssistConfig(),
+            torch.Generator().manual_seed(trial.seed),
+        )
+        detail = f"learned in {time.perf_counter() - started:.0f} s, {learned.steps} steps"
+        shown = [index for index in trial.others if (trial.truth[index] == label.value).any()]
+        shown = shown[:: max(1, len(shown) // 12)]  # a dozen slices tell as much as all
+        masks = trial.truth[shown] == label.value
+        for name, encoder in (("plain", encoded.backbone.prompt_encoder), ("learned", learned.encoder)):
+            scores = simulate_clicks(
+                encoded.backbone,
+                encoder,
+                encoded.embeddings(shown),
+                masks,
+                encoded.frame,
+                ClickPlan(),
+                trial.seed,
+            )
+            for score in scores:
+                way = f"{name}, {score.prompt} {score.count or ''}".strip()
+                yield trial.row("assist", label, way, score.dice_mean, detail if name == "learned" else "")
+
+
+MEASURES = {"automatic": automatic, "ablation": ablation, "assist": assist}
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), help="Folder with real images.")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--measure", type=click.Choice(list(MEASURES)), multiple=True, default=("automatic",))
+@click.option("--group", multiple=True, help="Only these groups of cases.")
+@click.option("--most", default=99, show_default=True, help="Cases a group.")
+@click.option("--slices", type=int, help="Annotated slices, in place of each case's own number.")
+@click.option("--draw", type=click.Choice(["normal", "even"]), default="even", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("docs/results"), show_default=True)
+def main(
+    data: Path | None,
+    seeds: int,
+    measure: tuple[str, ...],
+    group: tuple[str, ...],
+    most: int,
+    slices: int | None,
+    draw: str,
+    output: Path,
+) -> None:
+    """Measure, and write accuracy.md and accuracy.json."""
+    output.mkdir(parents=True, exist_ok=True)
+    laboratory = Laboratory(load_backbone(runtime="auto"), draw)
+    for case in _chosen(find_cases(data), group, most):
+        for values in case.tasks:
+            for seed in range(seeds):
+                trial, window = laboratory.trial(case, values, seed, slices or case.slices)
+                for name in measure:
+                    for row in MEASURES[name](trial, window):
+                        _append(output / "accuracy.jsonl", replace(row, way=_way(row.way, draw)))
+                write_tables(output)
+
+
+def _way(way: str, draw: str) -> str:
+    return way if draw == "even" else f"{way} (slices drawn as in the paper)"
+
+
+def _chosen(cases: list[Case], groups: tuple[str, ...], most: int) -> list[Case]:
+    by_group: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if not groups or case.group in groups:
+            by_group[case.group].append(case)
+    return [case for found in by_group.values() for case in found[:most]]
+
+
+def _append(path: Path, row: Row) -> None:
+    click.echo(f"{row.case:32} {row.label:16} seed {row.seed} {row.dice:.3f}  {row.way}  {row.detail}")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(row)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
