@@ -11,8 +11,8 @@ from sammed.errors import AnnotationError
 from sammed.prompts.instances import instances
 from sammed_volumes.labels import Label
 
-LEAST_PIXELS = 8
-"""A smaller piece of a label in a slice is a slip of the pen (as in `AssistConfig`), and no component."""
+FRAGMENT = 0.05
+"""A piece of a label below this share of the largest one in its slice is a fragment, and no component."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +59,14 @@ class Annotations:
         return Annotations(tuple(self.indices[row] for row in kept), masks, labels)
 
     def components(self, label: Label) -> int:
-        """The most components that any annotated slice shows of a label: the paper's K (4.3)."""
-        return max(len(instances(mask, LEAST_PIXELS)) for mask in self.mask(label)[list(self.showing(label))])
+        """The most components, without fragments, that any annotated slice shows of a label: K (4.3)."""
+        return max(_components(mask) for mask in self.mask(label)[list(self.showing(label))])
 
     @property
     def _values(self) -> list[int]:
         return [label.value for label in self.labels]
+
+
+def _components(mask: Bool[np.ndarray, "H W"]) -> int:
+    sizes = [np.count_nonzero(piece) for piece in instances(mask)]  # the largest first
+    return sum(bool(size >= FRAGMENT * sizes[0]) for size in sizes)

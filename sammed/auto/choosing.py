@@ -38,8 +38,8 @@ class ChoosingConfig:
     folds: int = 3  # at most; fewer annotated slices make as many folds
     steps: int = 60  # of SAP-Net in a fold: fewer slices, fewer steps
     least_gain: float = 0.01  # of Dice, before another rule than the paper's box is taken: below is noise
-    # What a source or a width must gain before the usual one is left. It is large because leaving out flatters
-    # the decoder, whose prompt encoder has seen the slices, and wrongs SAP-Net, which learned from fewer than
+    # What a source or a width must gain before the usual one is left. It is large: leaving out flatters the
+    # decoder, whose prompt encoder has seen the slices, and wrongs SAP-Net, which learned from fewer than
     # it will: on a left atrium it said 0.71 for the decoder and 0.68 for the mean, where the whole volume
     # gave 0.81 and 0.84, and 0.87 smoothed.
     least_departure: float = 0.05

@@ -143,7 +143,7 @@ def _unmarked(index: int, annotations: Annotations, encoded: EncodedScan) -> boo
 def _carry(
     run: _Run, scan: Scan, most: int, config: PropagationConfig, rng: np.random.Generator
 ) -> list[Prompt]:
-    """Prompts for the next slice, one for each of the `most` largest components that any point survives of."""
+    """Prompts for the next slice, one for each of the `most` largest components with a surviving point."""
     next_image = _grey(scan, run.next_index)
     prompts = []
     for instance in instances(run.mask)[:most]:

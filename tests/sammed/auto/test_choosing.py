@@ -38,24 +38,25 @@ def chosen(
     return choose(encoded, annotations, encoders, SMALL, config, torch.Generator().manual_seed(seed))
 
 
-def test_a_decoder_that_is_right_is_left_to_decide(
+def test_a_decoder_that_is_right_has_a_say(
     encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     config = replace(CONFIG, least_departure=0.003)
     choice = chosen(encode(stack, brightness_backbone), annotate(truth, (2, 3, 5)), config)[2]
-    assert choice.source == "decoder"
+    assert choice.source in ("decoder", "mean")
     assert choice.expected_dice is not None
     assert choice.expected_dice > 0.97
 
 
-def test_a_decoder_that_knows_nothing_is_not_asked(
+def test_a_decoder_that_knows_nothing_does_not_decide(
     encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     """Random weights decode noise; the coarse mask, learned on the same embeddings, is right in the main."""
     stack, truth = discs()
-    choice = chosen(encode(stack, tiny_backbone), annotate(truth, (2, 3, 5)))[2]
-    assert choice.source == "coarse"
+    config = replace(CONFIG, least_departure=0.003)
+    choice = chosen(encode(stack, tiny_backbone), annotate(truth, (2, 3, 5)), config)[2]
+    assert choice.source in ("coarse", "mean")  # its logits are near 0: the mean's sign is the coarse mask's
     assert choice.expected_dice is not None
     assert choice.expected_dice > 0.4
 
