@@ -6,6 +6,7 @@ Image encoder and mask decoder stay as they are; theta in equation 1 is the prom
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,12 @@ from sammed.losses import dice_and_cross_entropy
 from sammed.prompts.prompt import Prompt
 
 Progress = Callable[[int], None]
+
+POINT_WEIGHTS = frozenset(
+    f"{name}.weight"
+    for name in ("point_embeddings.0", "point_embeddings.1", "not_a_point_embed", "no_mask_embed")
+)
+"""SAM's names of what background and foreground points, the filler point and the missing mask mean."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +94,7 @@ def _descend(
     progress: Progress | None,
 ) -> list[float]:
     """Adam on the encoder's weights, in place, a step a lesson; the loss of every step."""
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(_parameter_groups(encoder, config))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.steps)
     losses: list[float] = []
     while len(losses) < config.steps and not _converged(losses, config):
@@ -102,12 +109,24 @@ def _descend(
     return losses
 
 
+def _parameter_groups(encoder: nn.Module, config: AssistConfig) -> list[dict[str, Any]]:
+    """The encoder's weights, those that say what a point means apart with their own learning rate."""
+    named = dict(encoder.named_parameters())
+    return [
+        {
+            "params": [named[name] for name in named if name in POINT_WEIGHTS],
+            "lr": config.point_learning_rate,
+        },
+        {"params": [named[name] for name in named if name not in POINT_WEIGHTS], "lr": config.learning_rate},
+    ]
+
+
 def _lessons(examples: list[Example], config: AssistConfig, rng: np.random.Generator) -> Iterator[Lesson]:
     """Endless lessons, a batch of prompts of one kind each."""
-    kinds = _kinds(config.kinds, rng)
+    kinds = _kinds(config.kinds + ("points",) * (config.point_share - 1) * ("points" in config.kinds), rng)
     for batch in _batches(examples, config.batch_size, rng):
         kind = next(kinds)
-        points = int(rng.integers(1, config.most_points))  # n from [1, N_pt)
+        points = int(config.most_points ** rng.uniform())  # n from [1, N_pt), each power as often
         yield Lesson(
             rows=[example.row for example in batch],
             prompts=[draw_prompt(example, kind, points, config, rng) for example in batch],
