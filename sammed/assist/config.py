@@ -28,9 +28,10 @@ class AssistConfig:
     box_outer: float = 0.1  # d_out; likewise
     learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
     # Of what a point means: LiteMedSAM never learned points, so they have further to go (tried 0.01 to 0.1).
-    point_learning_rate: float = 3e-2
-    point_share: int = 3  # lessons with points alone to one of every other kind, for the same reason
-    steps: int = 60
+    point_learning_rate: float = 5e-2
+    point_share: int = 3  # lessons with points alone to one of the combined kinds, for the same reason
+    box_share: int = 2  # and with a box alone, which is what SAM_auto writes most
+    steps: int = 90
     batch_size: int = 2
     least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance
     patience: int = 25  # steps over which the mean loss must fall, else learning stops
@@ -42,7 +43,7 @@ class AssistConfig:
         if self.scheme not in SCHEMES:
             raise ConfigError(f"scheme is {self.scheme!r}; it is one of {', '.join(SCHEMES)}.")
         self._check_at_least("most_points", 2)
-        for name in ("steps", "batch_size", "least_pixels", "patience", "point_share"):
+        for name in ("steps", "batch_size", "least_pixels", "patience", "point_share", "box_share"):
             self._check_at_least(name, 1)
         if not 0 <= self.near_share <= 1:
             raise ConfigError(f"near_share is {self.near_share}; a share lies between 0 and 1.")
@@ -64,7 +65,8 @@ class AssistConfig:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of prompt (`Prompt.kind`) that are learned."""
-        by_set = {"points": ("points",), "boxes": ("box",), "composite": ("points", "box", "points+box")}
+        """The kinds of prompt (`Prompt.kind`) that are learned, each as often as its share of the lessons."""
+        points, boxes = ("points",) * self.point_share, ("box",) * self.box_share
+        by_set = {"points": points, "boxes": boxes, "composite": (*points, *boxes, "points+box")}
         coarse = self.prompts == "composite" if self.coarse is None else self.coarse
         return by_set[self.prompts] + (("coarse", "box+coarse") if coarse else ())

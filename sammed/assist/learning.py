@@ -123,7 +123,7 @@ def _parameter_groups(encoder: nn.Module, config: AssistConfig) -> list[dict[str
 
 def _lessons(examples: list[Example], config: AssistConfig, rng: np.random.Generator) -> Iterator[Lesson]:
     """Endless lessons, a batch of prompts of one kind each."""
-    kinds = _kinds(config.kinds + ("points",) * (config.point_share - 1) * ("points" in config.kinds), rng)
+    kinds = _kinds(config.kinds, rng)
     for batch in _batches(examples, config.batch_size, rng):
         kind = next(kinds)
         points = int(config.most_points ** rng.uniform())  # n from [1, N_pt), each power as often

@@ -46,6 +46,15 @@ def test_components_are_the_most_on_any_slice() -> None:
     assert annotations().components(SPLEEN) == 1
 
 
+def test_fragments_are_no_components() -> None:
+    """A piece below a twentieth of the largest one on its slice is a slip of the pen."""
+    masks = np.zeros((1, 30, 30), dtype=np.uint8)
+    masks[0, :10, :10] = 1  # 100 pixels
+    masks[0, 20, :4] = 1  # a fragment
+    masks[0, 25, :5] = 1  # just none
+    assert Annotations((0,), masks, (LIVER,)).components(LIVER) == 2
+
+
 def test_without_keeps_the_others_as_they_are() -> None:
     kept = annotations().without((0,))
     assert kept.indices == (7, 8, 20)

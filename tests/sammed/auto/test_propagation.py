@@ -11,8 +11,12 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.labeling import highest_wins
 from sammed.auto.propagation import PropagationConfig, propagate, surviving_points
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.errors import ConfigError
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import default_label
+from sammed_volumes.slices import plan_slices
+from sammed_volumes.volume import Volume
 
 SHAPE = (17, 37, 41)
 
@@ -159,6 +163,16 @@ def test_a_label_on_every_slice_annotated_needs_no_run(
     encoded, truth = cylinder
     found = run(encoded, annotate(truth, tuple(range(SHAPE[0]))))
     assert slices_of(found) == list(range(4, 13))
+
+
+def test_a_colour_picture_is_what_the_person_marked(brightness_backbone: Backbone) -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (40, 30, 1, 3), dtype=np.uint8)
+    volume = Volume(stored, np.eye(4))
+    scan = open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(0.0, 255.0, "value"))
+    masks = np.zeros((1, *scan.slicing.stack_shape[1:]), dtype=np.uint8)
+    masks[0, 5:15, 8:20] = 1
+    found = run(EncodedScan(scan, brightness_backbone), Annotations((0,), masks, (default_label(1),)))
+    assert overlap(found == 1, masks == 1) > 0.95
 
 
 def test_progress_hears_of_each_label(
