@@ -34,6 +34,9 @@ def test_the_kinds_follow_from_what_is_to_be_learned(config, kinds):
         ("box_inner", 0.5),
         ("box_outer", -0.1),
         ("learning_rate", 0.0),
+        ("point_learning_rate", 0.0),
+        ("point_share", 0),
+        ("box_share", 0),
         ("least_fall", 1.0),
     ],
 )

@@ -1,13 +1,17 @@
 """Learning a prompt encoder: what changes, what must not, and what the seed decides."""
 
 import copy
+from collections import Counter
+from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from sammed.assist.config import AssistConfig
-from sammed.assist.learning import learn_prompt_encoder
+from sammed.assist.examples import gather_examples
+from sammed.assist.learning import POINT_WEIGHTS, _lessons, learn_prompt_encoder
 from sammed.errors import AnnotationError
 
 SHORT = AssistConfig(steps=5, batch_size=2, least_pixels=4)
@@ -97,3 +101,27 @@ def test_slices_without_the_label_teach_nothing(tiny_backbone, slices):
             SHORT,
             torch.Generator().manual_seed(0),
         )
+
+
+def lessons_of(slices, config, count):
+    examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
+    return islice(_lessons(examples, config, np.random.default_rng(0)), count)
+
+
+def test_each_kind_of_prompt_gets_its_share_of_the_lessons(slices):
+    config = AssistConfig(point_share=3, box_share=2, batch_size=2, least_pixels=4)
+    counts = Counter(lesson.prompts[0].kind for lesson in lessons_of(slices, config, 16))
+    assert counts == {"points": 6, "box": 4, "points+box": 2, "coarse": 2, "box+coarse": 2}
+
+
+def test_a_lesson_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slices):
+    config = AssistConfig(prompts="points", most_points=6, batch_size=3, least_pixels=4)
+    lessons = list(lessons_of(slices, config, 80))
+    drawn = {prompt.count // 2 for lesson in lessons for prompt in lesson.prompts}
+    assert drawn == {1, 2, 3, 4, 5}
+    assert all(len({prompt.count for prompt in lesson.prompts}) == 1 for lesson in lessons)
+
+
+def test_the_point_weights_are_names_of_the_prompt_encoder(tiny_backbone):
+    names = {name for name, _ in tiny_backbone.prompt_encoder.named_parameters()}
+    assert names >= POINT_WEIGHTS
