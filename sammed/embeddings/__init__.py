@@ -1,1 +1,1 @@
-"""TODO."""
+"""Embeddings: what the frozen image encoder makes of a scan, each slice once."""
