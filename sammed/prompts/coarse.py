@@ -11,7 +11,7 @@ from sammed.backbones.frame import EMBEDDING_STRIDE
 
 COARSE_LIMIT = 8.0  # logits beyond it say nothing more: a probability of 0.9997
 
-# How far a generator of this kind is off: SAP-Net's masks on annotated slices that were left out.
+# How far a generator may be off. Chosen so that a coarse mask keeps a Dice of 0.75 and more; not fitted.
 LARGEST_SHIFT = 1.0  # cells of the embedding grid
 BLUR_RANGE = (0.4, 1.2)  # standard deviation, cells of the embedding grid
 THRESHOLD_RANGE = (0.25, 0.75)  # of the area share: below a half the mask grows, above it shrinks
