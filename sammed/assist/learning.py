@@ -126,7 +126,7 @@ def _lessons(examples: list[Example], config: AssistConfig, rng: np.random.Gener
     kinds = _kinds(config.kinds, rng)
     for batch in _batches(examples, config.batch_size, rng):
         kind = next(kinds)
-        points = int(config.most_points ** rng.uniform())  # n from [1, N_pt), each power as often
+        points = int(rng.integers(1, config.most_points))  # n from [1, N_pt)
         yield Lesson(
             rows=[example.row for example in batch],
             prompts=[draw_prompt(example, kind, points, config, rng) for example in batch],
