@@ -73,9 +73,9 @@ def _points(
     count: int,
 ) -> tuple[Float[np.ndarray, "P 2"], np.ndarray]:
     """Up to `count` points deep inside the instance, and as many where the object is least likely nearby."""
-    inside = _spread(ndimage.distance_transform_edt(np.pad(instance, 1))[1:-1, 1:-1], count)
+    inside = spread(ndimage.distance_transform_edt(np.pad(instance, 1))[1:-1, 1:-1], count)
     around = _surroundings(instance) & ~mask
-    outside = _spread(np.where(around, logits[around].max(initial=0) + 1 - logits, 0), count)
+    outside = spread(np.where(around, logits[around].max(initial=0) + 1 - logits, 0), count)
     signs = [PointSign.FOREGROUND] * len(inside) + [PointSign.BACKGROUND] * len(outside)
     return np.concatenate([inside, outside]), np.array(signs, dtype=np.int64)
 
@@ -91,7 +91,7 @@ def _surroundings(instance: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     return around
 
 
-def _spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P 2"]:
+def spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P 2"]:
     """Up to `count` pixels (x, y) of high weight that lie apart.
 
     Each is taken where weight times the distance to those before is greatest, none where the weight is 0.
