@@ -7,6 +7,8 @@ SammedError
     PromptError          a prompt is empty, outside the slice, or inside out
     AnnotationError      the annotated slices can't teach what was asked for
     ExportError          a data set can't be written as asked
+    SetError             a labelled set, or a case of it, is not usable
+    StudentError         a student's file is damaged, or the student does not fit what it is asked for
 
 `sammed_volumes.errors.VolumeError` is the tree beside it, for files and geometry.
 Deep code states the fact; the public edge adds the file, the shapes and the remedy.
@@ -39,3 +41,11 @@ class AnnotationError(SammedError, ValueError):
 
 class ExportError(SammedError):
     """A data set can't be written as asked."""
+
+
+class SetError(SammedError):
+    """A labelled set, or a case of it, is not usable."""
+
+
+class StudentError(SammedError):
+    """A student's file is damaged, or the student does not fit what it is asked for."""

@@ -1,0 +1,1 @@
+"""Pseudo-labellers: each learns from the gold part of a labelled set and labels the rest."""

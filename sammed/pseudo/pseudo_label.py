@@ -1,0 +1,61 @@
+"""The pseudo-label: what a machine makes of one case, with a score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool
+
+from sammed.errors import ConfigError
+from sammed_volumes.labels import LabelVolume
+
+Outcome: TypeAlias = Literal["labelled", "nothing", "failed"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PseudoLabel:
+    """Labels of the case named `case` on its image's own grid, and how far they can be trusted.
+
+    `labels` is None where nothing was found or the case failed, and `reason` says why in one sentence.
+    `ignore` is True where a voxel is not to be learned from. `score` and `label_scores` (by value) lie
+    between 0 and 1; what they mean, the method says. `maker_digest` tells what made it: a skill, a student,
+    settings.
+    """
+
+    case: str
+    labels: LabelVolume | None
+    score: float = 0.0
+    label_scores: Mapping[int, float] = field(default_factory=dict)
+    ignore: Bool[np.ndarray, "X Y Z"] | None = None
+    maker_digest: str = ""
+    reason: str | None = None
+    failed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.labels is None and not self.reason:
+            raise ConfigError(f"The pseudo-label of {self.case} has neither labels nor a reason.")
+        scores = (self.score, *self.label_scores.values())
+        if not all(0 <= score <= 1 for score in scores):
+            raise ConfigError(f"The pseudo-label of {self.case} has a score outside 0 to 1: {scores}.")
+        if self.labels is not None and self.ignore is not None and self.ignore.shape != self.labels.shape:
+            raise ConfigError(f"The ignored voxels of {self.case} lie on another grid than its labels.")
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether there are labels, nothing was found, or the case could not be worked on."""
+        if self.labels is not None:
+            return "labelled"
+        return "failed" if self.failed else "nothing"
+
+
+def nothing_found(case: str, reason: str, maker_digest: str = "") -> PseudoLabel:
+    """What a method says of a case in which it found nothing that it would call a label."""
+    return PseudoLabel(case, None, maker_digest=maker_digest, reason=reason)
+
+
+def failure(case: str, reason: str) -> PseudoLabel:
+    """What stands for a case that could not be worked on, such as one whose image can't be read."""
+    return PseudoLabel(case, None, reason=reason, failed=True)
