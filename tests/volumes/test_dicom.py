@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from sammed_volumes.dicom import find_series
 from sammed_volumes.dicom_slices import DicomSlice, sort_slices, stack_affine
 from sammed_volumes.errors import SeriesError, UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.formats import read_volume, write_labels
@@ -238,3 +239,41 @@ def test_labels_are_written_on_a_series(dicom, tmp_path):
     assert image.GetSpacing() == pytest.approx((0.5, 0.6, 2.5))
     shutil.rmtree(like.path)
     assert image.GetSize() == like.shape
+
+
+def test_the_series_of_a_folder_are_found_by_their_tags(dicom):
+    """Names say nothing; what is no DICOM image is passed over."""
+    dicom((0.0, 2.5), series="1.2.9", number="12", description="Leber", names=["a.dcm", "c.dcm"])
+    folder = dicom((0.0, 2.5), series="1.2.3", number="2", names=["b.dcm", "d.dcm"])
+    for name in ("a", "b", "d"):
+        (folder / f"{name}.dcm").rename(folder / name)
+    (folder / "notes.txt").write_text("nothing")
+    found = find_series(folder)
+    assert [(each.uid, each.number, each.description) for each in found] == [
+        ("1.2.3", "2", "Thorax"),
+        ("1.2.9", "12", "Leber"),
+    ]
+    assert read_volume(folder, series=found[1].uid).shape == (7, 5, 2)
+
+
+def test_a_damaged_folder_is_found_so_that_reading_says_so(dicom, tmp_path):
+    folder = dicom((0.0,), names=["only.dcm"])
+    whole = (folder / "only.dcm").read_bytes()
+    (folder / "only.dcm").write_bytes(whole[:200])
+    assert [each.uid for each in find_series(folder)] == [""]
+    (tmp_path / "empty").mkdir()
+    assert find_series(tmp_path / "empty") == ()
+
+
+def test_a_colour_picture_does_not_spoil_the_series_beside_it(dicom):
+    folder = dicom((0.0, 2.5), series="1.2.3")
+    picture = SimpleITK.GetImageFromArray(np.zeros((1, 5, 7, 3), np.uint8), isVector=True)
+    picture.SetMetaData("0020|000e", "1.2.77")
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(folder / "report.dcm"))
+    writer.Execute(picture)
+    (found,) = find_series(folder)
+    assert read_volume(folder, series=found.uid).shape == (7, 5, 2)
+    with pytest.raises(UnsupportedVolumeError, match="colour"):
+        read_volume(folder)

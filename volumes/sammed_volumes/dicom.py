@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,37 @@ _NO_IMAGE = re.compile(
     rb"1\.2\.840\.10008\.(5\.1\.4\.1\.1\.(11|9|66|88|104|481\.[3-9])(\.\d+)*|1\.3\.10)\x00"
 )
 _START_BYTES = 1024
+_DICOM_SUFFIXES = (".dcm", ".ima")
+
+
+@dataclass(frozen=True, slots=True)
+class DicomSeries:
+    """A series that lies in a folder, as the tags of its first file name it; `uid` is what tells it apart."""
+
+    uid: str
+    number: str
+    description: str
+
+
+def find_series(folder: Path) -> tuple[DicomSeries, ...]:
+    """The series whose slices lie in a folder (not below it), by number; no voxel is read.
+
+    Colour pictures and images without a place in the patient, such as reports, are no slices. A damaged file
+    makes a series without a UID where there is no other: `read_series` says what is wrong with it.
+    """
+    found: dict[str, DicomSeries] = {}
+    damaged = False
+    with _silence():
+        for path in filter(_may_be_dicom, _files(folder)):
+            reader = _open_header(path)
+            if reader is None:
+                damaged = damaged or not _NO_IMAGE.search(_start_of(path))
+            elif reader.GetNumberOfComponents() == 1 and _tag(reader, _POSITION):
+                uid, number = _tag(reader, _SERIES_UID), _tag(reader, _SERIES_NUMBER)
+                found.setdefault(uid, DicomSeries(uid, number, _tag(reader, _DESCRIPTION)))
+    if damaged and not found:
+        return (DicomSeries("", "", ""),)
+    return tuple(sorted(found.values(), key=lambda each: (each.number.zfill(8), each.uid)))
 
 
 def read_series(folder: Path, series: str | None = None) -> Volume:
@@ -29,39 +61,77 @@ def read_series(folder: Path, series: str | None = None) -> Volume:
     gives.
     """
     with _silence():
-        slices = _choose(list(_scan(folder)), series)
+        slices = _choose(list(_scan(folder, series)), series)
         ordered = sort_slices(slices)
         voxels = _read_voxels(ordered)
     return Volume(voxels, stack_affine(ordered), path=folder, modality=ordered[0].modality or None)
 
 
-def _scan(folder: Path) -> Iterator[DicomSlice]:
+def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith("."):
-            with path.open("rb") as file:
-                start = file.read(_START_BYTES)
-            header = _read_header(path, start)
-            if header is not None:
-                yield header
+            yield path
 
 
-def _read_header(path: Path, start: bytes) -> DicomSlice | None:
-    """The header of an image; None for another file; an error for an image that can't be read."""
-    sitk = _simpleitk()
-    reader = sitk.ImageFileReader()
+def _may_be_dicom(path: Path) -> bool:
+    """Whether it is worth a closer look: most files in a tree of scans are something else."""
+    if path.suffix.lower() in _DICOM_SUFFIXES:
+        return True
+    return _start_of(path)[128:132] == b"DICM"
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_START_BYTES)
+
+
+def _scan(folder: Path, series: str | None) -> Iterator[DicomSlice]:
+    for path in _files(folder):
+        header = _read_header(path, series)
+        if header is not None:
+            yield header
+
+
+def _read_header(path: Path, series: str | None) -> DicomSlice | None:
+    """The header of an image; None for another file; an error for an image that can't be read.
+
+    Where a series is asked for by its UID, what is wrong with the images of another one doesn't matter.
+    """
+    reader = _open_header(path)
+    if reader is None:
+        start = _start_of(path)
+        if start[128:132] == b"DICM" and not _NO_IMAGE.search(start):
+            raise UnreadableVolumeError(f"its file {path.name} is cut short or damaged; copy it again")
+        return None
+    if series is not None and "." in series and _tag(reader, _SERIES_UID) != series:
+        return _elsewhere(reader, path)
+    _check_single(reader, path)
+    return _slice_of(reader, path)
+
+
+def _elsewhere(reader: Any, path: Path) -> DicomSlice | None:
+    """An image of a series that wasn't asked for, None where it is no usable slice."""
+    try:
+        _check_single(reader, path)
+        return _slice_of(reader, path)
+    except UnsupportedVolumeError:
+        return None
+
+
+def _open_header(path: Path) -> Any:
+    """SimpleITK's reader with the header of an image; None for a file that has none."""
+    reader = _simpleitk().ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
-    is_dicom = start[128:132] == b"DICM"
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        if is_dicom and not _NO_IMAGE.search(start):
-            raise UnreadableVolumeError(
-                f"its file {path.name} is cut short or damaged; copy it again"
-            ) from None
         return None
-    _check_single(reader, path)
-    return _slice_of(reader, path)
+    return reader
+
+
+def _tag(reader: Any, key: str) -> str:
+    return str(reader.GetMetaData(key)).strip("\0 ") if reader.HasMetaDataKey(key) else ""
 
 
 def _check_single(reader: Any, path: Path) -> None:
@@ -74,10 +144,7 @@ def _check_single(reader: Any, path: Path) -> None:
 
 
 def _slice_of(reader: Any, path: Path) -> DicomSlice:
-    def tag(key: str) -> str:
-        return str(reader.GetMetaData(key)).strip("\0 ") if reader.HasMetaDataKey(key) else ""
-
-    if not tag(_POSITION):
+    if not _tag(reader, _POSITION):
         raise UnsupportedVolumeError(
             f"its file {path.name} does not say where its slice lies; give a CT or MRI series"
         )
@@ -87,10 +154,10 @@ def _slice_of(reader: Any, path: Path) -> DicomSlice:
     across, down, thickness = reader.GetSpacing()[:3]
     return DicomSlice(
         path=path,
-        series=tag(_SERIES_UID),
-        number=tag(_SERIES_NUMBER),
-        description=tag(_DESCRIPTION),
-        modality=tag(_MODALITY),
+        series=_tag(reader, _SERIES_UID),
+        number=_tag(reader, _SERIES_NUMBER),
+        description=_tag(reader, _DESCRIPTION),
+        modality=_tag(reader, _MODALITY),
         shape=(width, height),
         position_lps_mm=(x, y, z),
         x_direction_lps=tuple(direction[:, 0].tolist()),
