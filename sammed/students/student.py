@@ -1,5 +1,6 @@
 """The student: a trained network and what it takes to use it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,12 +43,32 @@ class Student:
         found = class_probabilities(self.scores(pixels[None]), self.config)[0]  # K s s
         return from_square(found.cpu().numpy(), image.shape[:2])
 
-    def scores(self, batch: Float[Tensor, "B C *axes"]) -> Float[Tensor, "B O *axes"]:
-        """The network's raw outputs for a batch in its own size."""
+    @torch.inference_mode()
+    def volume_probabilities(
+        self, images: Iterable[Float[np.ndarray, "H W C"]]
+    ) -> Float[np.ndarray, "K S H W"]:
+        """As `probabilities`, of all slices of a volume in the order of the stack; also for 2-D students."""
+        if not self.config.is_3d:
+            return np.stack([self.probabilities(image) for image in images], axis=1)
+        shown = list(images)
+        squares = [to_square(image, self.config.size_px, self.config.channels) for image in shown]
+        scores = self.scores(torch.from_numpy(np.stack(squares, axis=1))[None])
+        found = class_probabilities(scores, self.config)[0].cpu().numpy()  # K S s s
+        return np.stack([from_square(maps, shown[0].shape) for maps in found.swapaxes(0, 1)], axis=1)
+
+    def scores(self, batch: Float[Tensor, "B C ..."]) -> Float[Tensor, "B O ..."]:
+        """The network's raw outputs for a batch of squares, or of stacks of squares of any depth."""
         self.network.eval()
-        device = next(self.network.parameters()).device
-        output = self.network(batch.to(device))
-        return _last(output)
+        shown = batch.to(next(self.network.parameters()).device)
+        return last_output(self._slide(shown) if self.config.is_3d else self.network(shown))
+
+    def _slide(self, stacks: Tensor) -> Tensor:
+        """A 3-D network looks at patches of its own depth, which overlap."""
+        from monai.inferers.utils import sliding_window_inference
+
+        patch = (self.config.depth_px, self.config.size_px, self.config.size_px)
+        found: Tensor = sliding_window_inference(stacks, patch, 1, self.network, overlap=0.5, mode="gaussian")
+        return found
 
     def label_map(self, image: Float[np.ndarray, "H W C"]) -> UInt[np.ndarray, "H W"]:
         """The likeliest label's value in each pixel; 0 where the background is at least as likely."""
@@ -59,9 +80,7 @@ class Student:
         return values[probabilities.argmax(axis=0)].astype(smallest_unsigned(int(values.max())))
 
 
-def class_probabilities(
-    scores: Float[Tensor, "B O *axes"], config: StudentConfig
-) -> Float[Tensor, "B K *axes"]:
+def class_probabilities(scores: Float[Tensor, "B O ..."], config: StudentConfig) -> Float[Tensor, "B K ..."]:
     """Raw outputs as probabilities of background and labels."""
     if config.loss == "dice+ce":
         return scores.softmax(1)
@@ -75,6 +94,6 @@ def new_student(config: StudentConfig, labels: tuple[Label, ...], window: Window
     return Student(build_network(config, outputs), config, labels, window)
 
 
-def _last(output: Tensor | list[Tensor]) -> Tensor:
-    """UNet++ returns a list, the final map last."""
+def last_output(output: Tensor | list[Tensor]) -> Tensor:
+    """A network's final map: UNet++ returns a list, the final one last."""
     return output[-1] if isinstance(output, list) else output

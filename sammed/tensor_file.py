@@ -1,0 +1,94 @@
+"""Tensors with a JSON header in one safetensors file: no pickle, so that a shared file can't run code.
+
+A digest over the header and all tensors tells an altered file from a whole one.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sammed.errors import SammedError
+from sammed_volumes.atomic_file import atomic_file
+
+_DIGEST = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorKind:
+    """A kind of tensor file: `key` marks it in the file, `noun` names it to a person ("a student").
+
+    `version` is the highest format that is read; `error` is what is raised about such files.
+    """
+
+    key: str
+    noun: str
+    version: int
+    error: type[SammedError]
+
+
+def write_tensors(
+    kind: TensorKind, header: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path, *, overwrite: bool
+) -> None:
+    """Write a file that `read_tensors` reads; it appears whole or not at all."""
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps({"format": kind.version, **header}, ensure_ascii=False)
+    metadata = {kind.key: text, _DIGEST: tensor_digest(text, kept)}
+    with atomic_file(path, ".safetensors", overwrite=overwrite) as partial:
+        # Not `save_file`, to which a full disk is no OSError.
+        partial.write_bytes(save(kept, metadata))
+
+
+def read_tensors(kind: TensorKind, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors; `kind.error` for a file that is missing, altered, another kind or of the future."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise kind.error(f"There is no file {path}.") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise kind.error(f"{path} is not {kind.noun}, or was cut short ({error}).") from error
+    if kind.key not in metadata:
+        raise kind.error(f"{path} holds tensors but is not {kind.noun} of sammed.")
+    header = _header(kind, path, metadata[kind.key])
+    if metadata.get(_DIGEST) != tensor_digest(metadata[kind.key], tensors):
+        raise kind.error(f"{path} was altered after it was written: its digest is wrong.")
+    return header, tensors
+
+
+def tensor_digest(header: str, tensors: Mapping[str, Tensor]) -> str:
+    """64 hexadecimal digits over a header and all tensors, on the CPU."""
+    digest = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with `prefix` and a slash, without them."""
+    start = prefix + "/"
+    return {name[len(start) :]: tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def _header(kind: TensorKind, path: Path, text: str) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = json.loads(text)
+        version = int(header["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise kind.error(f"{path} has a damaged header.") from error
+    if version > kind.version:
+        raise kind.error(
+            f"{path} is of a later sammed (format {version}; this one reads up to {kind.version}); "
+            "update sammed."
+        )
+    return header
