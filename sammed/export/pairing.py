@@ -25,6 +25,8 @@ def gather_cases(
     origin: Origin = "gold",
     marked_only: bool = False,
     axis: int | None = None,
+    label_suffixes: Sequence[str] = LABEL_SUFFIXES,
+    complete: bool = True,
 ) -> tuple[Case, ...]:
     """Pair the images and label volumes of two folders (or of one, or two files) by name, in order of name.
 
@@ -35,7 +37,8 @@ def gather_cases(
 
     A `*.provenance.json` beside a label volume says the origin, the annotated slices and the rest, and goes
     before `origin`. `marked_only` is for label volumes in which a person marked only some slices: the slices
-    along `axis` that hold a label are annotated, all others unknown.
+    along `axis` that hold a label are annotated, all others unknown. `label_suffixes` are the endings that
+    labels may have; with `complete` False an image may be without labels.
 
     Raises ExportError, with a list, for files without a partner, and for an image with two label volumes.
     """
@@ -43,12 +46,17 @@ def gather_cases(
         return tuple(Case(image, None) for _, image in sorted(_by_name(_image_files(images)).items()))
     shared = labels if labels.is_dir() and _same_place(images, labels) else None
     pictures = _by_name(path for path in _image_files(images) if shared is None or not _is_label_name(path))
-    masks = [path for path in _files(labels, LABEL_SUFFIXES) if shared is None or _is_label_name(path)]
+    masks = [path for path in _files(labels, label_suffixes) if shared is None or _is_label_name(path)]
     if images.is_file() and labels.is_file():
-        pairs = [(images, labels)]
-    else:
-        pairs = _pair({**_series_folders(images, labels), **pictures}, masks, images, labels)
-    return tuple(_case(image, label, origin, marked_only, axis) for image, label in pairs)
+        return (_case(images, labels, origin, marked_only, axis),)
+    pictures = {**_series_folders(images, masks), **pictures}
+    partners, alone = _pair(pictures, masks)
+    bare = [picture.name for name, picture in sorted(pictures.items()) if name not in partners]
+    _check_complete(bare if complete else [], alone, images, labels)
+    return tuple(
+        _case(image, partners[name], origin, marked_only, axis) if name in partners else Case(image, None)
+        for name, image in sorted(pictures.items())
+    )
 
 
 def _files(place: Path, suffixes: Iterable[str]) -> list[Path]:
@@ -68,11 +76,11 @@ def _image_files(place: Path) -> list[Path]:
     return _files(place, VOLUME_SUFFIXES)
 
 
-def _series_folders(images: Path, labels: Path) -> dict[str, Path]:
+def _series_folders(images: Path, masks: Sequence[Path]) -> dict[str, Path]:
     """Folders among the images for which there is a label volume."""
     if not images.is_dir():
         return {}
-    wanted = {name for path in _files(labels, LABEL_SUFFIXES) for name in _image_names(path)}
+    wanted = {name for path in masks for name in _image_names(path)}
     return {path.name: path for path in sorted(images.iterdir()) if path.is_dir() and path.name in wanted}
 
 
@@ -103,9 +111,8 @@ def _image_names(label: Path) -> Iterator[str]:
             yield stem.removesuffix(ending)
 
 
-def _pair(
-    pictures: Mapping[str, Path], masks: Sequence[Path], images: Path, labels: Path
-) -> list[tuple[Path, Path]]:
+def _pair(pictures: Mapping[str, Path], masks: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
+    """The label volume of each image, by the image's name, and the label volumes that belong to none."""
     partners: dict[str, Path] = {}
     alone = []
     for mask in masks:
@@ -117,9 +124,7 @@ def _pair(
             raise ExportError(f"{pictures[name]} has two label volumes, {both}; keep one of them.")
         else:
             partners[name] = mask
-    bare = [picture.name for name, picture in sorted(pictures.items()) if name not in partners]
-    _check_complete(bare, alone, images, labels)
-    return [(pictures[name], partners[name]) for name in sorted(partners)]
+    return partners, alone
 
 
 def _check_complete(bare: Sequence[str], alone: Sequence[str], images: Path, labels: Path) -> None:

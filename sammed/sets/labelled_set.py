@@ -81,7 +81,8 @@ class LabelledSet:
 
     `splits` says by name which split a case is in; a case that is not named is trained on. `window` is the
     range of intensities that pictures of the cases show; None: what `default_window` says of each image.
-    Raises SetError for names that come twice (case aside) and for splits of cases that aren't there.
+    `ignore_value` is a value in label volumes that is no label but says "not known", as nnU-Net's ignore
+    label. Raises SetError for names that come twice (case aside) and for splits of cases that aren't there.
     """
 
     folder: Path
@@ -89,6 +90,7 @@ class LabelledSet:
     cases: tuple[Case, ...]
     splits: Mapping[str, Split] = field(default_factory=dict)
     window: Window | None = None
+    ignore_value: int | None = None
 
     def __post_init__(self) -> None:
         names = Counter(case.name.casefold() for case in self.cases)
@@ -98,6 +100,8 @@ class LabelledSet:
         values = [label.value for label in self.labels]
         if values != sorted(set(values)):
             raise SetError(f"The set's labels must be distinct and in ascending order, not {values}.")
+        if self.ignore_value in values:
+            raise SetError(f"The value {self.ignore_value} is a label, so it can't mean voxels to ignore.")
         unknown = sorted(set(self.splits) - {case.name for case in self.cases})
         if unknown:
             raise SetError(f"The splits name the case {unknown[0]!r}, which the set doesn't have.")

@@ -7,10 +7,10 @@ order of the stack.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped, UInt
+from jaxtyping import Bool, Float, UInt
 
 from sammed.errors import SetError
 from sammed.sets.labelled_set import Case, LabelledSet
@@ -48,7 +48,7 @@ class OpenCase:
     low: float
     high: float
     labels: LabelVolume | None
-    ignore: Shaped[np.ndarray, "X Y Z"] | None
+    ignore: Bool[np.ndarray, "X Y Z"] | None
 
     def image(self, index: int) -> Float[np.ndarray, "H W C"]:
         """One slice of the stack, 0..1, with its channels."""
@@ -71,7 +71,7 @@ class OpenCase:
         if self.labels is not None and self.is_known(index):
             labels = np.ascontiguousarray(self.slicing.to_stack(self.labels.voxels)[index])
             if self.ignore is not None:
-                ignore = self.slicing.to_stack(self.ignore)[index] > 0
+                ignore = self.slicing.to_stack(self.ignore)[index]
         return Picture(self.case.name, index, self.image(index), labels, ignore)
 
     def label_stack(self) -> UInt[np.ndarray, "S H W"]:
@@ -95,13 +95,12 @@ def open_case(case: Case, labelled_set: LabelledSet) -> OpenCase:
         raise SetError(
             f"Case {case.name}: every pixel looks alike in {case.image}, so there is nothing to see."
         )
-    labels = None
-    if case.labels is not None:
-        labels = read_labels(labelled_set.path(case.labels))
-        check_same_grid(volume, labels)
-        _check_listed(case, labels, labelled_set)
+    labels, unknown = _labels(case, labelled_set, volume)
     _check_annotated(case, slicing)
-    return OpenCase(case, volume, slicing, low, high, labels, _ignored(case, labelled_set, volume))
+    ignored = _ignored(case, labelled_set, volume)
+    if ignored is not None and unknown is not None:
+        ignored = ignored | unknown
+    return OpenCase(case, volume, slicing, low, high, labels, unknown if ignored is None else ignored)
 
 
 def pictures_of(case: Case, labelled_set: LabelledSet) -> Iterator[Picture]:
@@ -123,6 +122,24 @@ def from_pictures(
 def ignore_from_pictures(stack: Bool[np.ndarray, "S H W"], opened: OpenCase) -> Bool[np.ndarray, "X Y Z"]:
     """Ignored pixels of all pictures on the case's own grid, as `PseudoLabel.ignore` wants them."""
     return np.ascontiguousarray(opened.slicing.from_stack(stack))
+
+
+def _labels(
+    case: Case, labelled_set: LabelledSet, volume: Volume
+) -> tuple[LabelVolume | None, np.ndarray | None]:
+    """The labels, 0 where the set's `ignore_value` stands, and where that is; None for what isn't there."""
+    if case.labels is None:
+        return None, None
+    labels = read_labels(labelled_set.path(case.labels))
+    check_same_grid(volume, labels)
+    unknown = None
+    if labelled_set.ignore_value is not None:
+        unknown = labels.voxels == labelled_set.ignore_value
+        known = tuple(label for label in labels.labels if label.value != labelled_set.ignore_value)
+        voxels = np.where(unknown, 0, labels.voxels).astype(labels.voxels.dtype)
+        labels = replace(labels, voxels=voxels, labels=known)
+    _check_listed(case, labels, labelled_set)
+    return labels, unknown
 
 
 def _check_listed(case: Case, labels: LabelVolume, labelled_set: LabelledSet) -> None:
@@ -153,4 +170,5 @@ def _ignored(case: Case, labelled_set: LabelledSet, volume: Volume) -> np.ndarra
         check_same_grid(volume, ignored)
     except GeometryMismatchError as error:
         raise VolumeError(f"Case {case.name}, voxels to ignore: {error}") from error
-    return ignored.voxels
+    where: np.ndarray = ignored.voxels > 0
+    return where

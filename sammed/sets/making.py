@@ -1,0 +1,109 @@
+"""Making a set: every case is opened and checked once, a bad one is told and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sammed.errors import SammedError, SetError
+from sammed.label_names import own_name
+from sammed.progress import Reporter
+from sammed.provenance import sha256_of
+from sammed.sets.gathered import Gathered
+from sammed.sets.labelled_set import Case, LabelledSet
+from sammed.sets.pictures import open_case
+from sammed_volumes.errors import VolumeError
+from sammed_volumes.formats import read_labels
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A case that is not in the set, and why."""
+
+    case: str
+    reason: str
+
+
+def make_set(
+    gathered: Gathered,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    window: Window | None = None,
+    names: Mapping[int, str] | None = None,
+) -> tuple[LabelledSet, tuple[Problem, ...]]:
+    """The set of all cases that can be used, and what is wrong with the others. Nothing is written.
+
+    `names` are names for label values, in place of those of the files. Raises SetError where no case can be
+    used, and where no label volume has a label.
+    """
+    labels, problems = _listed(gathered)
+    labels = tuple(_named(label, names or {}) for label in labels)
+    bad = {problem.case for problem in problems}
+    labelled_set = LabelledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
+    seen: dict[str, str] = {}
+    with reporter.task("checking cases", len(gathered.cases)) as task:
+        for case in gathered.cases:
+            if case.name not in bad and (reason := _fault(case, labelled_set, seen)):
+                problems.append(Problem(case.name, reason))
+            task.advance()
+    bad = {problem.case for problem in problems}
+    if len(bad) == len(gathered.cases):
+        raise SetError(f"None of {len(bad)} cases can be used; the first: {problems[0].reason}")
+    return labelled_set.keep(lambda case: case.name not in bad), tuple(problems)
+
+
+def _fault(case: Case, labelled_set: LabelledSet, seen: dict[str, str]) -> str | None:
+    """What is wrong with a case; `seen` holds the digests of the images before it, to tell twins by."""
+    try:
+        open_case(case, labelled_set)
+        digest = sha256_of(case.image)
+    except (SammedError, VolumeError, OSError) as error:
+        return str(error)
+    if digest in seen:
+        return f"{case.image} is the same image as that of case {seen[digest]}."
+    seen[digest] = case.name
+    return None
+
+
+def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
+    """The labels that the source lists, or else those that the label volumes hold, each with one name."""
+    if gathered.labels is not None:
+        return gathered.labels, []
+    found: dict[int, Label] = {}
+    problems = []
+    for case in gathered.cases:
+        try:
+            for label in _labels_of(case):
+                _join(found, label, case)
+        except (SammedError, VolumeError, OSError) as error:
+            problems.append(Problem(case.name, str(error)))
+    if not found:
+        first = f" {problems[0].reason}" if problems else ""
+        raise SetError(f"No label volume holds a label, so there is nothing to learn.{first}")
+    return tuple(found[value] for value in sorted(found)), problems
+
+
+def _labels_of(case: Case) -> Sequence[Label]:
+    if case.labels is None:
+        return ()
+    volume = read_labels(case.labels)
+    counts = volume.voxel_counts()
+    return [label for label in volume.labels if counts[label.value] or own_name(label)]
+
+
+def _join(found: dict[int, Label], label: Label, case: Case) -> None:
+    known = found.get(label.value)
+    if known is None or not own_name(known):
+        found[label.value] = label
+    elif own_name(label) and own_name(label) != own_name(known):
+        raise SetError(
+            f"{case.labels} calls the label {label.value} {label.name!r}, and others call it {known.name!r}."
+        )
+
+
+def _named(label: Label, names: Mapping[int, str]) -> Label:
+    return replace(label, name=names[label.value]) if label.value in names else label
