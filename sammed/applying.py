@@ -11,6 +11,7 @@ from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import LabelledStack, highest_wins, label_stack
 from sammed.auto.propagation import PropagationConfig, propagate
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.errors import SkillError
 from sammed.progress import Reporter, Silent
@@ -38,17 +39,21 @@ class Labelled:
     agreement: Mapping[int, float | None]
 
 
-def encode_for(volume: Volume, skill: Skill, backbone: Backbone, reporter: Reporter) -> EncodedScan:
-    """The volume as the skill wants to see it, every slice encoded."""
+def encode_for(
+    volume: Volume,
+    skill: Skill,
+    backbone: Backbone,
+    reporter: Reporter,
+    cache: EmbeddingCache | None = None,
+) -> EncodedScan:
+    """The volume as the skill wants to see it, every slice encoded or found in the cache."""
     skill.check_backbone(backbone)
     slicing = plan_slices(
         volume.shape, volume.affine_ras_mm, axis_of_plane(volume.affine_ras_mm, skill.plane)
     )
-    encoded = EncodedScan(open_scan(volume, slicing, skill.window), backbone)
+    encoded = EncodedScan(open_scan(volume, slicing, skill.window), backbone, cache=cache)
     with reporter.task("encoding slices", slicing.count) as task:
-        for index in range(slicing.count):
-            encoded.embeddings([index])
-            task.advance()
+        encoded.encode(range(slicing.count), task.advance)
     return encoded
 
 
@@ -59,14 +64,15 @@ def label_volume(
     *,
     generator: GeneratorName = "sap",
     reporter: Reporter | None = None,
+    cache: EmbeddingCache | None = None,
 ) -> Labelled:
-    """Label a volume without any prompt.
+    """Label a volume without any prompt; slices that are in the `cache` aren't encoded again.
 
     Slices that a person annotated in this very volume keep the person's masks. Raises SkillError where the
     skill has no generator or another backbone, and for propagation into a volume without annotated slices.
     """
     skill.require_auto()
-    encoded = encode_for(volume, skill, backbone, reporter or Silent())
+    encoded = encode_for(volume, skill, backbone, reporter or Silent(), cache)
     if generator == "propagation" and encoded.scan.digest() != skill.volume_sha256:
         raise SkillError(
             "Propagation starts from annotated slices and this volume has none: "

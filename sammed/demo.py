@@ -121,6 +121,7 @@ def _training(request: DemoRequest, skill: Path) -> TrainingRequest:
         device=request.device,
         precision=request.precision,
         runtime=request.runtime,
+        cache=False,  # what is measured is the whole work
         seed=request.seed,
         output=skill,
         overwrite=request.overwrite,

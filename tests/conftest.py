@@ -1,6 +1,6 @@
 """Fixtures for every test: volumes are made here, none is taken from a patient."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,3 +99,12 @@ def _true_volumes(extents_ras: np.ndarray) -> dict[int, float]:
 def phantom() -> Callable[..., Phantom]:
     """`phantom(shape=..., spacing_mm=..., axcodes="LPS", modality="ct"|"mr", noise=..., seed=...)`."""
     return make_phantom
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test, nor a process that it starts, touches the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAMMED_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("SAMMED_CACHE_GB", raising=False)
+        yield

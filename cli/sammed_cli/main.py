@@ -26,6 +26,7 @@ _COMMANDS = {
     "export": "sammed_cli.commands.export:export",
     "backbones": "sammed_cli.commands.backbones:backbones",
     "info": "sammed_cli.commands.info:info",
+    "cache": "sammed_cli.commands.cache:cache",
     "doctor": "sammed_cli.commands.doctor:doctor",
 }
 

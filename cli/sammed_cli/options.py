@@ -116,8 +116,14 @@ machine = together(
         type=click.Choice(("auto", "float32", "bfloat16")),
         default="float32",
         show_default=True,
-        help="Numbers that slices are encoded with.",
+        help="Numbers that slices are encoded with; auto is bfloat16 where the hardware has it.",
     ),
+)
+cache = click.option(
+    "--cache/--no-cache",
+    default=True,
+    show_default=True,
+    help="Keep what slices were encoded to, and use it again; `sammed cache info` says where.",
 )
 annotated_slices = together(
     click.option(

@@ -104,13 +104,19 @@ def only_our_messages(terminal: Terminal) -> Iterator[None]:
 
 
 class _TerminalHandler(logging.Handler):
+    """Says each sentence once, however often a command comes by it."""
+
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()
         self._terminal = terminal
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         grave = record.levelno >= logging.WARNING
-        self._terminal.say(f"Warning: {record.getMessage()}" if grave else record.getMessage())
+        text = f"Warning: {record.getMessage()}" if grave else record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            self._terminal.say(text)
 
 
 def _text(cell: Cell) -> str:

@@ -26,8 +26,8 @@ class Backbone:
 
     Constructing one freezes its modules: evaluation mode, no gradients for any weight. `digest` names the
     weights and all else that makes an embedding what it is. `dtype` is the precision of the image
-    encoder; the decoder, which learning goes through, always computes in float32. `runtime` is what runs
-    the image encoder: torch or openvino.
+    encoder; the decoder, which learning goes through, always computes in float32. `runtime` is what is to
+    run the image encoder: torch or openvino, in whose place torch steps where it fails on the model.
     """
 
     name: str
@@ -71,9 +71,12 @@ class Backbone:
 
     def encode(self, pixels: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 256 h w"]:
         """Embeddings, float32, on the backbone's device, without gradients."""
-        half = self.device.type == "cuda" and self.dtype == torch.bfloat16
+        on_cuda = self.device.type == "cuda"
+        half = on_cuda and self.dtype == torch.bfloat16
+        order = torch.channels_last if on_cuda else torch.preserve_format
         with torch.no_grad(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
-            return self.image_encoder(pixels.to(self.device)).float()
+            pixels = pixels.to(self.device, non_blocking=on_cuda, memory_format=order)
+            return self.image_encoder(pixels).float()
 
     def decode(
         self,

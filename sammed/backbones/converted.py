@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import sammed
-from sammed.backbones.folders import cache_folder
+from sammed.backbones.folders import converted_folder
 from sammed.backbones.weights import file_sha256
 
 logger = logging.getLogger("sammed")
@@ -50,17 +50,17 @@ def load_encoder(
 
     Raises ConversionError where OpenVINO can't convert it or computes something else than torch.
     """
-    openvino = import_openvino()
-    folder = cache_folder() / "openvino" / cache_key(digest)
-    model = _read(openvino, folder)
-    if model is None:
-        encoder = build()
-        model = _convert(openvino, encoder, image_size)
-        _check(openvino, model, encoder, image_size)
-        _keep(openvino, model, folder)
     try:
+        openvino = import_openvino()
+        folder = converted_folder() / cache_key(digest)
+        model = _read(openvino, folder)
+        if model is None:
+            encoder = build()
+            model = _convert(openvino, encoder, image_size)
+            _check(openvino, model, encoder, image_size)
+            _keep(openvino, model, folder)
         return OpenVinoEncoder(compile_model(openvino, model, dtype))
-    except RuntimeError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # a library that doesn't load is an OSError
         raise ConversionError(_first_line(error)) from error
 
 

@@ -2,11 +2,13 @@
 
 import importlib.util
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from sammed.backbones import converted
 from sammed.backbones.backbone import ImageEncoder
@@ -60,25 +62,56 @@ def _choose_name(device: torch.device, runtime: str) -> str:
 
 
 def has_bfloat16(device: torch.device, name: str) -> bool:
-    """Whether that runtime computes in bfloat16 on that device faster than in float32."""
+    """Whether that runtime computes in bfloat16 on that device faster than in float32.
+
+    On a CPU it takes AVX512-BF16 or AMX. Where OpenVINO can't be asked the answer is no.
+    """
     if name == "openvino":
-        core = converted.import_openvino().Core()
-        return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        try:
+            core = converted.import_openvino().Core()
+            return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        except (ImportError, OSError, RuntimeError):
+            return False
     return device.type == "cuda" and torch.cuda.is_bf16_supported()
 
 
 def make_encoder(
     runtime: Runtime, digest: str, image_size: int, build: Callable[[], nn.Module]
-) -> tuple[ImageEncoder, Runtime]:
-    """The image encoder, and the runtime that it really has.
+) -> ImageEncoder:
+    """The image encoder.
 
     `build` makes the torch module with its weights; it isn't called when a converted one lies in the
     cache. Where OpenVINO fails on the model a warning says so and torch runs it, in float32.
     """
     if runtime.name == "torch":
-        return build(), runtime
+        return build()
     try:
-        return converted.load_encoder(digest, image_size, runtime.dtype, build), runtime
-    except (converted.ConversionError, ImportError) as error:
+        return converted.load_encoder(digest, image_size, runtime.dtype, build)
+    except converted.ConversionError as error:
         logger.warning("OpenVINO can't run this backbone (%s), so torch encodes the slices.", error)
-        return build(), Runtime("torch", torch.float32)
+        return build()
+
+
+class LazyEncoder:
+    """An image encoder that is made ready, and if need be converted, when its first slice comes.
+
+    That takes seconds or minutes, and where all embeddings are at hand already nothing has to be encoded.
+    """
+
+    def __init__(self, load: Callable[[], ImageEncoder]) -> None:
+        self._load: Callable[[], ImageEncoder] | None = load
+        self._encoder: ImageEncoder | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, pixels: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 256 h w"]:
+        """Embeddings of the pixels."""
+        return self.loaded()(pixels)
+
+    def loaded(self) -> ImageEncoder:
+        """The encoder itself; the first call loads it and raises what loading raises."""
+        with self._lock:
+            if self._encoder is None and self._load is not None:
+                self._encoder = self._load()
+                self._load = None  # what it holds, torch's encoder beside a converted one, may go
+            assert self._encoder is not None
+            return self._encoder

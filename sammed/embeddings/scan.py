@@ -1,20 +1,23 @@
 """A scan: a volume as the backbone sees it, slice by slice, and the embeddings of its slices.
 
-Slices are counted in the canonical stack S H W (`sammed_volumes.slices`). Each is encoded once.
+Slices are counted in the canonical stack S H W (`sammed_volumes.slices`). Each is encoded once: in this run,
+and with a cache in all runs.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float16
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
-from sammed.embeddings.encode import iterate_embeddings
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.encode import halves_on_cpu
+from sammed.embeddings.entry import encoding_key, slice_key
 from sammed_volumes.intensity import Window, apply, resolve
 from sammed_volumes.slices import Slicing
 from sammed_volumes.volume import Volume
@@ -38,10 +41,11 @@ class Scan:
         return apply(self.values(index), self.low, self.high)
 
     def digest(self) -> str:
-        """sha256 of the voxels in the stack's order: the same however the array is stored."""
+        """sha256 of the voxels in the stack's order: the same however the array and its bytes are ordered."""
         digest = hashlib.sha256(str(self.slicing.stack_shape).encode())
+        little_endian = self.volume.voxels.dtype.newbyteorder("<")
         for plane in self.slicing.to_stack(self.volume.voxels):
-            digest.update(np.ascontiguousarray(plane).tobytes())
+            digest.update(np.ascontiguousarray(plane, dtype=little_endian).data)
         return digest.hexdigest()
 
     def frame(self, backbone: Backbone) -> Frame:
@@ -55,24 +59,113 @@ def open_scan(volume: Volume, slicing: Slicing, window: Window) -> Scan:
     return Scan(volume, slicing, low, high)
 
 
-class EncodedScan:
-    """Embeddings of a scan's slices, made when first asked for and kept in half precision."""
+MOST_RECENT = 64
+"""Embeddings that are kept in memory although the cache on disk has them: 128 MB of LiteMedSAM's."""
 
-    def __init__(self, scan: Scan, backbone: Backbone, progress: Callable[[int], None] | None = None) -> None:
+
+class EncodedScan:
+    """Embeddings of a scan's slices, made when first asked for and kept in half precision.
+
+    With a `cache` they are kept there, and only the most recent ones in memory; without one, and where the
+    cache can't take them, all are kept in memory. `progress` hears of each slice that is encoded.
+    """
+
+    def __init__(
+        self,
+        scan: Scan,
+        backbone: Backbone,
+        progress: Callable[[int], None] | None = None,
+        cache: EmbeddingCache | None = None,
+    ) -> None:
         self.scan = scan
         self.backbone = backbone
         self.frame = scan.frame(backbone)
         self._progress = progress
         self._kept: dict[int, Tensor] = {}
+        self._disk = None if cache is None else _CachedSlices(scan, backbone, self.frame, cache)
+
+    def encode(self, indices: Iterable[int], progress: Callable[[int], None] | None = None) -> None:
+        """Encode those of these slices that aren't yet; `progress` hears of each slice that is at hand."""
+        missing = []
+        for index in dict.fromkeys(indices):
+            if self._is_at_hand(index):
+                _tell(progress)
+            else:
+                missing.append(index)
+        for _ in self._encoded(missing):
+            _tell(progress)
 
     def embeddings(self, indices: Iterable[int]) -> Float[Tensor, "A 256 h w"]:
         """Embeddings of these slices of the stack, float32, in the order asked for."""
         wanted = list(indices)
-        missing = [index for index in dict.fromkeys(wanted) if index not in self._kept]
+        found = {index: self._find(index) for index in dict.fromkeys(wanted)}
+        found.update(self._encoded([index for index, embedding in found.items() if embedding is None]))
+        halves = [embedding for index in wanted if (embedding := found[index]) is not None]
+        return torch.stack(halves).float().to(self.backbone.device)
+
+    def _is_at_hand(self, index: int) -> bool:
+        return index in self._kept or (self._disk is not None and self._disk.holds(index))
+
+    def _find(self, index: int) -> Float16[Tensor, "256 h w"] | None:
+        if index in self._kept:
+            return self._kept[index]
+        return self._disk.get(index) if self._disk else None
+
+    def _encoded(self, missing: list[int]) -> Iterator[tuple[int, Float16[Tensor, "256 h w"]]]:
+        """Encode slices, keep each, and give it with its index."""
         images = (self.scan.image(index) for index in missing)
-        batches = iterate_embeddings(self.backbone, images, self.frame, half=True)
-        for index, batch in zip(missing, batches, strict=True):
-            self._kept[index] = batch[0].cpu()
-            if self._progress is not None:
-                self._progress(1)
-        return torch.stack([self._kept[index] for index in wanted]).float().to(self.backbone.device)
+        embeddings = halves_on_cpu(self.backbone, images, self.frame)
+        for index, embedding in zip(missing, embeddings, strict=True):
+            if self._disk is None or not self._disk.put(index, embedding):
+                self._kept[index] = embedding
+            _tell(self._progress)
+            yield index, embedding
+
+
+class _CachedSlices:
+    """The slices of one scan in the cache; each one's key is made once, the most recent embeddings stay."""
+
+    def __init__(self, scan: Scan, backbone: Backbone, frame: Frame, cache: EmbeddingCache) -> None:
+        self._scan = scan
+        self._cache = cache
+        self._size = backbone.embedding_size
+        self._encoding = encoding_key(backbone, frame, scan.low, scan.high)
+        self._volume = scan.digest()
+        self._keys: dict[int, str] = {}
+        self._recent: dict[int, Tensor] = {}
+        self._given: set[int] = set()
+
+    def holds(self, index: int) -> bool:
+        return index in self._recent or self._cache.holds(self._volume, self._key(index))
+
+    def get(self, index: int) -> Float16[Tensor, "256 h w"] | None:
+        found = self._recent.get(index)
+        if found is None:
+            found = self._cache.get(self._volume, self._key(index), self._size)
+        if found is not None:
+            self._remember(index, found)
+        return found
+
+    def put(self, index: int, embedding: Float16[Tensor, "256 h w"]) -> bool:
+        """Whether the cache took it; what it lost once, as another process evicts, it isn't given again."""
+        if index in self._given or not self._cache.put(self._volume, self._key(index), embedding):
+            return False
+        self._given.add(index)
+        self._remember(index, embedding)
+        return True
+
+    def _remember(self, index: int, embedding: Tensor) -> None:
+        self._recent.pop(index, None)
+        self._recent[index] = embedding
+        if len(self._recent) > MOST_RECENT:
+            del self._recent[next(iter(self._recent))]
+
+    def _key(self, index: int) -> str:
+        if index not in self._keys:
+            self._keys[index] = slice_key(self._encoding, self._scan.values(index))
+        return self._keys[index]
+
+
+def _tell(progress: Callable[[int], None] | None) -> None:
+    if progress is not None:
+        progress(1)

@@ -10,6 +10,7 @@ from torch import nn
 from sammed.assist.clicks import ClickPlan, ClickScore, simulate_clicks
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
+from sammed.jobs.caching import cache_for
 from sammed.jobs.inputs import labels_of_skill, naming, open_labels, open_volume, show
 from sammed.jobs.machine import backbone_for
 from sammed.jobs.requests import ClickingRequest
@@ -35,7 +36,7 @@ def evaluate_clicks(request: ClickingRequest, reporter: Reporter) -> ClickingRes
     if skill and request.skill:
         with naming(request.skill):
             skill.check_backbone(backbone)
-    encoded = EncodedScan(show(volume, slicing, window), backbone)
+    encoded = EncodedScan(show(volume, slicing, window), backbone, cache=cache_for(request))
     with naming(request.image):
         excluded = {slicing.stack_index(index) for index in request.exclude_slices}
     if skill and encoded.scan.digest() == skill.volume_sha256:

@@ -8,7 +8,9 @@ import numpy as np
 
 from sammed.applying import Labelled, label_volume
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.errors import ConfigError, SammedError
+from sammed.jobs.caching import cache_for
 from sammed.jobs.inputs import images_in, naming, open_volume
 from sammed.jobs.machine import backbone_for
 from sammed.jobs.outputs import beside, is_folder, label_file, make_folder
@@ -36,7 +38,7 @@ def label(request: LabelingRequest, reporter: Reporter) -> LabelingResult:
     backbone = backbone_for(request, skill.backbone)
     with naming(request.skill):
         skill.check_backbone(backbone)
-    job = _Job(request, skill, skill_digest(request.skill), backbone, reporter)
+    job = _Job(request, skill, skill_digest(request.skill), backbone, cache_for(request), reporter)
     items: list[LabelingItem] = []
     with reporter.task("volumes", len(targets)) as task:
         try:
@@ -57,6 +59,7 @@ class _Job:
     skill: Skill
     digest: str
     backbone: Backbone
+    cache: EmbeddingCache | None
     reporter: Reporter
 
     def item(self, image: Path, output: Path) -> LabelingItem:
@@ -85,7 +88,12 @@ class _Job:
         check_free(output, overwrite=self.request.overwrite)
         volume = open_volume(image, self.request.series, self.reporter)
         labelled = label_volume(
-            volume, self.skill, self.backbone, generator=self.request.generator, reporter=self.reporter
+            volume,
+            self.skill,
+            self.backbone,
+            generator=self.request.generator,
+            reporter=self.reporter,
+            cache=self.cache,
         )
         # Labels without their provenance would pass for a person's.
         with provenance_beside(output, self._provenance(image, labelled), overwrite=True):

@@ -10,6 +10,7 @@ from sammed.assist.masks import decode_prompts, unite
 from sammed.auto.labeling import highest_wins
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan
+from sammed.jobs.caching import cache_for
 from sammed.jobs.inputs import naming, open_volume, show
 from sammed.jobs.machine import backbone_for
 from sammed.jobs.outputs import beside, label_file
@@ -43,7 +44,7 @@ def label_prompts(request: PromptingRequest, reporter: Reporter) -> PromptingRes
         with naming(request.skill):
             skill.check_backbone(backbone)
     window = skill.window if skill else parse_window(request.window) or auto_window(volume, slicing, None)
-    encoded = EncodedScan(show(volume, slicing, window), backbone)
+    encoded = EncodedScan(show(volume, slicing, window), backbone, cache=cache_for(request))
     stack, labels = decode_placed(encoded, placed, skill, reporter)
     voxels = np.ascontiguousarray(slicing.from_stack(stack))
     found = LabelVolume(voxels, volume.affine_ras_mm, labels)
@@ -65,9 +66,7 @@ def decode_placed(
     """The labels S H W that prompts ask for, and which labels these are; the higher logit wins a pixel."""
     shown = sorted({each.slice_index for each in placed})
     with reporter.task("encoding slices", len(shown)) as task:
-        for index in shown:
-            encoded.embeddings([index])
-            task.advance()
+        encoded.encode(shown, task.advance)
     labels = tuple(sorted({each.label for each in placed}, key=lambda label: label.value))
     logits = []
     for label in labels:

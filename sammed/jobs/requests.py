@@ -50,6 +50,7 @@ class TrainingRequest:
     device: str = "auto"
     runtime: str = "auto"
     precision: str = "float32"
+    cache: bool = True
     axis: int | None = None
     window: str = "auto"
     seed: int = 0
@@ -90,6 +91,7 @@ class GeneratorRequest:
     device: str = "auto"
     runtime: str = "auto"
     precision: str = "float32"
+    cache: bool = True
     seed: int = 0
     output: Path | None = None
     overwrite: bool = False
@@ -124,6 +126,7 @@ class LabelingRequest:
     device: str = "auto"
     runtime: str = "auto"
     precision: str = "float32"
+    cache: bool = True
     series: str | None = None
 
     def __post_init__(self) -> None:
@@ -150,6 +153,7 @@ class PromptingRequest:
     device: str = "auto"
     runtime: str = "auto"
     precision: str = "float32"
+    cache: bool = True
     axis: int | None = None
     window: str = "auto"
     output: Path | None = None
@@ -186,6 +190,7 @@ class ClickingRequest:
     device: str = "auto"
     runtime: str = "auto"
     precision: str = "float32"
+    cache: bool = True
     axis: int | None = None
     window: str = "auto"
     series: str | None = None

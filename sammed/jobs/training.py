@@ -10,6 +10,7 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.drawing import Draw, Marked, draw_slices, mark
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
+from sammed.jobs.caching import cache_for
 from sammed.jobs.inputs import (
     DEMO_LABELS,
     Pair,
@@ -51,11 +52,9 @@ def train(request: TrainingRequest, reporter: Reporter) -> TrainingResult:
         annotations = _annotate(request, slicing, labels, wanted)
     window = parse_window(request.window) or _window_of(volume, slicing, annotations)
     backbone = backbone_for(request, request.backbone)
-    encoded = EncodedScan(show(volume, slicing, window), backbone)
+    encoded = EncodedScan(show(volume, slicing, window), backbone, cache=cache_for(request))
     with reporter.task("encoding annotated slices", len(annotations.indices)) as task:
-        for index in annotations.indices:
-            encoded.embeddings([index])
-            task.advance()
+        encoded.encode(annotations.indices, task.advance)
     config = LearningConfig(assist=AssistConfig(prompts=request.prompts))
     skill = learn_skill(encoded, annotations, window, config, request.seed, reporter, auto=request.auto)
     save_skill(skill, request.output, overwrite=request.overwrite)
@@ -79,7 +78,7 @@ def train_generator(request: GeneratorRequest, reporter: Reporter) -> TrainingRe
     backbone = backbone_for(request, skill.backbone)
     with naming(request.skill):
         skill.check_backbone(backbone)
-    encoded = EncodedScan(show(volume, slicing, skill.window), backbone)
+    encoded = EncodedScan(show(volume, slicing, skill.window), backbone, cache=cache_for(request))
     skill = learn_auto(skill, encoded, annotations, LearningConfig(), request.seed, reporter)
     save_skill(skill, output, overwrite=request.overwrite)
     return _result(skill, slicing, output, time.perf_counter() - started)

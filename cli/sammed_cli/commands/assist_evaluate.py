@@ -42,6 +42,7 @@ from sammed_cli.values import whole_numbers
 @options.exclude_slices
 @options.backbone
 @options.machine
+@options.cache
 @options.axis
 @options.window
 @options.series

@@ -37,6 +37,7 @@ from sammed_cli.terminal import Terminal
 @click.option("--skill", type=options.EXISTING_FILE, help="A skill.  [default: the plain backbone]")
 @options.backbone
 @options.machine
+@options.cache
 @options.axis
 @options.window
 @options.series

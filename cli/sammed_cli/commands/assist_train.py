@@ -27,6 +27,7 @@ from sammed_cli.terminal import Terminal
 )
 @options.backbone
 @options.machine
+@options.cache
 @options.axis
 @options.window
 @options.seed

@@ -28,6 +28,7 @@ from sammed_cli.failures import FAILED, INTERRUPTED
 )
 @options.label_format
 @options.machine
+@options.cache
 @options.series
 @options.overwrite
 @options.json_output

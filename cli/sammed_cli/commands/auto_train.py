@@ -16,6 +16,7 @@ from sammed_cli.terminal import Terminal
 @options.skill
 @options.annotated_slices
 @options.machine
+@options.cache
 @options.seed
 @options.series
 @options.flatten

@@ -107,7 +107,7 @@ def test_vit_b_is_built_saved_under_its_real_name_and_loaded(
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
     backbone = load_backbone("sam-vit-b", device="cpu")
     saved = torch.load(path, weights_only=True)
-    for name, tensor in backbone.image_encoder.state_dict().items():
+    for name, tensor in backbone.image_encoder.loaded().state_dict().items():
         assert torch.equal(tensor, saved[f"image_encoder.{name}"]), name
     assert (backbone.image_size, backbone.embedding_size) == (1024, 64)
     sparse, dense = backbone.prompt_encoder(points=None, boxes=torch.tensor([[9.0, 9, 500, 500]]), masks=None)

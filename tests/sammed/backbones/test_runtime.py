@@ -6,8 +6,8 @@ import torch
 
 from sammed.backbones import converted, runtime
 from sammed.backbones.backbone import Backbone
-from sammed.backbones.runtime import Runtime, choose_runtime, make_encoder
-from sammed.errors import ConfigError
+from sammed.backbones.runtime import LazyEncoder, Runtime, choose_runtime, make_encoder
+from sammed.errors import CheckpointError, ConfigError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -75,9 +75,51 @@ def test_a_model_that_openvino_can_not_run_is_run_by_torch_and_a_warning_says_so
         raise converted.ConversionError("no such operation")
 
     monkeypatch.setattr(converted, "load_encoder", fail)
-    encoder, actual = make_encoder(
+    encoder = make_encoder(
         Runtime("openvino", torch.bfloat16), "digest", 64, lambda: tiny_backbone.image_encoder
     )
     assert encoder is tiny_backbone.image_encoder
-    assert actual == Runtime("torch", torch.float32)
     assert caplog.text.count("OpenVINO can't run this backbone (no such operation), so torch") == 1
+
+
+@pytest.mark.parametrize("error", [ImportError, OSError, RuntimeError])
+def test_an_openvino_that_is_broken_is_replaced_by_torch(
+    error: type[Exception],
+    tiny_backbone: Backbone,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise error("libopenvino.so: undefined symbol")
+
+    monkeypatch.setattr(converted, "import_openvino", fail)
+    chosen = choose_runtime(CPU, "auto", "auto")
+    assert chosen.dtype == torch.float32
+    encoder = make_encoder(chosen, "digest", 64, lambda: tiny_backbone.image_encoder)
+    assert encoder is tiny_backbone.image_encoder
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "OpenVINO can't run this backbone (libopenvino.so: undefined symbol), so torch" in caplog.text
+
+
+def test_an_encoder_is_loaded_with_its_first_slice_and_once() -> None:
+    loaded = []
+
+    def load() -> torch.nn.Module:
+        loaded.append(1)
+        return torch.nn.Conv2d(3, 4, 1)
+
+    encoder = LazyEncoder(load)
+    assert loaded == []
+    first, second = (encoder(torch.ones(1, 3, 8, 8)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert loaded == [1]
+
+
+def test_an_encoder_that_could_not_be_loaded_says_so_each_time() -> None:
+    def fail() -> torch.nn.Module:
+        raise CheckpointError("the weights are of another architecture")
+
+    encoder = LazyEncoder(fail)
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match="another architecture"):
+            encoder(torch.ones(1, 3, 8, 8))

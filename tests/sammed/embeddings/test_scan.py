@@ -62,6 +62,14 @@ def test_one_anatomy_gives_one_stack_and_one_digest(
     assert other.digest() == straight.digest()
 
 
+@pytest.mark.parametrize("dtype", ["<i2", ">i2"])
+def test_the_digest_is_that_of_skills_learned_before(dtype: str) -> None:
+    """Skills name the volume that they were learned from by this number."""
+    stored = np.arange(7 * 5 * 3).reshape(7, 5, 3).astype(dtype)
+    digest = scan_of(Volume(stored, AFFINE_LPS_MM)).digest()
+    assert digest.startswith("8a4bba0db5344992")
+
+
 def test_a_single_voxel_changes_the_digest(phantom: Callable[..., object]) -> None:
     volume = phantom().volume
     voxels = volume.voxels.copy()

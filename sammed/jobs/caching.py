@@ -1,0 +1,122 @@
+"""Caching: the cache that a request may use, what lies in it, and emptying it. Looking loads no torch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from sammed.backbones.folders import cache_folder, converted_folder, is_converted
+from sammed.embeddings.config import configured
+from sammed.embeddings.shelves import remove_layout, remove_shelf, shelves
+
+if TYPE_CHECKING:
+    from sammed.embeddings.cache import EmbeddingCache
+
+
+class CachingRequest(Protocol):
+    """What all requests that encode slices say of the cache."""
+
+    @property
+    def cache(self) -> bool:
+        """Whether embeddings may be taken from the cache and kept in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheContent:
+    """What lies in the cache: embeddings by volumes and slices, and encoders converted for OpenVINO."""
+
+    folder: Path
+    limit_bytes: int
+    volumes: int
+    slices: int
+    embedding_bytes: int
+    encoders: int
+    encoder_bytes: int
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed cache info --json` prints."""
+        return {
+            "folder": str(self.folder),
+            "limit_bytes": self.limit_bytes,
+            "embeddings": {
+                "volumes": self.volumes,
+                "slices": self.slices,
+                "bytes": self.embedding_bytes,
+            },
+            "encoders": {"count": self.encoders, "bytes": self.encoder_bytes},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheCleared:
+    """What emptying the cache took away, and what it couldn't."""
+
+    folder: Path
+    removed_bytes: int
+    left_bytes: int
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed cache clear --json` prints."""
+        return {
+            "folder": str(self.folder),
+            "removed_bytes": self.removed_bytes,
+            "left_bytes": self.left_bytes,
+        }
+
+
+def cache_for(request: CachingRequest) -> EmbeddingCache | None:
+    """The user's cache, None where the request wants none."""
+    from sammed.embeddings.cache import EmbeddingCache
+
+    return EmbeddingCache(configured()) if request.cache else None
+
+
+def cache_content() -> CacheContent:
+    """Look at the user's cache; nothing is changed."""
+    config = configured()
+    found = shelves(config.folder)
+    encoders = list(_encoders())
+    return CacheContent(
+        folder=cache_folder(),
+        limit_bytes=config.limit_bytes,
+        volumes=len(found),
+        slices=sum(shelf.entries for shelf in found),
+        embedding_bytes=sum(shelf.bytes for shelf in found),
+        encoders=len(encoders),
+        encoder_bytes=sum(map(_folder_bytes, encoders)),
+    )
+
+
+def clear_cache() -> CacheCleared:
+    """Remove all embeddings and converted encoders, and nothing else that lies in the cache's folder."""
+    before = cache_content()
+    folder = configured().folder
+    for shelf in shelves(folder):
+        remove_shelf(shelf.path)
+    remove_layout(folder)
+    for encoder in _encoders():
+        shutil.rmtree(encoder, ignore_errors=True)
+    left = cache_content()
+    total = before.embedding_bytes + before.encoder_bytes
+    left_bytes = left.embedding_bytes + left.encoder_bytes
+    return CacheCleared(folder=before.folder, removed_bytes=total - left_bytes, left_bytes=left_bytes)
+
+
+def _encoders() -> Iterator[Path]:
+    """The folders of converted encoders, those half made too."""
+    folder = converted_folder()
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if path.is_dir() and is_converted(path))
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.iterdir():
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # another process is at work in it
+            continue
+    return total
