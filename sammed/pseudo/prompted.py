@@ -1,0 +1,58 @@
+"""Prompts to labels with a score: the stability of the decoder's masks.
+
+Stability is Meta's: how much a mask stays the same (IoU) when its threshold moves by one logit up and down.
+The decoder's own guess of its IoU isn't used: with a learned prompt encoder it has never been trained.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt
+from torch import Tensor, nn
+
+from sammed.assist.masks import decode_prompts, unite
+from sammed.auto.labeling import highest_wins
+from sammed.embeddings.scan import EncodedScan
+from sammed.prompts.placing import PlacedPrompt
+from sammed_volumes.labels import Label
+
+_STABILITY_OFFSET = 1.0  # logits; Meta's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompted:
+    """Labels S H W, and the mean stability of each label's masks, by value."""
+
+    stack: UInt[np.ndarray, "S H W"]
+    stability: dict[int, float]
+
+
+def decode_with_scores(
+    encoded: EncodedScan, placed: Sequence[PlacedPrompt], encoder_of: Callable[[Label], nn.Module]
+) -> Prompted:
+    """What the prompts ask for, the label with the higher logit in each pixel; other slices stay empty."""
+    shown = sorted({each.slice_index for each in placed})
+    embeddings = encoded.embeddings(shown)
+    labels = sorted({each.label for each in placed}, key=lambda label: label.value)
+    logits, stability = [], {}
+    for label in labels:
+        own = [each for each in placed if each.label == label]
+        rows = [shown.index(each.slice_index) for each in own]
+        prompts = [each.prompt for each in own]
+        decoded = decode_prompts(
+            encoded.backbone, encoder_of(label), embeddings, prompts, rows, encoded.frame
+        )
+        stability[label.value] = float(mask_stability(decoded).mean())
+        count = encoded.scan.slicing.count
+        logits.append(unite(decoded, [each.slice_index for each in own], count).cpu())
+    return Prompted(highest_wins(encoded, logits, labels), stability)
+
+
+def mask_stability(logits: Float[Tensor, "N M M"]) -> Float[Tensor, " N"]:
+    """Stability of each mask, 0..1; 0 for one that is empty."""
+    from segment_anything.utils.amg import calculate_stability_score
+
+    found: Tensor = calculate_stability_score(logits.float(), 0.0, _STABILITY_OFFSET)
+    return torch.nan_to_num(found, nan=0.0)
