@@ -64,6 +64,12 @@ def skill_digest(path: Path) -> str:
     return _digest(header, tensors)
 
 
+def digest_of(skill: Skill) -> str:
+    """The digest that the file of this skill would have; see `skill_digest`."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(skill).items()}
+    return _digest(json.dumps(_header(skill), ensure_ascii=False), tensors)
+
+
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     if not path.is_file():
         raise SkillError(f"There is no skill {path}; learn one with `sammed assist-train`.")
