@@ -46,7 +46,7 @@ FROM_TRUTH = "boxes drawn from the truth, same skill"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One label of one case, learned with one seed, made in one way: 3-D Dice unless `way` says otherwise."""
+    """One label of one case, learned with one seed, made in one way. `dice` is that of all slices together."""
 
     table: str
     group: str
@@ -211,7 +211,7 @@ def _prototypes(trial: Trial, config: SapLearningConfig | None) -> LearnedSapNet
 
 
 def assist(trial: Trial, window: object) -> Iterator[Row]:  # noqa: ARG001
-    """Figure 7, tables 2 to 4: prompts of simulated users, plain and learned encoder (Dice a slice)."""
+    """Figure 7, tables 2 to 4: prompts of simulated users, plain and learned encoder."""
     encoded = trial.encoded
     for label in trial.annotations.labels:
         rows = list(trial.annotations.showing(label))
@@ -240,7 +240,8 @@ def assist(trial: Trial, window: object) -> Iterator[Row]:  # noqa: ARG001
             )
             for score in scores:
                 way = f"{name}, {score.prompt} {score.count or ''}".strip()
-                yield trial.row("assist", label, way, score.dice_mean, detail if name == "learned" else "")
+                slices = f"over slices {score.dice_mean:.3f} ± {score.dice_std:.3f}"
+                yield trial.row("assist", label, way, score.dice_together, f"{slices}; {detail}")
 
 
 MEASURES = {"automatic": automatic, "ablation": ablation, "assist": assist}

@@ -98,7 +98,7 @@ def _learn_encoders(
     for label in annotations.labels:
         rows = list(annotations.showing(label))
         embeddings = encoded.embeddings([annotations.indices[row] for row in rows])
-        with reporter.task(f"prompt encoder of {label.name}", config.steps) as task:
+        with reporter.task(f"prompt encoder of {label.name}", config.most_steps) as task:
             learned = learn_prompt_encoder(
                 encoded.backbone,
                 embeddings,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from sammed import __version__
+from sammed.assist.label_encoder import LabelEncoder
 from sammed.auto.annotations import Annotations
 from sammed.auto.classification import LearnedClassifier
 from sammed.auto.fusion import LabelChoice
@@ -65,7 +66,7 @@ class Skill:
 
     def prompt_encoder(self, backbone: Backbone, label: Label) -> nn.Module:
         """The learned prompt encoder of one label, frozen."""
-        encoder = backbone.new_prompt_encoder()
+        encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder())
         state = encoder.state_dict()
         learned = dict(self.encoders[label.value])
         if not set(learned) <= set(state) or any(

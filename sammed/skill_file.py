@@ -32,7 +32,7 @@ from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older sammed could no longer read what a newer one writes."""
 
 _KEY, _DIGEST = "sammed_skill", "sha256"

@@ -47,7 +47,7 @@ class ClickPlan:
 
 @dataclass(frozen=True, slots=True)
 class ClickScore:
-    """Dice over slices of one way of clicking.
+    """Dice of one way of clicking: over slices, and of all slices taken together as one volume.
 
     `count` is the number of points of each sign that an instance gets; in the active scheme ("composite") the
     most points that it gets after the box.
@@ -57,6 +57,7 @@ class ClickScore:
     count: int
     dice_mean: float
     dice_std: float
+    dice_together: float
     slices: int
 
 
@@ -165,7 +166,8 @@ class SimulatedUser:
             united[target.row] = united.get(target.row, np.zeros_like(mask)) | mask
         labels = {target.row: target.label for target in self.targets}
         values = [dice(mask, labels[row]) for row, mask in united.items()]
-        return ClickScore(prompt, count, float(np.mean(values)), float(np.std(values)), len(values))
+        together = dice(np.stack(list(united.values())), np.stack([labels[row] for row in united]))
+        return ClickScore(prompt, count, float(np.mean(values)), float(np.std(values)), together, len(values))
 
 
 def _random_points(target: Target, count: int, rng: np.random.Generator) -> Prompt:

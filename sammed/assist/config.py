@@ -10,6 +10,15 @@ PromptSet = Literal["points", "boxes", "composite"]
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """What one encoder learns: kinds of prompt (`Prompt.kind`) in equal shares, in how many steps of Adam."""
+
+    kinds: tuple[str, ...]
+    steps: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class AssistConfig:
     """Settings of `learn_prompt_encoder`. Raises ConfigError for a value out of range.
 
@@ -23,19 +32,17 @@ class AssistConfig:
     scheme: Scheme = "uniform"  # paper, figure 9: the steadiest of the three
     # N_pt; n is drawn from [1, N_pt), so up to the 10 that the paper tests
     most_points: int = 11
-    near_share: float = 0.3  # of the background points that lie near the instance; ours, not varied
+    near_share: float = 0.15  # of the background points that lie near the instance; ours
     box_inner: float = 0.05  # d_in; the paper names no number, ours
     box_outer: float = 0.1  # d_out; likewise
     learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
-    # Of what a point means. 5e-2 with a point_share of 3 brings one point on the lungs from 0.1 to 0.6, but
-    # takes a box from 0.91 to 0.87 and the automatic labels from 0.97 to 0.95 (the demo).
-    point_learning_rate: float = 1e-2
-    point_share: int = 1  # lessons with points alone to one of the combined kinds
-    box_share: int = 1  # and with a box alone
+    # Of the encoder for points. The backbone by default knows boxes alone, so points have far to go.
+    point_learning_rate: float = 3e-2
     steps: int = 60
-    batch_size: int = 4
+    point_steps: int = 160
+    batch_size: int = 1  # instances a step; two cost twice as much and teach no more in as many steps
     least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance
-    patience: int = 20  # steps over which the mean loss must fall, else learning stops
+    patience: int = 40  # steps over which the mean loss must fall, else learning stops
     least_fall: float = 0.01  # of the mean loss
 
     def __post_init__(self) -> None:
@@ -44,7 +51,7 @@ class AssistConfig:
         if self.scheme not in SCHEMES:
             raise ConfigError(f"scheme is {self.scheme!r}; it is one of {', '.join(SCHEMES)}.")
         self._check_at_least("most_points", 2)
-        for name in ("steps", "batch_size", "least_pixels", "patience", "point_share", "box_share"):
+        for name in ("steps", "point_steps", "batch_size", "least_pixels", "patience"):
             self._check_at_least(name, 1)
         if not 0 <= self.near_share <= 1:
             raise ConfigError(f"near_share is {self.near_share}; a share lies between 0 and 1.")
@@ -65,9 +72,20 @@ class AssistConfig:
             raise ConfigError(f"{name} is {value}; it must be {least} or more.")
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of prompt (`Prompt.kind`) that are learned, each as often as its share of the lessons."""
-        points, boxes = ("points",) * self.point_share, ("box",) * self.box_share
-        by_set = {"points": points, "boxes": boxes, "composite": (*points, *boxes, "points+box")}
+    def point_course(self) -> Course:
+        """What the encoder for points learns; no kinds where only boxes are wanted."""
+        kinds = () if self.prompts == "boxes" else ("points",)
+        return Course(kinds, self.point_steps, self.point_learning_rate)
+
+    @property
+    def box_course(self) -> Course:
+        """What the encoder for boxes and coarse masks learns; no kinds where only points are wanted."""
+        by_set = {"points": (), "boxes": ("box",), "composite": ("box", "points+box")}
         coarse = self.prompts == "composite" if self.coarse is None else self.coarse
-        return by_set[self.prompts] + (("coarse", "box+coarse") if coarse else ())
+        kinds = by_set[self.prompts] + (("coarse", "box+coarse") if coarse else ())
+        return Course(kinds, self.steps, self.learning_rate)
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of both courses, if neither stops early."""
+        return sum(course.steps for course in (self.point_course, self.box_course) if course.kinds)

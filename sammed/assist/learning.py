@@ -6,36 +6,31 @@ Image encoder and mask decoder stay as they are; theta in equation 1 is the prom
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sammed.assist.config import AssistConfig
+from sammed.assist.config import AssistConfig, Course
 from sammed.assist.encoding import encode_prompts
 from sammed.assist.examples import Example, draw_prompt, gather_examples
+from sammed.assist.label_encoder import LabelEncoder
 from sammed.backbones.backbone import Backbone, freeze
 from sammed.backbones.frame import Frame
+from sammed.backbones.sparse_masks import every_second
 from sammed.errors import AnnotationError
 from sammed.losses import dice_and_cross_entropy
 from sammed.prompts.prompt import Prompt
 
 Progress = Callable[[int], None]
 
-POINT_WEIGHTS = frozenset(
-    f"{name}.weight"
-    for name in ("point_embeddings.0", "point_embeddings.1", "not_a_point_embed", "no_mask_embed")
-)
-"""SAM's names of what background and foreground points, the filler point and the missing mask mean."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LearnedEncoder:
-    """A learned prompt encoder, frozen, and the loss of every step that it took."""
+    """A learned prompt encoder, frozen, and the loss of every step that it took: points first, then boxes."""
 
-    encoder: nn.Module
+    encoder: LabelEncoder
     losses: tuple[float, ...]
 
     @property
@@ -50,7 +45,7 @@ class Lesson:
 
     rows: list[int]
     prompts: list[Prompt]
-    target: Float[Tensor, "B 4*h 4*w"]
+    target: Float[Tensor, "B 2*h 2*w"]
 
 
 def learn_prompt_encoder(
@@ -62,11 +57,12 @@ def learn_prompt_encoder(
     generator: torch.Generator,
     progress: Progress | None = None,
 ) -> LearnedEncoder:
-    """Train a copy of the backbone's prompt encoder on one label's masks on the annotated slices.
+    """Train copies of the backbone's prompt encoder on one label's masks on the annotated slices.
 
-    Each step draws one kind of prompt for a batch of instances, so that no prompt needs padding. The
-    generator decides all that is random. `progress` hears the number of steps done. Raises AnnotationError
-    where no slice has the label.
+    One copy learns points, another boxes and coarse masks (`LabelEncoder`). Each step draws one kind of
+    prompt for a batch of instances, so that no prompt needs padding. Masks are compared on every second
+    row and column of the mask grid. The generator decides all that is random. `progress` hears the number of
+    steps done. Raises AnnotationError where no slice has the label.
     """
     rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator).item()))
     examples = list(gather_examples(masks, frame, config.scheme, config.least_pixels))
@@ -74,64 +70,75 @@ def learn_prompt_encoder(
         raise AnnotationError(
             f"None of the {len(masks)} annotated slices has the label, so nothing can be learned."
         )
-    valid = frame.masks_to_mask_grid(torch.ones(1, frame.height, frame.width))[0].round()  # 1 in the content
-    encoder = backbone.new_prompt_encoder().train()
+    classroom = _Classroom(backbone, embeddings, frame, examples, config, progress)
+    encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder()).train()
+    losses: list[float] = []
+    for part, course in ((encoder.points, config.point_course), (encoder.boxes, config.box_course)):
+        if course.kinds:
+            losses += classroom.teach(part, course, rng, len(losses))
+    freeze(encoder)
+    return LearnedEncoder(encoder, tuple(losses))
 
-    def loss_of(lesson: Lesson) -> Tensor:
-        sparse, dense = encode_prompts(backbone, encoder, lesson.prompts, frame)
-        logits = backbone.decode(embeddings[lesson.rows], sparse, dense)[0][:, 0]  # B 4h 4w
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Classroom:
+    """What both courses share."""
+
+    backbone: Backbone
+    embeddings: Float[Tensor, "A 256 h w"]
+    frame: Frame
+    examples: list[Example]
+    config: AssistConfig
+    progress: Progress | None
+
+    def teach(self, encoder: nn.Module, course: Course, rng: np.random.Generator, done: int) -> list[float]:
+        """Adam on the encoder's weights, in place, a step a lesson; the loss of every step."""
+        lessons = _lessons(self.examples, course.kinds, self.config, rng)
+        valid = self._valid()
+        optimizer = torch.optim.Adam(encoder.parameters(), course.learning_rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=course.steps)
+        losses: list[float] = []
+        while len(losses) < course.steps and not _converged(losses, self.config):
+            optimizer.zero_grad()
+            loss = self._loss(encoder, next(lessons), valid)
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            if self.progress is not None:
+                self.progress(done + len(losses))
+        return losses
+
+    def _loss(self, encoder: nn.Module, lesson: Lesson, valid: Tensor) -> Tensor:
+        sparse, dense = encode_prompts(self.backbone, encoder, lesson.prompts, self.frame)
+        embeddings = self.embeddings[lesson.rows]
+        logits = self.backbone.decode(embeddings, sparse, dense, sparse_masks=True)[0][:, 0]  # B 2h 2w
         return dice_and_cross_entropy(logits, lesson.target.to(logits.device), valid.to(logits.device))
 
-    losses = _descend(encoder, _lessons(examples, config, rng), loss_of, config, progress)
-    return LearnedEncoder(freeze(encoder), tuple(losses))
+    def _valid(self) -> Float[Tensor, "2*h 2*w"]:
+        """1 in the slice, 0 in the padding."""
+        slice_area = torch.ones(1, self.frame.height, self.frame.width)
+        return every_second(self.frame.masks_to_mask_grid(slice_area)[0].round())
 
 
-def _descend(
-    encoder: nn.Module,
-    lessons: Iterator[Lesson],
-    loss_of: Callable[[Lesson], Tensor],
-    config: AssistConfig,
-    progress: Progress | None,
-) -> list[float]:
-    """Adam on the encoder's weights, in place, a step a lesson; the loss of every step."""
-    optimizer = torch.optim.Adam(_parameter_groups(encoder, config))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.steps)
-    losses: list[float] = []
-    while len(losses) < config.steps and not _converged(losses, config):
-        optimizer.zero_grad()
-        loss = loss_of(next(lessons))
-        torch.autograd.backward(loss)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        if progress is not None:
-            progress(len(losses))
-    return losses
-
-
-def _parameter_groups(encoder: nn.Module, config: AssistConfig) -> list[dict[str, Any]]:
-    """The encoder's weights, those that say what a point means apart with their own learning rate."""
-    named = dict(encoder.named_parameters())
-    return [
-        {
-            "params": [named[name] for name in named if name in POINT_WEIGHTS],
-            "lr": config.point_learning_rate,
-        },
-        {"params": [named[name] for name in named if name not in POINT_WEIGHTS], "lr": config.learning_rate},
-    ]
-
-
-def _lessons(examples: list[Example], config: AssistConfig, rng: np.random.Generator) -> Iterator[Lesson]:
+def _lessons(
+    examples: list[Example], kinds_of_prompt: tuple[str, ...], config: AssistConfig, rng: np.random.Generator
+) -> Iterator[Lesson]:
     """Endless lessons, a batch of prompts of one kind each."""
-    kinds = _kinds(config.kinds, rng)
+    kinds = _kinds(kinds_of_prompt, rng)
     for batch in _batches(examples, config.batch_size, rng):
         kind = next(kinds)
-        points = int(rng.integers(1, config.most_points))  # n from [1, N_pt)
+        points = _few(config.most_points, rng)
         yield Lesson(
             rows=[example.row for example in batch],
             prompts=[draw_prompt(example, kind, points, config, rng) for example in batch],
-            target=torch.stack([example.target_of(kind) for example in batch]),
+            target=every_second(torch.stack([example.target_of(kind) for example in batch])),
         )
+
+
+def _few(most_points: int, rng: np.random.Generator) -> int:
+    """A number from [1, N_pt), its logarithm uniform: few points are hard to learn and common in use."""
+    return int(most_points ** rng.random())
 
 
 def _kinds(kinds: tuple[str, ...], rng: np.random.Generator) -> Iterator[str]:

@@ -61,7 +61,7 @@ def few_steps() -> Callable[..., LearningConfig]:
 
     def make(assist: AssistConfig | None = None) -> LearningConfig:
         return LearningConfig(
-            assist=replace(assist or AssistConfig(), steps=3, batch_size=2),
+            assist=replace(assist or AssistConfig(), steps=3, point_steps=3, batch_size=2),
             sap_net=SapLearningConfig(steps=5),
             choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
             classification=ClassificationConfig(strengths=(0.01,), iterations=5),

@@ -53,10 +53,12 @@ def test_each_label_has_an_encoder_of_its_own(encoded, annotations, few_steps, t
     assert set(skill.encoders) == {1, 2, 4}
     start = dict(tiny_backbone.prompt_encoder.named_parameters())
     for value, encoder in skill.encoders.items():
-        assert set(encoder) == set(start)
-        changed = [name for name, weight in encoder.items() if not weight.equal(start[name])]
-        assert changed, f"nothing was learned for label {value}"
-    assert not numbers(skill)["1/no_mask_embed.weight"].equal(numbers(skill)["2/no_mask_embed.weight"])
+        assert set(encoder) == {f"{part}.{name}" for part in ("points", "boxes") for name in start}
+        for part in ("points", "boxes"):
+            changed = [name for name in start if not encoder[f"{part}.{name}"].equal(start[name])]
+            assert changed, f"nothing was learned for {part} of label {value}"
+    first, second = (numbers(skill)[f"{value}/boxes.no_mask_embed.weight"] for value in (1, 2))
+    assert not first.equal(second)
 
 
 def test_the_backbone_stays_as_it_was(encoded, annotations, few_steps, tiny_backbone):

@@ -18,7 +18,8 @@ LIVER = Label(1, "liver", (200, 40, 60))
 @pytest.fixture
 def skill(tiny_backbone) -> Skill:
     """A prompt encoder whose weights are the backbone's, each a little higher."""
-    encoder = {name: weight + 0.5 for name, weight in tiny_backbone.prompt_encoder.named_parameters()}
+    pretrained = tiny_backbone.prompt_encoder.named_parameters()
+    encoder = {f"{part}.{name}": weight + 0.5 for name, weight in pretrained for part in ("points", "boxes")}
     return Skill(
         backbone="tiny",
         backbone_digest=tiny_backbone.digest,
@@ -38,7 +39,7 @@ def test_the_prompt_encoder_is_the_learned_one_and_frozen(skill, tiny_backbone):
     before = {name: weight.clone() for name, weight in tiny_backbone.prompt_encoder.state_dict().items()}
     encoder = skill.prompt_encoder(tiny_backbone, LIVER)
     for name, weight in encoder.named_parameters():
-        assert weight.equal(before[name] + 0.5), name
+        assert weight.equal(before[name.split(".", 1)[1]] + 0.5), name
         assert not weight.requires_grad
     assert not encoder.training
     for name, weight in tiny_backbone.prompt_encoder.state_dict().items():
@@ -46,7 +47,7 @@ def test_the_prompt_encoder_is_the_learned_one_and_frozen(skill, tiny_backbone):
 
 
 def test_how_many_numbers_were_learned(skill):
-    assert skill.learned_numbers == 6220  # SAM's prompt encoder without its Fourier matrix
+    assert skill.learned_numbers == 2 * 6220  # SAM's prompt encoder without its Fourier matrix, twice
 
 
 def test_another_backbone(skill, tiny_backbone):
@@ -60,7 +61,7 @@ def test_another_backbone(skill, tiny_backbone):
 
 
 def test_weights_of_another_shape(skill, tiny_backbone):
-    wrong = {"no_mask_embed.weight": torch.zeros(1, 128)}
+    wrong = {"points.no_mask_embed.weight": torch.zeros(1, 128)}
     with pytest.raises(SkillError, match="'liver' does not fit tiny"):
         replace(skill, encoders={1: wrong}).prompt_encoder(tiny_backbone, LIVER)
     with pytest.raises(SkillError, match="'liver' does not fit tiny"):

@@ -17,7 +17,14 @@ from sammed.errors import ConfigError
     ],
 )
 def test_the_kinds_follow_from_what_is_to_be_learned(config, kinds):
-    assert set(config.kinds) == kinds
+    assert {*config.point_course.kinds, *config.box_course.kinds} == kinds
+    assert set(config.point_course.kinds) <= {"points"}, "the encoder for points learns points alone"
+
+
+def test_only_the_courses_that_teach_something_count_as_steps():
+    assert AssistConfig(steps=5, point_steps=7).most_steps == 12
+    assert AssistConfig(prompts="boxes", steps=5, point_steps=7).most_steps == 5
+    assert AssistConfig(prompts="points", steps=5, point_steps=7).most_steps == 7
 
 
 @pytest.mark.parametrize(
@@ -35,8 +42,7 @@ def test_the_kinds_follow_from_what_is_to_be_learned(config, kinds):
         ("box_outer", -0.1),
         ("learning_rate", 0.0),
         ("point_learning_rate", 0.0),
-        ("point_share", 0),
-        ("box_share", 0),
+        ("point_steps", 0),
         ("least_fall", 1.0),
     ],
 )

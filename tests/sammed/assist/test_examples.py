@@ -60,7 +60,7 @@ def test_a_label_that_fills_the_slice_leaves_no_background(tiny_backbone):
     assert prompt.signs.tolist() == [1] * 6
 
 
-@pytest.mark.parametrize("kind", CONFIG.kinds)
+@pytest.mark.parametrize("kind", [*CONFIG.point_course.kinds, *CONFIG.box_course.kinds])
 def test_a_prompt_is_of_the_kind_asked_for(examples, kind):
     prompt = draw_prompt(examples[0], kind, 2, CONFIG, np.random.default_rng(0))
     assert prompt.kind == kind

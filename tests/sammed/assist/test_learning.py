@@ -11,10 +11,10 @@ from torch import nn
 
 from sammed.assist.config import AssistConfig
 from sammed.assist.examples import gather_examples
-from sammed.assist.learning import POINT_WEIGHTS, _lessons, learn_prompt_encoder
+from sammed.assist.learning import _lessons, learn_prompt_encoder
 from sammed.errors import AnnotationError
 
-SHORT = AssistConfig(steps=5, batch_size=2, least_pixels=4)
+SHORT = AssistConfig(steps=4, point_steps=3, batch_size=2, least_pixels=4)
 
 
 def learn(backbone, slices, config, seed=0, progress=None):
@@ -29,33 +29,64 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     return all(name == again and torch.equal(value, twin) for (name, value), (again, twin) in pairs)
 
 
+def changed(encoder: nn.Module, pretrained: dict[str, nn.Parameter]) -> set[str]:
+    return {name for name, weight in encoder.named_parameters() if not weight.equal(pretrained[name])}
+
+
 @pytest.mark.parametrize("prompts", ["points", "boxes", "composite"])
 def test_frozen_weights_stay_bit_for_bit_and_get_no_gradients(tiny_backbone, slices, prompts):
     parts = ("image_encoder", "mask_decoder", "prompt_encoder")
     before = {part: copy.deepcopy(getattr(tiny_backbone, part)) for part in parts}
     learned = learn(
-        tiny_backbone, slices, AssistConfig(prompts=prompts, steps=5, batch_size=2, least_pixels=4)
+        tiny_backbone,
+        slices,
+        AssistConfig(prompts=prompts, steps=4, point_steps=3, batch_size=2, least_pixels=4),
     )
     for part in parts:
         module = getattr(tiny_backbone, part)
         assert same_weights(module, before[part]), f"learning changed the frozen {part}"
         assert all(weight.grad is None for weight in module.parameters()), f"{part} got gradients"
-    assert not same_weights(learned.encoder, before["prompt_encoder"])
+    learned_parts = {"points": learned.encoder.points, "boxes": learned.encoder.boxes}
+    for name, encoder in learned_parts.items():
+        was_learned = not same_weights(encoder, before["prompt_encoder"])
+        assert was_learned == (prompts in (name, "composite")), f"the encoder for {name}"
 
 
-def test_composite_learning_reaches_every_weight_of_the_prompt_encoder(tiny_backbone, slices):
-    learned = learn(tiny_backbone, slices, SHORT)
+def test_composite_learning_reaches_every_weight_that_its_prompts_use(tiny_backbone, slices):
+    encoder = learn(tiny_backbone, slices, SHORT).encoder
     pretrained = dict(tiny_backbone.prompt_encoder.named_parameters())
-    for name, weight in learned.encoder.named_parameters():
-        assert not torch.equal(weight, pretrained[name]), f"{name} was not learned"
-    assert sum(weight.numel() for weight in learned.encoder.parameters()) == 6220
+    of_points = {
+        "point_embeddings.0.weight",
+        "point_embeddings.1.weight",
+        "not_a_point_embed.weight",
+        "no_mask_embed.weight",
+    }
+    assert changed(encoder.points, pretrained) == of_points
+    assert changed(encoder.boxes, pretrained) == set(pretrained) - {"not_a_point_embed.weight"}  # a filler
+    assert sum(weight.numel() for weight in encoder.parameters()) == 2 * 6220
+
+
+def test_a_prompt_goes_to_the_encoder_that_learned_its_kind(tiny_backbone, slices):
+    encoder = learn(tiny_backbone, slices, SHORT).encoder
+    points = torch.tensor([[[3.0, 4.0]]]), torch.tensor([[1]])
+    box, masks = torch.tensor([[2.0, 3.0, 9.0, 9.0]]), torch.randn(1, 1, 64, 64)
+    for prompt, wanted in (
+        ((points, None, None), encoder.points),
+        ((points, box, None), encoder.boxes),
+        ((None, box, masks), encoder.boxes),
+        ((None, None, masks), encoder.boxes),
+    ):
+        arguments = dict(zip(("points", "boxes", "masks"), prompt, strict=True))
+        for found, expected in zip(encoder(**arguments), wanted(**arguments), strict=True):
+            assert found.equal(expected)
 
 
 def test_the_fourier_matrix_stays(tiny_backbone, slices):
     name = "pe_layer.positional_encoding_gaussian_matrix"
-    learned = learn(tiny_backbone, slices, SHORT)
+    learned = learn(tiny_backbone, slices, SHORT).encoder.state_dict()
     pretrained = tiny_backbone.prompt_encoder.state_dict()[name]
-    assert torch.equal(learned.encoder.state_dict()[name], pretrained)
+    assert learned[f"points.{name}"].equal(pretrained)
+    assert learned[f"boxes.{name}"].equal(pretrained)
 
 
 def test_the_learned_encoder_is_frozen(tiny_backbone, slices):
@@ -79,7 +110,13 @@ def test_the_seed_decides(tiny_backbone, slices):
 
 def test_learning_stops_where_the_loss_no_longer_falls(tiny_backbone, slices):
     still = AssistConfig(
-        steps=40, batch_size=2, learning_rate=1e-9, patience=3, least_fall=0.5, least_pixels=4
+        prompts="boxes",
+        steps=40,
+        batch_size=2,
+        learning_rate=1e-9,
+        patience=3,
+        least_fall=0.5,
+        least_pixels=4,
     )
     assert learn(tiny_backbone, slices, still).steps == 6
 
@@ -87,8 +124,8 @@ def test_learning_stops_where_the_loss_no_longer_falls(tiny_backbone, slices):
 def test_progress_counts_the_steps(tiny_backbone, slices):
     heard: list[int] = []
     learned = learn(tiny_backbone, slices, SHORT, progress=heard.append)
-    assert heard == [1, 2, 3, 4, 5]
-    assert learned.steps == 5
+    assert heard == [1, 2, 3, 4, 5, 6, 7]
+    assert learned.steps == 7
 
 
 def test_slices_without_the_label_teach_nothing(tiny_backbone, slices):
@@ -103,25 +140,21 @@ def test_slices_without_the_label_teach_nothing(tiny_backbone, slices):
         )
 
 
-def lessons_of(slices, config, count):
+def lessons_of(slices, config, kinds, count):
     examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
-    return islice(_lessons(examples, config, np.random.default_rng(0)), count)
+    return islice(_lessons(examples, kinds, config, np.random.default_rng(0)), count)
 
 
 def test_each_kind_of_prompt_gets_its_share_of_the_lessons(slices):
-    config = AssistConfig(point_share=3, box_share=2, batch_size=2, least_pixels=4)
-    counts = Counter(lesson.prompts[0].kind for lesson in lessons_of(slices, config, 16))
-    assert counts == {"points": 6, "box": 4, "points+box": 2, "coarse": 2, "box+coarse": 2}
+    config = AssistConfig(batch_size=2, least_pixels=4)
+    lessons = lessons_of(slices, config, config.box_course.kinds, 16)
+    counts = Counter(lesson.prompts[0].kind for lesson in lessons)
+    assert counts == {"box": 4, "points+box": 4, "coarse": 4, "box+coarse": 4}
 
 
 def test_a_lesson_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slices):
     config = AssistConfig(prompts="points", most_points=6, batch_size=3, least_pixels=4)
-    lessons = list(lessons_of(slices, config, 80))
+    lessons = list(lessons_of(slices, config, ("points",), 80))
     drawn = {prompt.count // 2 for lesson in lessons for prompt in lesson.prompts}
     assert drawn == {1, 2, 3, 4, 5}
     assert all(len({prompt.count for prompt in lesson.prompts}) == 1 for lesson in lessons)
-
-
-def test_the_point_weights_are_names_of_the_prompt_encoder(tiny_backbone):
-    names = {name for name, _ in tiny_backbone.prompt_encoder.named_parameters()}
-    assert names >= POINT_WEIGHTS

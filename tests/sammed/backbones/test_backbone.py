@@ -60,6 +60,25 @@ def test_one_embedding_or_one_dense_prompt_serves_for_all(tiny_backbone: Backbon
     torch.testing.assert_close(tiny_backbone.decode(embedding, sparse, dense[:1])[0], wanted)
 
 
+def test_sparse_masks_are_every_second_row_and_column(tiny_backbone: Backbone) -> None:
+    embeddings = encoded(tiny_backbone, 2)
+    sparse, dense = prompts(tiny_backbone, 2)
+    whole, iou = tiny_backbone.decode(embeddings, sparse, dense)
+    some, same_iou = tiny_backbone.decode(embeddings, sparse, dense, sparse_masks=True)
+    torch.testing.assert_close(some, whole[..., ::2, ::2], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(same_iou, iou)
+
+
+def test_the_sparse_decoder_shares_the_decoders_weights(tiny_backbone: Backbone) -> None:
+    shared = {weight.data_ptr() for weight in tiny_backbone.mask_decoder.parameters()}
+    own = [
+        name
+        for name, weight in tiny_backbone.sparse_decoder.named_parameters()
+        if weight.data_ptr() not in shared
+    ]
+    assert own == [], "a copy of the decoder would double its memory"
+
+
 def test_embeddings_kept_in_half_precision_can_be_decoded(tiny_backbone: Backbone) -> None:
     embeddings = encoded(tiny_backbone, 2)
     sparse, dense = prompts(tiny_backbone, 2)

@@ -41,7 +41,7 @@ def test_what_was_learned_is_said_and_written(case, skill, tmp_path):
     assert len(result.annotated_slices) == 2
     assert len(result.background_slices) == 2, "a complete label file has slices that are empty for sure"
     assert sorted(result.annotated_slices + result.background_slices) == list(written.annotations.indices)
-    assert result.trainable_parameters == written.learned_numbers == 3 * 6220
+    assert result.trainable_parameters == written.learned_numbers == 3 * 2 * 6220
     assert written.auto is not None
     assert skill_digest(output) == skill_digest(skill), "the same seed learned another skill"
 
