@@ -46,7 +46,7 @@ FROM_TRUTH = "boxes drawn from the truth, same skill"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One label of one case, learned with one seed, made in one way. `dice` is that of all slices together."""
+    """One label of one case, learned with one seed, made in one way. `dice` is of all slices together."""
 
     table: str
     group: str

@@ -13,9 +13,9 @@ HEADER = """# Accuracy
 Written by `python bench/accuracy.py`. 3-D Dice of whole volumes on slices that were not annotated; mean ±
 standard deviation over cases and seeds. Annotated slices are spread evenly with a random offset a seed,
 unless a row says that they were drawn as in the paper (3.3). No prompt comes from the truth unless the row
-says so. Simulated users prompt a dozen slices, every one from the truth. The chest CT ships with the package slicerio; the other
-sets are public (Medical Segmentation Decathlon, ACDC, an atrial challenge, a TotalSegmentator case whose
-labels are a model's).
+says so. Simulated users, who see the truth, prompt a dozen slices. The chest CT ships with the package
+slicerio; the other sets are public (Medical Segmentation Decathlon, ACDC, an atrial challenge, a
+TotalSegmentator case whose labels are a model's).
 """
 
 

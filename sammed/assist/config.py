@@ -15,6 +15,7 @@ class Course:
 
     kinds: tuple[str, ...]
     steps: int
+    batch_size: int
     learning_rate: float
 
 
@@ -38,9 +39,10 @@ class AssistConfig:
     learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
     # Of the encoder for points. The backbone by default knows boxes alone, so points have far to go.
     point_learning_rate: float = 3e-2
-    steps: int = 60
+    steps: int = 40
+    batch_size: int = 2  # instances a step
     point_steps: int = 160
-    batch_size: int = 1  # instances a step; two cost twice as much and teach no more in as many steps
+    point_batch_size: int = 1  # more steps teach points more than larger ones do
     least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance
     patience: int = 40  # steps over which the mean loss must fall, else learning stops
     least_fall: float = 0.01  # of the mean loss
@@ -51,7 +53,7 @@ class AssistConfig:
         if self.scheme not in SCHEMES:
             raise ConfigError(f"scheme is {self.scheme!r}; it is one of {', '.join(SCHEMES)}.")
         self._check_at_least("most_points", 2)
-        for name in ("steps", "point_steps", "batch_size", "least_pixels", "patience"):
+        for name in ("steps", "batch_size", "point_steps", "point_batch_size", "least_pixels", "patience"):
             self._check_at_least(name, 1)
         if not 0 <= self.near_share <= 1:
             raise ConfigError(f"near_share is {self.near_share}; a share lies between 0 and 1.")
@@ -75,7 +77,7 @@ class AssistConfig:
     def point_course(self) -> Course:
         """What the encoder for points learns; no kinds where only boxes are wanted."""
         kinds = () if self.prompts == "boxes" else ("points",)
-        return Course(kinds, self.point_steps, self.point_learning_rate)
+        return Course(kinds, self.point_steps, self.point_batch_size, self.point_learning_rate)
 
     @property
     def box_course(self) -> Course:
@@ -83,7 +85,7 @@ class AssistConfig:
         by_set = {"points": (), "boxes": ("box",), "composite": ("box", "points+box")}
         coarse = self.prompts == "composite" if self.coarse is None else self.coarse
         kinds = by_set[self.prompts] + (("coarse", "box+coarse") if coarse else ())
-        return Course(kinds, self.steps, self.learning_rate)
+        return Course(kinds, self.steps, self.batch_size, self.learning_rate)
 
     @property
     def most_steps(self) -> int:

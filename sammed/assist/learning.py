@@ -93,7 +93,7 @@ class _Classroom:
 
     def teach(self, encoder: nn.Module, course: Course, rng: np.random.Generator, done: int) -> list[float]:
         """Adam on the encoder's weights, in place, a step a lesson; the loss of every step."""
-        lessons = _lessons(self.examples, course.kinds, self.config, rng)
+        lessons = _lessons(self.examples, course, self.config, rng)
         valid = self._valid()
         optimizer = torch.optim.Adam(encoder.parameters(), course.learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=course.steps)
@@ -122,11 +122,11 @@ class _Classroom:
 
 
 def _lessons(
-    examples: list[Example], kinds_of_prompt: tuple[str, ...], config: AssistConfig, rng: np.random.Generator
+    examples: list[Example], course: Course, config: AssistConfig, rng: np.random.Generator
 ) -> Iterator[Lesson]:
     """Endless lessons, a batch of prompts of one kind each."""
-    kinds = _kinds(kinds_of_prompt, rng)
-    for batch in _batches(examples, config.batch_size, rng):
+    kinds = _kinds(course.kinds, rng)
+    for batch in _batches(examples, course.batch_size, rng):
         kind = next(kinds)
         points = _few(config.most_points, rng)
         yield Lesson(

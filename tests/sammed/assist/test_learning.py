@@ -140,21 +140,21 @@ def test_slices_without_the_label_teach_nothing(tiny_backbone, slices):
         )
 
 
-def lessons_of(slices, config, kinds, count):
+def lessons_of(slices, config, course, count):
     examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
-    return islice(_lessons(examples, kinds, config, np.random.default_rng(0)), count)
+    return islice(_lessons(examples, course, config, np.random.default_rng(0)), count)
 
 
 def test_each_kind_of_prompt_gets_its_share_of_the_lessons(slices):
     config = AssistConfig(batch_size=2, least_pixels=4)
-    lessons = lessons_of(slices, config, config.box_course.kinds, 16)
+    lessons = lessons_of(slices, config, config.box_course, 16)
     counts = Counter(lesson.prompts[0].kind for lesson in lessons)
     assert counts == {"box": 4, "points+box": 4, "coarse": 4, "box+coarse": 4}
 
 
 def test_a_lesson_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slices):
-    config = AssistConfig(prompts="points", most_points=6, batch_size=3, least_pixels=4)
-    lessons = list(lessons_of(slices, config, ("points",), 80))
+    config = AssistConfig(prompts="points", most_points=6, point_batch_size=3, least_pixels=4)
+    lessons = list(lessons_of(slices, config, config.point_course, 80))
     drawn = {prompt.count // 2 for lesson in lessons for prompt in lesson.prompts}
     assert drawn == {1, 2, 3, 4, 5}
     assert all(len({prompt.count for prompt in lesson.prompts}) == 1 for lesson in lessons)
