@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from sammed.backbones.registry import BACKBONES, DEFAULT_BACKBONE
-from sammed_cli.values import whole_numbers
+from sammed_cli.values import shard, whole_numbers
 from sammed_cli.values import window as window_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -124,6 +124,32 @@ cache = click.option(
     default=True,
     show_default=True,
     help="Keep what slices were encoded to, and use it again; `sammed cache info` says where.",
+)
+batch = together(
+    click.option(
+        "--list",
+        "lists",
+        multiple=True,
+        type=EXISTING_FILE,
+        help="Text file with such a path a line; may be repeated.",
+    ),
+    click.option(
+        "--resume/--no-resume",
+        default=None,
+        help="Pass what the manifest says is done and unchanged.  [default: yes, unless --overwrite]",
+    ),
+    click.option(
+        "--manifest",
+        type=NEW_FILE,
+        help="File that notes what became of each volume.  [default: by the outputs]",
+    ),
+    click.option(
+        "--shard", type=shard, metavar="K/N", help="Do the K-th of N parts of the volumes, such as 3/16."
+    ),
+    click.option(
+        "--workers", type=click.IntRange(min=1), metavar="N", help="Share the work among N processes (Dask)."
+    ),
+    click.option("--cluster", metavar="ADDRESS", help="Have a Dask cluster do it: its scheduler's address."),
 )
 annotated_slices = together(
     click.option(

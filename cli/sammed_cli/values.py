@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from sammed.batch.shards import Shard
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -13,6 +18,17 @@ def whole_numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise click.BadParameter(f"{text!r} is no list of whole numbers such as 12,40.") from None
+
+
+def shard(text: str) -> Shard:
+    """One part of many, "3/16"."""
+    from sammed.batch.shards import parse_shard
+    from sammed.errors import ConfigError
+
+    try:
+        return parse_shard(text)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def window(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from sammed.batch.sources import is_label
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.label_names import own_name
@@ -68,7 +69,7 @@ def _candidates(folder: Path, name: str) -> list[Path]:
     beside = _volumes(folder.glob(f"{name}*"))
     inside = folder / f"{name}s"
     if beside or not inside.is_dir():
-        return [path for path in beside if name != "image" or not _is_label(path)]
+        return [path for path in beside if name != "image" or not is_label(path)]
     return _volumes(inside.iterdir())
 
 
@@ -124,17 +125,3 @@ def show(volume: Volume, slicing: Slicing, window: Window) -> Scan:
     if not scan.low < scan.high:
         raise VolumeError(f"{volume.path}: the window {window.low:g}..{window.high:g} shows nothing of it.")
     return scan
-
-
-def images_in(path: Path) -> list[Path]:
-    """The images that a path means: itself, a DICOM folder itself, or all volumes in a folder and below it.
-
-    Label volumes that sammed wrote (NAME_label.*) are no images.
-    """
-    if not path.is_dir():
-        return [path]
-    return [each for each in _volumes(path.rglob("*")) if not _is_label(each)] or [path]
-
-
-def _is_label(path: Path) -> bool:
-    return path.name[: -len(suffix_of(path))].endswith("_label") or suffix_of(path) == ".seg.nrrd"

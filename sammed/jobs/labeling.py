@@ -1,156 +1,126 @@
 """Labelling: images and folders of images to label volumes, with a skill, one after another."""
 
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from __future__ import annotations
 
-import numpy as np
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import TypeAlias
 
-from sammed.applying import Labelled, label_volume
-from sammed.backbones.backbone import Backbone
-from sammed.embeddings.cache import EmbeddingCache
-from sammed.errors import ConfigError, SammedError
+from sammed.batch.ledger import Busy, Ledger, LedgerConfig
+from sammed.batch.leftovers import remove_leftovers
+from sammed.batch.manifest import Recipe
+from sammed.batch.reading import read_ahead
+from sammed.batch.targets import Target
 from sammed.jobs.caching import cache_for
-from sammed.jobs.inputs import images_in, naming, open_volume
+from sammed.jobs.inputs import naming
+from sammed.jobs.labeler import Labeler, Opened, in_work
 from sammed.jobs.machine import backbone_for
-from sammed.jobs.outputs import beside, is_folder, label_file, make_folder
+from sammed.jobs.outputs import make_folder
 from sammed.jobs.requests import LabelingRequest
 from sammed.jobs.results import LabelingItem, LabelingResult
-from sammed.progress import Reporter
-from sammed.provenance import Provenance, provenance_beside, sha256_of
+from sammed.jobs.targets import Targets, find_targets
+from sammed.progress import Reporter, Silent
 from sammed.skill import Skill
 from sammed.skill_file import load_skill, skill_digest
-from sammed_volumes.atomic_file import check_free
-from sammed_volumes.errors import VolumeError
-from sammed_volumes.formats import write_labels
+
+Work: TypeAlias = Generator[tuple[Target, LabelingItem], None, None]
 
 
 def label(request: LabelingRequest, reporter: Reporter) -> LabelingResult:
     """Label every image; a bad one is reported and the others are still done. Ctrl-C keeps what is done.
 
-    Of several images those are skipped whose label volume is there already, unless `overwrite`; so a batch
-    that was interrupted can go on. A single one is refused.
+    Of a batch, what is done and unchanged is passed, and what another process works on is left to it; see
+    `sammed.batch.ledger`. A label volume that is there and not sammed's own is skipped, unless `overwrite`.
+    A single image whose label volume is there is refused.
     """
     skill = load_skill(request.skill)
     with naming(request.skill):
         skill.require_auto()
-    targets = _targets(request)
+    targets = find_targets(request, reporter)
+    config = _ledger_config(request, targets)
+    for folder in {target.output.parent for target in targets.targets}:
+        remove_leftovers(folder)
+    if request.is_spread and config is not None:
+        from sammed.jobs.spreading import label_on_workers
+
+        return _gather(label_on_workers(request, config, targets.targets), targets.targets, reporter)
+    labeler = open_labeler(request, skill, config, reporter)
+    try:
+        return _gather(_label_here(labeler, targets.targets), targets.targets, reporter)
+    finally:
+        if labeler.ledger is not None:
+            labeler.ledger.claims.tidy()
+
+
+def open_labeler(
+    request: LabelingRequest, skill: Skill, config: LedgerConfig | None, reporter: Reporter | None = None
+) -> Labeler:
+    """The labeler of a request, its model loaded; for a batch with a hold on the ledger."""
     backbone = backbone_for(request, skill.backbone)
     with naming(request.skill):
         skill.check_backbone(backbone)
-    job = _Job(request, skill, skill_digest(request.skill), backbone, cache_for(request), reporter)
-    items: list[LabelingItem] = []
-    with reporter.task("volumes", len(targets)) as task:
+    return Labeler(
+        request,
+        skill,
+        skill_digest(request.skill),
+        backbone,
+        cache_for(request),
+        None if config is None else Ledger(config),
+        reporter or Silent(),
+    )
+
+
+def _ledger_config(request: LabelingRequest, targets: Targets) -> LedgerConfig | None:
+    if targets.manifest is None:
+        return None
+    make_folder(targets.manifest.parent)
+    settings = {"generator": request.generator, "precision": request.precision}
+    config = LedgerConfig(
+        manifest=targets.manifest,
+        recipe=Recipe(skill_digest(request.skill), settings),
+        run=uuid.uuid4().hex,
+        resume=not request.overwrite if request.resume is None else request.resume,
+        overwrite=request.overwrite,
+    )
+    return replace(config, began_at=Ledger(config).manifest.size())
+
+
+def _label_here(labeler: Labeler, targets: Sequence[Target]) -> Work:
+    """Label in this process. What another process was at is looked at once more when all else is done."""
+    waiting: list[Target] = []
+    for target, found in _one_after_another(labeler, targets):
+        if isinstance(found, Busy):
+            waiting.append(target)
+        else:
+            yield target, found
+    for target, found in _one_after_another(labeler, waiting):
+        yield target, in_work(target, found) if isinstance(found, Busy) else found
+
+
+def _one_after_another(
+    labeler: Labeler, targets: Sequence[Target]
+) -> Iterator[tuple[Target, LabelingItem | Busy]]:
+    """Each volume is labelled while the next one is read."""
+    if labeler.ledger is None:
+        yield from ((target, labeler.label(target)) for target in targets)
+        return
+    with closing(read_ahead(targets, labeler.read, labeler.drop)) as ready:
+        for target, found in zip(targets, ready, strict=True):
+            yield target, labeler.finish(found) if isinstance(found, Opened) else found
+
+
+def _gather(work: Work, targets: Sequence[Target], reporter: Reporter) -> LabelingResult:
+    """All items, in the order of the targets; those that there are when Ctrl-C comes."""
+    items: dict[Target, LabelingItem] = {}
+    interrupted = False
+    with reporter.task("volumes", len(targets)) as task, closing(work):
         try:
-            for image, output in targets:
-                is_there = len(targets) > 1 and output.exists() and not request.overwrite
-                items.append(_skipped(image, output) if is_there else job.item(image, output))
+            for target, item in work:
+                items[target] = item
                 task.advance()
         except KeyboardInterrupt:
-            return LabelingResult(items=tuple(items), interrupted=True)
-    return LabelingResult(items=tuple(items))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    """What every image of a batch is labelled with."""
-
-    request: LabelingRequest
-    skill: Skill
-    digest: str
-    backbone: Backbone
-    cache: EmbeddingCache | None
-    reporter: Reporter
-
-    def item(self, image: Path, output: Path) -> LabelingItem:
-        """Label one image; what is wrong with it becomes its error."""
-        started = time.perf_counter()
-        try:
-            with naming(image):
-                labelled = self._label(image, output)
-        except (SammedError, VolumeError, OSError) as error:
-            seconds = time.perf_counter() - started
-            return LabelingItem(image=image, output=None, status="failed", seconds=seconds, error=str(error))
-        return LabelingItem(
-            image=image,
-            output=output,
-            status="done",
-            seconds=time.perf_counter() - started,
-            slices=_labelled_slices(labelled),
-            labels=tuple(
-                each.name for each in labelled.labels.labels if labelled.labels.voxel_counts()[each.value]
-            ),
-        )
-
-    def _label(self, image: Path, output: Path) -> Labelled:
-        if self.request.output is not None and is_folder(self.request.output):
-            make_folder(output.parent)
-        check_free(output, overwrite=self.request.overwrite)
-        volume = open_volume(image, self.request.series, self.reporter)
-        labelled = label_volume(
-            volume,
-            self.skill,
-            self.backbone,
-            generator=self.request.generator,
-            reporter=self.reporter,
-            cache=self.cache,
-        )
-        # Labels without their provenance would pass for a person's.
-        with provenance_beside(output, self._provenance(image, labelled), overwrite=True):
-            write_labels(labelled.labels, output, like=volume, overwrite=self.request.overwrite)
-        return labelled
-
-    def _provenance(self, image: Path, labelled: Labelled) -> Provenance:
-        scores = {
-            label.name: score
-            for label in labelled.labels.labels
-            if (score := labelled.agreement[label.value]) is not None
-        }
-        return Provenance(
-            image_file=image.name,
-            image_sha256=sha256_of(image),
-            origin="pseudo",
-            axis=labelled.axis,
-            annotated_slices=labelled.annotated,
-            method=f"sam_auto/{self.request.generator}",
-            skill_digest=self.digest,
-            backbone=self.backbone.name,
-            scores=scores,
-        )
-
-
-def _labelled_slices(labelled: Labelled) -> int:
-    axes = tuple(axis for axis in range(3) if axis != labelled.axis)
-    return int(np.count_nonzero(labelled.labels.voxels.any(axis=axes)))
-
-
-def _targets(request: LabelingRequest) -> list[tuple[Path, Path]]:
-    """Each image with the place of its label volume; ConfigError where two would share one."""
-    single = len(request.inputs) == 1 and not _holds_several(request.inputs[0])
-    if request.output is not None and not is_folder(request.output):
-        if single:
-            return [(request.inputs[0], label_file(request.output))]
-        raise ConfigError(f"{request.output} is one file, but there are several images; name a folder.")
-    targets = [(image, _place(image, root, request)) for root in request.inputs for image in images_in(root)]
-    outputs = [output for _, output in targets]
-    twice = next((output for output in outputs if outputs.count(output) > 1), None)
-    if twice is not None:
-        raise ConfigError(f"Two images would be labelled into {twice}; label them apart.")
-    return targets
-
-
-def _skipped(image: Path, output: Path) -> LabelingItem:
-    return LabelingItem(image=image, output=output, status="skipped", error=f"{output} exists already.")
-
-
-def _holds_several(path: Path) -> bool:
-    return path.is_dir() and images_in(path) != [path]
-
-
-def _place(image: Path, root: Path, request: LabelingRequest) -> Path:
-    """Beside the image, or in the output folder at the same place as below the input folder."""
-    place = beside(image, request.suffix)
-    if request.output is None:
-        return place
-    below = image.parent.relative_to(root) if root.is_dir() and image != root else Path()
-    return request.output / below / place.name
+            interrupted = True
+    found = tuple(items[target] for target in targets if target in items)
+    return LabelingResult(items=found, interrupted=interrupted)

@@ -12,7 +12,8 @@ from sammed_cli.failures import FAILED, INTERRUPTED
 
 
 @click.command("auto-label", short_help="Label volumes or folders with a skill.")
-@click.argument("inputs", type=options.PLACE, nargs=-1, required=True, metavar="IMAGE|FOLDER...")
+@click.argument("inputs", type=options.PLACE, nargs=-1, metavar="IMAGE|FOLDER|'PATTERN'...")
+@options.batch
 @options.skill
 @click.option(
     "--generator",
@@ -34,10 +35,13 @@ from sammed_cli.failures import FAILED, INTERRUPTED
 @options.json_output
 @click.pass_context
 def auto_label(context: click.Context, /, as_json: bool, inputs: tuple[Path, ...], **settings: Any) -> None:
-    """Label volumes, DICOM folders, or all volumes of a folder.
+    """Label volumes, DICOM folders, all volumes of a folder and those below it, or what a pattern matches.
 
-    Goes on after a bad file, and exits 1 if any failed.
+    Goes on after a bad volume, and exits 1 if any failed. Of several volumes a manifest is kept: the same
+    command again passes what is done and unchanged, and a second process takes other volumes.
     """
+    if not (inputs or settings["lists"]):
+        raise click.UsageError("Give an image, a folder, a pattern in quotes or --list FILE.")
     from sammed.jobs.labeling import label
     from sammed.jobs.requests import LabelingRequest
     from sammed_cli.reports import labeling_summary, labeling_table

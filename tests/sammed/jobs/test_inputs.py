@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sammed.errors import AnnotationError, SkillError
-from sammed.jobs.inputs import images_in, naming, open_labels, open_volume, show
+from sammed.jobs.inputs import naming, open_labels, open_volume, show
 from sammed.progress import Silent
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_volume, write_labels
@@ -70,19 +70,6 @@ def test_a_window_in_which_nothing_is(phantom):
     slicing = plan_slices(flat.shape, flat.affine_ras_mm)
     with pytest.raises(VolumeError, match="shows nothing of it"):
         show(flat, slicing, Window(10.0, 10.00001, "percentile"))
-
-
-def test_images_of_a_folder(tmp_path):
-    for name in ("b.nii", "a/c.mha", "b_label.nii.gz", "x.seg.nrrd", ".hidden.nii", "letter.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert images_in(tmp_path) == [tmp_path / "a/c.mha", tmp_path / "b.nii"]
-    assert images_in(tmp_path / "b.nii") == [tmp_path / "b.nii"]
-
-
-def test_a_folder_without_volumes_is_one_dicom_series(tmp_path):
-    (tmp_path / "IM0001").touch()
-    assert images_in(tmp_path) == [tmp_path]
 
 
 def test_the_name_of_a_file_is_said_once(tmp_path):

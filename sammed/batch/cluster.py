@@ -1,0 +1,212 @@
+"""Clusters: volumes go to the workers of Dask's `distributed`, on this machine or on many.
+
+Each worker opens the work (loads the model) once and has one volume at a time. A volume whose worker dies
+goes to another one. How often it may, its own bookkeeping says (`sammed.batch.ledger`): Dask's count would
+also blame volumes that only waited on the same worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import uuid
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from sammed.errors import ConfigError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+SLOT, GPU = "sammed", "GPU"  # resources of a worker: one volume at a time; a graphics card
+RESUBMISSIONS = 6
+_PATIENCE_S = 20
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a worker may use: so many threads, and of several graphics cards the one with this index."""
+
+    threads: int
+    gpu: int | None = None
+
+
+Opener: TypeAlias = Callable[[Place], Callable[[Item], Result]]
+"""Called once on every worker; what it returns is called for every volume there. Both travel by pickle."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """`workers` processes of this machine, which has `gpus` graphics cards; or the cluster at `address`.
+
+    With `needs_gpu` only workers do that have the resource GPU.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    needs_gpu: bool = False
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No worker lived long enough to say what became of it."""
+
+    reason: str
+
+
+def run_on_workers(
+    config: ClusterConfig,
+    opener: Opener[Item, Result],
+    items: Sequence[Item],
+    is_late: Callable[[Result], bool],
+) -> Generator[tuple[Item, Result | Lost], None, None]:
+    """The result of every item, as they come; an item whose result `is_late` is tried once more at the end.
+
+    What opening raises on a worker is raised here. ConfigError where Dask is not installed, where there is no
+    cluster at the address, and where no worker has the graphics card that is needed.
+    """
+    _check_dask()
+    from sammed.batch.worker import WorkerOpening
+
+    name = f"sammed-{uuid.uuid4().hex[:8]}"
+    with _client(config) as client:
+        _check_resources(config, client)
+        client.register_plugin(WorkerOpening(opener, config.workers, config.gpus), name=name)
+        crowd = _Crowd(client, name, {SLOT: 1, GPU: 1} if config.needs_gpu else {SLOT: 1}, items)
+        try:
+            yield from crowd.results(is_late)
+        finally:
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                client.unregister_worker_plugin(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One way of an item to a worker: `deaths` ended earlier ones, `is_second` if it was late before."""
+
+    index: int
+    deaths: int = 0
+    is_second: bool = False
+
+
+class _Crowd(Generic[Item, Result]):
+    """The items that are out: one a worker, so that a death costs little and the last ones are shared."""
+
+    def __init__(
+        self, client: Client, plugin: str, resources: dict[str, float], items: Sequence[Item]
+    ) -> None:
+        self._client = client
+        self._plugin = plugin
+        self._resources = resources
+        self._items = items
+        self._waiting = deque(_Trial(index) for index in range(len(items)))
+        self._out: dict[Future[Any], _Trial] = {}
+
+    def results(self, is_late: Callable[[Result], bool]) -> Iterator[tuple[Item, Result | Lost]]:
+        from distributed import as_completed
+
+        completed = as_completed([])
+        try:
+            self._send(completed)
+            for future in completed:
+                trial = self._out.pop(future)
+                found = self._result(future, trial)
+                if found is None:
+                    self._waiting.appendleft(replace(trial, deaths=trial.deaths + 1))
+                elif isinstance(found, Lost) or trial.is_second or not is_late(found):
+                    yield self._items[trial.index], found
+                else:
+                    self._waiting.append(replace(trial, is_second=True))
+                self._send(completed)
+        finally:
+            self._client.cancel(list(self._out), force=True)
+
+    def _send(self, completed: Any) -> None:
+        """Send out as many as there are workers by now."""
+        room = max(1, len(self._client.nthreads())) - len(self._out)
+        for _ in range(min(room, len(self._waiting))):
+            trial = self._waiting.popleft()
+            future = self._submit(trial)
+            self._out[future] = trial
+            completed.add(future)
+
+    def _submit(self, trial: _Trial) -> Future[Any]:
+        from sammed.batch.worker import do
+
+        key = f"{self._plugin}-{trial.index}-{trial.deaths}-{int(trial.is_second)}"
+        item = self._items[trial.index]
+        return self._client.submit(do, self._plugin, item, key=key, resources=self._resources)
+
+    def _result(self, future: Future[Any], trial: _Trial) -> Result | Lost | None:
+        """What came of it, None where it has to go out again."""
+        from distributed import KilledWorker
+
+        error = future.exception()
+        if error is None:
+            result: Result = future.result()
+            return result
+        if not isinstance(error, KilledWorker):
+            raise error
+        if trial.deaths < RESUBMISSIONS:
+            return None
+        return Lost("every worker that was to work on it died; see the cluster's logs")
+
+
+def _check_dask() -> None:
+    if importlib.util.find_spec("distributed") is None:
+        raise ConfigError(
+            "Sharing work among processes needs Dask, which is not installed: pip install 'sammed[cluster]'."
+        )
+
+
+@contextlib.contextmanager
+def _client(config: ClusterConfig) -> Iterator[Client]:
+    """A connection to the cluster, which is made and closed where it is to be on this machine."""
+    from distributed import Client, LocalCluster
+
+    if config.address is not None:
+        try:
+            client = Client(config.address, timeout=_PATIENCE_S)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"There is no Dask scheduler at {config.address} ({error}); give an address such as "
+                "tcp://node3:8786."
+            ) from error
+        with client:
+            yield client
+        return
+    cluster = LocalCluster(
+        n_workers=config.workers,
+        threads_per_worker=1,  # one volume at a time; how many cores it may use, the worker sets
+        processes=True,
+        memory_limit=0,  # a volume takes what it takes, and Dask holds nothing back for it
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        resources={SLOT: 1, **({GPU: 1} if config.gpus else {})},
+    )
+    with cluster, Client(cluster) as client:
+        yield client
+
+
+def _check_resources(config: ClusterConfig, client: Client) -> None:
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if config.needs_gpu and workers and not any(GPU in worker["resources"] for worker in workers):
+        raise ConfigError(
+            "No worker of the cluster says that it has a graphics card; start them with "
+            "`dask worker --resources GPU=1`, or leave --device at auto."
+        )
+
+
+def cores() -> list[int]:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))

@@ -1,0 +1,182 @@
+"""Sources: the volumes that files, folders, patterns and lists mean.
+
+A source is one volume: a file, or one series of a folder with DICOM files. It keeps where it lay below the
+folder that was named, so that a tree of outputs can mirror the tree of inputs.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sammed.errors import ConfigError
+from sammed_volumes.dicom import DicomSeries, find_series
+from sammed_volumes.formats import strip_suffix, suffix_of
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One volume. `series` is the UID, or what the user said, of a series in the DICOM folder `image`.
+
+    `below` is the folder that it lies in, relative to the one that was named; `name` is what its outputs are
+    named after, and no other volume of the same folder has it unless the files differ in their endings alone.
+    """
+
+    image: Path
+    name: str
+    below: Path = Path()
+    series: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All volumes, each once, in order; `is_batch` unless exactly one was named as such.
+
+    `root` is the folder of a batch: the one that was named, or what all have in common. `notes` are
+    sentences for a person.
+    """
+
+    found: tuple[Source, ...]
+    is_batch: bool
+    root: Path
+    notes: tuple[str, ...] = ()
+
+
+def find_sources(inputs: Sequence[Path], lists: Sequence[Path] = (), series: str | None = None) -> Sources:
+    """What `inputs` (files, folders, patterns with * and ?) and the lines of the files `lists` mean.
+
+    `series` chooses in every DICOM folder; without it each series is a source. A path that doesn't exist and
+    a folder without volumes are sources too: whoever reads them says what is wrong. ConfigError for a pattern
+    that nothing matches, and for a list that can't be read or is empty.
+    """
+    named = [each for path in inputs for each in _expanded(path)] + [
+        each for path in lists for each in _listed(path)
+    ]
+    found = tuple(dict.fromkeys(source for path, root in named for source in _sources(path, root, series)))
+    single = len(inputs) == 1 and not lists and named[0][0] == inputs[0]
+    is_batch = not (single and [source.image for source in found] == [inputs[0]])
+    return Sources(found, is_batch, _common([root for _, root in named]), _notes(found))
+
+
+def is_label(path: Path) -> bool:
+    """Whether a file is a label volume by its name, NAME_label.*, and so no image."""
+    return strip_suffix(path).endswith("_label") or suffix_of(path) == ".seg.nrrd"
+
+
+def _expanded(path: Path) -> list[tuple[Path, Path]]:
+    """The path, or what it matches as a pattern, each with the folder that outputs are placed below."""
+    if path.exists() or not glob.has_magic(str(path)):
+        return [(path, path if path.is_dir() else path.parent)]
+    fixed = next(place for place, part in enumerate(path.parts) if glob.has_magic(part))
+    root, pattern = Path(*path.parts[:fixed]), str(Path(*path.parts[fixed:]))
+    images = [each for each in sorted(root.glob(pattern)) if _may_be_meant(each, root)]
+    if not images:
+        raise ConfigError(f"No volume and no folder matches {path}.")
+    return [(each, root) for each in images]
+
+
+def _may_be_meant(path: Path, root: Path) -> bool:
+    if any(part.startswith(".") for part in path.relative_to(root).parts):
+        return False
+    return path.is_dir() or bool(suffix_of(path) and not is_label(path))
+
+
+def _listed(path: Path) -> list[tuple[Path, Path]]:
+    """The paths in a list, one a line; empty lines and those that start with # are none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The list {path} can't be read ({error}); give a text file, a path a line."
+        ) from error
+    paths = [Path(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not paths:
+        raise ConfigError(f"The list {path} names nothing; write a path a line.")
+    root = _common([each if each.is_dir() else each.parent for each in paths])
+    return [(each, root) for each in paths]
+
+
+def _common(folders: Iterable[Path]) -> Path:
+    """The innermost folder that holds all; as it was named where there is only one."""
+    distinct = list(dict.fromkeys(folders))
+    if len(distinct) == 1:
+        return distinct[0]
+    return Path(os.path.commonpath([_absolute(each) for each in distinct]))
+
+
+def _sources(path: Path, root: Path, series: str | None) -> Iterator[Source]:
+    if not path.is_dir():
+        yield Source(path, strip_suffix(path), _below(path, root))
+        return
+    found = [
+        source
+        for folder in _folders(path)
+        for source in (*_files(folder, root), *_series(folder, root, series))
+    ]
+    # Python's order of paths: by their parts, a folder's files among its folders.
+    yield from sorted(found, key=lambda each: each.image) or [_whole_folder(path, root, series)]
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    for folder, below, _files_in_it in os.walk(path):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield Path(folder)
+
+
+def _files(folder: Path, root: Path) -> Iterator[Source]:
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and suffix_of(path) and not path.name.startswith(".") and not is_label(path):
+            yield Source(path, strip_suffix(path), _below(path, root))
+
+
+def _series(folder: Path, root: Path, series: str | None) -> Iterator[Source]:
+    found = find_series(folder)
+    if len(found) == 1 or (found and series is not None):
+        yield _whole_folder(folder, root, series or found[0].uid or None)
+        return
+    for each in found:
+        name = f"{_name_of(folder)}_{_word_for(each, found)}"
+        yield Source(folder, name, _below(folder, root), each.uid)
+
+
+def _word_for(series: DicomSeries, others: Sequence[DicomSeries]) -> str:
+    """A series' number, or its UID where the number is missing or another has it too."""
+    is_known = [other.number for other in others].count(series.number) == 1
+    word = series.number if series.number and is_known else series.uid
+    return re.sub(r"[^\w.-]", "_", word)
+
+
+def _whole_folder(folder: Path, root: Path, series: str | None) -> Source:
+    return Source(folder, _name_of(folder), _below(folder, root), series)
+
+
+def _name_of(folder: Path) -> str:
+    return strip_suffix(folder.resolve() if folder.name in ("", "..") else folder)
+
+
+def _below(image: Path, root: Path) -> Path:
+    absolute, base = _absolute(image), _absolute(root)
+    return Path() if absolute == base else absolute.parent.relative_to(base)
+
+
+def _absolute(path: Path) -> Path:
+    """The path from the top, without `..`; links are not followed, for a link's own place is what counts."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _notes(found: Sequence[Source]) -> tuple[str, ...]:
+    """Series that lie in more than one folder: half a series must not pass for a whole one unnoticed."""
+    folders: dict[str, list[Path]] = {}
+    for source in found:
+        if source.series is not None and "." in source.series:  # a UID, not a number
+            folders.setdefault(source.series, []).append(source.image)
+    return tuple(
+        f"The series {uid} lies in {len(images)} folders, {images[0]} and {images[1]} among them; "
+        "what lies in one folder is taken for a whole series."
+        for uid, images in folders.items()
+        if len(images) > 1
+    )

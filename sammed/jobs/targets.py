@@ -1,0 +1,59 @@
+"""Targets of a labelling: which volumes a request means, and where the label volume of each goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sammed.batch.manifest import MANIFEST_NAME
+from sammed.batch.sources import Source, Sources, find_sources
+from sammed.batch.targets import Target
+from sammed.errors import ConfigError
+from sammed.jobs.outputs import beside, is_folder, label_file
+from sammed.jobs.requests import LabelingRequest
+from sammed.progress import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is to be labelled; `manifest` is where a batch is noted, None for a single volume."""
+
+    targets: tuple[Target, ...]
+    manifest: Path | None
+
+
+def find_targets(request: LabelingRequest, reporter: Reporter) -> Targets:
+    """The volumes of a request, or of its shard; ConfigError where two would share one place."""
+    sources = find_sources(request.inputs, request.lists, request.series)
+    for note in sources.notes:
+        reporter.message(note)
+    single = not (sources.is_batch or request.is_spread)
+    if request.output is not None and not is_folder(request.output):
+        if not single:
+            raise ConfigError(f"{request.output} is one file, but there are several images; name a folder.")
+        (source,) = sources.found
+        return Targets((Target(source.image, label_file(request.output), source.series),), None)
+    targets = tuple(Target(source.image, _place(source, request), source.series) for source in sources.found)
+    _check_places(targets)
+    if request.shard is not None:
+        targets = tuple(request.shard.of(targets))
+    return Targets(targets, None if single else _manifest(sources, request))
+
+
+def _place(source: Source, request: LabelingRequest) -> Path:
+    """Beside the image, or in the output folder at the same place as below the input folder."""
+    if request.output is None:
+        return beside(source.image, request.suffix).with_name(f"{source.name}_label{request.suffix}")
+    return request.output / source.below / f"{source.name}_label{request.suffix}"
+
+
+def _check_places(targets: tuple[Target, ...]) -> None:
+    seen: set[Path] = set()
+    for target in targets:
+        if target.output in seen:
+            raise ConfigError(f"Two images would be labelled into {target.output}; label them apart.")
+        seen.add(target.output)
+
+
+def _manifest(sources: Sources, request: LabelingRequest) -> Path:
+    return request.manifest or (request.output or sources.root) / MANIFEST_NAME
