@@ -19,8 +19,9 @@ from sammed.jobs.results import PromptingResult
 from sammed.progress import Reporter
 from sammed.prompts.file import read_prompts
 from sammed.prompts.placing import Grid, PlacedPrompt, labels_of, place_marks
+from sammed.provenance import Provenance, provenance_beside, sha256_of
 from sammed.skill import Skill
-from sammed.skill_file import load_skill
+from sammed.skill_file import load_skill, skill_digest
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import auto_window, parse_window
@@ -48,15 +49,31 @@ def label_prompts(request: PromptingRequest, reporter: Reporter) -> PromptingRes
     stack, labels = decode_placed(encoded, placed, skill, reporter)
     voxels = np.ascontiguousarray(slicing.from_stack(stack))
     found = LabelVolume(voxels, volume.affine_ras_mm, labels)
-    write_labels(found, output, like=volume, overwrite=request.overwrite)
+    slices = tuple(sorted({slicing.array_index(each.slice_index) for each in placed}))
+    with provenance_beside(output, _provenance(request, encoded, slices), overwrite=True):
+        write_labels(found, output, like=volume, overwrite=request.overwrite)
     return PromptingResult(
         image=request.image,
         output=output,
         backbone=backbone.name,
         axis=slicing.axis,
-        slices=tuple(sorted({slicing.array_index(each.slice_index) for each in placed})),
+        slices=slices,
         labels=tuple(label.name for label in labels),
         seconds=time.perf_counter() - started,
+    )
+
+
+def _provenance(request: PromptingRequest, encoded: EncodedScan, slices: tuple[int, ...]) -> Provenance:
+    """A person's labels on the slices with prompts; the others are unknown, not empty."""
+    return Provenance(
+        image_file=request.image.name,
+        image_sha256=sha256_of(request.image),
+        origin="gold",
+        axis=encoded.scan.slicing.axis,
+        annotated_slices=slices,
+        method="sam_assist",
+        skill_digest=skill_digest(request.skill) if request.skill else None,
+        backbone=encoded.backbone.name,
     )
 
 

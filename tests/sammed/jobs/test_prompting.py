@@ -11,7 +11,8 @@ from sammed.jobs.prompting import label_prompts
 from sammed.jobs.requests import PromptingRequest
 from sammed.progress import Silent
 from sammed.prompts.marks import parse_box, parse_point
-from sammed.skill_file import load_skill, save_skill
+from sammed.provenance import read_provenance
+from sammed.skill_file import load_skill, save_skill, skill_digest
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 
@@ -40,6 +41,15 @@ def test_prompts_of_a_file(case, prompts, tmp_path):
     assert found.shape == read_volume(case.image).shape
     empty = np.setdiff1d(np.arange(13), result.slices)
     assert not found.voxels[:, :, empty].any(), "a slice without a prompt was labelled"
+
+
+def test_slices_without_a_prompt_are_unknown_to_whoever_trains_on_the_labels(case, prompts, skill):
+    result = run(case, prompts=prompts, skill=skill)
+    written = read_provenance(result.output)
+    assert written is not None
+    assert (written.origin, written.axis, written.annotated_slices) == ("gold", 2, (4, 6))
+    assert (written.image_file, written.method) == (case.image.name, "sam_assist")
+    assert written.skill_digest == skill_digest(skill)
 
 
 def test_a_skill_s_labels_and_encoders(case, skill, prompts):
