@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """Where a method lies (`module:name`), and one line about it for --help."""
+    """Where a method lies (`module:name`), one line about it for --help, and whether it learns from gold."""
 
     config: str
     maker: str
     summary: str
+    needs_gold: bool = True
 
 
 METHODS: dict[str, Method] = {
@@ -30,11 +31,22 @@ METHODS: dict[str, Method] = {
         "sammed.pseudo.assist:AssistLabelConfig",
         "sammed.pseudo.assist:AssistLabeller",
         "a person's prompts, or simulated ones, through the backbone",
+        needs_gold=False,
     ),
     "auto": Method(
         "sammed.pseudo.auto:AutoLabelConfig",
         "sammed.pseudo.auto:AutoLabeller",
         "SAM^Med: learn a skill from the gold cases",
+    ),
+    "coarse": Method(
+        "sammed.pseudo.coarse.config:CoarseConfig",
+        "sammed.pseudo.coarse.labeller:CoarseLabeller",
+        "Auto-Generate-WLs: a student's coarse masks prompt the backbone",
+    ),
+    "cam": Method(
+        "sammed.pseudo.cam.config:CamConfig",
+        "sammed.pseudo.cam.labeller:CamLabeller",
+        "class activation maps of a classifier prompt the backbone",
     ),
 }
 

@@ -59,15 +59,14 @@ class ClassifierConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class CamConfig:
+class CamConfig(ClassifierConfig):
     """Settings of the method `cam`. Raises ConfigError for a value out of range.
 
     `classes` says what is told apart: "auto" takes one classifier for all labels where no picture holds two
     of them (none, benign, malignant), else, as "each" always does, one for each label (with it, without it).
-    `layer` is the part of the network whose activations are mapped.
+    `layer` is the part of the network whose activations are mapped. The classifier's settings come first.
     """
 
-    classifier: ClassifierConfig = ClassifierConfig()
     classes: ClassPlan = "auto"
     activation: Activation = "grad-cam"  # paper, table 4: better than Grad-CAM++
     layer: str = "layer4"
@@ -77,6 +76,7 @@ class CamConfig:
     most_regions: int = 1  # of the pseudo mask that are prompted
 
     def __post_init__(self) -> None:
+        ClassifierConfig.__post_init__(self)
         for name, known in (
             ("classes", get_args(ClassPlan)),
             ("activation", get_args(Activation)),

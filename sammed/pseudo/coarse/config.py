@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sammed.errors import ConfigError
+from sammed.students.config import NetworkName, StudentConfig
 
-CoarsePrompt = Literal["box", "points", "automatic"]
+CoarsePrompt = Literal["box", "points", "automatic", "none"]
 COARSE_PROMPTS: tuple[CoarsePrompt, ...] = get_args(CoarsePrompt)
 
 
@@ -38,18 +39,27 @@ class RegionConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class CoarseConfig:
+class CoarseConfig(RegionConfig):
     """Settings of Auto-Generate-WLs. Raises ConfigError for a value out of range.
 
-    `prompts` is what the backbone gets: a box or points for each region, or nothing ("automatic", the
-    baseline of the paper's table 1).
+    `prompts` is what the backbone gets: a box or points for each region of the student's coarse mask. The
+    baselines of the paper's table 1 and appendix B need no student and know one label: "automatic" takes the
+    best of the masks that the backbone proposes by itself, "none" what it makes of no prompt at all. The
+    other settings are those of the student that makes the coarse masks.
     """
 
     prompts: CoarsePrompt = "box"
-    regions: RegionConfig = RegionConfig()
-    most_of_one_class: float = 0.97  # a label with a larger share of one class is dropped
+    most_of_one_class: float = 0.97  # a label with a larger share of one class is dropped; paper, 3
+    network: NetworkName = "unet++"  # paper, 4.2, like all that follow
+    size_px: int = 256
+    batch_size: int = 4
+    epochs: int = 100
+    steps: int | None = None
+    learning_rate: float = 1e-3
+    least_learning_rate: float = 1e-5
 
     def __post_init__(self) -> None:
+        RegionConfig.__post_init__(self)
         if self.prompts not in COARSE_PROMPTS:
             raise ConfigError(f"prompts is {self.prompts!r}; it is one of {', '.join(COARSE_PROMPTS)}.")
         if not 0.5 <= self.most_of_one_class <= 1:
@@ -57,3 +67,28 @@ class CoarseConfig:
                 f"most_of_one_class is {self.most_of_one_class}; a share of one of two classes lies from "
                 "0.5 to 1."
             )
+        if self.network == "dynunet":
+            raise ConfigError("A dynunet takes volumes; coarse masks are made picture by picture.")
+        self.student(channels=1, seed=0)
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the backbone is asked without a student's coarse mask."""
+        return self.prompts in ("automatic", "none")
+
+    def student(self, channels: int, seed: int) -> StudentConfig:
+        """The settings of the student, whose loss and optimiser are the paper's."""
+        return StudentConfig(
+            network=self.network,
+            size_px=self.size_px,
+            channels=channels,
+            loss="dice+bce",
+            entropy_weight=0.5,
+            optimiser="sgd",
+            learning_rate=self.learning_rate,
+            least_learning_rate=self.least_learning_rate,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            steps=self.steps,
+            seed=seed,
+        )

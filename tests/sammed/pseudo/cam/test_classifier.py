@@ -22,7 +22,7 @@ from sammed.pseudo.cam.classifier import (
 from sammed.pseudo.cam.config import ClassifierConfig
 from sammed.pseudo.cam.learning import check_separates, hold_out, learn_classifier
 
-SMALL = ClassifierConfig(image_size=32, epochs=3, batch_size=8, learning_rate=1e-3, dropout=0.2)
+SMALL = ClassifierConfig(image_size=32, epochs=2, batch_size=8, learning_rate=1e-3, dropout=0.2)
 CPU = torch.device("cpu")
 
 

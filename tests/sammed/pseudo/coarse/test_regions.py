@@ -5,7 +5,7 @@ import pytest
 
 from sammed.errors import ConfigError
 from sammed.prompts.prompt import PointSign
-from sammed.pseudo.coarse.config import CoarseConfig, RegionConfig
+from sammed.pseudo.coarse.config import RegionConfig
 from sammed.pseudo.coarse.regions import main_regions, middle, region_prompts
 
 SHAPE = (31, 37)
@@ -83,10 +83,3 @@ def test_the_middle_of_a_ring_lies_in_the_ring():
 def test_settings_out_of_range_are_refused(settings, sentence):
     with pytest.raises(ConfigError, match=sentence):
         RegionConfig(**settings)
-
-
-def test_a_prompt_that_is_none_is_refused():
-    with pytest.raises(ConfigError, match="prompts is 'lasso'"):
-        CoarseConfig(prompts="lasso")
-    with pytest.raises(ConfigError, match="most_of_one_class is 97"):
-        CoarseConfig(most_of_one_class=97)

@@ -1,0 +1,115 @@
+"""Presence: which gold pictures hold which label, and what is told apart by it (paper, 3.1).
+
+A mask says no more here than that its label is in the picture, which a person can say at a glance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from sammed.errors import AnnotationError
+from sammed.progress import Reporter
+from sammed.pseudo.cam.classifier import Pictures
+from sammed.pseudo.cam.config import ClassPlan
+from sammed.sets.labelled_set import LabelledSet
+from sammed.sets.pictures import Picture, pictures_of
+from sammed.students.scaling import to_square
+from sammed_volumes.labels import Label
+
+NONE_NAME = "none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenPicture:
+    """A gold picture as a square, and the values that it holds."""
+
+    case: str
+    pixels: Float[np.ndarray, "C S S"]
+    present: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one classifier tells apart: the value that each class stands for, 0 for none of them."""
+
+    values: tuple[int, ...]
+    names: tuple[str, ...]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the labels, without that of their absence."""
+        return tuple(name for value, name in zip(self.values, self.names, strict=True) if value)
+
+    def class_of(self, present: frozenset[int]) -> int:
+        """The class of a picture that holds these values."""
+        held = [place for place, value in enumerate(self.values) if value in present]
+        return held[0] if held else self.values.index(0)
+
+
+def seen_pictures(gold: LabelledSet, image_size: int) -> list[SeenPicture]:
+    """The gold pictures; AnnotationError where there is none."""
+    seen = [
+        _seen(picture, image_size)
+        for case in gold.gold
+        for picture in pictures_of(case, gold)
+        if picture.labels is not None
+    ]
+    if not seen:
+        raise AnnotationError("The set has no gold picture, so there is nothing to learn from.")
+    return seen
+
+
+def plan_tasks(
+    seen: Sequence[SeenPicture], labels: Sequence[Label], plan: ClassPlan, reporter: Reporter
+) -> tuple[Task, ...]:
+    """What is told apart: all labels at once where no picture holds two, else each one for itself.
+
+    A label that is in all pictures, or in none, is passed over with a sentence. Raises AnnotationError where
+    nothing is left.
+    """
+    exclusive = all(len(each.present) <= 1 for each in seen)
+    if exclusive and plan == "auto":
+        task = _task(labels, seen)
+        tasks = [task] if len(task.values) > 1 else []
+    else:
+        tasks = [task for label in labels if len((task := _task([label], seen)).values) > 1]
+    learned = {value for task in tasks for value in task.values}
+    missing = [label.name for label in labels if label.value not in learned]
+    if not tasks:
+        raise AnnotationError(
+            f"The gold pictures don't differ in whether they hold {' or '.join(missing)}; a classifier needs "
+            "pictures with it and pictures without."
+        )
+    if missing:
+        reporter.message(f"Not learned, for all gold pictures have it or none has: {', '.join(missing)}.")
+    return tuple(tasks)
+
+
+def as_pictures(seen: Sequence[SeenPicture], task: Task) -> Pictures:
+    """The pictures with their classes; grey ones get three channels where others are coloured."""
+    channels = max(len(each.pixels) for each in seen)
+    pixels = [np.broadcast_to(each.pixels, (channels, *each.pixels.shape[1:])) for each in seen]
+    classes = [task.class_of(each.present) for each in seen]
+    return Pictures(
+        torch.from_numpy(np.stack(pixels)), torch.tensor(classes), tuple(each.case for each in seen)
+    )
+
+
+def _seen(picture: Picture, image_size: int) -> SeenPicture:
+    assert picture.labels is not None  # the caller took those that have them
+    present = frozenset(int(value) for value in np.unique(picture.labels) if value)
+    return SeenPicture(picture.case, to_square(picture.image, image_size, picture.image.shape[2]), present)
+
+
+def _task(labels: Sequence[Label], seen: Sequence[SeenPicture]) -> Task:
+    """The classes that occur among these labels and their absence."""
+    names = {0: NONE_NAME, **{label.value: label.name for label in labels}}
+    wanted = set(names)
+    held = {value for each in seen for value in (each.present & wanted or {0})}
+    values = tuple(value for value in names if value in held)
+    return Task(values, tuple(names[value] for value in values))
