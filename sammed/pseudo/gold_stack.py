@@ -70,6 +70,8 @@ def stack_gold(
     Where there are more cases than slices the seed draws among them; within a case slices are spread evenly
     over each label. Ignored voxels count as background. Raises AnnotationError where no slice shows a label.
     """
+    if not gold.gold:
+        raise AnnotationError("There is no gold case to learn from.")
     cases = _drawn(gold.gold, slices, seed)
     opened = [open_case(case, gold) for case in cases]
     window = gold.window or _window(opened)

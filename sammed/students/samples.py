@@ -5,7 +5,7 @@ where nothing is known.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,18 @@ def volume_sample(
         if picture.labels is not None:
             classes[index] = picture_sample(picture, labels, config).classes
     return Sample(np.stack(images, axis=1).astype(np.float16), classes, weight)
+
+
+def known_samples(
+    opened: OpenCase, labels: Sequence[Label], config: StudentConfig, weight: float = 1.0
+) -> Iterator[Sample]:
+    """The samples of a labelled case: its pictures with known labels, or for a 3-D student its stack."""
+    if config.is_3d:
+        yield volume_sample(opened, labels, config, weight)
+        return
+    for index in range(opened.slicing.count):
+        if opened.is_known(index):
+            yield picture_sample(opened.picture(index), labels, config, weight)
 
 
 def samples_digest(samples: Iterable[Sample]) -> str:

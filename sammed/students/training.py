@@ -61,7 +61,8 @@ def train_student(
     ]
     held_out = [picture_sample(each, labels, config) for each in validation if each.labels is not None]
     student = _fresh(config, labels, window, start)
-    return train_on_samples(student, samples, reporter, validation=held_out, checkpoint=checkpoint, log=log)
+    train_on_samples(student, samples, reporter, validation=held_out, checkpoint=checkpoint, log=log)
+    return student
 
 
 def train_on_samples(
@@ -72,8 +73,8 @@ def train_on_samples(
     validation: Sequence[Sample] = (),
     checkpoint: Path | None = None,
     log: Path | None = None,
-) -> Student:
-    """Train a student, in place, on samples made for its config; see `train_student`."""
+) -> tuple[Row, ...]:
+    """Train a student, in place, on samples made for its config, as `train_student`; a row an epoch."""
     if not any(sample.weight > 0 for sample in samples):
         raise AnnotationError("There is no labelled picture or volume to train a student on.")
     config = student.config
@@ -82,9 +83,9 @@ def train_on_samples(
     batches = Batches(samples, config, augmentation)
     with TrainingLog(log, student.labels, reporter) as training_log:
         training = _Training(student, batches, validation, _optimiser(student), checkpoint, training_log)
-        training.run(reporter)
+        rows = training.run(reporter)
     student.network.eval().requires_grad_(False)
-    return student
+    return rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +99,8 @@ class _Training:
     checkpoint: Path | None
     log: TrainingLog
 
-    def run(self, reporter: Reporter) -> None:
-        """All steps that are left."""
+    def run(self, reporter: Reporter) -> tuple[Row, ...]:
+        """All steps that are left; a row for every epoch."""
         digest = samples_digest(self.batches.samples) if self.checkpoint else ""
         progress = self._resumed(digest, reporter)
         saved = time.monotonic()
@@ -113,6 +114,7 @@ class _Training:
                     self._keep(progress, digest)
                     saved = time.monotonic()
         self.log.curves(progress.rows)
+        return progress.rows
 
     def _step(self, step: int) -> float:
         """Learn from one batch; its loss."""

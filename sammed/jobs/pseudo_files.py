@@ -1,0 +1,80 @@
+"""The files of a pseudo-label: labels with their provenance, and which voxels are ignored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sammed.provenance import Provenance, provenance_beside, sha256_of
+from sammed.pseudo.pseudo_label import PseudoLabel
+from sammed.sets.labelled_set import Case, LabelledSet
+from sammed.sets.pictures import OpenCase, open_case
+from sammed_volumes.formats import read_volume, write_labels
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.volume import Volume
+
+_IGNORED = Label(1, "ignored", (128, 128, 128))
+
+
+def write_pseudo_label(
+    found: PseudoLabel, case: Case, labelled_set: LabelledSet, folder: Path, method: str, backbone: str
+) -> tuple[Path, Path | None]:
+    """Write `labels/CASE.nii.gz` and, where voxels are ignored, `ignore/CASE.nii.gz`; return where.
+
+    On the slices that a person annotated the person's labels are kept. What is there is replaced.
+    """
+    assert found.labels is not None  # who calls has looked
+    path = folder / "labels" / f"{case.name}.nii.gz"
+    labels, ignore = found.labels, found.ignore
+    if case.is_partial:
+        opened = open_case(case, labelled_set)
+        volume = opened.volume
+        labels, ignore = _with_the_persons(opened, labels, ignore)
+    else:
+        volume = read_volume(case.image)
+    provenance = Provenance(
+        image_file=case.image.name,
+        image_sha256=sha256_of(case.image),
+        origin="pseudo",
+        axis=case.axis,
+        annotated_slices=case.annotated_slices if case.axis is not None else (),
+        method=method,
+        skill_digest=found.maker_digest or None,
+        backbone=backbone,
+        scores={
+            label.name: found.label_scores[label.value]
+            for label in labels.labels
+            if label.value in found.label_scores
+        },
+    )
+    # Labels without their provenance would pass for a person's.
+    with provenance_beside(path, provenance, overwrite=True):
+        write_labels(labels, path, like=volume, overwrite=True)
+    return path.absolute(), _write_ignored(ignore, volume, folder / "ignore" / path.name)
+
+
+def _with_the_persons(
+    opened: OpenCase, labels: LabelVolume, ignore: np.ndarray | None
+) -> tuple[LabelVolume, np.ndarray | None]:
+    """The labels with the person's on the annotated slices, of which nothing is ignored but what he said."""
+    known = [index for index in range(opened.slicing.count) if opened.is_known(index)]
+    theirs = opened.label_stack()
+    dtype = np.promote_types(labels.voxels.dtype, theirs.dtype)
+    stack = opened.slicing.to_stack(labels.voxels).astype(dtype)
+    stack[known] = theirs[known]
+    merged = replace(labels, voxels=np.ascontiguousarray(opened.slicing.from_stack(stack)))
+    if ignore is None and opened.ignore is None:
+        return merged, None
+    ignored = opened.slicing.to_stack(np.zeros(labels.shape, bool) if ignore is None else ignore).copy()
+    ignored[known] = False if opened.ignore is None else opened.slicing.to_stack(opened.ignore)[known]
+    return merged, np.ascontiguousarray(opened.slicing.from_stack(ignored))
+
+
+def _write_ignored(ignore: np.ndarray | None, volume: Volume, path: Path) -> Path | None:
+    if ignore is None or not ignore.any():
+        return None
+    labels = LabelVolume(ignore.astype(np.uint8), volume.affine_ras_mm, (_IGNORED,))
+    write_labels(labels, path, like=volume, overwrite=True)
+    return path.absolute()

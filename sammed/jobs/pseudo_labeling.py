@@ -1,0 +1,248 @@
+"""Pseudo-labelling: from a labelled set to one whose other cases a machine has labelled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from sammed.backbones.registry import DEFAULT_BACKBONE, backbone_spec
+from sammed.errors import ConfigError, SammedError, SetError
+from sammed.jobs.set_making import moved
+from sammed.pseudo.filtering import Filter, apply_filter
+from sammed.pseudo.methods import config_type, make_labeller, method
+from sammed.pseudo.settings import configure
+from sammed.sets.labelled_set import Case, LabelledSet
+from sammed.sets.manifest import MANIFEST_NAME, read_set, write_set
+from sammed_volumes.errors import OutputError, VolumeError
+
+if TYPE_CHECKING:
+    from sammed.progress import Reporter
+    from sammed.pseudo.labeller import PseudoLabeller, Tools
+    from sammed.pseudo.pseudo_label import PseudoLabel
+
+Status: TypeAlias = Literal["labelled", "partly ignored", "dropped", "nothing", "failed"]
+
+WORKSPACE = "work"
+"""Folder in the output for what must outlive a kill; that it is there without a manifest means unfinished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PseudoLabelingRequest:
+    """Label the unlabelled training cases of a set, and the other slices of partly annotated ones.
+
+    `settings` are those of the method's config as text, by name. What scores below `min_score` is dropped, or
+    with `ignore_below` marked as ignored (see `Filter`). The new set goes to the folder `output`; images stay
+    where they are.
+    """
+
+    labelled_set: Path
+    method: str
+    output: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    min_score: float = 0.0
+    ignore_below: bool = False
+    seed: int = 0
+    backbone: str = DEFAULT_BACKBONE
+    checkpoint: Path | None = None
+    device: str = "auto"
+    runtime: str = "auto"
+    precision: str = "float32"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        method(self.method)
+        backbone_spec(self.backbone)
+        Filter(self.min_score, self.ignore_below)
+        if self.seed < 0:
+            raise ConfigError(f"A seed is 0 or more, not {self.seed}.")
+        if self.output.suffix:
+            raise ConfigError(f"The new set goes into a folder; {self.output} looks like a file.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PseudoLabelingItem:
+    """What became of one case; `label_scores` are by name, `reason` says why labels are missing."""
+
+    case: str
+    status: Status
+    score: float | None = None
+    label_scores: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The item under its names."""
+        scores = {name: round(score, 4) for name, score in self.label_scores.items()}
+        return {
+            "case": self.case,
+            "status": self.status,
+            "score": None if self.score is None else round(self.score, 4),
+            "label_scores": scores,
+            "seconds": round(self.seconds, 3),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PseudoLabelingResult:
+    """A set with pseudo-labels; `gold` counts the cases that were learned from."""
+
+    output: Path
+    method: str
+    gold: int
+    items: tuple[PseudoLabelingItem, ...]
+    interrupted: bool = False
+
+    def count(self, *statuses: Status) -> int:
+        """How many cases came out so."""
+        return sum(item.status in statuses for item in self.items)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no case failed and at least one has got labels."""
+        return self.count("failed") == 0 and self.count("labelled", "partly ignored") > 0
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed pseudo-label --json` prints."""
+        return {
+            "set": str(self.output / MANIFEST_NAME),
+            "method": self.method,
+            "gold": self.gold,
+            "items": [item.to_json() for item in self.items],
+        }
+
+
+def pseudo_label(request: PseudoLabelingRequest, reporter: Reporter) -> PseudoLabelingResult:
+    """Label case after case; a bad one is told and the others still done. Ctrl-C keeps what is done.
+
+    Raises SetError for a set without gold (where the method needs some) or without anything to label,
+    AnnotationError where the gold can't teach the method.
+    """
+    labelled_set = read_set(request.labelled_set)
+    config = configure(config_type(request.method), request.settings)
+    gold = labelled_set.part("train").keep(lambda case: case.is_gold)
+    if not gold.cases and method(request.method).needs_gold:
+        raise SetError(f"{request.labelled_set} has no gold training case, so {request.method} can't learn.")
+    wanted = _wanted(labelled_set)
+    _prepare(request)
+    labeller = make_labeller(request.method, config, _tools(request))
+    result = moved(labelled_set, request.output)
+    job = _Job(request, result, labeller)
+    items, made, interrupted = [], {}, False
+    with reporter.task(f"pseudo-labels by {request.method}", len(wanted)) as task:
+        try:
+            for item, case in job.cases(labeller.label(gold, wanted, reporter)):
+                items.append(item)
+                made.update({} if case is None else {case.name: case})
+                task.advance()
+        except KeyboardInterrupt:
+            interrupted = True
+    kept = [made.get(case.name, case) for case in result.cases]
+    write_set(result.with_cases(kept), overwrite=request.overwrite)
+    return PseudoLabelingResult(
+        output=request.output,
+        method=request.method,
+        gold=len(gold.cases),
+        items=tuple(items),
+        interrupted=interrupted,
+    )
+
+
+def _wanted(labelled_set: LabelledSet) -> tuple[Case, ...]:
+    """The training cases that lack labels, as a whole or on some slices."""
+    training = labelled_set.part("train").cases
+    wanted = tuple(case for case in training if case.is_partial or not case.is_labelled)
+    if not wanted:
+        raise SetError(
+            f"All {len(training)} training cases of the set in {labelled_set.folder} have labels already, so "
+            "there is nothing to label."
+        )
+    return wanted
+
+
+def _prepare(request: PseudoLabelingRequest) -> None:
+    """Make the output's folders; OutputError where something else is there."""
+    from sammed.jobs.outputs import make_folder
+
+    output = request.output
+    if output.exists() and not request.overwrite:
+        if not output.is_dir() or (output / MANIFEST_NAME).exists():
+            raise OutputError(
+                f"{output} exists already; choose another place, or say that it may be overwritten."
+            )
+        if any(output.iterdir()) and not (output / WORKSPACE).is_dir():
+            raise OutputError(f"{output} holds other files; choose another place.")
+    if (output / MANIFEST_NAME).exists() and read_set(output).folder == read_set(request.labelled_set).folder:
+        raise ConfigError("The new set can't take the place of the old one; choose another folder.")
+    for folder in (output / WORKSPACE, output / "labels", output / "ignore"):
+        make_folder(folder)
+
+
+def _tools(request: PseudoLabelingRequest) -> Tools:
+    from sammed.jobs.machine import backbone_for
+    from sammed.pseudo.labeller import Tools
+
+    return Tools(
+        backbone=lambda: backbone_for(request, request.backbone),
+        seed=request.seed,
+        workspace=request.output / WORKSPACE,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    request: PseudoLabelingRequest
+    labelled_set: LabelledSet
+    labeller: PseudoLabeller
+
+    def cases(self, found: Iterator[PseudoLabel]) -> Iterator[tuple[PseudoLabelingItem, Case | None]]:
+        """What became of each case, and the case with its new labels, if it has got some."""
+        started = time.perf_counter()
+        for each in found:
+            item, case = self._item(each)
+            now = time.perf_counter()
+            yield replace(item, seconds=now - started), case
+            started = now
+
+    def _item(self, found: PseudoLabel) -> tuple[PseudoLabelingItem, Case | None]:
+        if found.labels is None:
+            status: Status = "failed" if found.failed else "nothing"
+            return PseudoLabelingItem(case=found.case, status=status, reason=found.reason), None
+        names = {label.value: label.name for label in self.labelled_set.labels}
+        item = PseudoLabelingItem(
+            case=found.case,
+            status="labelled",
+            score=found.score,
+            label_scores={names[value]: score for value, score in found.label_scores.items()},
+        )
+        judged = apply_filter(found, Filter(self.request.min_score, self.request.ignore_below))
+        if judged.pseudo_label is None:
+            return replace(item, status="dropped", reason=judged.reason), None
+        try:
+            case = self._written(judged.pseudo_label)
+        except (SammedError, VolumeError, OSError) as error:
+            return replace(item, status="failed", reason=str(error)), None
+        if judged.verdict == "partly ignored":
+            item = replace(item, status="partly ignored", reason=judged.reason)
+        return item, case
+
+    def _written(self, found: PseudoLabel) -> Case:
+        """Write labels, provenance and ignored voxels; the case that has them."""
+        from sammed.jobs.pseudo_files import write_pseudo_label
+
+        case = self.labelled_set.case(found.case)
+        labels, ignore = write_pseudo_label(
+            found, case, self.labelled_set, self.request.output, self.labeller.name, self.request.backbone
+        )
+        return replace(
+            case,
+            labels=labels,
+            origin=self.labeller.name,
+            score=found.score,
+            label_scores=dict(found.label_scores),
+            maker_digest=found.maker_digest or None,
+            ignore=ignore,
+        )

@@ -1,0 +1,176 @@
+"""Evaluating a student on the gold cases of a set's split."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sammed.errors import ConfigError, SammedError, SetError, StudentError
+from sammed.metrics import LabelScores, evaluate
+from sammed.sets.labelled_set import SPLITS, Case, LabelledSet, Split
+from sammed.sets.making import Problem
+from sammed.sets.manifest import read_set
+from sammed.sets.pictures import OpenCase, open_case
+from sammed_volumes.errors import VolumeError
+
+if TYPE_CHECKING:
+    from sammed.progress import Reporter
+    from sammed.students.student import Student
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentEvaluationRequest:
+    """Measure a student on the gold cases of one split of a set."""
+
+    student: Path
+    labelled_set: Path
+    split: Split = "test"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ConfigError(f"There is no split {self.split!r}; there are {', '.join(SPLITS)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseScores:
+    """The scores of each label in one case."""
+
+    case: str
+    labels: tuple[LabelScores, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One label over all cases: means, and the spread of Dice (standard deviation; NaN of a single case)."""
+
+    value: int
+    name: str
+    dice_mean: float
+    dice_std: float
+    iou_mean: float
+    cases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentEvaluationResult:
+    """How good a student is. A label that a case neither has nor was given counts as right (Dice 1)."""
+
+    student: Path
+    split: Split
+    cases: tuple[CaseScores, ...]
+    problems: tuple[Problem, ...]
+    seconds: float
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """A row a label, in order of value."""
+        by_value: dict[int, list[LabelScores]] = {}
+        for case in self.cases:
+            for scores in case.labels:
+                by_value.setdefault(scores.value, []).append(scores)
+        return tuple(_summary(each) for _, each in sorted(by_value.items()))
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed student evaluate --json` prints."""
+        return {
+            "student": str(self.student),
+            "split": self.split,
+            "labels": {
+                str(row.value): {
+                    "name": row.name,
+                    "dice_mean": row.dice_mean,
+                    "dice_std": None if math.isnan(row.dice_std) else row.dice_std,
+                    "iou_mean": row.iou_mean,
+                    "cases": row.cases,
+                }
+                for row in self.summaries()
+            },
+            "cases": {
+                case.case: {str(each.value): each.scores.to_json() for each in case.labels}
+                for case in self.cases
+            },
+            "problems": [{"case": problem.case, "reason": problem.reason} for problem in self.problems],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def evaluate_student(request: StudentEvaluationRequest, reporter: Reporter) -> StudentEvaluationResult:
+    """Measure case after case; a bad one is told and the others still measured.
+
+    Raises SetError where the split has no gold case, or none that can be read, StudentError where the
+    student knows other labels than the set.
+    """
+    from sammed.backbones.device import choose_device
+    from sammed.students.student_file import load_student
+
+    started = time.perf_counter()
+    student = load_student(request.student)
+    labelled_set = read_set(request.labelled_set)
+    _check_labels(student, labelled_set, request)
+    student.network.to(choose_device(request.device))
+    gold = labelled_set.part(request.split).gold
+    if not gold:
+        raise SetError(f"The split {request.split} of {request.labelled_set} has no gold case to measure on.")
+    cases, problems = [], []
+    with reporter.task("evaluating", len(gold)) as task:
+        for case in gold:
+            try:
+                cases.append(CaseScores(case.name, _scores(case, labelled_set, student)))
+            except (SammedError, VolumeError, OSError) as error:
+                problems.append(Problem(case.name, str(error)))
+            task.advance()
+    if not cases:
+        raise SetError(f"No case of the split {request.split} can be measured: {problems[0].reason}")
+    return StudentEvaluationResult(
+        student=request.student,
+        split=request.split,
+        cases=tuple(cases),
+        problems=tuple(problems),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _check_labels(student: Student, labelled_set: LabelledSet, request: StudentEvaluationRequest) -> None:
+    ours, theirs = ([label.value for label in each.labels] for each in (student, labelled_set))
+    if ours != theirs:
+        raise StudentError(
+            f"{request.student} knows the labels {ours}, and {request.labelled_set} lists {theirs}; "
+            "measure it on a set with the labels that it was trained on."
+        )
+
+
+def _scores(case: Case, labelled_set: LabelledSet, student: Student) -> tuple[LabelScores, ...]:
+    """Ignored voxels and slices that nobody annotated don't count."""
+    from sammed.students.applying import label_by_student
+
+    opened = open_case(case, labelled_set)
+    assert opened.labels is not None  # it is a gold case
+    found = label_by_student(opened.volume, student, opened.slicing.axis).labels
+    truth = replace(opened.labels, labels=labelled_set.labels)
+    if opened.ignore is not None:
+        found, truth = (
+            replace(each, voxels=np.where(opened.ignore, 0, each.voxels).astype(each.voxels.dtype))
+            for each in (found, truth)
+        )
+    unknown = _unknown_slices(opened)
+    return evaluate(found, truth, exclude_slices=unknown, axis=opened.slicing.axis).labels
+
+
+def _unknown_slices(opened: OpenCase) -> tuple[int, ...]:
+    slicing = opened.slicing
+    return tuple(slicing.array_index(index) for index in range(slicing.count) if not opened.is_known(index))
+
+
+def _summary(rows: Sequence[LabelScores]) -> Summary:
+    dices, ious = [row.scores.dice for row in rows], [row.scores.iou for row in rows]
+    spread = statistics.stdev(dices) if len(dices) > 1 else math.nan
+    return Summary(
+        rows[0].value, rows[0].name, statistics.fmean(dices), spread, statistics.fmean(ious), len(rows)
+    )
