@@ -9,6 +9,7 @@ SammedError
     ExportError          a data set can't be written as asked
     SetError             a labelled set, or a case of it, is not usable
     StudentError         a student's file is damaged, or the student does not fit what it is asked for
+    SynthesisError       a diffusion model's file is damaged, or belongs to another training
 
 `sammed_volumes.errors.VolumeError` is the tree beside it, for files and geometry.
 Deep code states the fact; the public edge adds the file, the shapes and the remedy.
@@ -49,3 +50,7 @@ class SetError(SammedError):
 
 class StudentError(SammedError):
     """A student's file is damaged, or the student does not fit what it is asked for."""
+
+
+class SynthesisError(SammedError):
+    """A diffusion model's file is damaged, or belongs to another training."""
