@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sammed.batch.sources import Source, find_sources
+from sammed.batch.targets import Target
 from sammed.errors import ConfigError, SammedError
-from sammed.jobs.inputs import images_in, naming, open_volume
-from sammed.jobs.outputs import beside, is_folder, label_file, make_folder
+from sammed.jobs.inputs import naming, open_volume
+from sammed.jobs.outputs import is_folder, label_file, make_folder
 from sammed.jobs.results import LabelingItem, LabelingResult
 from sammed.provenance import Provenance, provenance_beside, sha256_of
 from sammed_volumes.atomic_file import check_free
@@ -18,6 +20,7 @@ from sammed_volumes.formats import write_labels
 
 if TYPE_CHECKING:
     from sammed.progress import Reporter
+    from sammed.students.applying import StudentLabels
     from sammed.students.student import Student
 
 
@@ -52,80 +55,96 @@ def label_with_student(request: StudentLabelingRequest, reporter: Reporter) -> L
     digest = student_digest(student)
     student.network.to(choose_device(request.device))
     targets = _targets(request)
+    job = _Job(request, student, digest, reporter)
     items: list[LabelingItem] = []
     with reporter.task("images", len(targets)) as task:
         try:
-            for image, output in targets:
-                items.append(_item(request, student, digest, image, output, reporter))
+            for target in targets:
+                items.append(job.item(target))
                 task.advance()
         except KeyboardInterrupt:
             return LabelingResult(items=tuple(items), interrupted=True)
     return LabelingResult(items=tuple(items))
 
 
-def _targets(request: StudentLabelingRequest) -> list[tuple[Path, Path]]:
+def _targets(request: StudentLabelingRequest) -> list[Target]:
     """Each image with the place of its label volume; ConfigError where two would share one."""
-    images = [image for place in request.inputs for image in images_in(place)]
+    sources = find_sources(request.inputs)
     output = request.output
     if output is not None and not is_folder(output):
-        if len(images) > 1:
+        if len(sources.found) > 1:
             raise ConfigError(f"{output} is one file, but there are several images; name a folder.")
-        return [(images[0], label_file(output))]
-    places = [beside(image, request.suffix) for image in images]
-    if output is not None:
-        places = [output / place.name for place in places]
+        return [Target(sources.found[0].image, label_file(output), sources.found[0].series)]
+    targets = [
+        Target(source.image, _place(source, output, request.suffix), source.series)
+        for source in sources.found
+    ]
+    places = [target.output for target in targets]
     twice = next((place for place in places if places.count(place) > 1), None)
     if twice is not None:
         raise ConfigError(f"Two images would be labelled into {twice}; label them apart.")
-    return list(zip(images, places, strict=True))
+    return targets
 
 
-def _item(
-    request: StudentLabelingRequest,
-    student: Student,
-    digest: str,
-    image: Path,
-    output: Path,
-    reporter: Reporter,
-) -> LabelingItem:
-    started = time.perf_counter()
-    try:
-        with naming(image):
-            names = _label(request, student, digest, image, output, reporter)
-    except (SammedError, VolumeError, OSError) as error:
-        seconds = time.perf_counter() - started
-        return LabelingItem(image=image, output=None, status="failed", seconds=seconds, error=str(error))
-    seconds = time.perf_counter() - started
-    return LabelingItem(image=image, output=output, status="done", seconds=seconds, labels=names)
+def _place(source: Source, output: Path | None, suffix: str) -> Path:
+    """Beside the image, or in the output folder at the same place as below the folder that was named."""
+    name = f"{source.name}_label{suffix}"
+    return source.image.with_name(name) if output is None else output / source.below / name
 
 
-def _label(
-    request: StudentLabelingRequest,
-    student: Student,
-    digest: str,
-    image: Path,
-    output: Path,
-    reporter: Reporter,
-) -> tuple[str, ...]:
-    """Label one image and write it; the names of the labels that were found."""
-    from sammed.students.applying import label_by_student
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """What every image is labelled with."""
 
-    if request.output is not None and is_folder(request.output):
-        make_folder(request.output)
-    check_free(output, overwrite=request.overwrite)
-    volume = open_volume(image, None, reporter)
-    found = label_by_student(volume, student, request.axis)
-    shown = [label for label in student.labels if label.value in found.scores]
-    provenance = Provenance(
-        image_file=image.name,
-        image_sha256=sha256_of(image),
-        origin="pseudo",
-        axis=found.axis,
-        annotated_slices=(),
-        method=f"student/{student.config.network}",
-        skill_digest=digest,
-        scores={label.name: found.scores[label.value] for label in shown},
-    )
-    with provenance_beside(output, provenance, overwrite=True):
-        write_labels(found.labels, output, like=volume, overwrite=request.overwrite)
-    return tuple(label.name for label in shown)
+    request: StudentLabelingRequest
+    student: Student
+    digest: str
+    reporter: Reporter
+
+    def item(self, target: Target) -> LabelingItem:
+        """Label one image; what is wrong with it becomes its error."""
+        started = time.perf_counter()
+        try:
+            with naming(target.image):
+                found = self._label(target)
+        except (SammedError, VolumeError, OSError) as error:
+            seconds = time.perf_counter() - started
+            return LabelingItem(
+                image=target.image, output=None, status="failed", seconds=seconds, error=str(error)
+            )
+        return LabelingItem(
+            image=target.image,
+            output=target.output,
+            status="done",
+            seconds=time.perf_counter() - started,
+            slices=found.labelled_slices(),
+            labels=tuple(label.name for label in self.student.labels if label.value in found.scores),
+        )
+
+    def _label(self, target: Target) -> StudentLabels:
+        """Label one image and write it."""
+        from sammed.students.applying import label_by_student
+
+        if self.request.output is not None and is_folder(self.request.output):
+            make_folder(target.output.parent)
+        check_free(target.output, overwrite=self.request.overwrite)
+        volume = open_volume(target.image, target.series, self.reporter)
+        found = label_by_student(volume, self.student, self.request.axis)
+        provenance = Provenance(
+            image_file=target.image.name,
+            image_sha256=sha256_of(target.image),
+            origin="pseudo",
+            axis=found.axis,
+            annotated_slices=(),
+            method=f"student/{self.student.config.network}",
+            skill_digest=self.digest,
+            scores={
+                label.name: found.scores[label.value]
+                for label in self.student.labels
+                if label.value in found.scores
+            },
+        )
+        # Labels without their provenance would pass for a person's.
+        with provenance_beside(target.output, provenance, overwrite=True):
+            write_labels(found.labels, target.output, like=volume, overwrite=self.request.overwrite)
+        return found

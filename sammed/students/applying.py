@@ -23,6 +23,11 @@ class StudentLabels:
     scores: dict[int, float]
     axis: int
 
+    def labelled_slices(self) -> int:
+        """How many slices along the axis hold a label."""
+        others = tuple(axis for axis in range(3) if axis != self.axis)
+        return int(np.count_nonzero(self.labels.voxels.any(axis=others)))
+
 
 def label_by_student(volume: Volume, student: Student, axis: int | None = None) -> StudentLabels:
     """Label every slice along `axis` (None: the one that `plan_slices` takes), shown as in training.
