@@ -5,6 +5,7 @@ from functools import partial
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import nn
 
+from sammed.backbones.attention import fuse_attention
 from sammed.backbones.registry import Vit
 
 EMBED_DIM = 256
@@ -43,7 +44,7 @@ def build_prompt_encoder(image_size: int, embedding_size: int = EMBEDDING_SIZE) 
 
 
 def build_mask_decoder() -> nn.Module:
-    """SAM's mask decoder with untrained weights."""
+    """SAM's mask decoder with untrained weights, its attention fused."""
     decoder: nn.Module = MaskDecoder(
         num_multimask_outputs=3,
         transformer=TwoWayTransformer(depth=2, embedding_dim=EMBED_DIM, mlp_dim=2048, num_heads=8),
@@ -51,4 +52,4 @@ def build_mask_decoder() -> nn.Module:
         iou_head_depth=3,
         iou_head_hidden_dim=256,
     )
-    return decoder
+    return fuse_attention(decoder)
