@@ -1,0 +1,93 @@
+"""Claims: one process has a volume, and the dead have none."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sammed.batch.claims import Claims
+from sammed_volumes.errors import OutputError
+
+ROOTS = [str(Path(__file__).parents[3] / name) for name in (".", "volumes")]
+
+# Claims what it is told, says so, and stays until it is killed or its input ends.
+HOLDER = """
+import sys
+sys.path[:0] = sys.argv[3:]
+from pathlib import Path
+from sammed.batch.claims import Claims
+claim = Claims(Path(sys.argv[1])).take(sys.argv[2])
+print("taken" if claim else "refused", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def claims(tmp_path) -> Claims:
+    return Claims(tmp_path / "claims")
+
+
+@pytest.fixture
+def holder(claims):
+    """`holder("a")`: another process that has the claim on it."""
+    processes = []
+
+    def start(output: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLDER, str(claims.folder), output, *ROOTS]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout.readline() == "taken\n"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_a_claim_is_one_s_until_it_is_released(claims):
+    claim = claims.take("ward 7/a_label.nii.gz")
+    assert claim is not None
+    assert claims.take("ward 7/a_label.nii.gz") is None
+    other = claims.take("b_label.nii.gz")
+    assert other is not None, "other volumes are free"
+    claim.release()
+    other.release()
+    again = claims.take("ward 7/a_label.nii.gz")
+    assert again is not None
+    again.release()
+    claims.tidy()
+    assert not claims.folder.exists()
+
+
+def test_another_process_is_named(claims, holder):
+    process = holder("a")
+    assert claims.take("a") is None
+    assert claims.owner("a").startswith(f"process {process.pid} on ")
+
+
+def test_the_claim_of_a_killed_process_is_taken_over(claims, holder):
+    process = holder("a")
+    assert claims.take("a") is None
+    process.kill()
+    process.wait()
+    claim = claims.take("a")
+    assert claim is not None
+    claim.release()
+    claims.tidy()
+    assert not claims.folder.exists(), "nor does the dead process leave anything"
+
+
+def test_a_damaged_note_is_no_matter(claims, holder):
+    holder("a")
+    for note in claims.folder.glob("*.json"):
+        note.write_text("{")
+    assert claims.take("a") is None
+    assert claims.owner("a") == "another process"
+
+
+def test_where_no_claim_can_be_written_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="can't be written"):
+        Claims(tmp_path / "file" / "claims").take("a")

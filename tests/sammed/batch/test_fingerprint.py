@@ -1,0 +1,77 @@
+"""Fingerprints: what changes an image changes them, and what doesn't, doesn't."""
+
+import os
+
+import numpy as np
+import pytest
+
+from sammed.batch.fingerprint import Fingerprint, fingerprint, labels_digest
+from sammed.provenance import sha256_of
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "a.nii"
+    path.write_bytes(b"one")
+    return path
+
+
+def test_of_a_file_it_is_the_file_s_digest(image):
+    assert fingerprint(image).sha256 == sha256_of(image)
+
+
+def test_the_same_stamp_saves_reading(image):
+    known = Fingerprint("noted before", fingerprint(image).stamp)
+    assert fingerprint(image, known) is known
+
+
+@pytest.mark.parametrize(("content", "later_ns"), [(b"two", 5), (b"longer", 0)], ids=["time", "size"])
+def test_another_time_or_size_is_another_stamp(image, content, later_ns):
+    known = fingerprint(image)
+    written = image.stat().st_mtime_ns
+    image.write_bytes(content)
+    os.utime(image, ns=(written, written + later_ns))
+    found = fingerprint(image, known)
+    assert found.stamp != known.stamp
+    assert found.sha256 != known.sha256
+
+
+def test_a_file_that_was_only_touched_is_the_same(image):
+    known = fingerprint(image)
+    os.utime(image, ns=(0, 0))
+    assert fingerprint(image, known).sha256 == known.sha256
+
+
+def test_voxels_beside_their_header_count(tmp_path):
+    for name in ("a.mhd", "a.raw", "b.raw"):
+        (tmp_path / name).write_bytes(b"1")
+    known = fingerprint(tmp_path / "a.mhd")
+    (tmp_path / "b.raw").write_bytes(b"22")
+    (tmp_path / "a_label.nii.gz").write_bytes(b"22")
+    assert fingerprint(tmp_path / "a.mhd") == known
+    (tmp_path / "a.raw").write_bytes(b"22")
+    assert fingerprint(tmp_path / "a.mhd").sha256 != known.sha256
+
+
+def test_a_dicom_folder_is_its_slices_not_what_sammed_writes_there(tmp_path):
+    for name in ("IM1", "IM2.dcm"):
+        (tmp_path / name).write_bytes(b"1")
+    known = fingerprint(tmp_path)
+    for name in ("sammed-manifest.jsonl", "x_label.nii.gz", "x_label.json", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"2")
+    assert fingerprint(tmp_path) == known
+    (tmp_path / "IM3").write_bytes(b"3")
+    assert fingerprint(tmp_path).sha256 != known.sha256
+
+
+def test_labels_are_their_values_and_shape():
+    voxels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    assert labels_digest(voxels) == labels_digest(np.asfortranarray(voxels).astype(np.uint16))
+    changed = voxels.copy()
+    changed[1, 2, 3] = 0
+    assert len({labels_digest(each) for each in (voxels, changed, voxels.reshape(2, 4, 3))}) == 3
+
+
+def test_a_missing_image_raises(tmp_path):
+    with pytest.raises(OSError, match=r"nowhere\.nii"):
+        fingerprint(tmp_path / "nowhere.nii")
