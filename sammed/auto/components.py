@@ -12,7 +12,12 @@ def largest_components(mask: Bool[np.ndarray, "S H W"], count: int) -> Bool[np.n
     labelled, found = ndimage.label(mask, _TOUCHING)
     if found <= count:
         return mask
-    sizes = np.bincount(labelled.ravel())
+    sizes = np.zeros(found + 1, dtype=np.int64)
+    for plane in labelled:  # slice by slice, since each step takes several times its input's memory
+        sizes += np.bincount(plane.ravel(), minlength=found + 1)
     sizes[0] = 0  # the background is no component
     kept = np.argsort(sizes, kind="stable")[-count:]
-    return np.isin(labelled, kept)
+    largest = np.empty_like(mask)
+    for plane, out in zip(labelled, largest, strict=True):
+        out[:] = np.isin(plane, kept)
+    return largest

@@ -6,7 +6,7 @@
 A slice in which the coarse mask has nothing stays empty (SAM^Med 3.2.2, 4.3).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt
 from torch import Tensor, nn
 
 from sammed.auto.components import largest_components
+from sammed.auto.decoding import CHUNK as DECODED_TOGETHER
 from sammed.auto.decoding import decode_coarse
 from sammed.auto.fusion import LARGEST_LOGIT, LabelChoice, mix, smooth
 from sammed.auto.prompting import coarse_on_mask_grid
@@ -65,33 +66,55 @@ def label_stack(
 
 def coarse_masks(encoded: EncodedScan, generator: Coarse) -> Float[Tensor, "S k h w"]:
     """Coarse log-odds of all slices, on the CPU."""
-    count = encoded.scan.slicing.count
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    chunks = _chunks(range(encoded.scan.slicing.count), CHUNK)
     return torch.cat([generator.coarse(encoded.embeddings(chunk)).cpu() for chunk in chunks])
 
 
 def label_logits(
     encoded: EncodedScan, coarse: Float[Tensor, "S h w"], encoder: nn.Module, choice: LabelChoice
 ) -> tuple[Float[Tensor, "S 4*h 4*w"], float | None]:
-    """One label's logits on the mask grid; how coarse mask and decoder agree (Dice, None: both empty)."""
-    grid = coarse_on_mask_grid(coarse, encoded.frame)
-    grid = keep_components(grid, choice.components)
-    shown = (grid > 0).flatten(1).any(1)
-    decoded = torch.full_like(grid, -LARGEST_LOGIT)
-    indices = shown.nonzero()[:, 0].tolist()
-    if indices:
-        decoded[shown] = decode_coarse(encoded, encoder, indices, grid[shown], choice.rule)
-    width = choice.smoothing_mm / encoded.scan.slicing.slice_spacing_mm
-    logits = smooth(mix(grid, decoded, choice.source), width)
+    """One label's logits on the mask grid; how coarse mask and decoder agree (Dice, None: both empty).
+
+    On the mask grid all slices are many, so there is one array of floats for all of them and no other.
+    """
+    grids = CoarseGrids(encoded, coarse, choice.components)
+    shown = torch.from_numpy(grids.mask.any((1, 2)))
+    logits = torch.empty(grids.mask.shape)
+    for chunk in _chunks(range(len(coarse)), CHUNK):
+        grid = grids.of(chunk)
+        logits[chunk] = mix(grid, torch.full_like(grid, -LARGEST_LOGIT), choice.source)
+    decoded_size = common_size = 0
+    for chunk in _chunks(shown.nonzero()[:, 0].tolist(), DECODED_TOGETHER):
+        grid = grids.of(chunk)
+        decoded = decode_coarse(encoded, encoder, chunk, grid, choice.rule)
+        logits[chunk] = mix(grid, decoded, choice.source)
+        decoded_size += int((decoded > 0).sum())
+        common_size += int(((decoded > 0) & (grid > 0)).sum())
+    logits = smooth(logits, choice.smoothing_mm / encoded.scan.slicing.slice_spacing_mm)
     logits[~shown] = -LARGEST_LOGIT
-    return logits.half(), _agreement(grid > 0, decoded > 0)
+    total = int(grids.mask.sum()) + decoded_size
+    return logits.half(), 2 * common_size / total if total else None
 
 
-def keep_components(logits: Float[Tensor, "S M M"], count: int) -> Float[Tensor, "S M M"]:
-    """The same logits with all but the `count` largest components of what is above 0 pressed far below."""
-    mask = (logits > 0).numpy()
-    removed = torch.from_numpy(mask & ~largest_components(mask, count))
-    return logits.masked_fill(removed, -LARGEST_LOGIT)
+class CoarseGrids:
+    """Coarse logits on the mask grid, made slice by slice; only the largest components stand out in them."""
+
+    def __init__(self, encoded: EncodedScan, coarse: Float[Tensor, "S h w"], components: int) -> None:
+        self._coarse = coarse
+        self._frame = encoded.frame
+        positive = np.concatenate(
+            [self._grid(chunk).numpy() > 0 for chunk in _chunks(range(len(coarse)), CHUNK)]
+        )
+        self.mask = largest_components(positive, components)
+
+    def of(self, indices: Sequence[int]) -> Float[Tensor, "N M M"]:
+        """Logits of these slices; those of other components are pressed far below."""
+        grid = self._grid(indices)
+        removed = (grid > 0) & ~torch.from_numpy(self.mask[list(indices)])
+        return grid.masked_fill(removed, -LARGEST_LOGIT)
+
+    def _grid(self, indices: Sequence[int]) -> Float[Tensor, "N M M"]:
+        return coarse_on_mask_grid(self._coarse[list(indices)], self._frame)
 
 
 def highest_wins(
@@ -109,6 +132,6 @@ def highest_wins(
     return stack
 
 
-def _agreement(first: Tensor, second: Tensor) -> float | None:
-    total = int(first.sum()) + int(second.sum())
-    return 2 * int((first & second).sum()) / total if total else None
+def _chunks(indices: Sequence[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(indices), size):
+        yield list(indices[start : start + size])

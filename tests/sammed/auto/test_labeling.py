@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 from sammed.auto.annotations import Annotations
 from sammed.auto.classification import ClassificationConfig, learn_classifier
 from sammed.auto.fusion import LabelChoice
-from sammed.auto.labeling import coarse_masks, highest_wins, keep_components, label_logits, label_stack
+from sammed.auto.labeling import CoarseGrids, coarse_masks, highest_wins, label_logits, label_stack
 from sammed.auto.sap_learning import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.auto.sap_net import SapNetConfig
 from sammed.backbones.backbone import Backbone
@@ -134,7 +135,11 @@ def test_only_the_largest_components_are_prompted(
 def test_removed_components_are_pressed_far_below() -> None:
     logits = torch.full((2, 8, 8), -1.0)
     logits[0, :3, :3] = logits[1, 6, 6] = 2.0
-    kept = keep_components(logits, 1)
+    on_its_own_grid = SimpleNamespace(frame=SimpleNamespace(mask_size=8))
+    grids = CoarseGrids(on_its_own_grid, logits, 1)
+    kept = grids.of([0, 1])
+    assert torch.equal(grids.of([1])[0], kept[1])
+    assert grids.mask.sum() == 9
     assert (kept[0, :3, :3] == 2).all()
     assert kept[1, 6, 6] == -6
     assert kept[1, 0, 0] == -1
