@@ -1,0 +1,204 @@
+"""The ledger: what is done again, what is passed, and what is never touched."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sammed.batch.fingerprint import labels_digest
+from sammed.batch.ledger import TRIES, Busy, Ledger, LedgerConfig, Passed, Taken
+from sammed.batch.manifest import MANIFEST_NAME, Recipe
+from sammed.batch.targets import Target
+from sammed_volumes.formats import read_labels, write_labels
+from sammed_volumes.labels import LabelVolume
+
+RECIPE = Recipe("5" * 64, {"generator": "sap"})
+VALUES = {"machine": 1, "person": 2, "machine, later": 3}
+
+
+@pytest.fixture
+def target(tmp_path) -> Target:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "a.nii").write_bytes(b"image")
+    return Target(tmp_path / "a.nii", tmp_path / "out/a_label.nii.gz")
+
+
+@pytest.fixture
+def config(target) -> LedgerConfig:
+    return LedgerConfig(manifest=target.output.parent / MANIFEST_NAME, recipe=RECIPE, run="first")
+
+
+@pytest.fixture
+def put(target, phantom):
+    """`put("person")` writes a label volume to the target's place and returns its digest."""
+    made = phantom(shape=(7, 5, 3))
+
+    def write(who: str) -> str:
+        voxels = np.full((7, 5, 3), VALUES[who], np.uint8)
+        labels = LabelVolume(voxels, made.volume.affine_ras_mm, ())
+        write_labels(labels, target.output, like=made.volume, overwrite=True)
+        return labels_digest(read_labels(target.output).voxels)
+
+    return write
+
+
+def finish(ledger: Ledger, target: Target, put, who: str = "machine") -> None:
+    """All the steps of a volume that is labelled undisturbed."""
+    taken = ledger.take(target)
+    assert isinstance(taken, Taken)
+    digest = put(who)
+    ledger.writing(taken, digest)
+    ledger.done(taken, digest, seconds=1.5, slices=3, labels=("lung",))
+    taken.claim.release()
+
+
+def kill(ledger: Ledger, target: Target, put=None, who: str | None = None, noted: str | None = None) -> None:
+    """The steps that a killed process has done: its claim is free, and nothing else is tidied."""
+    taken = ledger.take(target)
+    assert isinstance(taken, Taken)
+    if noted:
+        ledger.writing(taken, put(noted))
+        if noted != who:
+            target.output.unlink()
+    if who:
+        put(who)
+    taken.claim.release()
+
+
+def test_what_is_done_and_unchanged_is_passed(config, target, put):
+    finish(Ledger(config), target, put)
+    found = Ledger(replace(config, run="second")).take(target)
+    assert isinstance(found, Passed)
+    assert "labelled already" in found.reason
+    assert (found.entry.seconds, found.entry.slices, found.entry.labels) == (1.5, 3, ("lung",))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"recipe": Recipe("6" * 64, RECIPE.settings)}, id="skill"),
+        pytest.param({"recipe": Recipe("5" * 64, {"generator": "propagation"})}, id="options"),
+        pytest.param({"resume": False, "overwrite": True, "began_at": 1 << 40}, id="all again"),
+    ],
+)
+def test_another_recipe_makes_it_again(config, target, put, change):
+    finish(Ledger(config), target, put)
+    taken = Ledger(replace(config, **change)).take(target)
+    assert isinstance(taken, Taken)
+    assert taken.may_replace
+
+
+def test_another_image_makes_it_again(config, target, put):
+    finish(Ledger(config), target, put)
+    target.image.write_bytes(b"another image")
+    assert isinstance(Ledger(config).take(target), Taken)
+
+
+def test_another_series_makes_it_again(config, target, put):
+    finish(Ledger(config), target, put)
+    assert isinstance(Ledger(config).take(replace(target, series="1.2.3")), Taken)
+
+
+def test_labels_that_were_removed_are_made_again(config, target, put):
+    finish(Ledger(config), target, put)
+    target.output.unlink()
+    assert isinstance(Ledger(config).take(target), Taken)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_what_a_person_made_or_changed_is_never_replaced_unasked(config, target, put, resume):
+    config = replace(config, resume=resume)
+    put("person")
+    found = Ledger(config).take(target)
+    assert isinstance(found, Passed)
+    assert f"{target.output} exists already" in found.reason
+    target.output.unlink()
+    finish(Ledger(config), target, put)
+    put("person")
+    target.image.write_bytes(b"another image")  # so that there would be a reason
+    assert isinstance(Ledger(config).take(target), Passed)
+    taken = Ledger(replace(config, overwrite=True)).take(target)
+    assert isinstance(taken, Taken)
+    assert taken.may_replace
+
+
+def test_without_resuming_what_is_there_stays(config, target, put):
+    finish(Ledger(config), target, put)
+    later = Ledger(replace(config, resume=False, began_at=1 << 40))
+    assert isinstance(later.take(target), Passed)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param({}, id="before writing"),
+        pytest.param({"noted": "machine"}, id="labels noted, not there"),
+        pytest.param({"noted": "machine", "who": "machine"}, id="labels there, not noted as done"),
+    ],
+)
+def test_what_a_killed_process_left_is_made_again(config, target, put, left):
+    kill(Ledger(config), target, put, **left)
+    taken = Ledger(replace(config, run="second")).take(target)
+    assert isinstance(taken, Taken)
+    assert taken.may_replace is ("who" in left)
+
+
+def test_killed_while_its_own_labels_were_replaced(config, target, put):
+    """The old ones are there, the new ones were announced: both are sammed's."""
+    finish(Ledger(config), target, put)
+    target.image.write_bytes(b"another image")
+    kill(Ledger(config), target, put, who="machine", noted="machine, later")
+    assert isinstance(Ledger(config).take(target), Taken)
+
+
+def test_a_person_was_faster_than_the_next_run(config, target, put):
+    kill(Ledger(config), target, put)
+    put("person")
+    assert isinstance(Ledger(config).take(target), Passed)
+
+
+def test_two_at_once(config, target, put):
+    first, second = Ledger(config), Ledger(config)
+    taken = first.take(target)
+    found = second.take(target)
+    assert isinstance(found, Busy)
+    assert "process" in found.owner
+    first.failed(taken, "no", 0.1)
+    taken.claim.release()
+    assert isinstance(second.take(target), Taken), "what failed may be tried again"
+
+
+def test_a_second_process_that_overwrites_takes_what_the_first_has_not_done(config, target, put):
+    """Both were told to make all again; what the first did since the second began is not old."""
+    finish(Ledger(config), target, put)
+    size = Ledger(config).manifest.size()
+    again = replace(config, resume=False, overwrite=True, began_at=size)
+    finish(Ledger(again), target, put)
+    assert isinstance(Ledger(again).take(target), Passed)
+
+
+def test_a_volume_that_kills_its_process_is_given_up(config, target, put):
+    for _ in range(TRIES):
+        kill(Ledger(config), target)
+    found = Ledger(config).take(target)
+    assert isinstance(found, Passed)
+    assert found.is_failure
+    assert f"died {TRIES} times" in found.reason
+    assert isinstance(Ledger(replace(config, run="second")).take(target), Taken), "a new run tries anew"
+
+
+def test_an_image_that_is_not_there_is_left_to_the_reader(config, target):
+    target.image.unlink()
+    assert isinstance(Ledger(config).take(target), Taken)
+
+
+def test_no_torch_is_needed_to_look():
+    code = "import sys, sammed.batch.ledger, sammed.batch.sources; assert 'torch' not in sys.modules"
+    roots = [str(Path(__file__).parents[3] / name) for name in (".", "volumes")]
+    subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {roots!r}; {code}"],
+        check=True,
+    )
