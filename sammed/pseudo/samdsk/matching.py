@@ -1,9 +1,9 @@
 """Matching proposals with the probability maps of all classes (SamDSK, equations 1 to 4).
 
-Equation 1 is a sum of one IoU a class, and equation 2 joins the classes: a proposal may serve one class alone.
-Without equation 2 each class could be solved by itself (`choosing`), which bounds the sum from above. Where two
-classes want one proposal, there is a branch for each of them that keeps it, and one for the classes that did not
-want it: branch and bound, best bound first, exact unless a limit of `MatchingConfig` was met.
+Equation 1 is a sum of one IoU a class, and equation 2 joins the classes: a proposal may serve one class
+alone. Without equation 2 each class could be solved by itself (`choosing`), which bounds the sum from above.
+Where two classes want one proposal, there is a branch for each of them that keeps it, and one for the classes
+that did not want it: branch and bound, best bound first, exact unless a limit of `MatchingConfig` was met.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class _Problem:
         choices: list[Choice] = []
         for place, limits in enumerate(self.limits):
             owed = sum(each.lower for each in self.limits[place + 1 :])
-            most = max(0, np.count_nonzero(allowed[place]) - owed)
+            most = int(np.count_nonzero(allowed[place])) - owed
             if most < limits.lower:
                 return None
             choice = self.choose(place, allowed[place], replace(limits, upper=min(limits.upper, most)))
@@ -129,8 +129,8 @@ def match(
     """The choice of equations 1 to 3; None where the lower limits ask for more proposals than there are.
 
     `maps` are the probabilities (0..1) of the classes without the background, `limits` theirs in this order.
-    Where no choice has a β above `worth`, classes that want the same proposals are settled in turn, not by the
-    search for the best.
+    Where no choice has a β above `worth`, classes that want the same proposals are settled in turn, not by
+    the search for the best.
     """
     if len(limits) != len(maps) or not len(maps):
         raise ConfigError(f"{len(maps)} probability maps need as many count limits, not {len(limits)}.")

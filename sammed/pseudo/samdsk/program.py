@@ -1,9 +1,9 @@
 """One step of Dinkelbach's method: the linear program over atoms, mixed-integer or relaxed.
 
-For a ratio λ it maximises Σ c_a u_a, c_a = P_a - λ (A_a - P_a), over the choice of proposals z_k, where an atom
-is covered (u_a = 1) if and only if one of its proposals is chosen. The IoU of a choice is above λ where this
-sum is above λ P. Where c_a > 0 the sum itself pushes u_a up, so that u_a <= Σ z_k is enough; where c_a < 0 it
-pushes down, and u_a >= z_k is enough. So only z need be whole.
+For a ratio λ it maximises Σ c_a u_a, c_a = P_a - λ (A_a - P_a), over the choice of proposals z_k, where an
+atom is covered (u_a = 1) if and only if one of its proposals is chosen. The IoU of a choice is above λ where
+this sum is above λ P. Where c_a > 0 the sum itself pushes u_a up, so that u_a <= Σ z_k is enough; where
+c_a < 0 it pushes down, and u_a >= z_k is enough. So only z need be whole.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Program:
     @property
     def terms(self) -> int:
         """How many entries its constraints have: what its cost grows with."""
-        return int(np.count_nonzero(self.membership)) + self.membership.shape[1]
+        return int(np.count_nonzero(self.membership)) + len(self.gains)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +113,8 @@ def _useful(
     own = membership @ up
     others = np.sort(own)[::-1][: max(0, limits.upper - 1)].sum()
     most = np.minimum(own + others, up.sum()) + membership @ np.minimum(gains, 0.0)
-    return (most > ratio) & ((own > 0) | (limits.lower > 1))
+    useful: Bool[np.ndarray, " k"] = (most > ratio) & ((own > 0) | (limits.lower > 1))
+    return useful
 
 
 def _run(program: Program, whole: int, options: dict[str, float]) -> optimize.OptimizeResult:

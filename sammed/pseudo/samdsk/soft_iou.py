@@ -39,11 +39,12 @@ class SoftIou:
 
     def of(self, chosen: Iterable[int]) -> float:
         """IoU of the map with the union of the chosen proposals, 0..1."""
-        return self.of_atoms(self.membership[list(chosen)].any(axis=0))
+        return self.of_atoms(np.logical_or.reduce(self.membership[list(chosen)], axis=0))
 
     def gains(self, ratio: float) -> Float[np.ndarray, " A"]:
         """What covering each atom adds to numerator - ratio x denominator (Dinkelbach's linear form)."""
-        return self.mass - ratio * (self.area - self.mass)
+        gains: Float[np.ndarray, " A"] = self.mass - ratio * (self.area - self.mass)
+        return gains
 
 
 def soft_iou(atoms: Atoms, probabilities: Float[np.ndarray, "H W"]) -> SoftIou:

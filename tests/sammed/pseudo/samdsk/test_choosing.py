@@ -91,11 +91,8 @@ def test_the_greedy_choice_is_beaten():
 def test_a_large_problem_gets_the_greedy_choice_and_a_bound_that_holds(rng):
     masks = ellipses(rng, (24, 24), 9)
     probabilities = rng.uniform(0, 1, (24, 24))
-    fraction, limits, everything = (
-        fraction_of(masks, probabilities),
-        CountLimits(1, 4),
-        np.ones(9, dtype=bool),
-    )
+    fraction, limits = fraction_of(masks, probabilities), CountLimits(1, 4)
+    everything = np.ones(9, dtype=bool)
     exact = choose(fraction, limits, everything, HERE)
     rough = choose(fraction, limits, everything, MatchingConfig(most_terms=1))
     assert exact is not None
