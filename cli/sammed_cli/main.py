@@ -27,6 +27,7 @@ _COMMANDS = {
     "set": "sammed_cli.commands.labelled_set:labelled_set",
     "pseudo-label": "sammed_cli.commands.pseudo_label:pseudo_label",
     "student": "sammed_cli.commands.student:student",
+    "synthesise": "sammed_cli.commands.synthesise:synthesise",
     "backbones": "sammed_cli.commands.backbones:backbones",
     "info": "sammed_cli.commands.info:info",
     "cache": "sammed_cli.commands.cache:cache",

@@ -57,56 +57,65 @@ class CamLabeller:
         backbone = self.tools.backbone()
         readers = learn_readers(gold, self.config, self.tools.seed, backbone.device, reporter)
         digest = _digest(self.config, readers)
-        with reporter.task("weak labels", len(unlabelled)) as task:
-            for case in unlabelled:
-                yield attempt(case, partial(_label_case, case, gold, backbone, readers, self.config, digest))
+        job = _Job(gold, backbone, readers, self.config, digest, reporter)
+        for case in unlabelled:
+            yield attempt(case, partial(job.label, case))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """What every case is labelled with."""
+
+    gold: LabelledSet
+    backbone: Backbone
+    readers: Sequence[Reader]
+    config: CamConfig
+    digest: str
+    reporter: Reporter
+
+    def label(self, case: Case) -> PseudoLabel:
+        """The pseudo-label of one case."""
+        opened = open_case(case, self.gold)
+        slices = self._slices(case, opened)
+        shape = opened.slicing.stack_shape[1:]
+        stack = [highest_label({each.value: each.logits for each in found}, shape) for found in slices]
+        if not any(values.any() for values in stack):
+            names = sorted({name for reader in self.readers for name in reader.task.label_names})
+            reason = f"The classifier sees nothing of {', '.join(names)}."
+            return nothing_found(case.name, reason, self.digest)
+        scores = _mean_probabilities([each for found in slices for each in found])
+        return PseudoLabel(
+            case.name,
+            from_pictures(np.stack(stack), opened, self.gold),
+            score=float(np.mean(list(scores.values()))),
+            label_scores=scores,
+            maker_digest=self.digest,
+        )
+
+    def _slices(self, case: Case, opened: OpenCase) -> list[list[Finding]]:
+        """What is found in each slice of the stack."""
+        encoded = encode_case(opened, self.backbone)
+        slices = []
+        with self.reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
+            for index in range(opened.slicing.count):
+                slices.append(list(self._findings(encoded, opened, index)))
                 task.advance()
+        return slices
 
-
-def _label_case(
-    case: Case,
-    gold: LabelledSet,
-    backbone: Backbone,
-    readers: Sequence[Reader],
-    config: CamConfig,
-    digest: str,
-) -> PseudoLabel:
-    opened = open_case(case, gold)
-    encoded = encode_case(opened, backbone)
-    slices = [
-        list(_findings(encoded, opened, index, readers, config)) for index in range(opened.slicing.count)
-    ]
-    shape = opened.slicing.stack_shape[1:]
-    stack = [highest_label({each.value: each.logits for each in found}, shape) for found in slices]
-    if not any(values.any() for values in stack):
-        names = sorted({name for reader in readers for name in reader.task.label_names})
-        return nothing_found(case.name, f"The classifier sees nothing of {', '.join(names)}.", digest)
-    scores = _mean_probabilities([each for found in slices for each in found])
-    return PseudoLabel(
-        case.name,
-        from_pictures(np.stack(stack), opened, gold),
-        score=float(np.mean(list(scores.values()))),
-        label_scores=scores,
-        maker_digest=digest,
-    )
-
-
-def _findings(
-    encoded: EncodedScan, opened: OpenCase, index: int, readers: Sequence[Reader], config: CamConfig
-) -> Iterator[Finding]:
-    """What each reader sees in a slice of the stack, outlined by the backbone."""
-    image = opened.image(index)
-    pixels = torch.from_numpy(to_square(image, config.image_size, image.shape[2]))[None]
-    for reader in readers:
-        probabilities = reader.classifier.probabilities(pixels)[0]
-        class_index = int(probabilities.argmax())
-        value = reader.task.values[class_index]
-        if not value:
-            continue
-        prompts = list(map_prompts(reader.map(pixels, class_index, image.shape[:2]), config))
-        if prompts:
-            logits = prompted_logits(encoded, index, prompts)
-            yield Finding(value, logits, float(probabilities[class_index]))
+    def _findings(self, encoded: EncodedScan, opened: OpenCase, index: int) -> Iterator[Finding]:
+        """What each reader sees in a slice, outlined by the backbone."""
+        image = opened.image(index)
+        pixels = torch.from_numpy(to_square(image, self.config.image_size, image.shape[2]))[None]
+        for reader in self.readers:
+            probabilities = reader.classifier.probabilities(pixels)[0]
+            class_index = int(probabilities.argmax())
+            value = reader.task.values[class_index]
+            if not value:
+                continue
+            prompts = list(map_prompts(reader.map(pixels, class_index, image.shape[:2]), self.config))
+            if prompts:
+                logits = prompted_logits(encoded, index, prompts)
+                yield Finding(value, logits, float(probabilities[class_index]))
 
 
 def _mean_probabilities(found: Sequence[Finding]) -> dict[int, float]:

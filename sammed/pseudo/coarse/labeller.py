@@ -66,10 +66,8 @@ class CoarseLabeller:
             maker = partial(_prompted, student, self.config)
             digest = _digest(self.config, student_digest(student))
         backbone = self.tools.backbone()
-        with reporter.task("weak labels", len(unlabelled)) as task:
-            for case in unlabelled:
-                yield attempt(case, partial(_label_case, case, gold, backbone, maker, digest, reporter))
-                task.advance()
+        for case in unlabelled:
+            yield attempt(case, partial(_label_case, case, gold, backbone, maker, digest, reporter))
 
     def _baseline(self, gold: LabelledSet) -> Maker:
         if len(gold.labels) != 1:
@@ -116,7 +114,11 @@ def _label_case(
 ) -> PseudoLabel:
     opened = open_case(case, gold)
     encoded = encode_case(opened, backbone)
-    found = [maker(encoded, opened, index) for index in range(opened.slicing.count)]
+    found = []
+    with reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
+        for index in range(opened.slicing.count):
+            found.append(maker(encoded, opened, index))
+            task.advance()
     kept = [weak for weak in found if weak.values.any()]
     if not kept:
         return nothing_found(case.name, f"No weak label is left: {_dropped(found)}.", digest)

@@ -1,0 +1,103 @@
+"""Where synthetic images go: a folder of pictures, or a labelled set with gold beside them.
+
+They are PNG with the values that the set's window shows as 0 and 1, or, where an 8-bit picture has no such
+values, as in CT, volumes of one slice (.nii.gz).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from sammed import __version__
+from sammed.errors import SetError
+from sammed.jobs.outputs import make_folder
+from sammed.jobs.set_making import moved
+from sammed.sets.labelled_set import Case, LabelledSet
+from sammed.sets.manifest import MANIFEST_NAME, write_set
+from sammed_volumes.affine import swap_ras_lps
+from sammed_volumes.atomic_file import atomic_file, check_free
+from sammed_volumes.nifti import write_nifti
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePlace:
+    """A folder for samples; with `origin` it becomes a set with the gold cases of that one."""
+
+    folder: Path
+    origin: LabelledSet | None = None
+
+    def prepare(self, count: int, *, overwrite: bool) -> None:
+        """Make the folders. Raises OutputError for files in the way, SetError for a set without gold."""
+        if self.origin is not None and not self.origin.gold:
+            raise SetError(f"The set in {self.origin.folder} has no gold case to learn labels from.")
+        make_folder(self._images)
+        for number in range(1, count + 1):
+            check_free(self._path(number), overwrite=overwrite)
+        if self.origin is not None:
+            check_free(self.folder / MANIFEST_NAME, overwrite=overwrite)
+
+    def write(
+        self, number: int, image: Float[np.ndarray, "H W C"], model_digest: str, *, overwrite: bool
+    ) -> Path:
+        """Write one sample of values 0..1; a PNG says in its metadata what it is and which model made it."""
+        path = self._path(number)
+        low, high = self._range
+        values = low + image * (high - low)
+        if self._is_png:
+            _write_png(path, values, model_digest, overwrite=overwrite)
+        else:
+            _write_slice(path, values, overwrite=overwrite)
+        return path
+
+    def write_set(self, files: Sequence[Path], *, overwrite: bool) -> Path | None:
+        """Write the manifest: gold cases with their splits, and the samples without labels to train on."""
+        if self.origin is None:
+            return None
+        gold = moved(self.origin.keep(lambda case: case.is_gold), self.folder)
+        samples = [
+            Case(f"synthetic-{number:04d}", path.absolute()) for number, path in enumerate(files, start=1)
+        ]
+        return write_set(gold.with_cases([*gold.cases, *samples]), overwrite=overwrite)
+
+    @property
+    def _images(self) -> Path:
+        return self.folder if self.origin is None else self.folder / "images"
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        """The values that are shown as 0 and 1; all of 8 bits without a window, and for percentiles."""
+        window = None if self.origin is None else self.origin.window
+        return (0.0, 255.0) if window is None or window.unit == "percentile" else (window.low, window.high)
+
+    @property
+    def _is_png(self) -> bool:
+        window = None if self.origin is None else self.origin.window
+        low, high = self._range
+        return (window is None or window.unit != "hu") and low >= 0 and high <= 255
+
+    def _path(self, number: int) -> Path:
+        return self._images / f"synthetic-{number:04d}{'.png' if self._is_png else '.nii.gz'}"
+
+
+def _write_png(path: Path, values: Float[np.ndarray, "H W C"], digest: str, *, overwrite: bool) -> None:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    note = PngInfo()
+    note.add_text("Description", "Synthetic image of a diffusion model; it shows no patient.")
+    note.add_text("Software", f"sammed {__version__}")
+    note.add_text("Source", f"diffusion model {digest}")
+    pixels = values.round().astype(np.uint8)
+    with atomic_file(path, ".png", overwrite=overwrite) as partial:
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(partial, pnginfo=note)
+
+
+def _write_slice(path: Path, values: Float[np.ndarray, "H W C"], *, overwrite: bool) -> None:
+    grey = values.mean(axis=2).astype(np.float32)
+    with atomic_file(path, ".nii.gz", overwrite=overwrite) as partial:
+        write_nifti(grey.T[:, :, np.newaxis], swap_ras_lps(np.eye(4)), partial, None)

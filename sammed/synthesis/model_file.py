@@ -1,0 +1,111 @@
+"""The model's file: weights, config and shape in one safetensors file; and the checkpoint of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sammed import __version__
+from sammed.errors import ConfigError, SynthesisError
+from sammed.synthesis.config import DiffusionConfig
+from sammed.synthesis.diffusion import DiffusionModel, new_model
+from sammed.tensor_file import TensorKind, read_tensors, tensor_digest, tensors_below, write_tensors
+
+_MODEL = TensorKind("sammed_diffusion", "a diffusion model", 1, SynthesisError)
+_CHECKPOINT = TensorKind("sammed_diffusing", "a diffusion model's checkpoint", 1, SynthesisError)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is: steps done, and the loss of each of them."""
+
+    losses: tuple[float, ...] = ()
+
+    @property
+    def step(self) -> int:
+        """The steps that are done."""
+        return len(self.losses)
+
+
+def save_model(model: DiffusionModel, path: Path, *, overwrite: bool = False) -> Path:
+    """Write a model; a file that exists is kept unless `overwrite`. `load_model` reads it again."""
+    header = {"sammed": __version__, **_header(model)}
+    write_tensors(_MODEL, header, model.network.state_dict(), path, overwrite=overwrite)
+    return path
+
+
+def load_model(path: Path) -> DiffusionModel:
+    """Read a model onto the CPU; SynthesisError names the file and says what is wrong with it."""
+    header, tensors = read_tensors(_MODEL, path)
+    try:
+        height, width = header["shape"]
+        model = new_model(DiffusionConfig(**header["config"]), (int(height), int(width)))
+        model.network.load_state_dict(tensors)
+    except (LookupError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise SynthesisError(f"{path} is a diffusion model that can't be read: {error}") from error
+    model.network.eval().requires_grad_(False)
+    return model
+
+
+def model_digest(model: DiffusionModel) -> str:
+    """The digest that names a model in the pictures that it made (64 hexadecimal digits)."""
+    weights = {name: tensor.detach().cpu() for name, tensor in model.network.state_dict().items()}
+    return tensor_digest("diffusion", weights)
+
+
+def save_checkpoint(
+    path: Path, model: DiffusionModel, optimiser: torch.optim.Optimizer, progress: Progress, pictures: str
+) -> None:
+    """Replace the checkpoint; `pictures` is the digest of what is trained on."""
+    tensors = {f"network/{name}": tensor for name, tensor in model.network.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors.update({f"optimiser/{number}/{name}": tensor for name, tensor in state.items()})
+    header = {**_identity(model, pictures), "losses": list(progress.losses)}
+    write_tensors(_CHECKPOINT, header, tensors, path, overwrite=True)
+
+
+def load_checkpoint(
+    path: Path, model: DiffusionModel, optimiser: torch.optim.Optimizer, pictures: str
+) -> Progress:
+    """Put the checkpoint's state into the model and its optimiser, in place, and say how far it is.
+
+    SynthesisError for a checkpoint of another config or other pictures.
+    """
+    header, tensors = read_tensors(_CHECKPOINT, path)
+    other = [name for name, value in _identity(model, pictures).items() if header.get(name) != value]
+    if other:
+        raise SynthesisError(
+            f"{path} is the checkpoint of another training (other {' and '.join(other)}); remove it, or "
+            "choose another place."
+        )
+    try:
+        model.network.load_state_dict(tensors_below(tensors, "network"))
+        groups = optimiser.state_dict()["param_groups"]
+        state = _optimiser_state(tensors_below(tensors, "optimiser"))
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+        return Progress(tuple(header["losses"]))
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise SynthesisError(f"{path} is a checkpoint that can't be read: {error}; remove it.") from error
+
+
+def _header(model: DiffusionModel) -> dict[str, Any]:
+    return {"config": asdict(model.config), "shape": list(model.shape)}
+
+
+def _identity(model: DiffusionModel, pictures: str) -> dict[str, Any]:
+    """What must be the same for a training to go on: all but where and how often it is kept."""
+    config = replace(model.config, device="auto", checkpoint_seconds=0.0)
+    return {**_header(replace(model, config=config)), "pictures": pictures}
+
+
+def _optimiser_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, _, key = name.partition("/")
+        state.setdefault(int(number), {})[key] = tensor
+    return state
