@@ -9,7 +9,7 @@ import torch
 from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
 from monai.networks.schedulers.ddim import DDIMScheduler
 from monai.networks.schedulers.ddpm import DDPMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from sammed.synthesis.config import DiffusionConfig
 
@@ -24,7 +24,7 @@ class DiffusionModel:
     stretched back.
     """
 
-    network: nn.Module
+    network: DiffusionModelUNet
     config: DiffusionConfig
     shape: tuple[int, int]
 
@@ -47,7 +47,7 @@ def new_model(config: DiffusionConfig, shape: tuple[int, int]) -> DiffusionModel
     return DiffusionModel(network, config, shape)
 
 
-class SeededDDPM(DDPMScheduler):  # type: ignore[misc]  # MONAI has no types
+class SeededDDPM(DDPMScheduler):
     """MONAI's noising process, whose noise on the way back comes from a generator of its own."""
 
     def __init__(self, config: DiffusionConfig, generator: torch.Generator) -> None:

@@ -6,7 +6,7 @@ import copy
 
 import torch
 from jaxtyping import Float
-from monai.visualize import GradCAM, GradCAMpp
+from monai.visualize.class_activation_maps import GradCAM, GradCAMpp
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -66,7 +66,9 @@ class Classifier:
         """Probability of each class, on the CPU."""
         device = next(self.network.parameters()).device
         with torch.inference_mode():
-            logits = [self.network(as_imagenet(batch.to(device))).cpu() for batch in pixels.split(batch_size)]
+            logits = [
+                self.network(as_imagenet(batch.to(device))).cpu() for batch in torch.split(pixels, batch_size)
+            ]
         return torch.softmax(torch.cat(logits), dim=1) if logits else torch.empty(0, len(self.names))
 
     def digest(self) -> str:

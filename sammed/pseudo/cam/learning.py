@@ -80,7 +80,7 @@ def hold_out(pictures: Pictures, share: float, rng: np.random.Generator) -> Bool
         if _on_both_sides(pictures.classes, held):
             return held
     held = torch.zeros(len(pictures.classes), dtype=torch.bool)
-    for value in pictures.classes.unique():
+    for value in sorted(set(pictures.classes.tolist())):
         members = torch.nonzero(pictures.classes == value)[:, 0].numpy()
         held[rng.choice(members, max(1, round(share * len(members))), replace=False)] = True
     return held
@@ -122,7 +122,7 @@ def _train(
             for pixels, truth in _batches(pictures, config.batch_size, rng):
                 loss = F.cross_entropy(network(as_imagenet(pixels.to(device))), truth.to(device), weights)
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimizer.step()
             task.advance()
         _settle_norms(network, pictures, config.batch_size, rng)
@@ -146,6 +146,6 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Pictures and classes in random order; no batch of one, of which a batch norm knows no spread."""
     order = torch.from_numpy(rng.permutation(len(pictures.classes)))
-    for rows in order.split(batch_size):
+    for rows in torch.split(order, batch_size):
         if len(rows) > 1:
             yield pictures.pixels[rows], pictures.classes[rows]
