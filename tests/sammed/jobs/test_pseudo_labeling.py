@@ -1,0 +1,349 @@
+"""From a set to one with pseudo-labels, and on to a student: bad cases told, nothing lost, nothing leaked."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sammed.errors import AnnotationError, ConfigError, SetError
+from sammed.jobs.pseudo_labeling import PseudoLabelingRequest, pseudo_label
+from sammed.jobs.set_making import SetMakingRequest, SetSplittingRequest, make, split
+from sammed.jobs.student_evaluation import StudentEvaluationRequest, evaluate_student
+from sammed.jobs.student_labeling import StudentLabelingRequest, label_with_student
+from sammed.jobs.student_training import StudentTrainingRequest, train_on_set
+from sammed.progress import Silent
+from sammed.provenance import read_provenance
+from sammed.pseudo.auto import AutoLabelConfig, AutoLabeller
+from sammed.pseudo.labeller import Tools, attempt
+from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.sets.manifest import read_set, write_set
+from sammed.sets.pictures import from_pictures, open_case
+from sammed_volumes.errors import OutputError
+from sammed_volumes.formats import read_labels, write_labels
+from sammed_volumes.labels import LabelVolume
+
+QUICK = {
+    "learning.assist.steps": "2",
+    "learning.assist.point_steps": "2",
+    "learning.sap_net.steps": "5",
+    "learning.choosing.steps": "2",
+    "learning.choosing.folds": "2",
+    "learning.classification.iterations": "5",
+    "slices": "3",
+}
+SMALL = {
+    "size_px": "32",
+    "features": "8,8,16,16,32,8",
+    "steps": "40",
+    "optimiser": "adam",
+    "learning_rate": "0.01",
+}
+
+
+@pytest.fixture
+def discs(tmp_path) -> Path:
+    """The folder of a set of ten pictures with a disc each: two tested on, three gold, the others bare."""
+    for number in range(10):
+        y, x = np.mgrid[:40, :48]
+        disc = (x - 12 - 2 * number) ** 2 + (y - 18) ** 2 <= 49
+        grey = np.random.default_rng(number).normal(80, 6, disc.shape) + 90 * disc
+        for folder, pixels in (("images", grey), ("masks", disc)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / folder / f"d{number}.png")
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    source = {"source": tmp_path / "images", "labels": tmp_path / "masks"}
+    make(SetMakingRequest(output=whole, names={1: "disc"}, **source), Silent())
+    split(SetSplittingRequest(labelled_set=whole, output=part, test=2, keep_gold=3))
+    return part
+
+
+@pytest.fixture
+def method(monkeypatch) -> Callable[..., None]:
+    """`method(make)` puts a labeller in the place of assist: `make(opened, gold) -> PseudoLabel`."""
+
+    def put(make_label: Callable[..., PseudoLabel]) -> None:
+        class Labeller:
+            name = "made-up"
+
+            def __init__(self, _config: object, _tools: Tools) -> None:
+                pass
+
+            def label(self, gold, unlabelled, reporter):
+                for case in unlabelled:
+                    yield attempt(case, lambda case=case: make_label(open_case(case, gold), gold))
+
+        monkeypatch.setattr("sammed.pseudo.assist.AssistLabeller", Labeller)
+
+    return put
+
+
+def request(source: Path, output: str = "made", **settings) -> PseudoLabelingRequest:
+    usual = {"method": "assist", "settings": {"truth": str(source.parent / "whole")}}
+    return PseudoLabelingRequest(labelled_set=source, output=Path(output), **{**usual, **settings})
+
+
+def bright(opened, gold, score: float = 0.8) -> PseudoLabel:
+    """What is brighter than half is label 1."""
+    stack = np.stack([opened.image(index)[..., 0] > 0.5 for index in range(opened.slicing.count)])
+    labels = from_pictures(stack.astype(np.uint8), opened, gold)
+    return PseudoLabel(opened.case.name, labels, score, {1: score}, maker_digest="abc")
+
+
+def test_a_set_is_split_and_its_labels_hidden(discs):
+    found = read_set(discs)
+    counts = [len(cases) for cases in (found.gold, found.unlabelled, found.part("test").cases)]
+    assert counts == [5, 5, 2]
+    assert len(read_set(discs.parent / "whole").gold) == 10
+
+
+def test_pseudo_labels_join_the_gold_and_the_images_stay(discs, method):
+    method(bright)
+    result = pseudo_label(request(discs), Silent())
+    assert (result.gold, result.count("labelled"), result.is_good) == (3, 5, True)
+    made = read_set(Path("made"))
+    assert {case.origin for case in made.cases} == {"gold", "made-up"}
+    assert made.splits == read_set(discs).splits
+    for case in made.pseudo:
+        assert (case.score, case.label_scores, case.maker_digest) == (0.8, {1: 0.8}, "abc")
+        opened = open_case(case, made)
+        assert opened.volume.path.parent.name == "images"
+        provenance = read_provenance(made.path(case.labels))
+        assert (provenance.origin, provenance.method, provenance.scores) == (
+            "pseudo",
+            "made-up",
+            {"disc": 0.8},
+        )
+    assert not list(Path("made").glob("**/*.png"))
+
+
+def test_the_gold_that_a_method_sees_holds_no_test_case(discs, method):
+    seen = set()
+
+    def look(opened, gold):
+        seen.update(case.name for case in gold.cases)
+        seen.add(opened.case.name)
+        return bright(opened, gold)
+
+    method(look)
+    pseudo_label(request(discs), Silent())
+    assert not seen & {case.name for case in read_set(discs).part("test").cases}
+    assert len(seen) == 8
+
+
+def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(discs, method):
+    bare = [case.name for case in read_set(discs).unlabelled]
+    (discs.parent / "images" / f"{bare[0]}.png").write_bytes(b"no picture")
+
+    def make_label(opened, gold):
+        if opened.case.name == bare[1]:
+            return nothing_found(bare[1], "All masks are empty.")
+        return bright(opened, gold)
+
+    method(make_label)
+    result = pseudo_label(request(discs), Silent())
+    by_case = {item.case: item for item in result.items}
+    assert (by_case[bare[0]].status, by_case[bare[1]].status) == ("failed", "nothing")
+    assert "no whole picture" in by_case[bare[0]].reason
+    assert by_case[bare[1]].reason == "All masks are empty."
+    assert result.count("labelled") == 3
+    assert not result.is_good
+    assert {case.name for case in read_set(Path("made")).unlabelled} == set(bare[:2])
+    json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_what_scores_low_is_dropped_or_ignored(discs, method):
+    method(lambda opened, gold: bright(opened, gold, 0.9 if opened.case.name < "d5" else 0.3))
+    result = pseudo_label(request(discs, min_score=0.5), Silent())
+    dropped = [item for item in result.items if item.status == "dropped"]
+    assert dropped
+    assert all("0.300 is below 0.5" in item.reason for item in dropped)
+    assert {item.case for item in dropped} == {case.name for case in read_set(Path("made")).unlabelled}
+
+
+def test_ignored_voxels_are_written_and_read_again(discs, method):
+    def half_ignored(opened, gold):
+        found = bright(opened, gold)
+        ignore = np.zeros(found.labels.shape, dtype=bool)
+        ignore[:20] = True
+        return PseudoLabel(found.case, found.labels, 0.8, {1: 0.8}, ignore)
+
+    method(half_ignored)
+    pseudo_label(request(discs), Silent())
+    made = read_set(Path("made"))
+    ignored = open_case(made.pseudo[0], made).ignore
+    assert ignored[:20].all()
+    assert not ignored[20:].any()
+
+
+def test_the_persons_slices_of_a_partly_annotated_volume_stay(case, method, tmp_path):
+    make(SetMakingRequest(source=case.image, labels=case.labels, output=tmp_path / "whole"), Silent())
+    part = split(
+        SetSplittingRequest(labelled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=2)
+    ).labelled_set
+    kept = part.cases[0].annotated_slices
+    truth = read_labels(case.labels)
+
+    def everything(opened, gold):
+        ones = np.ones(opened.slicing.stack_shape, dtype=np.uint8)
+        return PseudoLabel(opened.case.name, from_pictures(ones, opened, gold), 0.5)
+
+    method(everything)
+    result = pseudo_label(request(tmp_path / "part"), Silent())
+    assert result.count("labelled") == 1
+    (found,) = read_set(Path("made")).cases
+    assert (found.origin, found.annotated_slices) == ("made-up", kept)
+    voxels = np.moveaxis(read_labels(read_set(Path("made")).path(found.labels)).voxels, found.axis, 0)
+    expected = np.moveaxis(truth.voxels, found.axis, 0)
+    np.testing.assert_array_equal(voxels[list(kept)], expected[list(kept)])
+    others = [index for index in range(len(voxels)) if index not in kept]
+    assert (voxels[others] == 1).all()
+
+
+def test_a_set_that_cannot_be_used_says_why(discs, method, tiny_backbone):
+    method(bright)
+    bare = read_set(discs).keep(lambda case: not case.is_gold)
+    write_set(bare, overwrite=True)
+    with pytest.raises(SetError, match="no gold training case"):
+        pseudo_label(request(discs, method="auto", settings={}), Silent())
+    labeller = AutoLabeller(AutoLabelConfig(), Tools(backbone=lambda: tiny_backbone))
+    with pytest.raises(AnnotationError, match="no gold case"):
+        next(labeller.label(bare, bare.cases, Silent()))
+    with pytest.raises(SetError, match="labels already"):
+        pseudo_label(request(discs.parent / "whole", "other"), Silent())
+
+
+def test_nothing_is_overwritten_unasked(discs, method):
+    method(bright)
+    pseudo_label(request(discs), Silent())
+    with pytest.raises(OutputError, match="exists already"):
+        pseudo_label(request(discs), Silent())
+    assert pseudo_label(request(discs, overwrite=True), Silent()).is_good
+    Path("taken").mkdir()
+    Path("taken/note.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds other files"):
+        pseudo_label(request(discs, "taken"), Silent())
+    with pytest.raises(ConfigError, match="can't take the place"):
+        pseudo_label(request(discs, str(discs), overwrite=True), Silent())
+
+
+def test_assist_from_a_persons_files(discs):
+    names = [case.name for case in read_set(discs).unlabelled]
+    prompts = discs.parent / "prompts"
+    prompts.mkdir()
+    text = json.dumps({"prompts": [{"label": "disc", "slice": 0, "boxes": [[5, 5, 40, 30]]}]})
+    for name in names[:2]:
+        (prompts / f"{name}.json").write_text(text)
+    (prompts / f"{names[2]}.json").write_text("{")
+    result = pseudo_label(request(discs, settings={"prompts": str(prompts)}), Silent())
+    by_case = {item.case: item for item in result.items}
+    assert {by_case[name].status for name in names[:2]} <= {"labelled", "nothing"}
+    assert by_case[names[2]].status == "failed"
+    assert "no JSON" in by_case[names[2]].reason
+    assert by_case[names[3]].reason == "There is no prompt for it."
+
+
+@pytest.mark.slow
+def test_auto_learns_from_pictures_of_several_cases(discs):
+    result = pseudo_label(request(discs, method="auto", settings=QUICK), Silent())
+    assert {item.status for item in result.items} <= {"labelled", "nothing"}
+    assert Path("made/work/skills/shared.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_auto_labels_a_volume_by_its_own_slices(case, tmp_path):
+    make(SetMakingRequest(source=case.image, labels=case.labels, output=tmp_path / "whole"), Silent())
+    split(
+        SetSplittingRequest(labelled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=3)
+    )
+    result = pseudo_label(request(tmp_path / "part", method="auto", settings=QUICK), Silent())
+    (item,) = result.items
+    assert item.status in ("labelled", "nothing")
+    assert [path.stem for path in Path("made/work/skills").iterdir()] == [item.case]
+
+
+@pytest.mark.slow
+def test_a_student_learns_from_the_pseudo_labels(discs, method):
+    method(bright)
+    pseudo_label(request(discs), Silent())
+    student = Path("student.safetensors")
+    trained = train_on_set(
+        StudentTrainingRequest(
+            labelled_set=Path("made"), output=student, network="unet", settings=SMALL, device="cpu"
+        ),
+        Silent(),
+    )
+    assert (trained.gold_cases, trained.pseudo_cases, trained.samples) == (3, 5, 8)
+    assert not list(Path().glob("*.checkpoint.*"))
+    assert (trained.log / "curves.png").exists()
+    measured = evaluate_student(
+        StudentEvaluationRequest(student=student, labelled_set=Path("made"), device="cpu"), Silent()
+    )
+    (row,) = measured.summaries()
+    assert (row.name, row.cases) == ("disc", 2)
+    assert row.dice_mean > 0.7
+    json.dumps(measured.to_json(), allow_nan=False)
+    (discs.parent / "images/broken.png").write_bytes(b"no picture")
+    labelled = label_with_student(
+        StudentLabelingRequest(
+            student=student, inputs=(discs.parent / "images",), output=Path("found"), device="cpu"
+        ),
+        Silent(),
+    )
+    assert (labelled.count("done"), labelled.count("failed")) == (10, 1)
+    found = read_labels("found/d0_label.nii.gz")
+    assert [label.name for label in found.labels] == ["disc"]
+    assert read_provenance(Path("found/d0_label.nii.gz")).method == "student/unet"
+
+
+def test_a_student_needs_something_to_learn_from(discs):
+    write_set(read_set(discs).keep(lambda case: not case.is_labelled), overwrite=True)
+    with pytest.raises(AnnotationError, match="no labelled training case"):
+        train_on_set(
+            StudentTrainingRequest(labelled_set=discs, output=Path("s.safetensors"), settings=SMALL), Silent()
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "fact"),
+    [
+        ({"method": "magic"}, "no pseudo-labeller 'magic'"),
+        ({"min_score": 2.0}, "between 0 and 1"),
+        ({"output": Path("set.json")}, "into a folder"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_what_a_request_refuses(settings, fact):
+    with pytest.raises(ConfigError, match=fact):
+        PseudoLabelingRequest(
+            **{"labelled_set": Path("s"), "method": "auto", "output": Path("o"), **settings}
+        )
+
+
+def test_a_label_outside_the_list_fails_its_case_alone(discs):
+    """A mask that was changed after the set was made."""
+    made = read_set(discs)
+    case = made.part("train").gold[0]
+    volume = open_case(case, made).volume
+    found = read_labels(made.path(case.labels))
+    other = discs.parent / "other.nii.gz"
+    write_labels(LabelVolume(found.voxels * 7, found.affine_ras_mm, ()), other, like=volume)
+    cases = [replace(each, labels=other) if each.name == case.name else each for each in made.cases]
+    write_set(made.with_cases(cases), overwrite=True)
+    trained = train_on_set(
+        StudentTrainingRequest(
+            labelled_set=discs,
+            output=Path("s.safetensors"),
+            network="unet",
+            settings={**SMALL, "steps": "1"},
+            device="cpu",
+        ),
+        Silent(),
+    )
+    (problem,) = trained.problems
+    assert problem.case == case.name
+    assert "label 7, which the set doesn't list" in problem.reason
+    assert trained.gold_cases == 2
