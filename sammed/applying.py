@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import LabelledStack, highest_wins, label_stack
 from sammed.auto.propagation import PropagationConfig, propagate
@@ -86,8 +85,9 @@ def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled
     slicing = encoded.scan.slicing
     is_annotated = encoded.scan.digest() == skill.volume_sha256
     indices = skill.annotations.indices if is_annotated else ()
-    stack = _keep(found.stack, skill.annotations) if is_annotated else found.stack
-    voxels = np.ascontiguousarray(slicing.from_stack(stack))
+    voxels = np.array(slicing.from_stack(found.stack), order="C")
+    if is_annotated:
+        slicing.to_stack(voxels)[list(indices)] = skill.annotations.masks
     return Labelled(
         LabelVolume(voxels, encoded.scan.volume.affine_ras_mm, skill.labels),
         slicing.axis,
@@ -117,10 +117,3 @@ def label_encoded(
 def _by_points(choice: LabelChoice) -> LabelChoice:
     """What was chosen for SAP-Net says nothing of a classifier but how many components there are."""
     return replace(LabelChoice(rule_name="points"), components=choice.components)
-
-
-def _keep(stack: np.ndarray, annotations: Annotations) -> np.ndarray:
-    """The stack with the annotated slices as the person marked them."""
-    kept = stack.copy()
-    kept[list(annotations.indices)] = annotations.masks
-    return kept

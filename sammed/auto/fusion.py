@@ -25,9 +25,6 @@ LARGEST_LOGIT = 6.0
 RADIUS = 3
 """Slices on either side that smoothing looks at."""
 
-ROWS = 8
-"""Rows of the grid that are smoothed together: a convolution takes many times its input's memory."""
-
 
 @dataclass(frozen=True, slots=True)
 class LabelChoice:
@@ -66,21 +63,13 @@ def mix(
 
 
 def smooth(
-    logits: Float[Tensor, "S g g"], width_slices: float, radius: int = RADIUS
-) -> Float[Tensor, "S g g"]:
+    logits: Float[Tensor, "S r g"], width_slices: float, radius: int = RADIUS
+) -> Float[Tensor, "S r g"]:
     """Logits averaged along the slices by a Gaussian; the first and the last slice continue outwards."""
     if width_slices == 0:
         return logits
     offsets = torch.arange(-radius, radius + 1, device=logits.device, dtype=torch.float32)
     weights = torch.exp(-0.5 * (offsets / width_slices) ** 2)
-    smoothed = torch.empty_like(logits)
-    for block, out in zip(logits.split(ROWS, dim=1), smoothed.split(ROWS, dim=1), strict=True):
-        out.copy_(_convolved(block, weights / weights.sum()))
-    return smoothed
-
-
-def _convolved(logits: Float[Tensor, "S r g"], weights: Float[Tensor, " n"]) -> Float[Tensor, "S r g"]:
-    radius = len(weights) // 2
-    padded = F.pad(logits.float().permute(1, 2, 0), (radius, radius), mode="replicate")  # r g S+2*radius
-    convolved = F.conv1d(padded.flatten(0, 1)[:, None], weights[None, None])
-    return convolved.reshape(*logits.shape[1:], -1).permute(2, 0, 1)
+    padded = F.pad(logits.float().permute(1, 2, 0), (radius, radius), mode="replicate")  # g g S+2r
+    smoothed = F.conv1d(padded.flatten(0, 1)[:, None], (weights / weights.sum())[None, None])
+    return smoothed.reshape(*logits.shape[1:], -1).permute(2, 0, 1).to(logits.dtype)

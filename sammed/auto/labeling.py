@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt
+from jaxtyping import Bool, Float, Float16, UInt
 from torch import Tensor, nn
 
 from sammed.auto.components import largest_components
@@ -23,7 +23,7 @@ from sammed.auto.prompting import coarse_on_mask_grid
 from sammed.embeddings.scan import EncodedScan
 from sammed_volumes.labels import Label, smallest_unsigned
 
-CHUNK = 8  # slices on their own pixels at a time: the only full-size floats there are
+CHUNK = 8  # slices, or rows of all slices, at a time: what is made of them takes much memory
 
 
 @runtime_checkable
@@ -90,10 +90,19 @@ def label_logits(
         logits[chunk] = mix(grid, decoded, choice.source)
         decoded_size += int((decoded > 0).sum())
         common_size += int(((decoded > 0) & (grid > 0)).sum())
-    logits = smooth(logits, choice.smoothing_mm / encoded.scan.slicing.slice_spacing_mm)
-    logits[~shown] = -LARGEST_LOGIT
+    width = choice.smoothing_mm / encoded.scan.slicing.slice_spacing_mm
     total = int(grids.mask.sum()) + decoded_size
-    return logits.half(), 2 * common_size / total if total else None
+    return _smoothed(logits, shown, width), 2 * common_size / total if total else None
+
+
+def _smoothed(
+    logits: Float[Tensor, "S M M"], shown: Bool[Tensor, " S"], width_slices: float
+) -> Float16[Tensor, "S M M"]:
+    """Smoothed along the slices; what isn't shown stays empty. A few rows at a time: it takes much memory."""
+    halves = torch.full(logits.shape, -LARGEST_LOGIT, dtype=torch.float16)
+    for block, out in zip(logits.split(CHUNK, dim=1), halves.split(CHUNK, dim=1), strict=True):
+        out[shown] = smooth(block, width_slices)[shown].half()
+    return halves
 
 
 class CoarseGrids:

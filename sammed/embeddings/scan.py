@@ -18,6 +18,7 @@ from sammed.backbones.frame import Frame
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.encode import halves_on_cpu
 from sammed.embeddings.entry import encoding_key, slice_key
+from sammed.embeddings.scratch import Scratch
 from sammed_volumes.intensity import Window, apply, resolve
 from sammed_volumes.slices import Slicing
 from sammed_volumes.volume import Volume
@@ -67,7 +68,8 @@ class EncodedScan:
     """Embeddings of a scan's slices, made when first asked for and kept in half precision.
 
     With a `cache` they are kept there, and only the most recent ones in memory; without one, and where the
-    cache can't take them, all are kept in memory. `progress` hears of each slice that is encoded.
+    cache can't take them, in memory and a file without a name (`Scratch`). `progress` hears of each slice
+    that is encoded.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class EncodedScan:
         self.backbone = backbone
         self.frame = scan.frame(backbone)
         self._progress = progress
-        self._kept: dict[int, Tensor] = {}
+        self._kept = Scratch()
         self._disk = None if cache is None else _CachedSlices(scan, backbone, self.frame, cache)
 
     def encode(self, indices: Iterable[int], progress: Callable[[int], None] | None = None) -> None:
@@ -108,7 +110,7 @@ class EncodedScan:
 
     def _find(self, index: int) -> Float16[Tensor, "256 h w"] | None:
         if index in self._kept:
-            return self._kept[index]
+            return self._kept.get(index)
         return self._disk.get(index) if self._disk else None
 
     def _encoded(self, missing: list[int]) -> Iterator[tuple[int, Float16[Tensor, "256 h w"]]]:
@@ -117,7 +119,7 @@ class EncodedScan:
         embeddings = halves_on_cpu(self.backbone, images, self.frame)
         for index, embedding in zip(missing, embeddings, strict=True):
             if self._disk is None or not self._disk.put(index, embedding):
-                self._kept[index] = embedding
+                self._kept.put(index, embedding)
             _tell(self._progress)
             yield index, embedding
 

@@ -41,7 +41,7 @@ def python(*arguments, **settings):
 
 
 def test_the_commands_are_those_of_the_design():
-    groups = {"nnunet", "monai", "list", "fetch", "verify"}
+    groups = {"nnunet", "monai", "list", "fetch", "verify", "info", "clear"}
     assert {name[0] for name in COMMANDS if name} == {
         "demo",
         "assist-train",
@@ -53,6 +53,7 @@ def test_the_commands_are_those_of_the_design():
         "export",
         "backbones",
         "info",
+        "cache",
         "doctor",
     }
     assert {name[1] for name in COMMANDS if len(name) == 2} == groups

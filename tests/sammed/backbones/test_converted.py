@@ -193,3 +193,49 @@ def test_bfloat16_is_asked_of_openvino_where_it_is_wanted() -> None:
     converted.compile_model(openvino, None, torch.bfloat16)
     converted.compile_model(openvino, None, torch.float32)
     assert asked == ["bf16", "f32"]
+
+
+KILLED = """
+import os, signal
+import torch
+from sammed.backbones import converted
+
+encoder = torch.nn.Conv2d(3, 4, 3)
+with torch.no_grad():
+    encoder.weight.fill_(0.5), encoder.bias.zero_()
+torch.set_num_threads(1)
+folder = converted.converted_folder()
+
+def load():
+    return converted.load_encoder("killed", 64, torch.float32, lambda: encoder)
+
+def killed(is_time):
+    child = os.fork()
+    if child == 0:
+        load()
+        os._exit(0)
+    over = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while not is_time() and os.waitid(os.P_PID, child, over) is None:
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+def begun(name):
+    return lambda: any(folder.glob(f"*.tmp/{name}"))
+
+for moment in (begun("encoder.xml"), begun("encoder.bin"), begun("sha256")):
+    killed(moment)
+    whole = [path for path in folder.iterdir() if path.suffix != ".tmp"]
+    assert all(converted._content_digest(path) == (path / "sha256").read_text() for path in whole), whole
+answer = load()(torch.ones(1, 3, 64, 64))
+assert torch.equal(answer, load()(torch.ones(1, 3, 64, 64)))
+print(answer.unique().item(), (folder / converted.cache_key("killed")).is_dir())
+"""
+
+
+def test_a_kill_during_conversion_leaves_no_half_encoder(
+    start_python: Callable[[str], "subprocess.Popen[str]"],
+) -> None:
+    process = start_python(KILLED)
+    assert process.communicate()[0].split() == ["13.5", "True"]
+    assert process.returncode == 0
