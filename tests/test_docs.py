@@ -13,7 +13,7 @@ from sammed_cli.main import cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-MAPS = [ROOT / "docs/method.md", ROOT / "docs/architecture.md"]
+MAPS = [ROOT / "docs/method.md", ROOT / "docs/architecture.md", ROOT / "docs/pseudo.md"]
 
 _SPAN = re.compile(r"`([^`\n]+)`")
 _PLACE = re.compile(r"(?P<path>[\w./-]+(?:\.py|/))(?:: (?P<symbol>[\w.]+))?")

@@ -126,6 +126,16 @@ def test_the_generators_side_by_side(example, tiny, capsys):
     assert len(capsys.readouterr().out.splitlines()) == len(LABELS)
 
 
+def test_synthetic_images(pair, monkeypatch, capsys):
+    module = load(ROOT / "examples/synthetic_images.py")
+    monkeypatch.setattr(module, "demo_pair", lambda: pair)
+    tiny = {"image_size": "16", "width": "32", "res_blocks": "1", "timesteps": "50", "steps": "2"}
+    drawn = module.main(settings=tiny, count=2)
+    assert [path.name for path in drawn.files] == ["synthetic-0001.png", "synthetic-0002.png"]
+    assert drawn.shape == (29, 31)
+    assert "2 pictures in" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_short_and_named_in_the_readme(path):
     text = path.read_text(encoding="utf-8")
