@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from sammed.errors import ConfigError
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, LocalCluster
 
 SLOT, GPU = "sammed", "GPU"  # resources of a worker: one volume at a time; a graphics card
 RESUBMISSIONS = 6
 _PATIENCE_S = 20
+_RESTART_S = 600
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -80,7 +81,9 @@ def run_on_workers(
     with _client(config) as client:
         _check_resources(config, client)
         client.register_plugin(WorkerOpening(opener, config.workers, config.gpus), name=name)
-        crowd = _Crowd(client, name, {SLOT: 1, GPU: 1} if config.needs_gpu else {SLOT: 1}, items)
+        crowd: _Crowd[Item, Result] = _Crowd(
+            client, name, {SLOT: 1, GPU: 1} if config.needs_gpu else {SLOT: 1}, items
+        )
         try:
             yield from crowd.results(is_late)
         finally:
@@ -170,30 +173,42 @@ def _check_dask() -> None:
 @contextlib.contextmanager
 def _client(config: ClusterConfig) -> Iterator[Client]:
     """A connection to the cluster, which is made and closed where it is to be on this machine."""
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    if config.address is not None:
-        try:
-            client = Client(config.address, timeout=_PATIENCE_S)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"There is no Dask scheduler at {config.address} ({error}); give an address such as "
-                "tcp://node3:8786."
-            ) from error
-        with client:
+    if config.address is None:
+        with _local_cluster(config) as cluster, Client(cluster) as client:
             yield client
         return
-    cluster = LocalCluster(
-        n_workers=config.workers,
-        threads_per_worker=1,  # one volume at a time; how many cores it may use, the worker sets
-        processes=True,
-        memory_limit=0,  # a volume takes what it takes, and Dask holds nothing back for it
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-        resources={SLOT: 1, **({GPU: 1} if config.gpus else {})},
-    )
-    with cluster, Client(cluster) as client:
+    try:
+        client = Client(config.address, timeout=_PATIENCE_S)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"There is no Dask scheduler at {config.address} ({error}); give an address such as "
+            "tcp://node3:8786."
+        ) from error
+    with client:
         yield client
+
+
+@contextlib.contextmanager
+def _local_cluster(config: ClusterConfig) -> Iterator[LocalCluster]:
+    import dask
+    from distributed import LocalCluster
+
+    # A worker that died is started again; a busy machine may need longer for it than Dask would wait.
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": _RESTART_S}),
+        LocalCluster(
+            n_workers=config.workers,
+            threads_per_worker=1,  # one volume at a time; how many cores it may use, the worker sets
+            processes=True,
+            memory_limit=0,  # a volume takes what it takes, and Dask holds nothing back for it
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+            resources={SLOT: 1, **({GPU: 1} if config.gpus else {})},
+        ) as cluster,
+    ):
+        yield cluster
 
 
 def _check_resources(config: ClusterConfig, client: Client) -> None:
