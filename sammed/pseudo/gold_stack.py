@@ -76,7 +76,8 @@ def stack_gold(
     opened = [open_case(case, gold) for case in cases]
     window = gold.window or _window(opened)
     each = max(1, round(slices / max(1, len(opened))))
-    found, empty = [], []
+    found: list[_GoldSlice] = []
+    empty: list[_GoldSlice] = []
     for one in opened:
         showing, without = _rows(one, gold.labels, each)
         found += list(_slices(one, showing, window))

@@ -21,7 +21,8 @@ def configure(config_type: type[Config], settings: Mapping[str, str]) -> Config:
     A dot leads into a config within the config. Lists have commas, "none" is None. Raises ConfigError for a
     setting that there isn't, with those that there are, and for a value that it can't have.
     """
-    values, parts = {}, {}
+    values: dict[str, object] = {}
+    parts: dict[str, dict[str, str]] = {}
     hints = get_type_hints(config_type)
     for name, text in settings.items():
         first, _, rest = name.partition(".")

@@ -78,4 +78,4 @@ def _open_writer(folder: Path, reporter: Reporter) -> Any:
             "`pip install sammed[tensorboard]` brings it."
         )
         return None
-    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder))

@@ -47,4 +47,5 @@ def _dice(probabilities: Tensor, target: Tensor) -> Tensor:
 
     found = DiceLoss(reduction="none")(probabilities, target).flatten(2).mean(2)  # B k
     shown = target.flatten(2).any(2).float()
-    return (found * shown).sum(1) / shown.sum(1).clamp(min=1)
+    mean: Tensor = (found * shown).sum(1) / shown.sum(1).clamp(min=1)
+    return mean

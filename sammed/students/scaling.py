@@ -17,19 +17,22 @@ _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow turns colour into grey
 def to_square(image: Float[np.ndarray, "H W C"], size_px: int, channels: int) -> Float[np.ndarray, "c s s"]:
     """A picture 0..1 as a square with that many channels, linearly interpolated; inverse `from_square`."""
     pixels = torch.from_numpy(np.ascontiguousarray(_with_channels(image, channels).transpose(2, 0, 1)))
-    return _scaled(pixels, (size_px, size_px)).numpy()
+    square: np.ndarray = _scaled(pixels, (size_px, size_px)).numpy()
+    return square
 
 
 def from_square(maps: Float[np.ndarray, "K s s"], shape: tuple[int, ...]) -> Float[np.ndarray, "K H W"]:
     """Maps of a square on the picture's own pixels H W, linearly interpolated; inverse `to_square`."""
-    return _scaled(torch.from_numpy(np.ascontiguousarray(maps)), (shape[0], shape[1])).numpy()
+    own: np.ndarray = _scaled(torch.from_numpy(np.ascontiguousarray(maps)), (shape[0], shape[1])).numpy()
+    return own
 
 
 def classes_to_square(classes: UInt[np.ndarray, "H W"], size_px: int) -> UInt[np.ndarray, "s s"]:
     """Class numbers or flags as a square, each pixel that of the nearest one."""
     rows = _nearest(classes.shape[0], size_px)
     columns = _nearest(classes.shape[1], size_px)
-    return classes[rows[:, None], columns]
+    square: np.ndarray = classes[rows[:, None], columns]
+    return square
 
 
 def flags_to_square(flags: Bool[np.ndarray, "H W"], size_px: int) -> Bool[np.ndarray, "s s"]:

@@ -67,7 +67,8 @@ class Student:
         from monai.inferers.utils import sliding_window_inference
 
         patch = (self.config.depth_px, self.config.size_px, self.config.size_px)
-        found: Tensor = sliding_window_inference(stacks, patch, 1, self.network, overlap=0.5, mode="gaussian")
+        found = sliding_window_inference(stacks, patch, 1, self.network, overlap=0.5, mode="gaussian")
+        assert isinstance(found, Tensor)  # as the network gives one map
         return found
 
     def label_map(self, image: Float[np.ndarray, "H W C"]) -> UInt[np.ndarray, "H W"]:
@@ -77,7 +78,8 @@ class Student:
     def values_of(self, probabilities: Float[np.ndarray, "K ..."]) -> UInt[np.ndarray, "..."]:
         """The value of the likeliest class in each place."""
         values = np.array([0, *(label.value for label in self.labels)])
-        return values[probabilities.argmax(axis=0)].astype(smallest_unsigned(int(values.max())))
+        found: np.ndarray = values[probabilities.argmax(axis=0)]
+        return found.astype(smallest_unsigned(int(values.max())))
 
 
 def class_probabilities(scores: Float[Tensor, "B O ..."], config: StudentConfig) -> Float[Tensor, "B K ..."]:

@@ -1,0 +1,121 @@
+"""`sammed set`, `pseudo-label`, `student`: what is asked of the jobs, and the exit statuses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sammed.jobs import pseudo_labeling
+from sammed.jobs.pseudo_labeling import PseudoLabelingItem, PseudoLabelingResult
+from sammed.pseudo.methods import METHODS
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    for number in range(4):
+        y, x = np.mgrid[:20, :24]
+        disc = (x - 8 - number) ** 2 + (y - 10) ** 2 <= 16
+        for folder, pixels in (("images", 40 + 150 * disc), ("masks", disc)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / folder / f"p{number}.png")
+    return tmp_path
+
+
+def test_a_set_is_made_split_and_described(sammed, pictures):
+    run = sammed("set", "make", "images", "masks", "--output", "one", "--name", "1=disc", "--json")
+    assert run.exit_code == 0
+    assert run.json["labels"] == {"1": "disc"}
+    assert run.json["cases"] == {"train": {"gold": 4}, "validation": {}, "test": {}}
+    run = sammed("set", "split", "one", "--test", 1, "--keep-gold", 1, "--output", "two", "--json")
+    assert run.json["cases"] == {"train": {"gold": 1, "none": 2}, "validation": {}, "test": {"gold": 1}}
+    described = sammed("set", "info", "two", "--json")
+    assert described.json["cases"] == run.json["cases"]
+    assert ["train", "none", "2"] in sammed("set", "info", "two").rows
+
+
+def test_bad_cases_are_listed_and_the_status_is_1(sammed, pictures):
+    (pictures / "images/p1.png").write_bytes(b"no picture")
+    run = sammed("set", "make", "images", "masks", "--output", "one", "--json")
+    assert run.exit_code == 1
+    (problem,) = run.json["problems"]
+    assert problem["case"] == "p1"
+    assert run.json["cases"]["train"] == {"gold": 3}
+    assert "no whole picture" in sammed("set", "make", "images", "masks", "--output", "two").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (("set", "make", "images", "--output", "one"), "No label volume holds a label"),
+        (("set", "info", "none-there"), "does not exist"),
+        (("set", "info", "images"), "no labelled set"),
+        (("set", "split", "images", "--test", 1), "may be overwritten"),
+        (("set", "make", "images", "masks", "--output", "one", "--name", "zero=a"), "no label's value"),
+        (("pseudo-label", "images", "--method", "auto", "--output", "o", "--set", "slices"), "not KEY=VALUE"),
+        (
+            ("pseudo-label", "images", "--method", "auto", "--output", "o", "--set", "a=1", "--set", "a=2"),
+            "given twice",
+        ),
+        (("student", "train", "images", "--set", "epoch=3"), "no setting 'epoch'; there are network"),
+        (("student", "train", "images", "--output", "student.pt"), "ends in .safetensors"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(sammed, pictures, arguments, fact):
+    run = sammed(*arguments)
+    assert run.exit_code in (1, 2)
+    assert fact in run.sentence
+
+
+def test_a_method_lists_its_settings(sammed):
+    for name in METHODS:
+        run = sammed("pseudo-label", "--settings", name)
+        assert run.exit_code == 0
+        assert all("=" in line for line in run.stdout.splitlines())
+    assert "generator=sap" in sammed("pseudo-label", "--settings", "auto").stdout
+
+
+@pytest.mark.parametrize(
+    ("statuses", "exit_code", "summary"),
+    [
+        (
+            ("labelled", "dropped"),
+            0,
+            "1 labelled from 3 gold cases, 1 dropped, 0 without a finding, 0 failed.",
+        ),
+        (
+            ("labelled", "failed"),
+            1,
+            "1 labelled from 3 gold cases, 0 dropped, 0 without a finding, 1 failed.",
+        ),
+        (
+            ("nothing", "nothing"),
+            1,
+            "0 labelled from 3 gold cases, 0 dropped, 2 without a finding, 0 failed.",
+        ),
+    ],
+)
+def test_the_status_says_whether_a_student_can_be_trained(
+    sammed, monkeypatch, statuses, exit_code, summary, tmp_path
+):
+    def answer(request, _reporter):
+        items = tuple(
+            PseudoLabelingItem(case=f"c{place}", status=status, score=0.5, label_scores={"disc": 0.5})
+            for place, status in enumerate(statuses)
+        )
+        return PseudoLabelingResult(output=request.output, method=request.method, gold=3, items=items)
+
+    requests = []
+
+    def job(request, reporter):
+        requests.append(request)
+        return answer(request, reporter)
+
+    monkeypatch.setattr(pseudo_labeling, "pseudo_label", job)
+    run = sammed(
+        "pseudo-label", tmp_path, "--method", "auto", "--output", "o", "--set", "slices=4", "--min-score", 0.5
+    )
+    assert run.exit_code == exit_code
+    assert summary in run.stderr
+    (request,) = requests
+    assert (request.settings, request.min_score) == ({"slices": "4"}, 0.5)
