@@ -100,8 +100,9 @@ def _smoothed(
 ) -> Float16[Tensor, "S M M"]:
     """Smoothed along the slices; what isn't shown stays empty. A few rows at a time: it takes much memory."""
     halves = torch.full(logits.shape, -LARGEST_LOGIT, dtype=torch.float16)
-    for block, out in zip(logits.split(CHUNK, dim=1), halves.split(CHUNK, dim=1), strict=True):
-        out[shown] = smooth(block, width_slices)[shown].half()
+    for start in range(0, logits.shape[1], CHUNK):
+        rows = slice(start, start + CHUNK)
+        halves[shown, rows] = smooth(logits[:, rows], width_slices)[shown].half()
     return halves
 
 

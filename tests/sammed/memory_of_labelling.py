@@ -1,13 +1,17 @@
-"""Peak memory of labelling volumes of LiteMedSAM's sizes: `memory_of_labelling.py LABELS SLICES... [cached]`.
+"""Peak memory of labelling volumes of LiteMedSAM's sizes.
 
-Prints resident MB before and at the peak of each volume, one after another, as JSON. What the networks
-compute is replaced by next to nothing, since it costs time and no memory that grows with the volume;
-everything else is the product's own. Not a test itself: a peak is that of a whole process.
+    memory_of_labelling.py LABELS HELD SLICES... [cached]
+
+Prints resident MB before, and at the peak after each volume of so many slices, as JSON. At most HELD
+embeddings are held in memory, so that a few slices show what many would take. What the networks compute is
+replaced by next to nothing, since it costs time and no memory that grows with the volume; everything else is
+the product's own. Not a test itself: a peak is that of a whole process.
 """
 
 import json
 import resource
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,9 +26,11 @@ from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import label_stack
 from sammed.backbones.converted import import_openvino
 from sammed.backbones.frame import Frame
+from sammed.embeddings import scan
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.config import CacheConfig
 from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scratch import Scratch
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import default_label
 from sammed_volumes.slices import plan_slices
@@ -110,5 +116,7 @@ def main(labels: int, numbers: list[int], cached: bool) -> None:
 
 
 if __name__ == "__main__":
-    words = [word for word in sys.argv[1:] if word != "cached"]
-    main(int(words[0]), [int(word) for word in words[1:]], "cached" in sys.argv)
+    words = [int(word) for word in sys.argv[1:] if word != "cached"]
+    scan.MOST_RECENT = words[1]
+    scan.Scratch = partial(Scratch, words[1])
+    main(words[0], words[2:], "cached" in sys.argv)
