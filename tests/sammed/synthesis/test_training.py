@@ -16,9 +16,7 @@ from sammed.synthesis.training import batch_rows, train_diffusion
 def test_it_learns_to_tell_noise_from_picture(pictures, small):
     trained = train_diffusion(pictures, replace(small, steps=40), Silent())
     assert len(trained.losses) == 40
-    assert trained.losses[0] == pytest.approx(1, abs=0.1), (
-        "who knows nothing is wrong by 1"
-    )
+    assert trained.losses[0] == pytest.approx(1, abs=0.1), "who knows nothing is wrong by 1"
     assert np.mean(trained.losses[-10:]) < 0.3
     assert trained.model.shape == pictures.shape
 
