@@ -67,7 +67,12 @@ class Claims:
             return "another process"
 
     def tidy(self) -> None:
-        """Remove the folder if nobody uses it."""
+        """Remove what the dead have left, and the folder if nobody uses it."""
+        for path in self.folder.glob("*.lock"):
+            with contextlib.suppress(OSError):  # a living process has it, or was faster
+                lock = take_lock(path)
+                path.with_suffix(".json").unlink(missing_ok=True)
+                remove_lock(lock)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 

@@ -79,6 +79,16 @@ def test_the_claim_of_a_killed_process_is_taken_over(claims, holder):
     assert not claims.folder.exists(), "nor does the dead process leave anything"
 
 
+def test_tidying_takes_what_the_dead_left_and_nothing_of_the_living(claims, holder):
+    holder("alive")
+    process = holder("dead")
+    process.kill()
+    process.wait()
+    claims.tidy()
+    assert claims.take("alive") is None
+    assert len(list(claims.folder.iterdir())) == 2, "the living one's lock and note"
+
+
 def test_a_damaged_note_is_no_matter(claims, holder):
     holder("a")
     for note in claims.folder.glob("*.json"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import dask
+import distributed
 import numpy as np
 import pytest
 
@@ -32,6 +33,7 @@ def tiny_workers(tmp_path, monkeypatch):
     """Workers that are started here have the tiny backbone, and die as the names of volumes say."""
     here = Path(__file__).parent
     monkeypatch.setenv("TINY_CONFTEST", str(here.parent / "conftest.py"))
+    assert distributed.config  # Dask knows its settings only once it is imported
     settings = {
         "distributed.worker.preload": [str(here / "tiny_worker.py")],
         "temporary-directory": str(tmp_path / "dask"),

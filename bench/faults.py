@@ -1,0 +1,160 @@
+"""Kills at random moments: `python bench/faults.py --kills 50`. The next run must end as if undisturbed.
+
+A small folder of phantoms is labelled once in peace. Then `sammed auto-label` is started on it again and
+again and killed (SIGKILL) at a random moment of its life, from loading to writing; a last run is left in
+peace. Its labels must be the same to the last voxel, every label volume must have its provenance, and nothing
+but half-files, which go when they are an hour old, may be left over. Each round begins with an empty folder
+of outputs and, every other time, with an empty cache, so that conversion and cache writing are hit as well.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import nibabel
+import numpy as np
+
+from sammed.jobs.requests import TrainingRequest
+from sammed.jobs.training import train
+from sammed.progress import Silent
+from sammed.provenance import provenance_path
+from sammed_volumes.formats import read_labels, read_volume, write_labels
+from sammed_volumes.labels import Label, LabelVolume
+
+ROOT = Path(__file__).parents[1]
+SIZE = 48  # pixels a side: what takes time is the backbone, whatever the size
+
+
+@click.command()
+@click.option("--kills", default=50, show_default=True)
+@click.option(
+    "--rounds", default=5, show_default=True, help="The kills are spread over so many folders of outputs."
+)
+@click.option("--volumes", default=4, show_default=True)
+@click.option("--slices", default=3, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where to work.  [default: a temporary one]")
+def main(kills: int, rounds: int, volumes: int, slices: int, seed: int, folder: Path | None) -> None:
+    """Kill, go on, compare; exits 1 where anything differs."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = folder or Path(temporary)
+        make_folder(work, volumes, slices)
+        started = time.perf_counter()
+        command = auto_label(work, work / "undisturbed", work / "cache-of-undisturbed")
+        subprocess.run(**command, check=True)
+        whole_s = time.perf_counter() - started
+        click.echo(f"undisturbed: {volumes} volumes of {slices} slices in {whole_s:.1f} s")
+        wrong = [
+            fault
+            for number in range(rounds)
+            for fault in one_round(work, number, _share(kills, rounds, number), whole_s, chance)
+        ]
+    for fault in wrong:
+        click.echo(f"WRONG: {fault}")
+    click.echo(f"{kills} kills in {rounds} rounds: {len(wrong)} differences")
+    sys.exit(1 if wrong else 0)
+
+
+def one_round(work: Path, number: int, kills: int, whole_s: float, chance: random.Random) -> list[str]:
+    """So many kills and one run in peace, into a fresh folder of outputs."""
+    output, cache = work / f"killed-{number}", work / "cache"
+    if number % 2 == 0:
+        shutil.rmtree(cache, ignore_errors=True)
+    command = auto_label(work, output, cache)
+    for _ in range(kills):
+        after_s = chance.uniform(0.0, whole_s)
+        outcome = run_and_kill(command, after_s)
+        done = len(list(output.rglob("*_label.nii.gz"))) if output.exists() else 0
+        click.echo(f"round {number}: after {after_s:5.1f} s {outcome}, {done} label volumes there")
+    subprocess.run(**command, check=True)
+    return differences(work / "undisturbed", output)
+
+
+def run_and_kill(command: dict[str, object], after_s: float) -> str:
+    """Start it, kill it and all that it started, and say whether it still lived."""
+    process = subprocess.Popen(**command, start_new_session=True)  # type: ignore[call-overload]
+    try:
+        process.wait(after_s)
+        return "had ended"
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return "killed"
+
+
+def differences(expected: Path, found: Path) -> list[str]:
+    """What is not as in the folder that nobody disturbed."""
+    wrong = []
+    for path in sorted(expected.rglob("*_label.nii.gz")):
+        other = found / path.relative_to(expected)
+        if not other.exists():
+            wrong.append(f"{other} is missing")
+        elif not np.array_equal(read_labels(path).voxels, read_labels(other).voxels):
+            wrong.append(f"{other} differs")
+        elif not provenance_path(other).exists():
+            wrong.append(f"{other} has no provenance")
+    wanted = {path.relative_to(expected) for path in expected.rglob("*")}
+    for path in sorted(found.rglob("*")):
+        if path.relative_to(found) not in wanted and not path.name.startswith(".partial-"):
+            wrong.append(f"{path} is left over")
+    return wrong
+
+
+def auto_label(work: Path, output: Path, cache: Path) -> dict[str, object]:
+    """How the command is started: as a person would, with a cache of its own."""
+    roots = os.pathsep.join(str(ROOT / name) for name in (".", "cli", "volumes"))
+    environment = {**os.environ, "SAMMED_CACHE": str(cache), "PYTHONPATH": roots}
+    words = ["auto-label", work / "scans", "--skill", work / "skill.safetensors", "--output", output]
+    return {
+        "args": [sys.executable, "-m", "sammed_cli", *map(str, words)],
+        "env": environment,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+
+
+def make_folder(work: Path, volumes: int, slices: int) -> None:
+    """Phantoms in `scans/`, and a skill learned from the first one."""
+    for number in range(volumes):
+        path = work / "scans" / f"ward {number % 2}" / f"{number}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image, labels = phantom(slices, number)
+        nibabel.save(nibabel.Nifti1Image(image, AFFINE), path)
+        if number == 0:
+            first = LabelVolume(labels, AFFINE, (Label(1, "organ", (220, 40, 60)),))
+            write_labels(first, work / "truth.nii.gz", like=read_volume(path), overwrite=True)
+    request = TrainingRequest(
+        image=work / "scans/ward 0/0.nii.gz",
+        labels=work / "truth.nii.gz",
+        slice_index=(0, slices - 1),
+        output=work / "skill.safetensors",
+        overwrite=True,
+    )
+    train(request, Silent())
+
+
+AFFINE = np.diag([1.0, 1.0, 5.0, 1.0])
+
+
+def phantom(slices: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A bright disc that wanders, and the truth about it."""
+    x, y, z = np.meshgrid(*(np.arange(n) for n in (SIZE, SIZE, slices)), indexing="ij")
+    inside = (x - SIZE / 2 - z) ** 2 + (y - SIZE / 2 + seed) ** 2 < (SIZE / 4) ** 2
+    noise = np.random.default_rng(seed).normal(0, 20, inside.shape)
+    return np.where(inside, 200, -100).astype(np.int16) + noise.astype(np.int16), inside.astype(np.uint8)
+
+
+def _share(kills: int, rounds: int, number: int) -> int:
+    return kills // rounds + (number < kills % rounds)
+
+
+if __name__ == "__main__":
+    main()
