@@ -8,6 +8,7 @@ from types import ModuleType
 import nibabel
 import numpy as np
 import pytest
+import torch
 
 from sammed.assist.config import AssistConfig
 from sammed.auto.choosing import ChoosingConfig
@@ -108,6 +109,7 @@ def test_a_folder_of_scans_goes_on_after_a_bad_file(example, pair, tmp_path, mon
         "chest_label.nii.gz",
         "chest_label.json",
         "chest_label.provenance.json",
+        "sammed-manifest.jsonl",
     }
     assert {label.name for label in read_labels("example-output/labels/chest_label.nii.gz").labels} == {
         *LABELS
@@ -115,6 +117,32 @@ def test_a_folder_of_scans_goes_on_after_a_bad_file(example, pair, tmp_path, mon
     assert "broken.nii.gz" in capsys.readouterr().out
     again = module.main()  # takes the skill that is there, and skips what is done
     assert again.count("skipped") == 1
+
+
+def test_a_folder_on_the_workers_of_a_cluster(pair, tmp_path):
+    """A cluster of this process in place of SLURM's; what SLURM would be asked for is looked at as well."""
+    from distributed import LocalCluster
+
+    from sammed import Silent, TrainingRequest, train
+
+    module, skill = load(ROOT / "examples/slurm_cluster.py"), tmp_path / "skill.safetensors"
+    train(TrainingRequest(image=pair.image, labels=pair.labels, slices=2, output=skill), Silent())
+    (tmp_path / "scans").mkdir()
+    pair.image.rename(tmp_path / "scans/ct.nii.gz")
+    threads = torch.get_num_threads()
+    try:
+        cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
+        result = module.main(Path("scans"), skill, Path("labels"), cluster)
+    finally:
+        torch.set_num_threads(threads)
+    assert [item.status for item in result.items] == ["done"]
+    assert read_labels("labels/ct_label.nii.gz").shape == (31, 29, 17)
+    module.JOBS, module.ON_GPUS = 0, True
+    with module.slurm_cluster() as jobs:
+        script = jobs.job_script()
+    assert "--gres=gpu:1" in script
+    assert "--resources GPU=1" in script
+    assert f"--nthreads {module.CORES}" in script
 
 
 def test_the_generators_side_by_side(example, tiny, capsys):
@@ -134,6 +162,22 @@ def test_synthetic_images(pair, monkeypatch, capsys):
     assert [path.name for path in drawn.files] == ["synthetic-0001.png", "synthetic-0002.png"]
     assert drawn.shape == (29, 31)
     assert "2 pictures in" in capsys.readouterr().out
+
+
+def test_pseudo_labels(pair, monkeypatch, capsys):
+    module = load(ROOT / "examples/pseudo_labels.py")
+    monkeypatch.setattr(module, "demo_pair", lambda: pair)
+    monkeypatch.setattr("sammed.pseudo.auto.AutoLabelConfig.__post_init__", _learn_little)
+    tiny = {"size_px": "32", "features": "4,4,4,8,8,4", "steps": "2"}
+    trained = module.main(student=tiny)
+    assert trained.student.exists()
+    assert trained.samples == 17  # every slice, annotated or labelled
+    assert trained.pseudo_cases == 1
+    assert "ct: labelled" in capsys.readouterr().out
+
+
+def _learn_little(config) -> None:
+    object.__setattr__(config, "learning", FEW_STEPS)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
