@@ -20,6 +20,37 @@ SMALLEST_RANGE = 1e-8  # of a slice's values, below which it counts as constant 
 # Whatever turns pixels B 3 S S into embeddings B 256 h w: a torch module or a compiled model.
 ImageEncoder = Callable[[Tensor], Tensor]
 
+# Whatever turns embeddings B 256 h w with the dense prompts added, and sparse prompts B N 256, into mask
+# logits B 1 4h 4w and guesses of their IoU B 1.
+MaskDecoder = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class TorchDecoder(nn.Module):
+    """Meta's mask decoder, every prompt of which may look at another image.
+
+    Meta's repeats one image's embedding for all prompts and adds the dense prompt to it; the two are used
+    nowhere else. So the sum goes in as the dense prompt, and a zero as the image.
+    """
+
+    def __init__(self, mask_decoder: nn.Module, position_encoding: Float[Tensor, "1 256 h w"]) -> None:
+        super().__init__()
+        self.mask_decoder = mask_decoder
+        self.register_buffer("position_encoding", position_encoding)
+        self.embedding_size = int(position_encoding.shape[-1])
+
+    def forward(
+        self, image_and_dense: Float[Tensor, "B 256 h w"], sparse: Float[Tensor, "B N 256"]
+    ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
+        """Mask logits and the decoder's own guess of their IoU."""
+        masks, iou = self.mask_decoder(
+            image_embeddings=image_and_dense.new_zeros(1, 1, 1, 1),
+            image_pe=self.position_encoding,
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=image_and_dense,
+            multimask_output=False,
+        )
+        return masks, iou
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backbone:
@@ -29,6 +60,7 @@ class Backbone:
     weights and all else that makes an embedding what it is. `dtype` is the precision of the image
     encoder; the decoder, which learning goes through, always computes in float32. `runtime` is what is to
     run the image encoder: torch or openvino, in whose place torch steps where it fails on the model.
+    `fast_decoder` is the runtime's own decoder, for masks that nothing is learned from, if it has one.
     """
 
     name: str
@@ -41,16 +73,20 @@ class Backbone:
     prompt_encoder: nn.Module
     preparation: PixelPreparation
     runtime: str = "torch"
+    fast_decoder: MaskDecoder | None = field(default=None, repr=False)
     position_encoding: Float[Tensor, "1 256 h w"] = field(init=False, repr=False)
-    sparse_decoder: nn.Module = field(init=False, repr=False)
+    decoder: TorchDecoder = field(init=False, repr=False)
+    sparse_decoder: TorchDecoder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for part in (self.image_encoder, self.mask_decoder, self.prompt_encoder):
             if isinstance(part, nn.Module):
                 freeze(part)
-        object.__setattr__(self, "sparse_decoder", freeze(with_sparse_masks(self.mask_decoder)))
         with torch.no_grad():
             object.__setattr__(self, "position_encoding", self.prompt_encoder.get_dense_pe())  # type: ignore[operator]
+        decoders = {"decoder": self.mask_decoder, "sparse_decoder": with_sparse_masks(self.mask_decoder)}
+        for name, decoder in decoders.items():
+            object.__setattr__(self, name, freeze(TorchDecoder(decoder, self.position_encoding)))
 
     @property
     def embedding_size(self) -> int:
@@ -91,22 +127,17 @@ class Backbone:
     ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
         """Mask logits and the decoder's own guess of their IoU, one for each pair of embedding and prompt.
 
-        Differs from Meta's use in that every prompt may look at another image. Meta's decoder repeats one
-        image's embedding for all prompts and adds the dense prompt to it; the two are used nowhere else.
-        So the sum goes in as the dense prompt, and a zero as the image. `embeddings` and `dense` may have
-        a first axis of 1. Gradients reach `sparse` and `dense`. M is 4 h; with `sparse_masks` it is 2 h, and
-        the masks are every second row and column, for much less work (`with_sparse_masks`).
+        Differs from Meta's use in that every prompt may look at another image (`TorchDecoder`). `embeddings`
+        and `dense` may have a first axis of 1. Gradients reach `sparse` and `dense`; where none are kept, the
+        runtime's own decoder is taken, if it has one. M is 4 h; with `sparse_masks` it is 2 h, and the masks
+        are every second row and column, for much less work (`with_sparse_masks`).
         """
-        decoder = self.sparse_decoder if sparse_masks else self.mask_decoder
         image_and_dense = embeddings.to(self.device, torch.float32) + dense
-        masks, iou = decoder(
-            image_embeddings=image_and_dense.new_zeros(1, 1, 1, 1),
-            image_pe=self.position_encoding,
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=image_and_dense,
-            multimask_output=False,
-        )
-        return masks, iou
+        if sparse_masks:
+            return self.sparse_decoder(image_and_dense, sparse)  # type: ignore[no-any-return]
+        if self.fast_decoder is not None and not torch.is_grad_enabled():
+            return self.fast_decoder(image_and_dense.expand(len(sparse), -1, -1, -1), sparse)
+        return self.decoder(image_and_dense, sparse)  # type: ignore[no-any-return]
 
     def new_prompt_encoder(self) -> nn.Module:
         """A prompt encoder to be trained: a copy of the pretrained one, whose weights take gradients."""

@@ -1,4 +1,4 @@
-"""Image encoders for OpenVINO: converted once, kept in the user's cache folder, compiled when loaded."""
+"""Parts of a backbone for OpenVINO: converted once, kept in the cache folder, compiled when loaded."""
 
 import hashlib
 import logging
@@ -24,7 +24,10 @@ from sammed.backbones.weights import file_sha256
 
 logger = logging.getLogger("sammed")
 LEFTOVER_S = 3600  # no conversion takes an hour: what is older was left by a process that was killed
-TOLERANCE = 1e-3  # of the largest number in an embedding; float32 of OpenVINO and of torch differ by 1e-5
+TOLERANCE = 1e-3  # of the largest number that comes out; float32 of OpenVINO and of torch differ by 1e-5
+MOST_TOKENS = 4096  # that a prompt can have; OpenVINO wants to know
+
+_SAID = {"encoder": "image encoder", "decoder": "mask decoder"}
 
 
 class ConversionError(Exception):
@@ -43,6 +46,32 @@ class OpenVinoEncoder:
         return torch.from_numpy(np.concatenate([self.compiled(one[None])[0] for one in slices]))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenVinoDecoder:
+    """A mask decoder that OpenVINO runs on the CPU, one call at a time."""
+
+    compiled: Any  # openvino.CompiledModel
+
+    def __call__(
+        self, image_and_dense: Float[Tensor, "B 256 h w"], sparse: Float[Tensor, "B N 256"]
+    ) -> tuple[Float[Tensor, "B 1 4*h 4*w"], Float[Tensor, "B 1"]]:
+        """Mask logits and guesses of their IoU, prompt by prompt."""
+        pairs = zip(image_and_dense.numpy(), sparse.numpy(), strict=True)
+        found = [self.compiled((image[None], tokens[None])) for image, tokens in pairs]
+        masks, iou = (np.concatenate([each[output] for each in found]) for output in (0, 1))
+        return torch.from_numpy(masks), torch.from_numpy(iou)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What is converted: its name, how it is built, inputs to try it with, and their axes of any length."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    example: tuple[Tensor, ...]
+    free_axes: tuple[dict[int, Any] | None, ...]
+
+
 def load_encoder(
     digest: str, image_size: int, dtype: torch.dtype, build: Callable[[], nn.Module]
 ) -> OpenVinoEncoder:
@@ -50,23 +79,37 @@ def load_encoder(
 
     Raises ConversionError where OpenVINO can't convert it or computes something else than torch.
     """
+    example = _random(1, 3, image_size, image_size)
+    return OpenVinoEncoder(_load(digest, Part("encoder", build, (example,), (None,)), dtype))
+
+
+def load_decoder(digest: str, embedding_size: int, build: Callable[[], nn.Module]) -> OpenVinoDecoder:
+    """The mask decoder likewise, in float32; `build` makes a module that is called in the same way."""
+    example = (_random(1, 256, embedding_size, embedding_size), _random(1, 3, 256))
+    free = (None, {1: torch.export.Dim("tokens", min=2, max=MOST_TOKENS)})
+    return OpenVinoDecoder(_load(digest, Part("decoder", build, example, free), torch.float32))
+
+
+def _load(digest: str, part: Part, dtype: torch.dtype) -> Any:
+    """The part compiled for this processor."""
     try:
         openvino = import_openvino()
-        folder = converted_folder() / cache_key(digest)
-        model = _read(openvino, folder)
+        folder = converted_folder() / cache_key(digest, part.name)
+        model = _read(openvino, folder, part.name)
         if model is None:
-            encoder = build()
-            model = _convert(openvino, encoder, image_size)
-            _check(openvino, model, encoder, image_size)
-            _keep(openvino, model, folder)
-        return OpenVinoEncoder(compile_model(openvino, model, dtype))
+            module = part.build()
+            model = _convert(openvino, module, part)
+            _check(openvino, model, module, part)
+            _keep(openvino, model, folder, part.name)
+        return compile_model(openvino, model, dtype)
     except (ImportError, OSError, RuntimeError) as error:  # a library that doesn't load is an OSError
         raise ConversionError(_first_line(error)) from error
 
 
-def cache_key(digest: str) -> str:
-    """The name of a converted encoder in the cache: another sammed or another OpenVINO converts anew."""
-    return f"{digest[:16]}-sammed-{sammed.__version__}-openvino-{version('openvino')}"
+def cache_key(digest: str, part: str = "encoder") -> str:
+    """The name of a converted part in the cache: another sammed or another OpenVINO converts anew."""
+    kind = "" if part == "encoder" else f"{part}-"
+    return f"{digest[:16]}-{kind}sammed-{sammed.__version__}-openvino-{version('openvino')}"
 
 
 def import_openvino() -> Any:
@@ -101,11 +144,11 @@ def compile_model(openvino: Any, model: Any, dtype: torch.dtype) -> Any:
     )
 
 
-def _convert(openvino: Any, encoder: nn.Module, image_size: int) -> Any:
-    logger.info("Converting the image encoder for OpenVINO; this is done once and may take a minute.")
+def _convert(openvino: Any, module: nn.Module, part: Part) -> Any:
+    logger.info("Converting the %s for OpenVINO; this is done once and may take a minute.", _SAID[part.name])
     try:
         with torch.no_grad():
-            exported = torch.export.export(encoder, (_example(image_size),))
+            exported = torch.export.export(module, part.example, dynamic_shapes=part.free_axes)
         with _root_logger_kept():
             return openvino.convert_model(exported)
     except Exception as error:  # two compilers are at work here, and they agree on no kind of error
@@ -124,22 +167,23 @@ def _root_logger_kept() -> Iterator[None]:
         root.handlers[:] = handlers
 
 
-def _check(openvino: Any, model: Any, encoder: nn.Module, image_size: int) -> None:
-    """Compare a fresh conversion with torch once, so that no slice is ever encoded by a wrong one."""
-    example = _example(image_size)
+def _check(openvino: Any, model: Any, module: nn.Module, part: Part) -> None:
+    """Compare a fresh conversion with torch once, so that no slice is ever labelled by a wrong one."""
     with torch.no_grad():
-        wanted = encoder(example)
-    found = OpenVinoEncoder(compile_model(openvino, model, torch.float32))(example)
+        first = module(*part.example)
+    wanted = first if isinstance(first, Tensor) else first[0]
+    compiled = compile_model(openvino, model, torch.float32)
+    found = torch.from_numpy(compiled(tuple(each.numpy() for each in part.example))[0])
     difference = float((found - wanted).abs().max() / wanted.abs().max())
     if not difference <= TOLERANCE:
-        raise ConversionError(f"the converted encoder differs from torch's by {difference:.1e}")
+        raise ConversionError(f"the converted {part.name} differs from torch's by {difference:.1e}")
 
 
-def _example(image_size: int) -> Float[Tensor, "1 3 S S"]:
-    return torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+def _random(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def _keep(openvino: Any, model: Any, folder: Path) -> None:
+def _keep(openvino: Any, model: Any, folder: Path, name: str) -> None:
     """Write a converted model into the cache; where that fails, say so and go on without.
 
     All files are written into a folder of their own, which then takes the final name. Where another
@@ -149,11 +193,11 @@ def _keep(openvino: Any, model: Any, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(folder.parent)
         with _temporary_folder(folder) as temporary:
-            openvino.save_model(model, temporary / "encoder.xml", compress_to_fp16=False)
-            (temporary / "sha256").write_text(_content_digest(temporary))
+            openvino.save_model(model, temporary / f"{name}.xml", compress_to_fp16=False)
+            (temporary / "sha256").write_text(_content_digest(temporary, name))
             _move_into_place(temporary, folder)
     except (OSError, RuntimeError) as error:
-        logger.warning("%s can't be written (%s); the next run converts the encoder again.", folder, error)
+        logger.warning("%s can't be written (%s); the next run converts the %s again.", folder, error, name)
 
 
 def _move_into_place(temporary: Path, folder: Path) -> None:
@@ -180,22 +224,22 @@ def _remove_leftovers(folder: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _read(openvino: Any, folder: Path) -> Any:
+def _read(openvino: Any, folder: Path, name: str) -> Any:
     """The model from the cache, or None; one that is damaged is thrown away."""
     if not folder.is_dir():
         return None
     try:
-        if (folder / "sha256").read_text() == _content_digest(folder):
-            return openvino.Core().read_model(folder / "encoder.xml")
+        if (folder / "sha256").read_text() == _content_digest(folder, name):
+            return openvino.Core().read_model(folder / f"{name}.xml")
     except (OSError, RuntimeError):
         pass
-    logger.warning("The converted encoder in %s is damaged; it is made again.", folder)
+    logger.warning("The converted %s in %s is damaged; it is made again.", name, folder)
     shutil.rmtree(folder, ignore_errors=True)
     return None
 
 
-def _content_digest(folder: Path) -> str:
-    both = file_sha256(folder / "encoder.xml") + file_sha256(folder / "encoder.bin")
+def _content_digest(folder: Path, name: str = "encoder") -> str:
+    both = file_sha256(folder / f"{name}.xml") + file_sha256(folder / f"{name}.bin")
     return hashlib.sha256(both.encode()).hexdigest()
 
 

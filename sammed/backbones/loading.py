@@ -1,17 +1,17 @@
 """From a name to a backbone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from sammed.backbones import lite_medsam, segment_anything, weights
-from sammed.backbones.backbone import Backbone, freeze
+from sammed.backbones.backbone import Backbone, TorchDecoder, freeze
 from sammed.backbones.device import choose_device
 from sammed.backbones.registry import DEFAULT_BACKBONE, BackboneSpec, TinyVit, backbone_spec
-from sammed.backbones.runtime import LazyEncoder, choose_runtime, make_encoder
+from sammed.backbones.runtime import Lazy, choose_runtime, make_decoder, make_encoder
 from sammed.errors import CheckpointError
 
 
@@ -35,13 +35,13 @@ def load_backbone(
     checkpoint_read = _read(spec, checkpoint)
     digest = _digest(spec, checkpoint_read)
     encoder = freeze(checkpoint_read.part("image_encoder"))
-    return Backbone(
+    backbone = Backbone(
         name=spec.name,
         digest=digest,
         image_size=spec.image_size,
         device=chosen_device,
         dtype=chosen_runtime.dtype,
-        image_encoder=LazyEncoder(
+        image_encoder=Lazy(
             lambda: make_encoder(chosen_runtime, digest, spec.image_size, lambda: _on(chosen_device, encoder))
         ),
         mask_decoder=checkpoint_read.part("mask_decoder").to(chosen_device),
@@ -49,6 +49,10 @@ def load_backbone(
         preparation=spec.preparation,
         runtime=chosen_runtime.name,
     )
+    if chosen_runtime.name == "torch":
+        return backbone
+    of_torch = TorchDecoder(backbone.mask_decoder, backbone.position_encoding)
+    return replace(backbone, fast_decoder=Lazy(lambda: make_decoder(digest, of_torch)))
 
 
 def _on(device: torch.device, encoder: nn.Module) -> nn.Module:

@@ -5,13 +5,13 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, ParamSpec, TypeVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from sammed.backbones import converted
-from sammed.backbones.backbone import ImageEncoder
+from sammed.backbones.backbone import ImageEncoder, MaskDecoder, TorchDecoder
 from sammed.errors import ConfigError
 
 RUNTIMES = ("auto", "torch", "openvino")
@@ -92,26 +92,39 @@ def make_encoder(
         return build()
 
 
-class LazyEncoder:
-    """An image encoder that is made ready, and if need be converted, when its first slice comes.
+def make_decoder(digest: str, decoder: TorchDecoder) -> MaskDecoder:
+    """The mask decoder by OpenVINO, for masks that nothing is learned from; torch's own where that fails."""
+    try:
+        return converted.load_decoder(digest, decoder.embedding_size, lambda: decoder)
+    except converted.ConversionError as error:
+        logger.warning("OpenVINO can't run this backbone's decoder (%s), so torch decodes the masks.", error)
+        return decoder
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Lazy(Generic[P, R]):
+    """A part of a backbone that is made ready, and if need be converted, when it is first called.
 
     That takes seconds or minutes, and where all embeddings are at hand already nothing has to be encoded.
     """
 
-    def __init__(self, load: Callable[[], ImageEncoder]) -> None:
-        self._load: Callable[[], ImageEncoder] | None = load
-        self._encoder: ImageEncoder | None = None
+    def __init__(self, load: Callable[[], Callable[P, R]]) -> None:
+        self._load: Callable[[], Callable[P, R]] | None = load
+        self._part: Callable[P, R] | None = None
         self._lock = threading.Lock()
 
-    def __call__(self, pixels: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 256 h w"]:
-        """Embeddings of the pixels."""
-        return self.loaded()(pixels)
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What the part itself returns."""
+        return self.loaded()(*args, **kwargs)
 
-    def loaded(self) -> ImageEncoder:
-        """The encoder itself; the first call loads it and raises what loading raises."""
+    def loaded(self) -> Callable[P, R]:
+        """The part itself; the first call loads it and raises what loading raises."""
         with self._lock:
-            if self._encoder is None and self._load is not None:
-                self._encoder = self._load()
+            if self._part is None and self._load is not None:
+                self._part = self._load()
                 self._load = None  # what it holds, torch's encoder beside a converted one, may go
-            assert self._encoder is not None
-            return self._encoder
+            assert self._part is not None
+            return self._part

@@ -6,7 +6,7 @@ import torch
 
 from sammed.backbones import converted, runtime
 from sammed.backbones.backbone import Backbone
-from sammed.backbones.runtime import LazyEncoder, Runtime, choose_runtime, make_encoder
+from sammed.backbones.runtime import Lazy, Runtime, choose_runtime, make_encoder
 from sammed.errors import CheckpointError, ConfigError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -108,7 +108,7 @@ def test_an_encoder_is_loaded_with_its_first_slice_and_once() -> None:
         loaded.append(1)
         return torch.nn.Conv2d(3, 4, 1)
 
-    encoder = LazyEncoder(load)
+    encoder = Lazy(load)
     assert loaded == []
     first, second = (encoder(torch.ones(1, 3, 8, 8)) for _ in range(2))
     assert torch.equal(first, second)
@@ -119,7 +119,7 @@ def test_an_encoder_that_could_not_be_loaded_says_so_each_time() -> None:
     def fail() -> torch.nn.Module:
         raise CheckpointError("the weights are of another architecture")
 
-    encoder = LazyEncoder(fail)
+    encoder = Lazy(fail)
     for _ in range(2):
         with pytest.raises(CheckpointError, match="another architecture"):
             encoder(torch.ones(1, 3, 8, 8))
