@@ -9,7 +9,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -18,97 +18,24 @@ import torch
 from cases import Case, find_cases
 from tables import write_tables
 from torch import Tensor, nn
+from trials import Laboratory, Row, Trial
 
 from sammed.assist.clicks import ClickPlan, simulate_clicks
 from sammed.assist.config import AssistConfig
 from sammed.assist.learning import learn_prompt_encoder
 from sammed.assist.masks import decode_prompts, unite
-from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import highest_wins, label_stack
 from sammed.auto.prompting import PAPER_RULE, write_prompts
 from sammed.auto.sap_learning import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.auto.sap_net import SapNet, SapNetConfig
-from sammed.backbones.backbone import Backbone
 from sammed.backbones.loading import load_backbone
-from sammed.embeddings.scan import EncodedScan, open_scan
-from sammed.jobs.training import annotate
 from sammed.learning import LearningConfig, learn_skill
-from sammed.metrics import dice
 from sammed.progress import Silent
 from sammed.skill import Skill
-from sammed_volumes.intensity import auto_window
-from sammed_volumes.labels import Label
-from sammed_volumes.slices import plan_slices
 
+AS_IN_THE_PAPER = " (slices drawn as in the paper)"
 FROM_TRUTH = "boxes drawn from the truth, same skill"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One label of one case, learned with one seed, made in one way. `dice` is of all slices together."""
-
-    table: str
-    group: str
-    case: str
-    label: str
-    way: str
-    slices: int
-    seed: int
-    dice: float
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trial:
-    """One task of one case, annotated and learned with one seed."""
-
-    case: Case
-    seed: int
-    encoded: EncodedScan
-    truth: np.ndarray  # S H W
-    annotations: Annotations
-
-    @property
-    def others(self) -> np.ndarray:
-        """Slices that were not annotated."""
-        return np.setdiff1d(np.arange(len(self.truth)), self.annotations.indices)
-
-    def scores(self, table: str, way: str, stack: np.ndarray, details: Mapping[int, str]) -> Iterator[Row]:
-        """A row a label for labels S H W made in some way."""
-        for label in self.annotations.labels:
-            score = dice(stack[self.others] == label.value, self.truth[self.others] == label.value)
-            yield self.row(table, label, way, score, details.get(label.value, ""))
-
-    def row(self, table: str, label: Label, way: str, score: float, detail: str = "") -> Row:
-        """One row of this trial."""
-        name = dict(self.case.names)[label.value]
-        slices = len(self.annotations.foreground)
-        return Row(table, self.case.group, self.case.name, name, way, slices, self.seed, score, detail)
-
-
-class Laboratory:
-    """Makes trials; a case is encoded once for all seeds, through the window of its first seed's slices."""
-
-    def __init__(self, backbone: Backbone, draw: str) -> None:
-        self.backbone = backbone
-        self.draw = draw
-        self._encoded: dict[tuple[str, tuple[int, ...]], tuple[EncodedScan, object]] = {}
-
-    def trial(self, case: Case, values: tuple[int, ...], seed: int, slices: int) -> tuple[Trial, object]:
-        """Annotated slices of a task; and the window that it is shown through."""
-        volume, labels = case.open()
-        slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-        wanted = labels.select(values)
-        annotations = annotate(slicing, labels, wanted, slices=slices, draw=self.draw, seed=seed)  # type: ignore[arg-type]
-        key = (case.name, values)
-        if key not in self._encoded:
-            region = np.zeros(slicing.stack_shape, dtype=bool)
-            region[list(annotations.indices)] = annotations.masks > 0
-            window = auto_window(volume, slicing, region)
-            self._encoded = {key: (EncodedScan(open_scan(volume, slicing, window), self.backbone), window)}
-        encoded, window = self._encoded[key]
-        return Trial(case, seed, encoded, slicing.to_stack(labels.voxels), annotations), window
 
 
 def automatic(trial: Trial, window: object) -> Iterator[Row]:
@@ -274,13 +201,28 @@ def main(
             for seed in range(seeds):
                 trial, window = laboratory.trial(case, values, seed, slices or case.slices)
                 for name in measure:
-                    for row in MEASURES[name](trial, window):
-                        _append(output / "accuracy.jsonl", replace(row, way=_way(row.way, draw)))
+                    if not _is_measured(output / "accuracy.jsonl", name, trial, draw):
+                        for row in list(MEASURES[name](trial, window)):  # all rows or none, if it is stopped
+                            _append(output / "accuracy.jsonl", replace(row, way=_way(row.way, draw)))
                 write_tables(output)
 
 
+def _is_measured(path: Path, table: str, trial: Trial, draw: str) -> bool:
+    """Whether an earlier run wrote these rows; remove the file to measure anew."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    slices = len(trial.annotations.foreground)
+    labels = {dict(trial.case.names)[label.value] for label in trial.annotations.labels}
+    return any(
+        (row["table"], row["case"], row["slices"], row["seed"])
+        == (table, trial.case.name, slices, trial.seed)
+        and row["label"] in labels
+        and row["way"] == _way(row["way"].removesuffix(AS_IN_THE_PAPER), draw)
+        for row in map(json.loads, lines)
+    )
+
+
 def _way(way: str, draw: str) -> str:
-    return way if draw == "even" else f"{way} (slices drawn as in the paper)"
+    return way if draw == "even" else way + AS_IN_THE_PAPER
 
 
 def _chosen(cases: list[Case], groups: tuple[str, ...], most: int) -> list[Case]:

@@ -27,7 +27,8 @@ class FusedAttention(nn.Module):
         return joined
 
     def _heads(self, projected: Float[Tensor, "B N D*heads"]) -> Float[Tensor, "B heads N D"]:
-        return projected.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        batch, tokens, _ = projected.shape
+        return projected.view(batch, tokens, self.num_heads, -1).transpose(1, 2)
 
 
 def fuse_attention(module: nn.Module) -> nn.Module:

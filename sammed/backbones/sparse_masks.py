@@ -29,5 +29,5 @@ def with_sparse_masks(mask_decoder: nn.Module) -> nn.Module:
     first_cell = nn.Conv2d(last.in_channels, last.out_channels, kernel_size=1, device="meta")
     first_cell.weight = nn.Parameter(last.weight[:, :, :1, :1].transpose(0, 1), requires_grad=False)
     first_cell.bias = nn.Parameter(torch.as_tensor(last.bias), requires_grad=False)
-    sparse.output_upscaling[-2] = first_cell
+    sparse.output_upscaling[-2] = first_cell  # type: ignore[assignment,operator]
     return sparse.eval()
