@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sammed.batch.shards import Shard
 from sammed.errors import AnnotationError
 from sammed.jobs.requests import (
     ClickingRequest,
@@ -178,6 +179,7 @@ def test_auto_label_with_every_option(sammed, stand_in, case):
         *("auto-label", "scans", "b.mha", "--skill", case.image, "--generator", "propagation"),
         *("--output", "labels", "--format", ".seg.nrrd", "--series", "1", "--overwrite"),
         *("--checkpoint", case.image, *WORDS_ON_THE_MACHINE),
+        *("--list", case.image, "--manifest", "m.jsonl", "--no-resume", "--shard", "3/16", "--workers", "2"),
     )
     assert requests == [
         LabelingRequest(
@@ -188,10 +190,30 @@ def test_auto_label_with_every_option(sammed, stand_in, case):
             suffix=".seg.nrrd",
             series="1",
             overwrite=True,
+            lists=(case.image,),
+            manifest=Path("m.jsonl"),
+            resume=False,
+            shard=Shard(3, 16),
+            workers=2,
             checkpoint=case.image,
             **ON_THE_MACHINE,
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        pytest.param([], 2, "Give an image, a folder, a pattern in quotes or --list FILE.", id="nothing"),
+        pytest.param(["a", "--shard", "17/16"], 2, "There is no shard 17/16", id="no such shard"),
+        pytest.param(["a", "--workers", "0"], 2, "0 is not in the range x>=1", id="no worker"),
+        pytest.param(["a", "--workers", "2", "--cluster", "tcp://b:1"], 1, "not both", id="two clusters"),
+    ],
+)
+def test_what_can_not_be_meant(sammed, skill, words, status, sentence):
+    run = sammed("auto-label", *words)
+    assert run.exit_code == status
+    assert sentence in run.stderr
 
 
 def test_a_batch_with_a_failure_exits_1_and_shows_it_last(sammed, stand_in, skill):
