@@ -26,15 +26,15 @@ class CachingRequest(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheContent:
-    """What lies in the cache: embeddings by volumes and slices, and encoders converted for OpenVINO."""
+    """What lies in the cache: embeddings by volumes and slices, and networks converted for OpenVINO."""
 
     folder: Path
     limit_bytes: int
     volumes: int
     slices: int
     embedding_bytes: int
-    encoders: int
-    encoder_bytes: int
+    converted: int
+    converted_bytes: int
 
     def to_json(self) -> dict[str, object]:
         """The object that `sammed cache info --json` prints."""
@@ -46,7 +46,7 @@ class CacheContent:
                 "slices": self.slices,
                 "bytes": self.embedding_bytes,
             },
-            "encoders": {"count": self.encoders, "bytes": self.encoder_bytes},
+            "converted": {"networks": self.converted, "bytes": self.converted_bytes},
         }
 
 
@@ -78,35 +78,35 @@ def cache_content() -> CacheContent:
     """Look at the user's cache; nothing is changed."""
     config = configured()
     found = shelves(config.folder)
-    encoders = list(_encoders())
+    converted = list(_converted())
     return CacheContent(
         folder=cache_folder(),
         limit_bytes=config.limit_bytes,
         volumes=len(found),
         slices=sum(shelf.entries for shelf in found),
         embedding_bytes=sum(shelf.bytes for shelf in found),
-        encoders=len(encoders),
-        encoder_bytes=sum(map(_folder_bytes, encoders)),
+        converted=len(converted),
+        converted_bytes=sum(map(_folder_bytes, converted)),
     )
 
 
 def clear_cache() -> CacheCleared:
-    """Remove all embeddings and converted encoders, and nothing else that lies in the cache's folder."""
+    """Remove all embeddings and converted networks, and nothing else that lies in the cache's folder."""
     before = cache_content()
     folder = configured().folder
     for shelf in shelves(folder):
         remove_shelf(shelf.path)
     remove_layout(folder)
-    for encoder in _encoders():
-        shutil.rmtree(encoder, ignore_errors=True)
+    for network in _converted():
+        shutil.rmtree(network, ignore_errors=True)
     left = cache_content()
-    total = before.embedding_bytes + before.encoder_bytes
-    left_bytes = left.embedding_bytes + left.encoder_bytes
+    total = before.embedding_bytes + before.converted_bytes
+    left_bytes = left.embedding_bytes + left.converted_bytes
     return CacheCleared(folder=before.folder, removed_bytes=total - left_bytes, left_bytes=left_bytes)
 
 
-def _encoders() -> Iterator[Path]:
-    """The folders of converted encoders, those half made too."""
+def _converted() -> Iterator[Path]:
+    """The folders of converted networks, those half made too."""
     folder = converted_folder()
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if path.is_dir() and is_converted(path))

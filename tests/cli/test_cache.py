@@ -32,7 +32,7 @@ def test_info_says_where_it_lies_and_what_is_in_it(sammed, full):
         "folder": str(full),
         "limit_bytes": 20_000_000_000,
         "embeddings": {"volumes": 2, "slices": 3, "bytes": size},
-        "encoders": {"count": 1, "bytes": 1000},
+        "converted": {"networks": 1, "bytes": 1000},
     }
     rows = sammed("cache", "info").rows
     assert ["embeddings", "3", "slices", "of", "2", "volumes,", "0.4", "MB"] in rows
@@ -56,7 +56,7 @@ def test_clear_removes_what_is_sammeds_and_nothing_else(sammed, full):
     assert run.json["removed_bytes"] > 1000
     assert run.json["left_bytes"] == 0
     assert sorted(path for path in full.rglob("*") if path.is_file()) == sorted(theirs)
-    assert sammed("cache", "info", "--json").json["encoders"] == {"count": 0, "bytes": 0}
+    assert sammed("cache", "info", "--json").json["converted"] == {"networks": 0, "bytes": 0}
 
 
 def test_clear_makes_room_for_a_cache_of_this_version(sammed, full):

@@ -11,7 +11,7 @@ from sammed_cli.terminal import Terminal
 
 @click.group(short_help="Look at what is kept to be used again, or remove it.")
 def cache() -> None:
-    """Embeddings of slices and encoders converted for OpenVINO: all of it can be made again."""
+    """Embeddings of slices, and networks converted for OpenVINO: all of it can be made again."""
 
 
 @cache.command()
@@ -26,7 +26,7 @@ def info(terminal: Terminal, /, as_json: bool) -> None:
     facts = (
         ("embeddings", f"{found.slices} slices of {found.volumes} volumes, {_size(found.embedding_bytes)}"),
         ("at most", _size(found.limit_bytes)),
-        ("converted encoders", f"{found.encoders}, {_size(found.encoder_bytes)}"),
+        ("converted for OpenVINO", f"{found.converted}, {_size(found.converted_bytes)}"),
     )
     terminal.answer(as_json, found.to_json(), Table("", ("Cache", str(found.folder)), facts))
 
@@ -35,7 +35,7 @@ def info(terminal: Terminal, /, as_json: bool) -> None:
 @options.json_output
 @click.pass_context
 def clear(context: click.Context, /, as_json: bool) -> None:
-    """Remove embeddings and converted encoders; what else lies in the folder stays. Exit 1 if some stayed."""
+    """Remove embeddings and converted networks; what else lies in the folder stays. Exit 1 if some stayed."""
     from sammed.jobs.caching import clear_cache
 
     cleared = clear_cache()
