@@ -43,6 +43,11 @@ METHODS: dict[str, Method] = {
         "sammed.pseudo.coarse.labeller:CoarseLabeller",
         "Auto-Generate-WLs: a student's coarse masks prompt the backbone",
     ),
+    "samdsk": Method(
+        "sammed.pseudo.samdsk.config:SamDskConfig",
+        "sammed.pseudo.samdsk.labeller:SamDskLabeller",
+        "SamDSK: proposals of the backbone, matched with a student's maps round by round",
+    ),
     "cam": Method(
         "sammed.pseudo.cam.config:CamConfig",
         "sammed.pseudo.cam.labeller:CamLabeller",

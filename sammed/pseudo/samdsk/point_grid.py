@@ -38,14 +38,19 @@ def masks_by_points(
         yield record["segmentation"]
 
 
-def as_sam(backbone: Backbone) -> nn.Module:
-    """The backbone as Meta's own class, which takes pixels 0..255; no weight is copied."""
-    pixels = backbone.preparation
-    if pixels.min_max or pixels.stretch:
+def check_pixels(backbone: Backbone) -> None:
+    """Raise ConfigError for a backbone whose pixels Meta's generator can't make."""
+    if backbone.preparation.min_max or backbone.preparation.stretch:
         raise ConfigError(
             f"The backbone {backbone.name} prepares its pixels in a way that a grid of points does not know; "
             "take boxes as the source of proposals."
         )
+
+
+def as_sam(backbone: Backbone) -> nn.Module:
+    """The backbone as Meta's own class, which takes pixels 0..255; no weight is copied."""
+    check_pixels(backbone)
+    pixels = backbone.preparation
     sam: nn.Module = Sam(
         _Encoder(backbone),
         backbone.prompt_encoder,

@@ -13,7 +13,7 @@ from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import BACKBONES
 from sammed.pseudo.samdsk.box_sizes import BoxSize
 from sammed.pseudo.samdsk.grid_boxes import masks_by_boxes
-from sammed.pseudo.samdsk.point_grid import masks_by_points
+from sammed.pseudo.samdsk.point_grid import check_pixels, masks_by_points
 from sammed.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.pseudo.samdsk.proposals import Proposals, pack
 
@@ -36,6 +36,12 @@ def propose(
         masks = masks_by_boxes(backbone, image, pixel_spacing_mm, config, sizes)
     large = (mask for mask in masks if np.count_nonzero(mask) >= config.least_pixels)
     return pack(islice(large, config.most), *image.shape[:2])
+
+
+def check_source(backbone: Backbone, config: ProposalConfig) -> None:
+    """Raise ConfigError where the backbone can't be asked as the config wants, before any work is done."""
+    if source_of(backbone, config) == "points":
+        check_pixels(backbone)
 
 
 def source_of(backbone: Backbone, config: ProposalConfig) -> Literal["points", "boxes"]:

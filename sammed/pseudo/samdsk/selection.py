@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt
+from jaxtyping import Bool, Float, UInt
 
 from sammed.pseudo.samdsk.atoms import find_atoms
 from sammed.pseudo.samdsk.config import CountLimits, SamDskConfig
@@ -26,13 +26,13 @@ SHOWN = 0.5
 class Annotation:
     """Labels of one picture (values, 0 the background), or None and the reason.
 
-    `score` and `label_scores` (in the order of the labels) lie between 0 and 1. `is_exact` is False where the
-    matching may not be the best.
+    `score` and `label_scores` (in the order of the labels, None for one that a baseline doesn't find) lie
+    between 0 and 1. `is_exact` is False where the matching may not be the best.
     """
 
     labels: UInt[np.ndarray, "H W"] | None
     score: float = 0.0
-    label_scores: tuple[float, ...] = ()
+    label_scores: tuple[float | None, ...] = ()
     reason: str | None = None
     is_exact: bool = True
 
@@ -76,23 +76,29 @@ def unite(
     return labels.astype(smallest_unsigned(max(values)))
 
 
+def likeliest(probabilities: Float[np.ndarray, "K H W"]) -> Float[np.ndarray, "K H W"]:
+    """1 for the likeliest class of each pixel, 0 for the others."""
+    classes = np.arange(len(probabilities))[:, None, None]
+    hard: Float[np.ndarray, "K H W"] = (probabilities.argmax(axis=0) == classes).astype(np.float32)
+    return hard
+
+
 def annotate_by_student(probabilities: Float[np.ndarray, "K H W"], values: Sequence[int]) -> Annotation:
     """The likeliest class of each pixel, background first; the score is the student's confidence.
 
     That of a label is the mean probability of the pixels that it gets, that of the picture the mean over
     the labels that are there, or the background's where none is.
     """
-    winner = probabilities.argmax(axis=0)
-    highest = probabilities.max(axis=0)
-    scores = [
-        float(highest[winner == number].mean()) if (winner == number).any() else None
-        for number in range(len(probabilities))
-    ]
-    there = [score for score in scores[1:] if score is not None] or [scores[0] or 0.0]
+    winner, highest = probabilities.argmax(axis=0), probabilities.max(axis=0)
+    scores = [_mean_where(highest, winner == number) for number in range(len(probabilities))]
+    background, *found = scores
+    there = [score for score in found if score is not None] or [background or 0.0]
     labels = np.array([0, *values])[winner].astype(smallest_unsigned(max(values)))
-    return Annotation(
-        labels, min(1.0, float(np.mean(there))), tuple(min(1.0, score or 0.0) for score in scores[1:])
-    )
+    return Annotation(labels, sum(there) / len(there), tuple(found))
+
+
+def _mean_where(highest: Float[np.ndarray, "H W"], mask: Bool[np.ndarray, "H W"]) -> float | None:
+    return min(1.0, float(highest[mask].mean(dtype=np.float64))) if mask.any() else None
 
 
 def is_selected(annotation: Annotation, config: SamDskConfig) -> bool:
