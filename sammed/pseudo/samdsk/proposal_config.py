@@ -30,12 +30,12 @@ class ProposalConfig:
     from_gold: bool = True
     sizes: int = 3  # for each label; all that follows is ours
     place_margin: float = 0.1  # round where the gold objects' middles lie, as a share of the picture
-    box_margin: float = 0.2  # a box cut short costs more than one too large (seen on one slice)
+    box_margin: float = 0.2  # a box cut short costs more than one too large (one slice of the demo CT)
     sides: tuple[float, ...] = (0.75, 0.5, 0.35, 0.25)
     aspects: tuple[float, ...] = (1.0, 0.5, 2.0)
     box_overlap: float = 0.75  # of neighbouring boxes, as a share of their side, where `most_boxes` allows
     most_boxes: int = 150  # a picture; each goes through the decoder
-    refinements: int = 0  # with boxes of the gold objects' sizes one gained nothing on that slice
+    refinements: int = 0  # one gained nothing on that slice
     most_refined: int = 50  # of the steadiest masks
     mask_overlap: float = 0.8  # of two masks' IoU; beyond, one of them goes
     batch_size: int = 8  # prompts through the decoder at a time
