@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,6 +44,9 @@ class WorkerOpening(WorkerPlugin):
     def _place_of(self, worker: Worker) -> Place:
         if self._workers is None:
             return Place(worker.state.nthreads)
+        with contextlib.suppress(ValueError):  # not in the main thread, so in nobody's terminal
+            # Ctrl-C reaches all processes of a terminal; the one that started this one stops it.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         index, available = int(worker.name), cores()
         share = max(1, len(available) // self._workers)
         own = [available[(index * share + place) % len(available)] for place in range(share)]

@@ -235,6 +235,7 @@ def test_half_files_of_the_dead_go_when_they_are_old(scans, run):
     assert not old.exists()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_next_run_ends_as_if_undisturbed(scans, run, skill, tmp_path):
     """Named points are those where a kill could do most harm; three more come at random."""
     run(scans, output=Path("undisturbed"))
