@@ -31,8 +31,9 @@ types: $(VENV)/installed-test
 imports: $(VENV)/installed-test
 	@scripts/step "import-linter" $(BIN)/lint-imports
 
+# A process a core, each with one thread: torch's threads would spin against each other.
 tests: $(VENV)/installed-test
-	@scripts/step "the tests" $(BIN)/python -m pytest --cov --cov-report=term
+	@OMP_NUM_THREADS=1 scripts/step "the tests" $(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 # The stamps are set when pip is done, so an installation that broke off is tried again.
 $(VENV)/installed: pyproject.toml

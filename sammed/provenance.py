@@ -1,6 +1,7 @@
 """Provenance: a small JSON file beside a label volume that says where its labels come from.
 
-`scan_label.nii.gz` has `scan_label.provenance.json`. `auto-label` and `assist-label` write it; `export` reads.
+`scan_label.nii.gz` has `scan_label.provenance.json`. `auto-label` and `assist-label` write it, `export`
+reads it.
 """
 
 from __future__ import annotations

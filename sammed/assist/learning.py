@@ -16,7 +16,7 @@ from sammed.assist.config import AssistConfig, Course
 from sammed.assist.encoding import encode_prompts
 from sammed.assist.examples import Example, draw_prompt, gather_examples
 from sammed.assist.label_encoder import LabelEncoder
-from sammed.backbones.backbone import Backbone, freeze
+from sammed.backbones.backbone import Backbone, MaskDecoder, freeze
 from sammed.backbones.frame import Frame
 from sammed.backbones.sparse_masks import every_second
 from sammed.errors import AnnotationError
@@ -70,7 +70,7 @@ def learn_prompt_encoder(
         raise AnnotationError(
             f"None of the {len(masks)} annotated slices has the label, so nothing can be learned."
         )
-    classroom = _Classroom(backbone, embeddings, frame, examples, config, progress)
+    classroom = _Classroom(backbone, backbone.sparse_decoder(), embeddings, frame, examples, config, progress)
     encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder()).train()
     losses: list[float] = []
     for part, course in ((encoder.points, config.point_course), (encoder.boxes, config.box_course)):
@@ -85,6 +85,7 @@ class _Classroom:
     """What both courses share."""
 
     backbone: Backbone
+    decoder: MaskDecoder
     embeddings: Float[Tensor, "A 256 h w"]
     frame: Frame
     examples: list[Example]
@@ -111,8 +112,8 @@ class _Classroom:
 
     def _loss(self, encoder: nn.Module, lesson: Lesson, valid: Tensor) -> Tensor:
         sparse, dense = encode_prompts(self.backbone, encoder, lesson.prompts, self.frame)
-        embeddings = self.embeddings[lesson.rows]
-        logits = self.backbone.decode(embeddings, sparse, dense, sparse_masks=True)[0][:, 0]  # B 2h 2w
+        embeddings = self.embeddings[lesson.rows].to(self.backbone.device, torch.float32)
+        logits = self.decoder(embeddings + dense, sparse)[0][:, 0]  # B 2h 2w
         return dice_and_cross_entropy(logits, lesson.target.to(logits.device), valid.to(logits.device))
 
     def _valid(self) -> Float[Tensor, "2*h 2*w"]:

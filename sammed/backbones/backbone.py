@@ -76,7 +76,6 @@ class Backbone:
     fast_decoder: MaskDecoder | None = field(default=None, repr=False)
     position_encoding: Float[Tensor, "1 256 h w"] = field(init=False, repr=False)
     decoder: TorchDecoder = field(init=False, repr=False)
-    sparse_decoder: TorchDecoder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for part in (self.image_encoder, self.mask_decoder, self.prompt_encoder):
@@ -84,9 +83,7 @@ class Backbone:
                 freeze(part)
         with torch.no_grad():
             object.__setattr__(self, "position_encoding", self.prompt_encoder.get_dense_pe())  # type: ignore[operator]
-        decoders = {"decoder": self.mask_decoder, "sparse_decoder": with_sparse_masks(self.mask_decoder)}
-        for name, decoder in decoders.items():
-            object.__setattr__(self, name, freeze(TorchDecoder(decoder, self.position_encoding)))
+        object.__setattr__(self, "decoder", freeze(TorchDecoder(self.mask_decoder, self.position_encoding)))
 
     @property
     def embedding_size(self) -> int:
@@ -122,22 +119,22 @@ class Backbone:
         embeddings: Float[Tensor, "#B 256 h w"],
         sparse: Float[Tensor, "B N 256"],
         dense: Float[Tensor, "#B 256 h w"],
-        *,
-        sparse_masks: bool = False,
-    ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
+    ) -> tuple[Float[Tensor, "B 1 4*h 4*w"], Float[Tensor, "B 1"]]:
         """Mask logits and the decoder's own guess of their IoU, one for each pair of embedding and prompt.
 
         Differs from Meta's use in that every prompt may look at another image (`TorchDecoder`). `embeddings`
         and `dense` may have a first axis of 1. Gradients reach `sparse` and `dense`; where none are kept, the
-        runtime's own decoder is taken, if it has one. M is 4 h; with `sparse_masks` it is 2 h, and the masks
-        are every second row and column, for much less work (`with_sparse_masks`).
+        runtime's own decoder is taken, if it has one.
         """
         image_and_dense = embeddings.to(self.device, torch.float32) + dense
-        if sparse_masks:
-            return self.sparse_decoder(image_and_dense, sparse)  # type: ignore[no-any-return]
         if self.fast_decoder is not None and not torch.is_grad_enabled():
             return self.fast_decoder(image_and_dense.expand(len(sparse), -1, -1, -1), sparse)
         return self.decoder(image_and_dense, sparse)  # type: ignore[no-any-return]
+
+    def sparse_decoder(self) -> MaskDecoder:
+        """A decoder of every second row and column of the masks, for much less work; for learning."""
+        decoder = TorchDecoder(with_sparse_masks(self.mask_decoder), self.position_encoding)
+        return freeze(decoder)
 
     def new_prompt_encoder(self) -> nn.Module:
         """A prompt encoder to be trained: a copy of the pretrained one, whose weights take gradients."""

@@ -73,7 +73,8 @@ class SamDskConfig:
     `selection` "samdsk" is the paper's; its baselines are "all", plain pseudo-labels (the student's likeliest
     label in every picture, one round), and "confidence", the student's labels where its own confidence is
     above `threshold`. `counts` are v_lower-v_upper round by round, "1-1/1-2/1-3"; "2:0-1/0-2" are those of
-    the label 2 alone. A student is trained from scratch in each round. Its `maps` are matched as they are
+    the label 2 alone. A student is trained from scratch in each round; its seed is the labeller's, its
+    channels are those of the gold pictures, whatever `student` says. Its `maps` are matched as they are
     ("soft", as in the paper), or cut to its likeliest class ("hard"), for a student that is seldom sure. With
     `keep_rejected` pictures that no round selected get the annotation of the last, with its score, for a
     filter of the caller's to judge.

@@ -64,7 +64,7 @@ def test_sparse_masks_are_every_second_row_and_column(tiny_backbone: Backbone) -
     embeddings = encoded(tiny_backbone, 2)
     sparse, dense = prompts(tiny_backbone, 2)
     whole, iou = tiny_backbone.decode(embeddings, sparse, dense)
-    some, same_iou = tiny_backbone.decode(embeddings, sparse, dense, sparse_masks=True)
+    some, same_iou = tiny_backbone.sparse_decoder()(embeddings + dense, sparse)
     torch.testing.assert_close(some, whole[..., ::2, ::2], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(same_iou, iou)
 
@@ -73,7 +73,7 @@ def test_the_sparse_decoder_shares_the_decoders_weights(tiny_backbone: Backbone)
     shared = {weight.data_ptr() for weight in tiny_backbone.mask_decoder.parameters()}
     own = [
         name
-        for name, weight in tiny_backbone.sparse_decoder.named_parameters()
+        for name, weight in tiny_backbone.sparse_decoder().named_parameters()  # type: ignore[attr-defined]
         if weight.data_ptr() not in shared
     ]
     assert own == [], "a copy of the decoder would double its memory"
