@@ -7,6 +7,7 @@ but half-files, which go when they are an hour old, may be left over. Each round
 of outputs and, every other time, with an empty cache, so that conversion and cache writing are hit as well.
 """
 
+import json
 import os
 import random
 import shutil
@@ -21,6 +22,7 @@ import click
 import nibabel
 import numpy as np
 
+from sammed.batch.manifest import MANIFEST_NAME
 from sammed.jobs.requests import TrainingRequest
 from sammed.jobs.training import train
 from sammed.progress import Silent
@@ -64,23 +66,40 @@ def main(kills: int, rounds: int, volumes: int, slices: int, seed: int, folder: 
 
 
 def one_round(work: Path, number: int, kills: int, whole_s: float, chance: random.Random) -> list[str]:
-    """So many kills and one run in peace, into a fresh folder of outputs."""
+    """So many kills and one run in peace, into a fresh folder of outputs.
+
+    Every other kill comes at any moment of the process's life, most of which is loading; the ones between
+    come when it has begun on a volume.
+    """
     output, cache = work / f"killed-{number}", work / "cache"
     if number % 2 == 0:
         shutil.rmtree(cache, ignore_errors=True)
     command = auto_label(work, output, cache)
-    for _ in range(kills):
-        after_s = chance.uniform(0.0, whole_s)
-        outcome = run_and_kill(command, after_s)
+    for kill in range(kills):
+        wait_for = output / MANIFEST_NAME if kill % 2 else None
+        after_s = chance.uniform(0.0, labelling_s(work / "undisturbed") if wait_for else whole_s)
+        outcome = run_and_kill(command, after_s, wait_for)
         done = len(list(output.rglob("*_label.nii.gz"))) if output.exists() else 0
-        click.echo(f"round {number}: after {after_s:5.1f} s {outcome}, {done} label volumes there")
+        when = f"{after_s:5.1f} s after its {'first volume' if wait_for else 'start'}"
+        click.echo(f"round {number}: {outcome} {when}, {done} label volumes there")
     subprocess.run(**command, check=True)
     return differences(work / "undisturbed", output)
 
 
-def run_and_kill(command: dict[str, object], after_s: float) -> str:
-    """Start it, kill it and all that it started, and say whether it still lived."""
+def labelling_s(output: Path) -> float:
+    """The seconds that its manifest says were spent on volumes."""
+    lines = (output / MANIFEST_NAME).read_text(encoding="utf-8").splitlines()
+    return float(sum(json.loads(line)["seconds"] for line in lines))
+
+
+def run_and_kill(command: dict[str, object], after_s: float, wait_for: Path | None) -> str:
+    """Start it, kill it and what it started, and say whether it lived; first wait until a file has grown."""
+    before = wait_for.stat().st_size if wait_for and wait_for.exists() else 0
     process = subprocess.Popen(**command, start_new_session=True)  # type: ignore[call-overload]
+    while wait_for and process.poll() is None:
+        if wait_for.exists() and wait_for.stat().st_size > before:
+            break
+        time.sleep(0.005)
     try:
         process.wait(after_s)
         return "had ended"
