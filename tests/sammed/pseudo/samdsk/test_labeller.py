@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
 import nibabel as nib
@@ -149,19 +150,41 @@ def test_the_baselines_need_no_backbone(disc_set, notes, students, selection, ad
     assert empty.reason == "Not selected: no label was found in it."
 
 
+def save_stack(stack: np.ndarray, path: Path) -> Path:
+    """A stack S H W as a volume X Y Z towards left, posterior, superior, which shows it as it stands."""
+    voxels = stack.transpose(2, 1, 0).astype(np.float32)
+    nib.save(nib.Nifti1Image(voxels, np.diag([-1.0, -1.0, 5.0, 1.0])), path)
+    return path
+
+
 def test_slices_that_were_not_selected_are_ignored(set_maker, brightness_backbone, notes, students):
     set_maker.add("gold", disc((20, 20)), gold=True)
     stack = np.stack([50 + 150 * mask for mask in (disc((30, 15)), np.zeros(SHAPE), PAIR)])
-    # X Y Z towards left, posterior, superior: the stack as it stands
-    voxels = stack.transpose(2, 1, 0).astype(np.float32)
-    nib.save(nib.Nifti1Image(voxels, np.diag([-1.0, -1.0, 5.0, 1.0])), set_maker.folder / "volume.nii.gz")
-    set_maker.cases.append(Case("volume", set_maker.folder / "volume.nii.gz"))
+    set_maker.cases.append(Case("volume", save_stack(stack, set_maker.folder / "volume.nii.gz")))
     made = replace(set_maker.made(), window=Window(0.0, 255.0, "value"))
     labeller, (found,) = run(made, brightness_backbone, notes, counts=("1-1",))
     assert labeller.history.rounds[0].tried == 3
     assert found.ignore.all(axis=(0, 1)).tolist() == [False, True, True]
     assert dice(found.labels.voxels[:, :, 0].T == 1, disc((30, 15))) > 0.9
     assert not found.labels.voxels[:, :, 1:].any()
+
+
+def test_of_a_partly_annotated_volume_the_other_slices_are_tried(
+    set_maker, brightness_backbone, notes, students
+):
+    truth = np.stack([disc((20, 20)), disc((30, 15)), disc((25, 22))])
+    image = save_stack(50 + 150 * truth, set_maker.folder / "volume.nii.gz")
+    labels = save_stack(truth * [[[1]], [[0]], [[0]]], set_maker.folder / "marked.nii.gz")
+    case = Case("volume", image, labels, "gold", annotated_slices=(0,), axis=2)
+    set_maker.cases.append(case)
+    made = replace(set_maker.made(), window=Window(0.0, 255.0, "value"))
+    config = SamDskConfig(proposals=PROPOSALS, threshold=0.8)
+    labeller = SamDskLabeller(config, Tools(lambda: brightness_backbone))
+    (found,) = labeller.label(made, [case], notes)
+    assert [each.tried for each in labeller.history.rounds] == [2]
+    assert students[0].weights == [1.0], "the annotated slice alone teaches"
+    assert found.ignore.all(axis=(0, 1)).tolist() == [True, False, False]
+    assert dice(found.labels.voxels[:, :, 2].T == 1, truth[2]) > 0.9
 
 
 def test_a_case_that_can_not_be_read_stops_no_other(disc_set, brightness_backbone, notes, students):
