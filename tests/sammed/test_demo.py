@@ -27,7 +27,6 @@ def test_the_whole_demo(tmp_path, monkeypatch):
     check_manifest(output)
     rows = {row[0]: row[1:] for row in result.tables[0].rows}
     assert min(rows["automatic, whole volume"]) > 0.93, rows
-    assert np.mean(rows["learned prompts, a box"]) > 0.9, rows
     assert np.mean(rows["learned prompts, a box"]) > np.mean(rows["plain backbone, a box"]), rows
     assert set(rows) == {
         *(f"{owner}, {way}" for owner in ("plain backbone", "learned prompts") for way in WAYS),
