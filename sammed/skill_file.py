@@ -1,11 +1,10 @@
 """The skill file: safetensors, so that a shared file can't run code, with a header of JSON.
 
 Tensors are named `encoder/VALUE/NAME`, `sap_net/NAME`, `prototypes/NAME`, `classifier/NAME` and
-`annotations/masks`, which are bytes packed by zlib: plain, the masks would be most of the file. A digest over
-the header and all tensors tells an altered file from a whole one.
+`annotations/masks`, which are bytes packed by zlib: plain, the masks would be most of the file.
+`sammed.tensor_file` writes them with a digest that tells an altered file from a whole one.
 """
 
-import hashlib
 import json
 import math
 import zlib
@@ -17,8 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from sammed.auto.annotations import Annotations
@@ -28,24 +25,19 @@ from sammed.auto.sap_learning import LearnedSapNet
 from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig
 from sammed.errors import SammedError, SkillError
 from sammed.skill import AutoModel, Skill
-from sammed_volumes.atomic_file import atomic_file
+from sammed.tensor_file import TensorKind, read_tensors, tensor_digest, tensors_below, write_tensors
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
 FORMAT = 2
 """Raised when an older sammed could no longer read what a newer one writes."""
 
-_KEY, _DIGEST = "sammed_skill", "sha256"
+_KIND = TensorKind("sammed_skill", "a skill", FORMAT, SkillError)
 
 
 def save_skill(skill: Skill, path: Path, *, overwrite: bool = False) -> Path:
     """Write a skill; a file that exists is kept unless `overwrite`. `load_skill` reads it again."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(skill).items()}
-    header = json.dumps(_header(skill), ensure_ascii=False)
-    metadata = {_KEY: header, _DIGEST: _digest(header, tensors)}
-    with atomic_file(path, ".safetensors", overwrite=overwrite) as partial:
-        # Not `save_file`, to which a full disk is no OSError.
-        partial.write_bytes(save(tensors, metadata))
+    write_tensors(_KIND, _header(skill), _tensors(skill), path, overwrite=overwrite)
     return path
 
 
@@ -53,7 +45,7 @@ def load_skill(path: Path) -> Skill:
     """Read a skill; SkillError names the file and says what is wrong with it."""
     header, tensors = _read(path)
     try:
-        return _skill(json.loads(header), tensors)
+        return _skill(header, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, zlib.error, SammedError) as error:
         raise SkillError(f"{path} is a skill that can't be read: {error!r}; learn it again.") from error
 
@@ -61,51 +53,19 @@ def load_skill(path: Path) -> Skill:
 def skill_digest(path: Path) -> str:
     """The digest that names a skill in the provenance of what it labelled (64 hexadecimal digits)."""
     header, tensors = _read(path)
-    return _digest(header, tensors)
+    return tensor_digest(json.dumps(header, ensure_ascii=False), tensors)
 
 
 def digest_of(skill: Skill) -> str:
     """The digest that the file of this skill would have; see `skill_digest`."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(skill).items()}
-    return _digest(json.dumps(_header(skill), ensure_ascii=False), tensors)
+    return tensor_digest(json.dumps({"format": FORMAT, **_header(skill)}, ensure_ascii=False), tensors)
 
 
-def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
         raise SkillError(f"There is no skill {path}; learn one with `sammed assist-train`.")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise SkillError(f"{path} is no skill, or was cut short ({error}).") from error
-    if _KEY not in metadata:
-        raise SkillError(f"{path} holds tensors but is no skill of sammed.")
-    _check_version(path, metadata[_KEY])
-    if metadata.get(_DIGEST) != _digest(metadata[_KEY], tensors):
-        raise SkillError(f"{path} was altered after it was learned: its digest is wrong. Learn it again.")
-    return metadata[_KEY], tensors
-
-
-def _check_version(path: Path, header: str) -> None:
-    try:
-        version = int(json.loads(header)["format"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SkillError(f"{path} is a skill with a damaged header.") from error
-    if version > FORMAT:
-        raise SkillError(
-            f"{path} was learned by a later sammed (format {version}; this one reads up to {FORMAT}); "
-            "update sammed."
-        )
-
-
-def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256(header.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return read_tensors(_KIND, path)
 
 
 def _tensors(skill: Skill) -> dict[str, Tensor]:
@@ -122,7 +82,6 @@ def _tensors(skill: Skill) -> dict[str, Tensor]:
 
 def _header(skill: Skill) -> dict[str, Any]:
     header = {
-        "format": FORMAT,
         "sammed": skill.version,
         "backbone": skill.backbone,
         "backbone_digest": skill.backbone_digest,
@@ -191,8 +150,7 @@ def _of_dataclass(prefix: str, value: Prototypes | LearnedClassifier) -> dict[st
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    start = prefix + "/"
-    part = {name[len(start) :]: tensor for name, tensor in tensors.items() if name.startswith(start)}
+    part = tensors_below(tensors, prefix)
     if not part:
         raise SkillError(f"it has no tensors {prefix!r}")
     return part

@@ -112,7 +112,7 @@ def test_a_file_cut_short(tmp_path, kept):
     path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    assert "no skill, or was cut short" in refusal(path)
+    assert "not a skill, or was cut short" in refusal(path)
 
 
 def test_any_flipped_byte_is_noticed(tmp_path):
@@ -138,7 +138,7 @@ def test_a_later_version(tmp_path):
 def test_safetensors_of_something_else(tmp_path):
     path = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
-    assert refusal(path) == f"{path} holds tensors but is no skill of sammed."
+    assert refusal(path) == f"{path} holds tensors but is not a skill of sammed."
 
 
 def test_a_header_that_says_nothing(tmp_path):
