@@ -114,7 +114,7 @@ BARE = {"sammed info", "sammed doctor"}
 
 def find_command(words: list[str]) -> tuple[click.Command, list[str], click.Context]:
     """The command that the first words name, the words after, and a context of that command."""
-    command, context = cli, click.Context(cli, info_name="sammed")
+    command, context = cli, click.Context(cli, info_name="sammed", **cli.context_settings)
     while isinstance(command, click.Group):
         name, *words = words
         found = command.get_command(context, name)
@@ -136,5 +136,5 @@ def make_files(words: list[str]) -> None:
 
 def test_the_readme_shows_every_command():
     named = {line.split()[1] for line in commands()}
-    assert {*cli.list_commands(click.Context(cli))} <= named
+    assert {*cli.list_commands(click.Context(cli, **cli.context_settings))} <= named
     assert "make demo" in (ROOT / "README.md").read_text(encoding="utf-8")
