@@ -33,7 +33,7 @@ imports: $(VENV)/installed-test
 
 # A process a core, each with one thread: torch's threads would spin against each other.
 tests: $(VENV)/installed-test
-	@OMP_NUM_THREADS=1 scripts/step "the tests" $(BIN)/python -m pytest -n auto --cov --cov-report=term
+	@OMP_NUM_THREADS=1 scripts/step "the tests" $(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 # The stamps are set when pip is done, so an installation that broke off is tried again.
 $(VENV)/installed: pyproject.toml

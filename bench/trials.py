@@ -8,6 +8,8 @@ from cases import Case
 
 from sammed.auto.annotations import Annotations
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.config import configured
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.jobs.training import annotate
 from sammed.metrics import dice
@@ -65,6 +67,7 @@ class Laboratory:
     def __init__(self, backbone: Backbone, draw: str) -> None:
         self.backbone = backbone
         self.draw = draw
+        self._cache = EmbeddingCache(configured())
         self._encoded: dict[tuple[str, tuple[int, ...]], tuple[EncodedScan, object]] = {}
 
     def trial(self, case: Case, values: tuple[int, ...], seed: int, slices: int) -> tuple[Trial, object]:
@@ -78,6 +81,7 @@ class Laboratory:
             region = np.zeros(slicing.stack_shape, dtype=bool)
             region[list(annotations.indices)] = annotations.masks > 0
             window = auto_window(volume, slicing, region)
-            self._encoded = {key: (EncodedScan(open_scan(volume, slicing, window), self.backbone), window)}
+            scan = open_scan(volume, slicing, window)
+            self._encoded = {key: (EncodedScan(scan, self.backbone, cache=self._cache), window)}
         encoded, window = self._encoded[key]
         return Trial(case, seed, encoded, slicing.to_stack(labels.voxels), annotations), window

@@ -4,8 +4,10 @@ Image encoder and mask decoder stay as they are; theta in equation 1 is the prom
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count
 
 import numpy as np
 import torch
@@ -18,10 +20,11 @@ from sammed.assist.examples import Example, draw_prompt, gather_examples
 from sammed.assist.label_encoder import LabelEncoder
 from sammed.backbones.backbone import Backbone, MaskDecoder, freeze
 from sammed.backbones.frame import Frame
-from sammed.backbones.sparse_masks import every_second
+from sammed.backbones.sparse_masks import CELLS, Cell, cells_of
 from sammed.errors import AnnotationError
 from sammed.losses import dice_and_cross_entropy
 from sammed.prompts.prompt import Prompt
+from sammed.side_by_side import Stop, side_by_side
 
 Progress = Callable[[int], None]
 
@@ -41,11 +44,15 @@ class LearnedEncoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """What one step learns from: prompts of one form, the slices they speak of, and what they mean."""
+    """What one step learns from: prompts of one form, the slices they speak of, and what they mean.
+
+    Masks are compared in one cell of sixteen, another one in each lesson.
+    """
 
     rows: list[int]
     prompts: list[Prompt]
-    target: Float[Tensor, "B 2*h 2*w"]
+    cell: Cell
+    target: Float[Tensor, "B h w"]
 
 
 def learn_prompt_encoder(
@@ -59,10 +66,10 @@ def learn_prompt_encoder(
 ) -> LearnedEncoder:
     """Train copies of the backbone's prompt encoder on one label's masks on the annotated slices.
 
-    One copy learns points, another boxes and coarse masks (`LabelEncoder`). Each step draws one kind of
-    prompt for a batch of instances, so that no prompt needs padding. Masks are compared on every second
-    row and column of the mask grid. The generator decides all that is random. `progress` hears the number of
-    steps done. Raises AnnotationError where no slice has the label.
+    One copy learns points, another boxes and coarse masks (`LabelEncoder`), the two side by side. Each step
+    draws one kind of prompt for a batch of instances, so that no prompt needs padding. The generator decides
+    all that is random. `progress` hears the number of steps done. Raises AnnotationError where no slice has
+    the label.
     """
     rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator).item()))
     examples = list(gather_examples(masks, frame, config.scheme, config.least_pixels))
@@ -70,14 +77,26 @@ def learn_prompt_encoder(
         raise AnnotationError(
             f"None of the {len(masks)} annotated slices has the label, so nothing can be learned."
         )
-    classroom = _Classroom(backbone, backbone.sparse_decoder(), embeddings, frame, examples, config, progress)
+    decoders = {cell: backbone.sparse_decoder(cell) for cell in CELLS}
+    classroom = _Classroom(backbone, decoders, embeddings, frame, examples, config, _counting(progress))
     encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder()).train()
-    losses: list[float] = []
-    for part, course in ((encoder.points, config.point_course), (encoder.boxes, config.box_course)):
-        if course.kinds:
-            losses += classroom.teach(part, course, rng, len(losses))
+    courses = ((encoder.points, config.point_course), (encoder.boxes, config.box_course))
+    works = [
+        partial(classroom.teach, part, course, own)
+        for (part, course), own in zip(courses, rng.spawn(2), strict=True)
+        if course.kinds
+    ]
+    losses = side_by_side(works, torch.get_num_threads() if backbone.device.type == "cpu" else 1)
     freeze(encoder)
-    return LearnedEncoder(encoder, tuple(losses))
+    return LearnedEncoder(encoder, tuple(chain.from_iterable(losses)))
+
+
+def _counting(progress: Progress | None) -> Callable[[], None]:
+    """What each course calls after each step; `progress` hears how many steps both have done."""
+    if progress is None:
+        return lambda: None
+    steps = count(1)
+    return lambda: progress(next(steps))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,41 +104,41 @@ class _Classroom:
     """What both courses share."""
 
     backbone: Backbone
-    decoder: MaskDecoder
+    decoders: Mapping[Cell, MaskDecoder]
     embeddings: Float[Tensor, "A 256 h w"]
     frame: Frame
     examples: list[Example]
     config: AssistConfig
-    progress: Progress | None
+    step_done: Callable[[], None]
 
-    def teach(self, encoder: nn.Module, course: Course, rng: np.random.Generator, done: int) -> list[float]:
+    def teach(self, encoder: nn.Module, course: Course, rng: np.random.Generator, stop: Stop) -> list[float]:
         """Adam on the encoder's weights, in place, a step a lesson; the loss of every step."""
         lessons = _lessons(self.examples, course, self.config, rng)
         valid = self._valid()
         optimizer = torch.optim.Adam(encoder.parameters(), course.learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=course.steps)
         losses: list[float] = []
-        while len(losses) < course.steps and not _converged(losses, self.config):
+        while len(losses) < course.steps and not _converged(losses, self.config) and not stop():
             optimizer.zero_grad()
             loss = self._loss(encoder, next(lessons), valid)
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
-            if self.progress is not None:
-                self.progress(done + len(losses))
+            self.step_done()
         return losses
 
     def _loss(self, encoder: nn.Module, lesson: Lesson, valid: Tensor) -> Tensor:
         sparse, dense = encode_prompts(self.backbone, encoder, lesson.prompts, self.frame)
         embeddings = self.embeddings[lesson.rows].to(self.backbone.device, torch.float32)
-        logits = self.decoder(embeddings + dense, sparse)[0][:, 0]  # B 2h 2w
-        return dice_and_cross_entropy(logits, lesson.target.to(logits.device), valid.to(logits.device))
+        logits = self.decoders[lesson.cell](embeddings + dense, sparse)[0][:, 0]  # B h w
+        inside = cells_of(valid, lesson.cell).to(logits.device)
+        return dice_and_cross_entropy(logits, lesson.target.to(logits.device), inside)
 
-    def _valid(self) -> Float[Tensor, "2*h 2*w"]:
+    def _valid(self) -> Float[Tensor, "4*h 4*w"]:
         """1 in the slice, 0 in the padding."""
         slice_area = torch.ones(1, self.frame.height, self.frame.width)
-        return every_second(self.frame.masks_to_mask_grid(slice_area)[0].round())
+        return self.frame.masks_to_mask_grid(slice_area)[0].round()
 
 
 def _lessons(
@@ -130,10 +149,12 @@ def _lessons(
     for batch in _batches(examples, course.batch_size, rng):
         kind = next(kinds)
         points = _few(config.most_points, rng)
+        cell = CELLS[rng.integers(len(CELLS))]
         yield Lesson(
             rows=[example.row for example in batch],
             prompts=[draw_prompt(example, kind, points, config, rng) for example in batch],
-            target=every_second(torch.stack([example.target_of(kind) for example in batch])),
+            cell=cell,
+            target=cells_of(torch.stack([example.target_of(kind) for example in batch]), cell),
         )
 
 

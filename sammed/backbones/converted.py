@@ -25,7 +25,7 @@ from sammed.backbones.weights import file_sha256
 logger = logging.getLogger("sammed")
 LEFTOVER_S = 3600  # no conversion takes an hour: what is older was left by a process that was killed
 TOLERANCE = 1e-3  # of the largest number that comes out; float32 of OpenVINO and of torch differ by 1e-5
-MOST_TOKENS = 4096  # that a prompt can have; OpenVINO wants to know
+OWN_TOKENS = 5  # of the mask decoder, beside those of the prompt
 
 _SAID = {"encoder": "image encoder", "decoder": "mask decoder"}
 
@@ -86,7 +86,8 @@ def load_encoder(
 def load_decoder(digest: str, embedding_size: int, build: Callable[[], nn.Module]) -> OpenVinoDecoder:
     """The mask decoder likewise, in float32; `build` makes a module that is called in the same way."""
     example = (_random(1, 256, embedding_size, embedding_size), _random(1, 3, 256))
-    free = (None, {1: torch.export.Dim("tokens", min=2, max=MOST_TOKENS)})
+    most = embedding_size**2 - OWN_TOKENS - 1  # attention takes for few what is less than the cells
+    free = (None, {1: torch.export.Dim("tokens", min=2, max=most)})
     return OpenVinoDecoder(_load(digest, Part("decoder", build, example, free), torch.float32))
 
 

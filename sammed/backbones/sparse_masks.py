@@ -1,33 +1,50 @@
-"""Every second row and column of the decoder's masks, at a quarter of the last layers' cost."""
+"""One cell in sixteen of the decoder's masks, at a sixteenth of the last layers' cost."""
 
 import copy
+from itertools import product
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SPARSE_STRIDE = 2
+STRIDE = 4
+"""Cells of a mask along a side of one cell of the embedding."""
+
+Cell = tuple[int, int]
+"""Row and column, each 0..3, of the cells that are computed, within every STRIDE x STRIDE of them."""
+
+CELLS: tuple[Cell, ...] = tuple(product(range(STRIDE), range(STRIDE)))
+"""Together they make the whole mask."""
 
 
-def every_second(masks: Float[Tensor, "*B M M"]) -> Float[Tensor, "*B M/2 M/2"]:
-    """The rows and columns of masks that `with_sparse_masks` leaves."""
-    return masks[..., ::SPARSE_STRIDE, ::SPARSE_STRIDE]
+def cells_of(masks: Float[Tensor, "*B M M"], cell: Cell) -> Float[Tensor, "*B M/4 M/4"]:
+    """What `with_sparse_masks` leaves of masks."""
+    return masks[..., cell[0] :: STRIDE, cell[1] :: STRIDE]
 
 
-def with_sparse_masks(mask_decoder: nn.Module) -> nn.Module:
-    """A mask decoder whose masks are `masks[..., ::2, ::2]` of the given one's, exactly; weights are shared.
+def with_sparse_masks(mask_decoder: nn.Module, cell: Cell) -> nn.Module:
+    """A mask decoder whose masks are `cells_of` the given one's, exactly; weights are shared.
 
-    SAM's last upscaling is a transposed convolution whose kernel is as wide as its stride, so that each
-    cell of the mask hangs on one cell before it: leaving cells out leaves the others as they are. Learning
-    needs no more cells than these, and upscaling is the half of what a step costs.
+    SAM upscales twice by transposed convolutions whose kernels are as wide as their stride, so that each
+    cell of the mask hangs on one cell of the embedding: leaving cells out leaves the others as they are.
+    Upscaling is a third of what a step of learning costs, and a lesson needs no more cells than these.
     """
-    last = mask_decoder.output_upscaling[-2]  # type: ignore[index]
-    if not isinstance(last, nn.ConvTranspose2d) or last.kernel_size != (SPARSE_STRIDE, SPARSE_STRIDE):
-        raise TypeError(f"A mask decoder ends in a transposed convolution of 2 x 2, not in {last}.")
     memo = {id(weight): weight for weight in mask_decoder.parameters()}
     sparse = copy.deepcopy(mask_decoder, memo)
-    first_cell = nn.Conv2d(last.in_channels, last.out_channels, kernel_size=1, device="meta")
-    first_cell.weight = nn.Parameter(last.weight[:, :, :1, :1].transpose(0, 1), requires_grad=False)
-    first_cell.bias = nn.Parameter(torch.as_tensor(last.bias), requires_grad=False)
-    sparse.output_upscaling[-2] = first_cell  # type: ignore[assignment,operator]
+    upscaling: nn.Sequential = sparse.output_upscaling  # type: ignore[assignment]
+    first, last = (index for index, layer in enumerate(upscaling) if isinstance(layer, nn.ConvTranspose2d))
+    row, column = cell
+    upscaling[first] = _one_cell(upscaling[first], (row // 2, column // 2))
+    upscaling[last] = _one_cell(upscaling[last], (row % 2, column % 2))
     return sparse.eval()
+
+
+def _one_cell(upscaling: nn.Module, cell: Cell) -> nn.Conv2d:
+    """The convolution that gives one of the four cells that a transposed one of 2 x 2 makes of each."""
+    if not isinstance(upscaling, nn.ConvTranspose2d) or upscaling.kernel_size != (2, 2):
+        raise TypeError(f"A mask decoder upscales by transposed convolutions of 2 x 2, not by {upscaling}.")
+    row, column = cell
+    weight = upscaling.weight[:, :, row : row + 1, column : column + 1].transpose(0, 1)  # out in 1 1
+    one = nn.Conv2d(upscaling.in_channels, upscaling.out_channels, kernel_size=1, device="meta")
+    one.weight = nn.Parameter(weight, requires_grad=False)
+    one.bias = upscaling.bias
+    return one

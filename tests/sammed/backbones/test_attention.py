@@ -10,7 +10,9 @@ from segment_anything.modeling.transformer import Attention
 from sammed.backbones.attention import FusedAttention, fuse_attention
 
 
-@pytest.mark.parametrize(("tokens", "keys", "downsample"), [(5, 64, 2), (64, 5, 2), (7, 7, 1)])
+@pytest.mark.parametrize(
+    ("tokens", "keys", "downsample"), [(5, 64, 2), (64, 5, 2), (20, 64, 2), (64, 20, 2), (7, 7, 1)]
+)
 def test_the_numbers_and_the_gradients_are_metas(tokens, keys, downsample):
     torch.manual_seed(0)
     meta = Attention(32, 4, downsample_rate=downsample)

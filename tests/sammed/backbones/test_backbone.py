@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import MEDSAM_PIXELS, SAM_PIXELS
+from sammed.backbones.sparse_masks import CELLS, Cell, cells_of
 
 
 def slices(count: int, seed: int = 0) -> np.ndarray:
@@ -60,21 +61,22 @@ def test_one_embedding_or_one_dense_prompt_serves_for_all(tiny_backbone: Backbon
     torch.testing.assert_close(tiny_backbone.decode(embedding, sparse, dense[:1])[0], wanted)
 
 
-def test_sparse_masks_are_every_second_row_and_column(tiny_backbone: Backbone) -> None:
+@pytest.mark.parametrize("cell", CELLS)
+def test_sparse_masks_are_the_cells_of_the_whole_ones(tiny_backbone: Backbone, cell: Cell) -> None:
     embeddings = encoded(tiny_backbone, 2)
     sparse, dense = prompts(tiny_backbone, 2)
     whole, iou = tiny_backbone.decode(embeddings, sparse, dense)
-    some, same_iou = tiny_backbone.sparse_decoder()(embeddings + dense, sparse)
-    torch.testing.assert_close(some, whole[..., ::2, ::2], atol=1e-5, rtol=1e-4)
+    some, same_iou = tiny_backbone.sparse_decoder(cell)(embeddings + dense, sparse)
+    torch.testing.assert_close(some, cells_of(whole, cell), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(same_iou, iou)
 
 
 def test_the_sparse_decoder_shares_the_decoders_weights(tiny_backbone: Backbone) -> None:
-    shared = {weight.data_ptr() for weight in tiny_backbone.mask_decoder.parameters()}
+    shared = {weight.untyped_storage().data_ptr() for weight in tiny_backbone.mask_decoder.parameters()}
     own = [
         name
-        for name, weight in tiny_backbone.sparse_decoder().named_parameters()  # type: ignore[attr-defined]
-        if weight.data_ptr() not in shared
+        for name, weight in tiny_backbone.sparse_decoder((3, 2)).named_parameters()  # type: ignore[attr-defined]
+        if weight.untyped_storage().data_ptr() not in shared
     ]
     assert own == [], "a copy of the decoder would double its memory"
 
