@@ -114,7 +114,7 @@ machine = together(
     click.option(
         "--precision",
         type=click.Choice(("auto", "float32", "bfloat16")),
-        default="float32",
+        default="auto",
         show_default=True,
         help="Numbers that slices are encoded with; auto is bfloat16 where the hardware has it.",
     ),

@@ -49,7 +49,7 @@ class PseudoLabelingRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     overwrite: bool = False
 
     def __post_init__(self) -> None:

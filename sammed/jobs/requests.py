@@ -50,7 +50,7 @@ class TrainingRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     cache: bool = True
     axis: int | None = None
     window: str = "auto"
@@ -91,7 +91,7 @@ class GeneratorRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     cache: bool = True
     seed: int = 0
     output: Path | None = None
@@ -132,7 +132,7 @@ class LabelingRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     cache: bool = True
     series: str | None = None
     manifest: Path | None = None
@@ -173,7 +173,7 @@ class PromptingRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     cache: bool = True
     axis: int | None = None
     window: str = "auto"
@@ -210,7 +210,7 @@ class ClickingRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     cache: bool = True
     axis: int | None = None
     window: str = "auto"
@@ -241,7 +241,7 @@ class DemoRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "float32"
+    precision: str = "auto"
     overwrite: bool = False
 
     def __post_init__(self) -> None:
