@@ -26,9 +26,9 @@ from sammed_volumes.labels import Label, LabelVolume
 AFFINE = np.diag([1.0, 1.0, 5.0, 1.0])
 HEADER = """# How cost grows, measured
 
-Written by `python bench/scale.py`. Labelling phantoms of {slices} slices of {pixels} x {pixels} pixels and one
-label, model loading and files included, the cache of embeddings off; mean ± standard deviation of {repeats}
-ratios, the two sides in turns. [../scale.md](../scale.md) reckons with it.
+Written by `python bench/scale.py`. Labelling phantoms of {slices} slices of {pixels} x {pixels} pixels and
+one label, model loading and files included, the cache of embeddings off; mean ± standard deviation of
+{repeats} ratios, the two sides in turns. [../scale.md](../scale.md) reckons with it.
 
 | what | over the base |
 |---|---|"""
