@@ -144,7 +144,10 @@ def _accuracy(
     truth: LabelVolume,
     rows: dict[str, list[ClickingRow]],
 ) -> Table:
-    """Dice a label on slices that were not annotated: plain backbone, learned prompts, automatic."""
+    """Dice a label on slices that were not annotated: plain backbone, learned prompts, automatic.
+
+    Of prompts the mean over slices, of the automatic labels that of all slices together.
+    """
     names = [label.name for label in skill.labels]
     lines: list[tuple[str | float, ...]] = []
     for trained, owner in ((False, "plain backbone"), (True, "learned prompts")):
@@ -153,7 +156,7 @@ def _accuracy(
             way = "a box" if row.prompt == "box" else f"{row.count} point{'s' if row.count > 1 else ''}"
             scores = [[each for each in rows[name] if each.trained == trained][place] for name in names]
             lines.append((f"{owner}, {way}", *(score.dice_mean for score in scores)))
-    lines.append(("automatic, whole volume", *_automatic(encoded, skill, found, truth)))
+    lines.append(("automatic, no prompt", *_automatic(encoded, skill, found, truth)))
     return Table("Dice on slices that were not annotated", ("", *names), tuple(lines))
 
 

@@ -1,10 +1,11 @@
-"""Progress on a terminal: bars on stderr, nothing where stderr is no terminal."""
+"""Progress on stderr: bars on a terminal, in a file or a pipe now and then a line."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import (
@@ -23,13 +24,20 @@ from rich.progress import (
 
 from sammed.progress import Silent, Task
 
+LINE_EVERY_S = 30.0  # of a task whose progress nobody watches
+
 
 class TerminalReporter:
-    """A `sammed.progress.Reporter` that draws bars; a task inside another goes away when it is done."""
+    """A `sammed.progress.Reporter` that draws bars; a task inside another goes away when it is done.
+
+    Where stderr is no terminal a task is one line when it begins and one every half minute, and a task
+    inside another is none.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars: Progress | None = None
+        self._in_lines = False
 
     def message(self, text: str) -> None:
         """Print one sentence, above the bars."""
@@ -38,13 +46,23 @@ class TerminalReporter:
     @contextmanager
     def task(self, name: str, total: int | None) -> Iterator[Task]:
         """Show a bar while the block lasts."""
-        if not self._console.is_terminal:
+        if self._in_lines:
             with Silent().task(name, total) as silent:
                 yield silent
+        elif not self._console.is_terminal:
+            yield from self._line(name, total)
         elif self._bars is not None:
             yield from self._inner(self._bars, name, total)
         else:
             yield from self._outermost(name, total)
+
+    def _line(self, name: str, total: int | None) -> Iterator[Task]:
+        self._in_lines = True
+        self.message(f"{name} ...")
+        try:
+            yield _Lines(self, name, total)
+        finally:
+            self._in_lines = False
 
     def _outermost(self, name: str, total: int | None) -> Iterator[Task]:
         with _bars(self._console, MofNCompleteColumn(), TimeElapsedColumn()) as bars:
@@ -88,3 +106,21 @@ class _Bar:
 
     def advance(self, steps: int = 1) -> None:
         self.bars.advance(self.task, steps)
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Says how far a task is, but not often."""
+
+    reporter: TerminalReporter
+    name: str
+    total: int | None
+    done: int = 0
+    said_s: float = field(default_factory=time.monotonic)
+
+    def advance(self, steps: int = 1) -> None:
+        self.done += steps
+        now = time.monotonic()
+        if now - self.said_s >= LINE_EVERY_S:
+            self.said_s = now
+            self.reporter.message(f"{self.name}: {self.done}{f' of {self.total}' if self.total else ''}")

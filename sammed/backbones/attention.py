@@ -5,6 +5,7 @@ from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+
 class FusedAttention(nn.Module):
     """Meta's `Attention` with its own projections, and so with its names of weights; call it as that one.
 

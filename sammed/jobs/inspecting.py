@@ -21,7 +21,8 @@ from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume, planes
 
 if TYPE_CHECKING:
-    from sammed.skill import Skill
+    from sammed.auto.annotations import Annotations
+from sammed.skill import Skill
 
 Kind: TypeAlias = Literal["volume", "labels", "skill"]
 Fact: TypeAlias = Cell | tuple[float, ...]
@@ -120,7 +121,7 @@ def _of_skill(path: Path, skill: Skill) -> Inspection:
         ("axis it was learned along", skill.axis),
         ("window", f"{window.low:g} to {window.high:g} {window.unit}"),
         ("prompts", skill.prompts),
-        ("annotated slices", len(skill.annotations.indices)),
+        ("annotated slices", _annotated(skill.annotations)),
         ("generator", "none" if skill.auto is None else "SAP-Net, classifier"),
         ("numbers learned", skill.learned_numbers),
         ("seed", skill.seed),
@@ -135,6 +136,12 @@ def _of_skill(path: Path, skill: Skill) -> Inspection:
     return Inspection(
         path, "skill", facts, Table("", ("Value", "Label", "Prompts", "Mask", "Expected Dice"), tuple(rows))
     )
+
+
+def _annotated(annotations: Annotations) -> str:
+    labelled = len(annotations.foreground)
+    empty = len(annotations.indices) - labelled
+    return f"{labelled} with a label" + (f", {empty} empty" if empty else "")
 
 
 def _grid(shape: tuple[int, int, int], affine_ras_mm: Float[np.ndarray, "4 4"], slicing: Slicing) -> Facts:

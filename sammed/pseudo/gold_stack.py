@@ -110,11 +110,18 @@ def _rows(opened: OpenCase, labels: Sequence[Label], count: int) -> tuple[list[i
     chosen: set[int] = set()
     share = max(1, count // max(1, len(labels)))
     for label in labels:
-        shown = [index for index in known if (stack[index] == label.value).any()]
-        places = (np.arange(min(share, len(shown))) + 0.5) / max(1, min(share, len(shown))) * len(shown)
-        chosen.update(shown[int(place)] for place in places)
+        chosen.update(_spread([index for index in known if (stack[index] == label.value).any()], share))
+    # A slice that shows several labels was counted for each of them.
+    others = [index for index in known if stack[index].any() and index not in chosen]
+    chosen.update(_spread(others, count - len(chosen)))
     empty = [index for index in known if not stack[index].any()]
     return sorted(chosen), empty[:: max(1, len(empty) // 2)][1:] or empty[:1]
+
+
+def _spread(indices: Sequence[int], count: int) -> list[int]:
+    """The middles of `count` equal parts, or all where there are no more."""
+    count = max(0, min(count, len(indices)))
+    return [indices[int((place + 0.5) / count * len(indices))] for place in range(count)]
 
 
 def _slices(opened: OpenCase, indices: Sequence[int], window: Window) -> Iterator[_GoldSlice]:

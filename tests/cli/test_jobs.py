@@ -135,7 +135,7 @@ def test_messages_of_a_job_go_to_stderr(sammed, stand_in):
     stand_in("sammed.jobs.training:train", talk)
     run = sammed("assist-train", "--json")
     assert run.json["axis"] == 2
-    assert run.stderr == "No image here, so the demo's CT is taken [1].\n"
+    assert run.stderr == "No image here, so the demo's CT is taken [1].\nlearning ...\n"
 
 
 def test_auto_train(sammed, stand_in, case, skill):

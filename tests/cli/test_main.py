@@ -72,6 +72,7 @@ def test_help(sammed, name):
     assert (run.exit_code, run.stderr) == (0, "")
     assert run.stdout.startswith(" ".join(("Usage: sammed", *name)))
     assert sammed(*name, "-h").stdout == run.stdout
+    assert "\\b" not in run.stdout, "a mark for click is shown to the reader"
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=lambda name: " ".join(name) or "sammed")

@@ -1,4 +1,4 @@
-"""Bars on a terminal, silence elsewhere."""
+"""Bars on a terminal, a line now and then elsewhere."""
 
 import io
 
@@ -48,14 +48,23 @@ def test_a_task_ends_with_its_error():
         task.advance()
 
 
-def test_no_bars_in_a_file():
+def test_a_file_gets_a_line_a_task_and_none_of_those_inside():
     console = a_console(False)
     reporter = TerminalReporter(console)
-    with reporter.task("volumes", 2) as task:
-        task.advance()
-    assert console.file.getvalue() == ""
-    reporter.message("But sentences are.")
-    assert console.file.getvalue() == "But sentences are.\n"
+    with reporter.task("volumes", 2) as volumes, reporter.task("slices", 3) as slices:
+        slices.advance()
+        volumes.advance()
+    reporter.message("Sentences are printed.")
+    assert console.file.getvalue() == "volumes ...\nSentences are printed.\n"
+
+
+def test_a_long_task_says_now_and_then_how_far_it_is(monkeypatch):
+    monkeypatch.setattr("sammed_cli.progress.LINE_EVERY_S", 0.0)
+    console = a_console(False)
+    with TerminalReporter(console).task("volumes", 3) as volumes:
+        volumes.advance()
+        volumes.advance(2)
+    assert console.file.getvalue() == "volumes ...\nvolumes: 1 of 3\nvolumes: 3 of 3\n"
 
 
 @pytest.mark.parametrize("is_terminal", [True, False], ids=["terminal", "file"])

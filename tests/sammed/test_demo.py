@@ -26,11 +26,11 @@ def test_the_whole_demo(tmp_path, monkeypatch):
     check_labels(output)
     check_manifest(output)
     rows = {row[0]: row[1:] for row in result.tables[0].rows}
-    assert min(rows["automatic, whole volume"]) > 0.93, rows
+    assert min(rows["automatic, no prompt"]) > 0.93, rows
     assert np.mean(rows["learned prompts, a box"]) > np.mean(rows["plain backbone, a box"]), rows
     assert set(rows) == {
         *(f"{owner}, {way}" for owner in ("plain backbone", "learned prompts") for way in WAYS),
-        "automatic, whole volume",
+        "automatic, no prompt",
     }
     assert "data:image/png;base64," in (output / "report.html").read_text(encoding="utf-8")
 

@@ -12,7 +12,7 @@ from sammed_cli.terminal import Terminal
 
 @click.command("assist-label", short_help="Masks from points and boxes.")
 @click.argument("image", type=options.EXISTING)
-@click.option("--prompts", type=options.EXISTING_FILE, help="JSON file of prompts, see below.")
+@click.option("--prompts", type=options.EXISTING_FILE, help="JSON file of prompts, as shown above.")
 @click.option(
     "--point",
     "points",
@@ -56,7 +56,7 @@ def assist_label(
     boxes: tuple[str, ...],
     **settings: Any,
 ) -> None:
-    r"""Make masks of IMAGE from a person's points and boxes.
+    """Make masks of IMAGE from a person's points and boxes.
 
     Of a label on a slice, each box is an object of its own; a point belongs to the box that holds it. A label
     may be left out where there is one only. A file of prompts:
@@ -66,7 +66,7 @@ def assist_label(
      "prompts": [
        {"label": "liver", "slice": 12, "points": [[40, 52, "+"], [80, 30, "-"]]},
        {"label": "kidneys", "boxes": [[20, 60, 12, 38, 81, 12], [84, 58, 12, 103, 80, 12]]}]}
-    """
+    """  # noqa: D301 - click wants the character, not the backslash
     from sammed.jobs.prompting import label_prompts
     from sammed.jobs.requests import PromptingRequest
     from sammed.prompts.marks import Mark, parse_box, parse_point

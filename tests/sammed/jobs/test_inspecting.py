@@ -102,7 +102,11 @@ def test_a_skill(tmp_path):
     facts = dict(found.facts)
     assert found.kind == "skill"
     assert (facts["backbone"], facts["generator"], facts["numbers learned"]) == ("lite-medsam", "none", 256)
-    assert (facts["annotated slices"], facts["seed"], facts["window"]) == (1, 7, "-160 to 240 hu")
+    assert (facts["annotated slices"], facts["seed"], facts["window"]) == (
+        "1 with a label",
+        7,
+        "-160 to 240 hu",
+    )
     assert found.labels is not None
     assert found.labels.rows == ((2, "heart", None, None, None),)
     assert found.to_json()["labels"] == [
