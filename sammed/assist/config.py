@@ -7,6 +7,8 @@ from sammed.errors import ConfigError
 from sammed.prompts.points import SCHEMES, Scheme
 
 PromptSet = Literal["points", "boxes", "composite"]
+ADAM = (0.9, 0.999)
+"""What Adam remembers of gradients and of their squares from step to step, as its authors had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Course:
     steps: int
     batch_size: int
     learning_rate: float
+    momentum: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class AssistConfig:
     learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
     # Of the encoder for points. The backbone by default knows boxes alone, so points have far to go.
     point_learning_rate: float = 3e-2
+    # Of gradients and of their squares (Adam's betas). With the usual 0.9 and 0.999 some seeds learned points
+    # that mean nothing at all, and the others needed twice the steps.
+    point_momentum: tuple[float, float] = (0.8, 0.95)
     steps: int = 40
     batch_size: int = 4  # instances a step; with 2, one seed's boxes were 0.04 below another's (lungs)
     point_steps: int = 90
@@ -65,6 +71,8 @@ class AssistConfig:
         for name in ("learning_rate", "point_learning_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0.")
+        if not all(0 <= beta < 1 for beta in self.point_momentum):
+            raise ConfigError(f"point_momentum is {self.point_momentum}; both lie from 0 to below 1.")
         if not 0 <= self.least_fall < 1:
             raise ConfigError(f"least_fall is {self.least_fall}; a share lies from 0 to below 1.")
 
@@ -77,7 +85,9 @@ class AssistConfig:
     def point_course(self) -> Course:
         """What the encoder for points learns; no kinds where only boxes are wanted."""
         kinds = () if self.prompts == "boxes" else ("points",)
-        return Course(kinds, self.point_steps, self.point_batch_size, self.point_learning_rate)
+        return Course(
+            kinds, self.point_steps, self.point_batch_size, self.point_learning_rate, self.point_momentum
+        )
 
     @property
     def box_course(self) -> Course:
@@ -85,7 +95,7 @@ class AssistConfig:
         by_set = {"points": (), "boxes": ("box",), "composite": ("box", "points+box")}
         coarse = self.prompts == "composite" if self.coarse is None else self.coarse
         kinds = by_set[self.prompts] + (("coarse", "box+coarse") if coarse else ())
-        return Course(kinds, self.steps, self.batch_size, self.learning_rate)
+        return Course(kinds, self.steps, self.batch_size, self.learning_rate, ADAM)
 
     @property
     def most_steps(self) -> int:

@@ -115,7 +115,7 @@ class _Classroom:
         """Adam on the encoder's weights, in place, a step a lesson; the loss of every step."""
         lessons = _lessons(self.examples, course, self.config, rng)
         valid = self._valid()
-        optimizer = torch.optim.Adam(encoder.parameters(), course.learning_rate)
+        optimizer = torch.optim.Adam(encoder.parameters(), course.learning_rate, course.momentum)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=course.steps)
         losses: list[float] = []
         while len(losses) < course.steps and not _converged(losses, self.config) and not stop():

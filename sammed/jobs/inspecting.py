@@ -22,7 +22,7 @@ from sammed_volumes.volume import Volume, planes
 
 if TYPE_CHECKING:
     from sammed.auto.annotations import Annotations
-from sammed.skill import Skill
+    from sammed.skill import Skill
 
 Kind: TypeAlias = Literal["volume", "labels", "skill"]
 Fact: TypeAlias = Cell | tuple[float, ...]

@@ -44,6 +44,7 @@ def test_only_the_courses_that_teach_something_count_as_steps():
         ("point_learning_rate", 0.0),
         ("point_steps", 0),
         ("point_batch_size", 0),
+        ("point_momentum", (1.0, 0.9)),
         ("least_fall", 1.0),
     ],
 )
