@@ -16,7 +16,7 @@ import click
 import numpy as np
 import torch
 from cases import Case, find_cases
-from tables import write_tables
+from tables import FROM_TRUTH, write_tables
 from torch import Tensor, nn
 from trials import Laboratory, Row, Trial
 
@@ -35,7 +35,6 @@ from sammed.progress import Silent
 from sammed.skill import Skill
 
 AS_IN_THE_PAPER = " (slices drawn as in the paper)"
-FROM_TRUTH = "boxes drawn from the truth, same skill"
 
 
 def automatic(trial: Trial, window: object) -> Iterator[Row]:

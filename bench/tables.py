@@ -15,8 +15,21 @@ standard deviation over cases and seeds. Annotated slices are spread evenly with
 unless a row says that they were drawn as in the paper (3.3). No prompt comes from the truth unless the row
 says so. Simulated users, who see the truth, prompt a dozen slices. The chest CT ships with the package
 slicerio; the other sets are public (Medical Segmentation Decathlon, ACDC, an atrial challenge, a
-TotalSegmentator case whose labels are a model's).
+TotalSegmentator case whose labels are a model's). "Asked for" is the least that the project asked of itself
+before anything was measured; what was missed stays in the table.
 """
+
+FROM_TRUTH = "boxes drawn from the truth, same skill"
+
+# Least mean over the labels of the abdominal CT, learned from two slices; the paper, on other data, reports
+# 0.70, 0.77, 0.79 and 0.86.
+ASSIST_TARGETS = {
+    "learned, points 1": 0.72,
+    "learned, points 3": 0.83,
+    "learned, points 10": 0.86,
+    "learned, box": 0.92,
+}
+TRUTH_SHARE = 0.97  # of what the same skill makes of boxes from the truth, that automatic labels should reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,8 @@ def write_tables(folder: Path) -> None:
     parts = [
         HEADER,
         *(_table(name, [cell for cell in cells if cell.table == name]) for name in _names(cells)),
+        *_shares(cells),
+        *_means(cells),
     ]
     (folder / "accuracy.md").write_text("\n".join(parts), encoding="utf-8")
 
@@ -74,6 +89,40 @@ def _cells(rows: list[dict[str, object]]) -> list[Cell]:
     ]
 
 
+def _means(cells: list[Cell]) -> list[str]:
+    """Simulated users on the abdominal CT: the mean over its labels, a row a way."""
+    by_way: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if (cell.table, cell.group, cell.slices) == ("assist", "abdomen CT", 2):
+            by_way[cell.way].append(cell)
+    if not by_way:
+        return []
+    lines = ["## assist, abdomen CT, two slices: mean over the labels", ""]
+    lines += ["| way | labels | Dice | asked for |", "|---|---|---|---|"]
+    for way, members in by_way.items():
+        score, target = float(np.mean([np.mean(cell.scores) for cell in members])), ASSIST_TARGETS.get(way)
+        lines.append(f"| {way} | {len(members)} | {score:.3f} | {_mark(score, target)} |")
+    return [*lines, ""]
+
+
+def _shares(cells: list[Cell]) -> list[str]:
+    """Automatic labels over those of the same skill fed with boxes from the truth."""
+    by_label: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for cell in cells:
+        if cell.table == "automatic":
+            by_label[cell.group, cell.label][cell.way] = float(np.mean(cell.scores))
+    lines = ["## automatic, over boxes drawn from the truth", ""]
+    lines += ["| case | label | share | asked for |", "|---|---|---|---|"]
+    for (group, label), ways in sorted(by_label.items()):
+        share = ways["automatic"] / ways[FROM_TRUTH]
+        lines.append(f"| {group} | {label} | {share:.3f} | {_mark(share, TRUTH_SHARE)} |")
+    return [*lines, ""] if by_label else []
+
+
+def _mark(score: float, target: float | None) -> str:
+    return "" if target is None else f"{target} {'reached' if score >= target else 'missed'}"
+
+
 def _table(name: str, cells: list[Cell]) -> str:
     lines = [
         f"## {name}",
@@ -83,9 +132,7 @@ def _table(name: str, cells: list[Cell]) -> str:
     ]
     for cell in sorted(cells, key=lambda cell: (cell.group, cell.label, cell.slices)):
         target = TARGETS.get((cell.group, cell.label)) if cell.way == "automatic" else None
-        mark = (
-            "" if target is None else f"{target} {'reached' if np.mean(cell.scores) >= target else 'missed'}"
-        )
+        mark = _mark(float(np.mean(cell.scores)), target)
         runs = f"{len(cell.scores)} ({cell.cases})"
         lines.append(
             f"| {cell.group} | {cell.label} | {cell.slices} | {cell.way} | {cell.text} | {runs} | {mark} |"

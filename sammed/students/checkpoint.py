@@ -1,7 +1,7 @@
 """The checkpoint: everything that training goes on from after a kill.
 
 What a step sees follows from the seed and its number (`sammed.students.batches`), so that weights, the
-optimiser's state and the step say all. The file is replaced as a whole, never changed in place.
+optimiser's state and the step say all.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from sammed.checkpoint import read_checkpoint, write_checkpoint
 from sammed.errors import StudentError
 from sammed.students.history import Row, row_of
 from sammed.students.student import Student
 from sammed.students.student_file import student_header
-from sammed.tensor_file import TensorKind, read_tensors, tensors_below, write_tensors
+from sammed.tensor_file import TensorKind
 
 _KIND = TensorKind("sammed_training", "a student's checkpoint", 1, StudentError)
 
@@ -34,19 +34,12 @@ def save_checkpoint(
     path: Path, student: Student, optimiser: torch.optim.Optimizer, progress: Progress, samples: str
 ) -> None:
     """Replace the checkpoint; `samples` is the digest of what is trained on."""
-    tensors = {f"network/{name}": tensor for name, tensor in student.network.state_dict().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors.update(
-            {f"optimiser/{number}/{name}": tensor for name, tensor in state.items() if tensor is not None}
-        )
-    header = {
-        **_identity(student, samples),
+    done = {
         "step": progress.step,
         "rows": [row.to_json() for row in progress.rows],
         "losses": list(progress.losses),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(_KIND, header, tensors, path, overwrite=True)
+    write_checkpoint(_KIND, path, student.network, optimiser, _identity(student, samples), done)
 
 
 def load_checkpoint(path: Path, student: Student, optimiser: torch.optim.Optimizer, samples: str) -> Progress:
@@ -54,26 +47,13 @@ def load_checkpoint(path: Path, student: Student, optimiser: torch.optim.Optimiz
 
     StudentError for a checkpoint of another config, other labels or other samples.
     """
-    header, tensors = read_tensors(_KIND, path)
-    ours = _identity(student, samples)
-    other = [name for name, value in ours.items() if header.get(name) != value]
-    if other:
-        raise StudentError(
-            f"{path} is the checkpoint of another training (other {' and '.join(other)}); remove it, or "
-            "choose another place."
-        )
-    try:
-        student.network.load_state_dict(tensors_below(tensors, "network"))
-        optimiser.load_state_dict(
-            {
-                "state": _optimiser_state(tensors_below(tensors, "optimiser")),
-                "param_groups": optimiser.state_dict()["param_groups"],
-            }
-        )
-        rows = tuple(row_of(row) for row in header["rows"])
-        return Progress(int(header["step"]), rows, tuple(header["losses"]))
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise StudentError(f"{path} is a checkpoint that can't be read: {error}; remove it.") from error
+    identity = _identity(student, samples)
+    return read_checkpoint(_KIND, path, student.network, optimiser, identity, _progress)
+
+
+def _progress(header: Mapping[str, Any]) -> Progress:
+    rows = tuple(row_of(row) for row in header["rows"])
+    return Progress(int(header["step"]), rows, tuple(header["losses"]))
 
 
 def _identity(student: Student, samples: str) -> dict[str, Any]:
@@ -83,11 +63,3 @@ def _identity(student: Student, samples: str) -> dict[str, Any]:
     header["config"]["features"] = list(config.features)  # as JSON gives it back
     header["labels"] = [{**label, "colour_rgb": list(label["colour_rgb"])} for label in header["labels"]]
     return {**header, "samples": samples}
-
-
-def _optimiser_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, _, key = name.partition("/")
-        state.setdefault(int(number), {})[key] = tensor
-    return state

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from sammed import __version__
+from sammed.checkpoint import read_checkpoint, write_checkpoint
 from sammed.errors import ConfigError, SynthesisError
 from sammed.synthesis.config import DiffusionConfig
 from sammed.synthesis.diffusion import DiffusionModel, new_model
-from sammed.tensor_file import TensorKind, read_tensors, tensor_digest, tensors_below, write_tensors
+from sammed.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
 
 _MODEL = TensorKind("sammed_diffusion", "a diffusion model", 1, SynthesisError)
 _CHECKPOINT = TensorKind("sammed_diffusing", "a diffusion model's checkpoint", 1, SynthesisError)
@@ -62,11 +61,8 @@ def save_checkpoint(
     path: Path, model: DiffusionModel, optimiser: torch.optim.Optimizer, progress: Progress, pictures: str
 ) -> None:
     """Replace the checkpoint; `pictures` is the digest of what is trained on."""
-    tensors = {f"network/{name}": tensor for name, tensor in model.network.state_dict().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors.update({f"optimiser/{number}/{name}": tensor for name, tensor in state.items()})
-    header = {**_identity(model, pictures), "losses": list(progress.losses)}
-    write_tensors(_CHECKPOINT, header, tensors, path, overwrite=True)
+    done = {"losses": list(progress.losses)}
+    write_checkpoint(_CHECKPOINT, path, model.network, optimiser, _identity(model, pictures), done)
 
 
 def load_checkpoint(
@@ -76,21 +72,15 @@ def load_checkpoint(
 
     SynthesisError for a checkpoint of another config or other pictures.
     """
-    header, tensors = read_tensors(_CHECKPOINT, path)
-    other = [name for name, value in _identity(model, pictures).items() if header.get(name) != value]
-    if other:
-        raise SynthesisError(
-            f"{path} is the checkpoint of another training (other {' and '.join(other)}); remove it, or "
-            "choose another place."
-        )
-    try:
-        model.network.load_state_dict(tensors_below(tensors, "network"))
-        groups = optimiser.state_dict()["param_groups"]
-        state = _optimiser_state(tensors_below(tensors, "optimiser"))
-        optimiser.load_state_dict({"state": state, "param_groups": groups})
-        return Progress(tuple(header["losses"]))
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise SynthesisError(f"{path} is a checkpoint that can't be read: {error}; remove it.") from error
+    identity = _identity(model, pictures)
+    return read_checkpoint(
+        _CHECKPOINT,
+        path,
+        model.network,
+        optimiser,
+        identity,
+        lambda header: Progress(tuple(header["losses"])),
+    )
 
 
 def _header(model: DiffusionModel) -> dict[str, Any]:
@@ -101,11 +91,3 @@ def _identity(model: DiffusionModel, pictures: str) -> dict[str, Any]:
     """What must be the same for a training to go on: all but where and how often it is kept."""
     config = replace(model.config, device="auto", checkpoint_seconds=0.0)
     return {**_header(replace(model, config=config)), "pictures": pictures}
-
-
-def _optimiser_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, _, key = name.partition("/")
-        state.setdefault(int(number), {})[key] = tensor
-    return state

@@ -1,6 +1,7 @@
 """From images and folders to label volumes: the grid, the provenance, what happens to bad files."""
 
 import gzip
+import itertools
 import resource
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,8 +26,12 @@ from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.orientation import axis_codes
 from sammed_volumes.volume import Volume
 
-# Six of the 48: each permutation of the axes once, with flips of each.
-ORIENTATIONS = ["LPI", "RSP", "ALS", "PSR", "SRA", "IAL"]
+# All 48: the patient's axes in any order, each in either direction.
+ORIENTATIONS = [
+    "".join(codes)
+    for axes in itertools.permutations(("RL", "AP", "SI"))
+    for codes in itertools.product(*axes)
+]
 
 
 def run(*inputs: Path, **settings):
