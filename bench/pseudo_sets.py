@@ -12,6 +12,8 @@ from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
 _RED, _GREEN, _BLUE = (220, 60, 60), (60, 200, 80), (70, 110, 230)
+# What volumes get by default, said aloud, so that every method shows the same pictures.
+_WINDOW = Window(0.0, 99.5, "percentile")
 _PICTURES = StudentConfig(
     network="unet",
     size_px=80,
@@ -93,10 +95,9 @@ def _hippocampus(folder: Path) -> Source:
     """35 of the volumes: 20 to test on, 15 to learn from; 5 slices of 5 of these are gold."""
     labels = (Label(1, "anterior", _RED), Label(2, "posterior", _BLUE))
     cases = _folders(folder)[:35]
-    # The window that volumes get by default, said aloud, so that every method shows the same pictures.
-    truth = LabelledSet(folder, labels, cases, window=Window(0.0, 99.5, "percentile"))
+    truth = LabelledSet(folder, labels, cases, window=_WINDOW)
     student = replace(_PICTURES, size_px=64, batch_size=8)
-    return Source(truth, 20, (5, 10), gold=5, slices=5, same_test=True, student=student)
+    return Source(truth, 20, (10,), gold=5, slices=5, same_test=True, student=student)
 
 
 def _acdc(folder: Path) -> Source:
@@ -106,12 +107,12 @@ def _acdc(folder: Path) -> Source:
         Label(2, "myocardium", _GREEN),
         Label(3, "left ventricle", _BLUE),
     )
-    truth = LabelledSet(folder, labels, _folders(folder))
+    truth = LabelledSet(folder, labels, _folders(folder), window=_WINDOW)
     student = replace(_PICTURES, size_px=128, steps=250)
     return Source(
         truth,
         tested=4,
-        weak=(6, 12),
+        weak=(12,),
         gold_cases="_frame01$",
         slices=2,
         group=r"patient\d+",
