@@ -30,15 +30,15 @@ class Example:
 
     row: int
     shape: tuple[int, int]
-    inside: Float[np.ndarray, "M 2"]
-    outside: Float[np.ndarray, "M 2"]
-    nearby: Float[np.ndarray, "M 2"]
+    inside: Float[np.ndarray, "I 2"]
+    outside: Float[np.ndarray, "O 2"]
+    nearby: Float[np.ndarray, "N 2"]
     box_xyxy_slice: Float[np.ndarray, " 4"]
-    target: Float[Tensor, "4*h 4*w"]
-    label_target: Float[Tensor, "4*h 4*w"]
+    target: Float[Tensor, "M M"]
+    label_target: Float[Tensor, "M M"]
     label_shares: Float[Tensor, "h w"]
 
-    def target_of(self, kind: str) -> Float[Tensor, "4*h 4*w"]:
+    def target_of(self, kind: str) -> Float[Tensor, "M M"]:
         """What a prompt of that kind means: a coarse mask alone the whole label, all others the instance."""
         return self.label_target if kind == "coarse" else self.target
 

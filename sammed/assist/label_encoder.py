@@ -21,7 +21,7 @@ class LabelEncoder(nn.Module):
         self,
         points: tuple[Float[Tensor, "B P 2"], Int64[Tensor, "B P"]] | None,
         boxes: Float[Tensor, "B 4"] | None,
-        masks: Float[Tensor, "B 1 4*h 4*w"] | None,
+        masks: Float[Tensor, "B 1 M M"] | None,
     ) -> tuple[Float[Tensor, "B N 256"], Float[Tensor, "B 256 h w"]]:
         """Sparse and dense embeddings; called as Meta's `PromptEncoder` is."""
         encoder = self.points if boxes is None and masks is None else self.boxes

@@ -135,7 +135,7 @@ class _Classroom:
         inside = cells_of(valid, lesson.cell).to(logits.device)
         return dice_and_cross_entropy(logits, lesson.target.to(logits.device), inside)
 
-    def _valid(self) -> Float[Tensor, "4*h 4*w"]:
+    def _valid(self) -> Float[Tensor, "M M"]:
         """1 in the slice, 0 in the padding."""
         slice_area = torch.ones(1, self.frame.height, self.frame.width)
         return self.frame.masks_to_mask_grid(slice_area)[0].round()

@@ -24,7 +24,7 @@ def decode_prompts(
     slice_of: Sequence[int],
     frame: Frame,
     batch_size: int = 8,
-) -> Float[Tensor, "N 4*h 4*w"]:
+) -> Float[Tensor, "N M M"]:
     """Mask logits of each prompt on the mask grid, in the order of the prompts.
 
     `slice_of` names the row of `embeddings` that each prompt speaks of. Prompts of one form (kind and number

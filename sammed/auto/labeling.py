@@ -72,7 +72,7 @@ def coarse_masks(encoded: EncodedScan, generator: Coarse) -> Float[Tensor, "S k 
 
 def label_logits(
     encoded: EncodedScan, coarse: Float[Tensor, "S h w"], encoder: nn.Module, choice: LabelChoice
-) -> tuple[Float[Tensor, "S 4*h 4*w"], float | None]:
+) -> tuple[Float[Tensor, "S M M"], float | None]:
     """One label's logits on the mask grid; how coarse mask and decoder agree (Dice, None: both empty).
 
     On the mask grid all slices are many, so there is one array of floats for all of them and no other.

@@ -107,7 +107,7 @@ def spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P
     return candidates[taken]
 
 
-def coarse_on_mask_grid(coarse: Float[Tensor, "S h w"], frame: Frame) -> Float[Tensor, "S 4*h 4*w"]:
+def coarse_on_mask_grid(coarse: Float[Tensor, "S h w"], frame: Frame) -> Float[Tensor, "S M M"]:
     """Coarse logits of the embedding grid on the mask grid, bilinear."""
     resized = torch.nn.functional.interpolate(
         coarse[:, None], size=(frame.mask_size, frame.mask_size), mode="bilinear", align_corners=False

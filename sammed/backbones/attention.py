@@ -56,7 +56,7 @@ class FusedAttention(nn.Module):
         found: Tensor = shares @ values + self.out_proj.bias
         return found
 
-    def _heads(self, projected: Float[Tensor, "B N D*heads"]) -> Float[Tensor, "B heads N D"]:
+    def _heads(self, projected: Float[Tensor, "B N E"]) -> Float[Tensor, "B heads N D"]:
         batch, tokens, _ = projected.shape
         return projected.view(batch, tokens, self.num_heads, -1).transpose(1, 2)
 

@@ -119,7 +119,7 @@ class Backbone:
         embeddings: Float[Tensor, "#B 256 h w"],
         sparse: Float[Tensor, "B N 256"],
         dense: Float[Tensor, "#B 256 h w"],
-    ) -> tuple[Float[Tensor, "B 1 4*h 4*w"], Float[Tensor, "B 1"]]:
+    ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
         """Mask logits and the decoder's own guess of their IoU, one for each pair of embedding and prompt.
 
         Differs from Meta's use in that every prompt may look at another image (`TorchDecoder`). `embeddings`

@@ -54,7 +54,7 @@ class OpenVinoDecoder:
 
     def __call__(
         self, image_and_dense: Float[Tensor, "B 256 h w"], sparse: Float[Tensor, "B N 256"]
-    ) -> tuple[Float[Tensor, "B 1 4*h 4*w"], Float[Tensor, "B 1"]]:
+    ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
         """Mask logits and guesses of their IoU, prompt by prompt."""
         pairs = zip(image_and_dense.numpy(), sparse.numpy(), strict=True)
         found = [self.compiled((image[None], tokens[None])) for image, tokens in pairs]

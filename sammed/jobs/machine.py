@@ -1,12 +1,13 @@
 """The machine: the backbone that a request asks for, on the device and runtime that it names."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.loading import load_backbone
 
 
+@runtime_checkable
 class MachineRequest(Protocol):
     """What all requests that need a backbone say of it."""
 

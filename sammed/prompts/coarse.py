@@ -18,7 +18,7 @@ THRESHOLD_RANGE = (0.25, 0.75)  # of the area share: below a half the mask grows
 GAIN_RANGE = (6.0, 20.0)  # logits a unit of area share
 
 
-def degrade(shares: Float[Tensor, "h w"], rng: np.random.Generator) -> Float[Tensor, "4*h 4*w"]:
+def degrade(shares: Float[Tensor, "h w"], rng: np.random.Generator) -> Float[Tensor, "M M"]:
     """Coarse logits on the mask grid from the area shares 0..1 of a true mask on the embedding grid.
 
     The mask is shifted, blurred, grown or shrunk and given a steepness, all at random; logits are limited
@@ -32,7 +32,7 @@ def degrade(shares: Float[Tensor, "h w"], rng: np.random.Generator) -> Float[Ten
     return on_mask_grid(torch.from_numpy(logits.astype(np.float32)).to(shares.device))
 
 
-def on_mask_grid(logits: Float[Tensor, "h w"]) -> Float[Tensor, "4*h 4*w"]:
+def on_mask_grid(logits: Float[Tensor, "h w"]) -> Float[Tensor, "M M"]:
     """Logits of the embedding grid on the mask grid, bilinear."""
     grown = F.interpolate(
         logits[None, None], scale_factor=EMBEDDING_STRIDE, mode="bilinear", align_corners=False

@@ -43,7 +43,7 @@ class Prompt:
     points_xy_slice: Float[np.ndarray, "P 2"] = field(default_factory=_no_points)
     signs: Int64[np.ndarray, " P"] = field(default_factory=_no_signs)
     box_xyxy_slice: Float[np.ndarray, " 4"] | None = None
-    coarse_logits: Float[Tensor, "4*h 4*w"] | None = None
+    coarse_logits: Float[Tensor, "M M"] | None = None
 
     def __post_init__(self) -> None:
         if self.count == 0 and self.box_xyxy_slice is None and self.coarse_logits is None:
