@@ -50,6 +50,8 @@ LIMITS = """## What this can't say
   them. It is trained from scratch, for no file of weights was at hand.
 - Students and pictures are small and steps few, to end in minutes on one core. No row is of the papers'
   UNet++ of 256 x 256 and 100 epochs; the coarse student of Auto-Generate-WLs has 150 steps of SGD at 0.03.
+- On ACDC `auto` learns one skill of all gold slices (`own_slices=no`); by default each annotated volume gets
+  its own, which takes longer.
 - The backbone is LiteMedSAM, which knows boxes alone: with its own prompt encoder points mean nothing to it.
 """
 

@@ -11,16 +11,16 @@ and NSD are 0 and HD95 has no value (NaN here, null in JSON).
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from sammed.errors import ConfigError
 from sammed.label_names import own_name
+from sammed.surface import hd95_mm, nsd
 from sammed_volumes.affine import corner_distance_voxels, spacing_mm
 from sammed_volumes.errors import GeometryMismatchError
 from sammed_volumes.labels import Label, LabelVolume
@@ -107,9 +107,9 @@ def evaluate(
     is compared with nothing.
 
     `exclude_slices` are indices along array `axis` (default: the axis `plan_slices` takes), such as the
-    slices the prediction was learned from. They are blanked in both volumes, so they add nothing to Dice
-    and IoU. For HD95 and NSD an object that runs through a blanked slice is cut there, in both volumes
-    alike: the cut faces count as surface.
+    slices the prediction was learned from. They add nothing to any score: Dice and IoU don't count their
+    voxels, and HD95 and NSD don't ask how far the surface in them is from the other. Such a slice is
+    taken to look like the nearest one that counts, so that no object is cut open there.
 
     `tolerance_mm` is the distance up to which NSD calls two surfaces the same.
 
@@ -123,11 +123,12 @@ def evaluate(
     if excluded and axis is None:
         axis = plan_slices(reference.shape, reference.affine_ras_mm).axis
     kept = _kept_slices(reference.shape, axis, excluded)
+    counted = np.broadcast_to(True, reference.shape) if kept is None else kept.voxels
     spacing = spacing_mm(reference.affine_ras_mm)
     rows = []
     for ours, truth in _match(prediction.labels, reference.labels):
-        masks = (_mask(prediction, ours, axis, kept), _mask(reference, truth, axis, kept))
-        rows.append(_label_scores(ours, truth, _scores(*masks, spacing, tolerance_mm)))
+        masks = (_mask(prediction, ours, kept), _mask(reference, truth, kept))
+        rows.append(_label_scores(ours, truth, _scores(*masks, counted, spacing, tolerance_mm)))
     return Evaluation(tuple(rows), _mean(row.scores for row in rows), axis, excluded, tolerance_mm)
 
 
@@ -147,10 +148,17 @@ def _grid_text(labels: LabelVolume) -> str:
     return f"{labels.path or ''} shape {labels.shape}, affine {' '.join(rows.split())}".strip()
 
 
-def _kept_slices(
-    shape: tuple[int, ...], axis: int | None, excluded: tuple[int, ...]
-) -> Bool[np.ndarray, " n"] | None:
-    """Which slices along `axis` count; None where all do."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """What counts: `voxels` say which, `nearest` names for each slice along `axis` the nearest that does."""
+
+    axis: int
+    nearest: Int[np.ndarray, " n"]
+    voxels: Bool[np.ndarray, "X Y Z"]
+
+
+def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, ...]) -> _Kept | None:
+    """All but the excluded slices along `axis`; None where all count."""
     if not excluded or axis is None:
         return None
     if axis not in (0, 1, 2):
@@ -160,13 +168,15 @@ def _kept_slices(
         raise ConfigError(
             f"Slices {outside} are outside the volume: axis {axis} has slices 0 to {shape[axis] - 1}."
         )
-    kept = np.ones(shape[axis], dtype=bool)
-    kept[list(excluded)] = False
-    if not kept.any():
+    slices = np.arange(shape[axis])
+    counted = np.setdiff1d(slices, excluded)
+    if not len(counted):
         raise ConfigError(
             f"All {shape[axis]} slices along axis {axis} are excluded, so there is nothing to compare."
         )
-    return kept
+    nearest = counted[np.abs(slices[:, None] - counted).argmin(axis=1)]
+    along = [length if other == axis else 1 for other, length in enumerate(shape)]
+    return _Kept(axis, nearest, np.broadcast_to(np.isin(slices, counted).reshape(along), shape))
 
 
 def _match(ours: Sequence[Label], truth: Sequence[Label]) -> list[tuple[Label | None, Label | None]]:
@@ -191,15 +201,11 @@ def _same_value(one: Label, other: Label) -> bool:
     return one.value == other.value and not (own_name(one) and own_name(other))
 
 
-def _mask(
-    labels: LabelVolume, label: Label | None, axis: int | None, kept: Bool[np.ndarray, " n"] | None
-) -> Bool[np.ndarray, "X Y Z"]:
+def _mask(labels: LabelVolume, label: Label | None, kept: _Kept | None) -> Bool[np.ndarray, "X Y Z"]:
     if label is None:
         return np.zeros(labels.shape, dtype=bool)
     mask: Bool[np.ndarray, "X Y Z"] = labels.voxels == label.value
-    if kept is not None and axis is not None:
-        np.moveaxis(mask, axis, 0)[~kept] = False  # moveaxis is a view: this blanks the mask itself
-    return mask
+    return mask if kept is None else mask.take(kept.nearest, axis=kept.axis)
 
 
 def _label_scores(ours: Label | None, truth: Label | None, scores: Scores) -> LabelScores:
@@ -215,17 +221,28 @@ def _label_scores(ours: Label | None, truth: Label | None, scores: Scores) -> La
 def _scores(
     prediction: Bool[np.ndarray, "X Y Z"],
     reference: Bool[np.ndarray, "X Y Z"],
+    kept: Bool[np.ndarray, "X Y Z"],
     spacing_mm: tuple[float, ...],
     tolerance_mm: float,
 ) -> Scores:
-    counts = int(np.count_nonzero(prediction)), int(np.count_nonzero(reference))
+    ours, truth = prediction & kept, reference & kept
+    counts = int(np.count_nonzero(ours)), int(np.count_nonzero(truth))
     if 0 in counts:
         both = counts == (0, 0)
         return Scores(float(both), float(both), 0.0 if both else math.nan, float(both))
     box = _bounding_box(prediction | reference)
-    overlap = dice(prediction[box], reference[box])
-    hd95_mm, nsd = _surface_scores(prediction, reference, box, spacing_mm, tolerance_mm)
-    return Scores(overlap, overlap / (2.0 - overlap), hd95_mm, nsd)
+    overlap = dice(ours[box], truth[box])
+    # a volume of one slice has no surface above and below: that axis goes, and outlines are measured
+    flat = tuple(axis for axis, length in enumerate(reference.shape) if length == 1)
+    crops = [mask[box].squeeze(axis=flat) for mask in (prediction, reference)]
+    spacing = [length for axis, length in enumerate(spacing_mm) if axis not in flat]
+    counted = kept[box].squeeze(axis=flat)
+    return Scores(
+        overlap,
+        overlap / (2.0 - overlap),
+        hd95_mm(*crops, spacing, counted),
+        nsd(*crops, spacing, counted, tolerance_mm),
+    )
 
 
 def _bounding_box(mask: Bool[np.ndarray, "X Y Z"]) -> tuple[slice, ...]:
@@ -234,36 +251,6 @@ def _bounding_box(mask: Bool[np.ndarray, "X Y Z"]) -> tuple[slice, ...]:
         found = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
         box.append(slice(int(found[0]), int(found[-1]) + 1))
     return tuple(box)
-
-
-def _surface_scores(
-    prediction: Bool[np.ndarray, "X Y Z"],
-    reference: Bool[np.ndarray, "X Y Z"],
-    box: tuple[slice, ...],
-    spacing_mm: tuple[float, ...],
-    tolerance_mm: float,
-) -> tuple[float, float]:
-    """HD95 in millimetres and NSD of two masks that both hold something."""
-    import torch
-    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
-    from monai.metrics.surface_dice import compute_surface_dice
-
-    # A volume of one slice has no surface above and below: drop that axis and measure outlines.
-    flat = next((axis for axis, length in enumerate(reference.shape) if length == 1), None)
-    spacing = [length for axis, length in enumerate(spacing_mm) if axis != flat]
-    crops = [mask[box] if flat is None else mask[box].squeeze(axis=flat) for mask in (prediction, reference)]
-    ours, truth = (torch.from_numpy(np.ascontiguousarray(crop))[None, None] for crop in crops)  # 1 1 x y [z]
-    with warnings.catch_warnings():
-        # MONAI 1.5 and 1.6 warn about an argument that they pass themselves.
-        warnings.filterwarnings("ignore", message=r".*always_return_as_numpy", category=FutureWarning)
-        distance = compute_hausdorff_distance(
-            ours, truth, include_background=True, percentile=95, spacing=spacing
-        )
-        # use_subvoxels weighs each surface element with its area in mm2, as the definition of NSD does.
-        surface = compute_surface_dice(
-            ours, truth, [tolerance_mm], include_background=True, spacing=spacing, use_subvoxels=True
-        )
-    return float(distance), float(surface)
 
 
 def _mean(scores: Iterable[Scores]) -> Scores:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from sammed.errors import SammedError
+from sammed.errors import ConfigError, SammedError
 from sammed_volumes.errors import VolumeError
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
@@ -36,6 +36,8 @@ def describe(error: BaseException) -> Failure:
         return Failure("Interrupted; what was finished stays, what was half-written is gone.", INTERRUPTED)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), error.exit_code, usage=error)
+    if isinstance(error, ConfigError):
+        return Failure(str(error), MISUSED)
     if isinstance(error, SammedError | VolumeError):
         return Failure(str(error), FAILED)
     if isinstance(error, OSError):

@@ -111,16 +111,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             "since such a file could run code. Save the model's state_dict alone."
         ) from None
     except Exception as error:  # the unpickler meets damaged bytes with errors of every kind
-        raise CheckpointError(f"{path} can't be read as a checkpoint: {_first_line(error)}.") from None
+        raise CheckpointError(f"{path} is no checkpoint of torch, or is damaged.") from error
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(
             f"{path} holds more than tensors by name; save the model's state_dict alone, unwrapped."
         )
     return dict(content)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def tensors_digest(tensors: Mapping[str, Tensor], label: str = "") -> str:

@@ -19,7 +19,9 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     `overwrite`) or the disk refuses. The caller checks that what is overwritten may go.
     """
     if path.exists() and not overwrite and not _is_empty_folder(path):
-        raise ExportError(f"{path} exists already; choose another place, or say that it may be overwritten.")
+        raise ExportError(
+            f"{path} exists already; choose another place, or say that it may be overwritten (--overwrite)."
+        )
     partial = path.with_name(f".partial-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         partial.mkdir(parents=True)

@@ -171,7 +171,8 @@ def _prepare(request: PseudoLabelingRequest) -> None:
     if output.exists() and not request.overwrite:
         if not output.is_dir() or (output / MANIFEST_NAME).exists():
             raise OutputError(
-                f"{output} exists already; choose another place, or say that it may be overwritten."
+                f"{output} exists already; choose another place, or say that it may be overwritten "
+                "(--overwrite)."
             )
         if any(output.iterdir()) and not (output / WORKSPACE).is_dir():
             raise OutputError(f"{output} holds other files; choose another place.")

@@ -106,7 +106,9 @@ class GeneratorRequest:
         if self.output is not None:
             _check_skill(self.output)
         elif not self.overwrite:
-            raise ConfigError(f"Say where the new skill goes, or that {self.skill} may be overwritten.")
+            raise ConfigError(
+                f"Say where the new skill goes, or that {self.skill} may be overwritten (--overwrite)."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +253,9 @@ class DemoRequest:
 
 def _check_slices(slices: int | None, slice_index: Sequence[int], empty_slices: Sequence[int]) -> None:
     if slices is not None and slice_index:
-        raise ConfigError("Say how many slices to draw or which ones to take, not both.")
+        raise ConfigError(
+            "Say how many slices to draw (--slices) or which ones to take (--slice-index), not both."
+        )
     if slices is not None and slices < 1:
         raise ConfigError(f"It takes one annotated slice or more to learn from, not {slices}.")
     _check_indices("Annotated slices", slice_index)

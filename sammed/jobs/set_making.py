@@ -75,7 +75,9 @@ class SetSplittingRequest:
 
     def __post_init__(self) -> None:
         if self.output is None and not self.overwrite:
-            raise ConfigError(f"Say where the new set goes, or that {self.labelled_set} may be overwritten.")
+            raise ConfigError(
+                f"Say where the new set goes, or that {self.labelled_set} may be overwritten (--overwrite)."
+            )
         if self.seed < 0:
             raise ConfigError(f"A seed is 0 or more, not {self.seed}.")
 

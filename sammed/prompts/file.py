@@ -125,17 +125,22 @@ def _slice_index(entry: dict[str, Any], where: str, grid: Grid) -> int | None:
     return index
 
 
+_HINT = {3: ' where the entry has no "slice"', 2: ' where the entry has a "slice"'}
+
+
 def _point(point: Any, label: str | int | None, where: str, index: int | None, axis: int) -> PointMark:
     length = 3 if index is None else 2
     if not isinstance(point, list) or len(point) != length + 1 or point[-1] not in tuple(SIGNS):
-        raise PromptError(f'{where}: a point is {length} coordinates and "+" or "-", not {point!r}.')
+        raise PromptError(
+            f'{where}: a point is {length} coordinates and "+" or "-"{_HINT[length]}, not {point!r}.'
+        )
     return PointMark(_position(point[:-1], where, index, axis), SIGNS[point[-1]], label, where)
 
 
 def _box(box: Any, label: str | int | None, where: str, index: int | None, axis: int) -> BoxMark:
     length = 3 if index is None else 2
     if not isinstance(box, list) or len(box) != 2 * length:
-        raise PromptError(f"{where}: a box is {2 * length} coordinates, not {box!r}.")
+        raise PromptError(f"{where}: a box is {2 * length} coordinates{_HINT[length]}, not {box!r}.")
     first = _position(box[:length], where, index, axis)
     last = _position(box[length:], where, index, axis)
     return BoxMark(first, last, label, where)

@@ -123,10 +123,14 @@ def labels_of(marks: Sequence[Mark]) -> tuple[Label, ...]:
 
 
 def _find_label(mark: Mark, labels: Sequence[Label]) -> Label:
-    known = ", ".join(f"{label.name} ({label.value})" for label in labels) or "none"
+    known = ", ".join(f"{label.name} ({label.value})" for label in labels)
     if mark.label is None:
         if len(labels) == 1:
             return labels[0]
+        if not labels:
+            raise PromptError(
+                f"{mark.where}: has no label; put a name of your choice before it, as in liver:..."
+            )
         raise PromptError(f"{mark.where}: has no label; name one of: {known}.")
     wanted = str(mark.label).strip()
     found = [label for label in labels if wanted in (label.name, str(label.value))]

@@ -180,7 +180,6 @@ def test_a_label_asked_for_that_has_no_voxel(refused, case, phantom):
         (("--box", "liver:20,20,5,10,10,5"), "is inside out"),
         (("--box", "liver:1,1,5,9,9,6"), "a box lies in one slice"),
         (("--point", "liver:5,5,5"), "a point is i,j,k,+ or i,j,k,-"),
-        ((), "There is no prompt"),
     ],
 )
 def test_prompts_that_mean_nothing(refused, case, options, fact):

@@ -69,7 +69,7 @@ def test_a_limit_that_is_none_is_one_sentence(sammed, monkeypatch):
     monkeypatch.setenv("SAMMED_CACHE_GB", "plenty")
     run = sammed("cache", "info")
     assert (run.exit_code, run.sentence) == (
-        1,
+        2,
         "SAMMED_CACHE_GB is 'plenty'; it must be a number of gigabytes, 0 or more.",
     )
 

@@ -50,5 +50,5 @@ def test_other_grids(sammed, case, tmp_path):
 
 def test_a_slice_that_is_not_there(sammed, case):
     run = sammed("evaluate", case.labels, case.labels, "--exclude-slices", "13")
-    assert (run.exit_code, run.stdout) == (1, "")
+    assert (run.exit_code, run.stdout) == (2, "")
     assert run.sentence == "Slices [13] are outside the volume: axis 2 has slices 0 to 12."

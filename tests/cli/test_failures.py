@@ -18,7 +18,7 @@ class OutOfMemoryError(RuntimeError):
 @pytest.mark.parametrize(
     ("error", "message", "exit_code"),
     [
-        pytest.param(ConfigError("Say how."), "Say how.", 1, id="of sammed"),
+        pytest.param(ConfigError("Say how."), "Say how.", 2, id="of a setting"),
         pytest.param(SkillError("Cut short."), "Cut short.", 1, id="of a skill"),
         pytest.param(OutputError("It exists."), "It exists.", 1, id="of volumes"),
         pytest.param(

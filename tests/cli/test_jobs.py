@@ -105,14 +105,14 @@ def test_assist_train_with_every_option(sammed, stand_in, case):
 
 def test_an_image_needs_its_labels(sammed, case):
     run = sammed("assist-train", case.image)
-    assert (run.exit_code, run.sentence) == (1, "Give an image and its labels, or neither.")
+    assert (run.exit_code, run.sentence) == (2, "Give an image and its labels, or neither.")
 
 
 def test_slices_are_drawn_or_named(sammed):
     run = sammed("assist-train", "--slices", "2", "--slice-index", "4")
     assert (run.exit_code, run.sentence) == (
-        1,
-        "Say how many slices to draw or which ones to take, not both.",
+        2,
+        "Say how many slices to draw (--slices) or which ones to take (--slice-index), not both.",
     )
 
 
@@ -151,8 +151,11 @@ def test_auto_train(sammed, stand_in, case, skill):
 
 def test_auto_train_does_not_replace_a_skill_unasked(sammed, case, skill):
     run = sammed("auto-train", case.image, case.labels)
-    assert run.exit_code == 1
-    assert run.sentence == "Say where the new skill goes, or that skill.safetensors may be overwritten."
+    assert run.exit_code == 2
+    assert (
+        run.sentence
+        == "Say where the new skill goes, or that skill.safetensors may be overwritten (--overwrite)."
+    )
 
 
 def test_auto_label(sammed, stand_in, skill):
@@ -207,7 +210,7 @@ def test_auto_label_with_every_option(sammed, stand_in, case):
         pytest.param([], 2, "Give an image, a folder, a pattern in quotes or --list FILE.", id="nothing"),
         pytest.param(["a", "--shard", "17/16"], 2, "There is no shard 17/16", id="no such shard"),
         pytest.param(["a", "--workers", "0"], 2, "0 is not in the range x>=1", id="no worker"),
-        pytest.param(["a", "--workers", "2", "--cluster", "tcp://b:1"], 1, "not both", id="two clusters"),
+        pytest.param(["a", "--workers", "2", "--cluster", "tcp://b:1"], 2, "not both", id="two clusters"),
     ],
 )
 def test_what_can_not_be_meant(sammed, skill, words, status, sentence):
@@ -265,17 +268,17 @@ def test_assist_label(sammed, stand_in, case):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "status", "sentence"),
     [
-        pytest.param([], "There is no prompt: give a file of prompts, a point or a box.", id="none"),
-        pytest.param(["--point", "liver:1,2,+"], "a point is i,j,k,+ or i,j,k,-", id="two numbers"),
-        pytest.param(["--point", "liver:1,2,3"], "a point is i,j,k,+ or i,j,k,-", id="no sign"),
-        pytest.param(["--box", "liver:9,9,5,1,1,5"], "is inside out", id="box turned inside out"),
+        pytest.param([], 2, "There is no prompt: give a file of prompts, a point or a box.", id="none"),
+        pytest.param(["--point", "liver:1,2,+"], 1, "a point is i,j,k,+ or i,j,k,-", id="two numbers"),
+        pytest.param(["--point", "liver:1,2,3"], 1, "a point is i,j,k,+ or i,j,k,-", id="no sign"),
+        pytest.param(["--box", "liver:9,9,5,1,1,5"], 1, "is inside out", id="box turned inside out"),
     ],
 )
-def test_assist_label_with_bad_prompts(sammed, case, arguments, sentence):
+def test_assist_label_with_bad_prompts(sammed, case, arguments, status, sentence):
     run = sammed("assist-label", case.image, *arguments)
-    assert run.exit_code == 1
+    assert run.exit_code == status
     assert sentence in run.sentence
 
 

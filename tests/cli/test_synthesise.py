@@ -64,7 +64,7 @@ def test_train_says_which_cases_were_left_out_and_fails(sammed, set_folder, monk
 
 def test_a_setting_that_there_is_not(sammed, set_folder):
     run = sammed("synthesise", "train", set_folder, "--set", "colour=blue")
-    assert run.exit_code == 1
+    assert run.exit_code == 2
     assert "There is no setting 'colour'" in run.sentence
 
 

@@ -5,12 +5,16 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
+import torch
+from scipy import ndimage
 
 from sammed.errors import ConfigError
 from sammed.metrics import dice, evaluate
+from sammed.surface import hd95_mm, nsd
 from sammed_volumes.errors import GeometryMismatchError
 from sammed_volumes.labels import Label, LabelVolume, default_label
 
@@ -155,6 +159,33 @@ def test_excluded_slices_count_on_neither_side():
     )  # the volumes themselves are untouched
     along_x = evaluate(prediction, reference, exclude_slices=(4, 5), axis=0)
     assert only(along_x).dice < 0.95
+
+
+def test_slices_that_are_alike_add_nothing_to_surface_scores_when_they_are_excluded():
+    """Where the cut faces of an excluded slice counted, they would agree and make the rest look better."""
+    reference, prediction = cube(), cube((0, 2, 0))
+    whole, some = (only(evaluate(prediction, reference, exclude_slices=these)) for these in ((), (6, 7, 8)))
+    assert (some.hd95_mm, whole.hd95_mm) == pytest.approx((4.0, 4.0))
+    assert some.nsd < whole.nsd + 0.02, "an exclusion of equal slices made the surfaces agree better"
+
+
+def test_surface_scores_are_monais_where_all_slices_count():
+    from monai.metrics import compute_hausdorff_distance, compute_surface_dice
+
+    rng = np.random.default_rng(0)
+    masks = [ndimage.gaussian_filter(rng.normal(size=SHAPE), 2) > 0.02 for _ in range(2)]
+    ours, truth = (torch.from_numpy(mask)[None, None] for mask in masks)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        distance = compute_hausdorff_distance(
+            ours, truth, include_background=True, percentile=95, spacing=SPACING_MM
+        )
+        share = compute_surface_dice(
+            ours, truth, [2.0], include_background=True, spacing=SPACING_MM, use_subvoxels=True
+        )
+    every = np.ones(SHAPE, dtype=bool)
+    assert hd95_mm(*masks, SPACING_MM, every) == pytest.approx(float(distance), abs=1e-4)
+    assert nsd(*masks, SPACING_MM, every, 2.0) == pytest.approx(float(share), abs=1e-4)
 
 
 @pytest.mark.parametrize(

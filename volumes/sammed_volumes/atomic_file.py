@@ -36,4 +36,6 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputError(f"{path} can't be written: it is a folder; give the name of a file in it.")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name, or say that it may be overwritten.")
+        raise OutputError(
+            f"{path} exists already; choose another name, or say that it may be overwritten (--overwrite)."
+        )
