@@ -72,6 +72,16 @@ def test_the_usual_way_stays_unless_another_gains_enough(
     assert (choice.rule_name, choice.source, choice.smoothing_mm) == ("box", "mean", usual_mm)
 
 
+def test_of_two_slices_the_source_is_the_usual_one_whatever_leaving_out_says(
+    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+) -> None:
+    stack, truth = discs()
+    eager = replace(CONFIG, least_departure=0.0)
+    choice = chosen(encode(stack, tiny_backbone), annotate(truth, (2, 5)), eager)[2]
+    assert choice.source == "mean"
+    assert choice.expected_dice is not None
+
+
 def test_one_slice_alone_gets_the_papers_way_and_no_expectation(
     encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
@@ -158,7 +168,14 @@ def test_what_is_chosen_can_be_applied_and_progress_hears_of_each_label(
 
 
 @pytest.mark.parametrize(
-    "settings", [{"folds": 1}, {"steps": 0}, {"least_gain": -0.1}, {"thickest_smoothed_mm": -1.0}]
+    "settings",
+    [
+        {"folds": 1},
+        {"steps": 0},
+        {"least_gain": -0.1},
+        {"fewest_for_source": 1},
+        {"thickest_smoothed_mm": -1.0},
+    ],
 )
 def test_refuses_settings_out_of_range(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
