@@ -156,7 +156,8 @@ annotated_slices = together(
         "--slices",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Draw so many annotated slices.  [default: every slice that holds a label]",
+        help="Draw so many slices that hold a label, and two that hold none.  [default: every slice that holds "
+        "a label]",
     ),
     click.option(
         "--slice-index",
