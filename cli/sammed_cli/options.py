@@ -156,8 +156,7 @@ annotated_slices = together(
         "--slices",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Draw so many slices that hold a label, and two that hold none.  [default: every slice that holds "
-        "a label]",
+        help="Draw so many slices that hold a label, and two that hold none.  [default: all that hold one]",
     ),
     click.option(
         "--slice-index",

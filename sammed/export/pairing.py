@@ -31,114 +31,57 @@ def gather_cases(
     """Pair the images and label volumes of two folders (or of one, or two files) by name, in order of name.
 
     `scan.nii.gz` belongs to `scan.nii.gz`, `scan_label.*` or `scan_seg.*` of any label format; a folder of
-    that name among the images is a DICOM series. Files of other kinds are passed over. Where `images` and
-    `labels` are one folder, `*_label.*`, `*_seg.*` and `*.seg.nrrd` are the labels. With `labels` None all
-    are test cases.
+    that name among the images is a DICOM series. Folders below are gone through too: the labels of
+    `sub/scan.nii.gz` lie in `sub`, as `auto-label` puts them, and the case is named `sub_scan`. Files of
+    other kinds are passed over. Where `images` and `labels` are one folder, `*_label.*`, `*_seg.*` and
+    `*.seg.nrrd` are the labels. With `labels` None all are test cases.
 
     A `*.provenance.json` beside a label volume says the origin, the annotated slices and the rest, and goes
     before `origin`. `marked_only` is for label volumes in which a person marked only some slices: the slices
     along `axis` that hold a label are annotated, all others unknown. `label_suffixes` are the endings that
     labels may have; with `complete` False an image may be without labels.
 
-    Raises ExportError, with a list, for files without a partner, and for an image with two label volumes.
+    Raises ExportError, with a list, for files without a partner; for an image with two label volumes, two
+    images that would be one case, and where there is no image.
     """
     if labels is None:
-        return tuple(Case(image, None) for _, image in sorted(_by_name(_image_files(images)).items()))
-    shared = labels if labels.is_dir() and _same_place(images, labels) else None
-    pictures = _by_name(path for path in _image_files(images) if shared is None or not _is_label_name(path))
-    masks = [path for path in _files(labels, label_suffixes) if shared is None or _is_label_name(path)]
+        pictures = _by_place(files_below(images, VOLUME_SUFFIXES), images)
+        return tuple(Case(image, None, name=_name(place)) for place, image in _sorted(pictures, images))
     if images.is_file() and labels.is_file():
-        return (_case(images, labels, origin, marked_only, axis),)
-    pictures = {**_series_folders(images, masks), **pictures}
+        return (_labelled(Case(images, labels, origin, axis), marked_only),)
+    pictures, masks = _files(images, labels, label_suffixes)
     partners, alone = _pair(pictures, masks)
-    bare = [picture.name for name, picture in sorted(pictures.items()) if name not in partners]
+    found = _sorted(pictures, images) if pictures or not masks else []
+    bare = [seen_from(image, images) for place, image in found if place not in partners]
     _check_complete(bare if complete else [], alone, images, labels)
     return tuple(
-        _case(image, partners[name], origin, marked_only, axis) if name in partners else Case(image, None)
-        for name, image in sorted(pictures.items())
+        _labelled(Case(image, partners.get(place), origin, axis, name=_name(place)), marked_only)
+        for place, image in found
     )
 
 
-def _files(place: Path, suffixes: Iterable[str]) -> list[Path]:
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise ExportError(f"There is no file or folder {place}.")
-    kinds = set(suffixes)
-    return sorted(
-        path
-        for path in place.iterdir()
-        if path.is_file() and not path.name.startswith(".") and suffix_of(path) in kinds
-    )
+def _files(images: Path, labels: Path, label_suffixes: Sequence[str]) -> tuple[dict[str, Path], _Masks]:
+    """The images by their places below `images`, and the label volumes with those below `labels`."""
+    shared = labels.is_dir() and _same_place(images, labels)
+    image_files = files_below(images, VOLUME_SUFFIXES, without=None if shared else labels)
+    mask_files = files_below(labels, label_suffixes, without=None if shared else images)
+    if shared:
+        image_files = [path for path in image_files if not _is_label_name(path)]
+        mask_files = [path for path in mask_files if _is_label_name(path)]
+    masks = _Masks(labels, {path: place_of(path, labels) for path in mask_files})
+    pictures = _by_place(image_files, images)
+    series = _series_folders(images, masks, pictures)
+    inside = {place for place in pictures if any(place.startswith(f"{folder}/") for folder in series)}
+    pictures = {place: path for place, path in pictures.items() if place not in inside}
+    return pictures | series, masks
 
 
-def _image_files(place: Path) -> list[Path]:
-    return _files(place, VOLUME_SUFFIXES)
+@dataclass(frozen=True, slots=True)
+class _Masks:
+    """Label volumes, each with its place below the folder `root`."""
 
-
-def _series_folders(images: Path, masks: Sequence[Path]) -> dict[str, Path]:
-    """Folders among the images for which there is a label volume."""
-    if not images.is_dir():
-        return {}
-    wanted = {name for path in masks for name in _image_names(path)}
-    return {path.name: path for path in sorted(images.iterdir()) if path.is_dir() and path.name in wanted}
-
-
-def _same_place(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
-
-
-def _is_label_name(path: Path) -> bool:
-    return suffix_of(path) == ".seg.nrrd" or strip_suffix(path).endswith(_LABEL_ENDINGS)
-
-
-def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in paths:
-        name = strip_suffix(path)
-        if name in found:
-            raise ExportError(f"{found[name]} and {path.name} are one case by their names; rename one.")
-        found[name] = path
-    return found
-
-
-def _image_names(label: Path) -> Iterator[str]:
-    """The names that the image of a label volume may have, the likeliest first."""
-    stem = strip_suffix(label)
-    yield stem
-    for ending in _LABEL_ENDINGS:
-        if stem.endswith(ending):
-            yield stem.removesuffix(ending)
-
-
-def _pair(pictures: Mapping[str, Path], masks: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
-    """The label volume of each image, by the image's name, and the label volumes that belong to none."""
-    partners: dict[str, Path] = {}
-    alone = []
-    for mask in masks:
-        name = next((name for name in _image_names(mask) if name in pictures), None)
-        if name is None:
-            alone.append(mask.name)
-        elif name in partners:
-            both = f"{partners[name].name} and {mask.name}"
-            raise ExportError(f"{pictures[name]} has two label volumes, {both}; keep one of them.")
-        else:
-            partners[name] = mask
-    return partners, alone
-
-
-def _check_complete(bare: Sequence[str], alone: Sequence[str], images: Path, labels: Path) -> None:
-    facts = []
-    if bare:
-        facts.append(f"images in {images} without labels: {', '.join(bare)}")
-    if alone:
-        facts.append(f"labels in {labels} without an image: {', '.join(alone)}")
-    if facts:
-        raise ExportError(
-            f"Not every file has its partner; {'; '.join(facts)}. A label volume has the name of its image, "
-            "with _label or _seg after it or not; rename or move the others."
-        )
-
+    root: Path
+    places: Mapping[Path, str]
 
 def _case(image: Path, label: Path, origin: Origin, marked_only: bool, axis: int | None) -> Case:
     case = Case(image, label, origin, axis)
