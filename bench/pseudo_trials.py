@@ -107,7 +107,9 @@ def _samdsk(trial: Trial) -> Iterator[Row]:
     final = trial.student(made.only(selected, trial.drawn.visible))
     detail = f"{len(selected)} of {made.asked} selected"
     yield _row("rounds", trial, "SamDSK, at the end", STUDENT, trial.student_dice(final), detail=detail)
-    yield _row("rounds", trial, "SamDSK", LABELS, _mean_dice(trial, made, selected), detail=detail)
+    if selected:
+        dice = float(np.mean([trial.case_dice(made, name) for name in selected]))
+        yield _row("rounds", trial, "SamDSK", LABELS, dice, detail=detail)
 
 
 SELECTED = 0.9  # the paper's threshold of beta
@@ -237,10 +239,6 @@ def _labels_and_student(experiment: str, trial: Trial, way: str, made: Made) -> 
     yield _row(experiment, trial, way, LABELS, trial.label_dice(made), detail=made.coverage)
     score = trial.student_dice(trial.student(made.labelled_set))
     yield _row(experiment, trial, way, STUDENT, score, len(made.names))
-
-
-def _mean_dice(trial: Trial, made: Made, names: list[str]) -> float:
-    return float(np.mean([trial.case_dice(made, name) for name in names])) if names else 0.0
 
 
 def _iou(dice: float) -> float:

@@ -47,7 +47,7 @@ class AssistConfig:
     point_momentum: tuple[float, float] = (0.8, 0.95)
     steps: int = 40
     batch_size: int = 4  # instances a step; with 2, one seed's boxes were 0.04 below another's (lungs)
-    point_steps: int = 90
+    point_steps: int = 160
     point_batch_size: int = 1  # more steps teach points more than larger ones do
     least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance
     patience: int = 40  # steps over which the mean loss must fall, else learning stops

@@ -21,7 +21,7 @@ class Case:
     `annotated_slices` are array indices along `axis` (None: the axis `plan_slices` takes) that a person
     marked; None means all. In a gold case the slices that are not among them are unknown and get the ignore
     label; in a pseudo case the machine labelled them. `provenance` is what stood beside the label volume,
-    for the manifest.
+    for the manifest. `name` is what the case is to be called; None: as its image.
     """
 
     image: Path
@@ -30,6 +30,7 @@ class Case:
     axis: int | None = None
     annotated_slices: tuple[int, ...] | None = None
     provenance: Provenance | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         if self.origin not in get_args(Origin):
@@ -39,7 +40,7 @@ class Case:
 
 
 def case_names(cases: Sequence[Case]) -> tuple[str, ...]:
-    """A name for each case, from its image's: ASCII letters, digits, "-" and "_"; twins get "_2", "_3".
+    """A name for each case, its own or its image's: ASCII letters, digits, "-" and "_"; twins get "_2", "_3".
 
     >>> case_names([Case(Path("Müller 1.nii.gz"), None), Case(Path("b/Muller_1.mha"), None)])
     ('Muller_1', 'Muller_1_2')
@@ -47,7 +48,8 @@ def case_names(cases: Sequence[Case]) -> tuple[str, ...]:
     taken: set[str] = set()
     names = []
     for case in cases:
-        stem = unicodedata.normalize("NFKD", strip_suffix(case.image)).encode("ascii", "ignore").decode()
+        own = case.name or strip_suffix(case.image)
+        stem = unicodedata.normalize("NFKD", own).encode("ascii", "ignore").decode()
         stem = re.sub(r"[^A-Za-z0-9-]+", "_", stem).strip("_") or "case"
         name, count = stem, 1
         while name.casefold() in taken:  # file systems that take upper and lower case for the same

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from sammed.errors import ExportError
 from sammed.export.cases import Case
+from sammed.export.tree import Placed, files_below
 from sammed.provenance import Origin, read_provenance
-from sammed_volumes.formats import LABEL_SUFFIXES, VOLUME_SUFFIXES, read_labels, strip_suffix, suffix_of
+from sammed_volumes.formats import LABEL_SUFFIXES, VOLUME_SUFFIXES, read_labels, suffix_of
 from sammed_volumes.slices import plan_slices
 
 # What may follow the image's name in the name of its label volume.
@@ -31,62 +32,128 @@ def gather_cases(
     """Pair the images and label volumes of two folders (or of one, or two files) by name, in order of name.
 
     `scan.nii.gz` belongs to `scan.nii.gz`, `scan_label.*` or `scan_seg.*` of any label format; a folder of
-    that name among the images is a DICOM series. Folders below are gone through too: the labels of
-    `sub/scan.nii.gz` lie in `sub`, as `auto-label` puts them, and the case is named `sub_scan`. Files of
-    other kinds are passed over. Where `images` and `labels` are one folder, `*_label.*`, `*_seg.*` and
-    `*.seg.nrrd` are the labels. With `labels` None all are test cases.
+    that name among the images is a DICOM series. Folders below are searched too: the labels of
+    `ward/scan.nii.gz` lie in `ward` as well, where `auto-label` puts them. Files of other kinds are passed
+    over. Where `images` and `labels` are one folder, `*_label.*`, `*_seg.*` and `*.seg.nrrd` are the labels.
+    With `labels` None all are test cases.
 
     A `*.provenance.json` beside a label volume says the origin, the annotated slices and the rest, and goes
     before `origin`. `marked_only` is for label volumes in which a person marked only some slices: the slices
     along `axis` that hold a label are annotated, all others unknown. `label_suffixes` are the endings that
     labels may have; with `complete` False an image may be without labels.
 
-    Raises ExportError, with a list, for files without a partner; for an image with two label volumes, two
-    images that would be one case, and where there is no image.
+    Raises ExportError where there is no image; with a list, for files without a partner; for an image with
+    two label volumes, and for two images whose cases would have one name.
     """
     if labels is None:
-        pictures = _by_place(files_below(images, VOLUME_SUFFIXES), images)
-        return tuple(Case(image, None, name=_name(place)) for place, image in _sorted(pictures, images))
+        return tuple(Case(image.path, None, name=name) for name, image in _named(_images(images), images))
     if images.is_file() and labels.is_file():
-        return (_labelled(Case(images, labels, origin, axis), marked_only),)
+        return (_with_labels(Case(images, None), labels, origin, marked_only, axis),)
     pictures, masks = _files(images, labels, label_suffixes)
-    partners, alone = _pair(pictures, masks)
-    found = _sorted(pictures, images) if pictures or not masks else []
-    bare = [seen_from(image, images) for place, image in found if place not in partners]
+    partners, alone = _pair({picture.place: picture for picture in pictures}, masks)
+    bare = [picture.seen for picture in pictures if picture.place not in partners]
     _check_complete(bare if complete else [], alone, images, labels)
-    return tuple(
-        _labelled(Case(image, partners.get(place), origin, axis, name=_name(place)), marked_only)
-        for place, image in found
-    )
+    cases = []
+    for name, picture in _named(pictures, images):
+        case, mask = Case(picture.path, None, name=name), partners.get(picture.place)
+        cases.append(case if mask is None else _with_labels(case, mask.path, origin, marked_only, axis))
+    return tuple(cases)
 
 
-def _files(images: Path, labels: Path, label_suffixes: Sequence[str]) -> tuple[dict[str, Path], _Masks]:
-    """The images by their places below `images`, and the label volumes with those below `labels`."""
-    shared = labels.is_dir() and _same_place(images, labels)
-    image_files = files_below(images, VOLUME_SUFFIXES, without=None if shared else labels)
-    mask_files = files_below(labels, label_suffixes, without=None if shared else images)
-    if shared:
-        image_files = [path for path in image_files if not _is_label_name(path)]
-        mask_files = [path for path in mask_files if _is_label_name(path)]
-    masks = _Masks(labels, {path: place_of(path, labels) for path in mask_files})
-    pictures = _by_place(image_files, images)
-    series = _series_folders(images, masks, pictures)
-    inside = {place for place in pictures if any(place.startswith(f"{folder}/") for folder in series)}
-    pictures = {place: path for place, path in pictures.items() if place not in inside}
-    return pictures | series, masks
+def _images(place: Path, without: Path | None = None) -> list[Placed]:
+    return files_below(place, VOLUME_SUFFIXES, without=without)
 
 
-@dataclass(frozen=True, slots=True)
-class _Masks:
-    """Label volumes, each with its place below the folder `root`."""
+def _files(images: Path, labels: Path, label_suffixes: Sequence[str]) -> tuple[list[Placed], list[Placed]]:
+    """Images, DICOM series among them, and label volumes; neither is looked for in the other's folder."""
+    if labels.is_dir() and images.resolve() == labels.resolve():
+        pictures = [image for image in _images(images) if not _is_label_name(image)]
+        masks = [mask for mask in files_below(labels, label_suffixes) if _is_label_name(mask)]
+    else:
+        pictures = _images(images, without=labels)
+        masks = files_below(labels, label_suffixes, without=images)
+    series = _series_folders(images, pictures, masks)
+    folders = [f"{each.place}/" for each in series]
+    pictures = [each for each in pictures if not each.place.startswith(tuple(folders))]
+    return [*pictures, *series], masks
 
-    root: Path
-    places: Mapping[Path, str]
 
-def _case(image: Path, label: Path, origin: Origin, marked_only: bool, axis: int | None) -> Case:
-    case = Case(image, label, origin, axis)
+def _series_folders(images: Path, pictures: Iterable[Placed], masks: Iterable[Placed]) -> list[Placed]:
+    """Folders among the images for which there is a label volume, but none for what lies in them."""
+    wanted = {place for mask in masks for place in _image_places(mask)}
+    wanted_in = {str(parent) for place in wanted for parent in PurePosixPath(place).parents}
+    places = sorted(wanted - wanted_in - {picture.place for picture in pictures})
+    return [Placed(images / place, place) for place in places if (images / place).is_dir()]
+
+
+def _is_label_name(file: Placed) -> bool:
+    return suffix_of(file.path) == ".seg.nrrd" or file.place.endswith(_LABEL_ENDINGS)
+
+
+def _named(images: Iterable[Placed], root: Path) -> list[tuple[str, Placed]]:
+    """The images by the names of their cases: their places, with "_" in place of slashes."""
+    found: dict[str, Placed] = {}
+    for image in sorted(images, key=lambda each: each.place):
+        name = image.place.replace("/", "_")
+        if name in found:
+            raise ExportError(
+                f"{found[name].path} and {image.path} are one case, {name}, by their names; rename one."
+            )
+        found[name] = image
+    if not found:
+        raise ExportError(f"{root} holds no image: no file that ends in {', '.join(VOLUME_SUFFIXES)}.")
+    return list(found.items())
+
+
+def _image_places(label: Placed) -> Iterator[str]:
+    """The places that the image of a label volume may have, the likeliest first."""
+    yield label.place
+    for ending in _LABEL_ENDINGS:
+        if label.place.endswith(ending):
+            yield label.place.removesuffix(ending)
+
+
+def _pair(pictures: Mapping[str, Placed], masks: Sequence[Placed]) -> tuple[dict[str, Placed], list[str]]:
+    """The label volume of each image, by the image's place, and the label volumes that belong to none."""
+    partners: dict[str, Placed] = {}
+    alone = []
+    for mask in masks:
+        place = next((place for place in _image_places(mask) if place in pictures), None)
+        if place is None:
+            alone.append(mask.seen)
+        elif place in partners:
+            both = f"{partners[place].path.name} and {mask.path.name}"
+            raise ExportError(f"{pictures[place].path} has two label volumes, {both}; keep one of them.")
+        else:
+            partners[place] = mask
+    return partners, alone
+
+
+def _check_complete(bare: Sequence[str], alone: Sequence[str], images: Path, labels: Path) -> None:
+    facts = []
+    if bare:
+        facts.append(f"images in {images} without labels: {', '.join(bare)}")
+    if alone:
+        facts.append(f"labels in {labels} without an image: {', '.join(alone)}")
+    if facts:
+        raise ExportError(
+            f"Not every file has its partner; {'; '.join(facts)}. A label volume has the name of its image, "
+            "with _label or _seg after it or not, and lies in a folder of the same name; rename or move the "
+            "others."
+        )
+
+
+def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axis: int | None) -> Case:
+    """The case with a label volume and what the provenance beside that says."""
+    case = replace(case, label=label, origin=origin, axis=axis)
     if (written := read_provenance(label)) is not None:
-        case = Case(image, label, written.origin, written.axis, written.annotated_slices, written)
+        case = replace(
+            case,
+            origin=written.origin,
+            axis=written.axis,
+            annotated_slices=written.annotated_slices,
+            provenance=written,
+        )
     if marked_only and case.origin == "gold" and case.annotated_slices is None:
         axis, marked = _marked_slices(label, axis)
         case = replace(case, axis=axis, annotated_slices=marked)

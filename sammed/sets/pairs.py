@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sammed.errors import SetError
 from sammed.export.cases import Case as Pair
 from sammed.export.cases import case_names
 from sammed.export.pairing import gather_cases
@@ -19,17 +18,15 @@ from sammed_volumes.formats import VOLUME_SUFFIXES, read_labels
 def gather_pairs(
     images: Path, labels: Path | None, *, marked_only: bool = False, axis: int | None = None
 ) -> Gathered:
-    """The images of a folder, or of one file, with the label volumes of the same name, where there is one.
+    """The images of a folder and those below it, or of one file, with the label volumes of the same names.
 
-    Masks may be pictures as well (PNG, TIFF). Labels that sammed wrote say themselves that a machine made
+    An image may be without labels. Masks may be pictures as well (PNG, TIFF). Labels that sammed wrote say themselves that a machine made
     them. `marked_only`: of a label volume only the slices along `axis` that hold a label are annotated.
     Raises ExportError for a mask without an image and an image with two masks.
     """
     pairs = gather_cases(
         images, labels, marked_only=marked_only, axis=axis, label_suffixes=VOLUME_SUFFIXES, complete=False
     )
-    if not pairs:
-        raise SetError(f"{images} holds no image.")
     return Gathered(tuple(_case(name, pair) for name, pair in zip(case_names(pairs), pairs, strict=True)))
 
 
