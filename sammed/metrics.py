@@ -225,23 +225,22 @@ def _scores(
     spacing_mm: tuple[float, ...],
     tolerance_mm: float,
 ) -> Scores:
-    ours, truth = prediction & kept, reference & kept
-    counts = int(np.count_nonzero(ours)), int(np.count_nonzero(truth))
+    counts = int(np.count_nonzero(prediction & kept)), int(np.count_nonzero(reference & kept))
     if 0 in counts:
         both = counts == (0, 0)
         return Scores(float(both), float(both), 0.0 if both else math.nan, float(both))
     box = _bounding_box(prediction | reference)
-    overlap = dice(ours[box], truth[box])
     # a volume of one slice has no surface above and below: that axis goes, and outlines are measured
     flat = tuple(axis for axis, length in enumerate(reference.shape) if length == 1)
-    crops = [mask[box].squeeze(axis=flat) for mask in (prediction, reference)]
+    ours, truth = (mask[box].squeeze(axis=flat) for mask in (prediction, reference))
     spacing = [length for axis, length in enumerate(spacing_mm) if axis not in flat]
     counted = kept[box].squeeze(axis=flat)
+    overlap = dice(ours & counted, truth & counted)
     return Scores(
         overlap,
         overlap / (2.0 - overlap),
-        hd95_mm(*crops, spacing, counted),
-        nsd(*crops, spacing, counted, tolerance_mm),
+        hd95_mm(ours, truth, spacing, counted),
+        nsd(ours, truth, spacing, counted, tolerance_mm),
     )
 
 
