@@ -12,7 +12,7 @@ from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
 from sammed.jobs.caching import cache_for
 from sammed.jobs.inputs import labels_of_skill, naming, open_labels, open_volume, show
-from sammed.jobs.machine import backbone_for
+from sammed.jobs.machine import backbone_of
 from sammed.jobs.requests import ClickingRequest
 from sammed.jobs.results import ClickingResult, ClickingRow
 from sammed.progress import Reporter
@@ -32,10 +32,7 @@ def evaluate_clicks(request: ClickingRequest, reporter: Reporter) -> ClickingRes
     axis = axis_of_plane(volume.affine_ras_mm, skill.plane) if skill else request.axis
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis)
     window = skill.window if skill else parse_window(request.window) or auto_window(volume, slicing, None)
-    backbone = backbone_for(request, skill.backbone if skill else request.backbone)
-    if skill and request.skill:
-        with naming(request.skill):
-            skill.check_backbone(backbone)
+    backbone = backbone_of(request, skill)
     encoded = EncodedScan(show(volume, slicing, window), backbone, cache=cache_for(request))
     with naming(request.image):
         excluded = {slicing.stack_index(index) for index in request.exclude_slices}

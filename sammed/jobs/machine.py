@@ -5,6 +5,10 @@ from typing import Protocol, runtime_checkable
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.loading import load_backbone
+from sammed.backbones.registry import DEFAULT_BACKBONE
+from sammed.errors import ConfigError
+from sammed.jobs.inputs import naming
+from sammed.skill import Skill
 
 
 @runtime_checkable
@@ -26,6 +30,36 @@ class MachineRequest(Protocol):
     @property
     def runtime(self) -> str:
         """auto, torch or openvino."""
+
+
+@runtime_checkable
+class SkillRequest(MachineRequest, Protocol):
+    """What requests say that can do without a skill."""
+
+    @property
+    def skill(self) -> Path | None:
+        """A skill, None for the plain backbone."""
+
+    @property
+    def backbone(self) -> str:
+        """The plain backbone."""
+
+
+def backbone_of(request: SkillRequest, skill: Skill | None) -> Backbone:
+    """The skill's own backbone, or the one that the request names.
+
+    Raises ConfigError where the request names another than the skill's, SkillError where its weights differ.
+    """
+    if skill is None or request.skill is None:
+        return backbone_for(request, request.backbone)
+    if request.backbone not in (DEFAULT_BACKBONE, skill.backbone):
+        raise ConfigError(
+            f"{request.skill} was learned with {skill.backbone}: leave out --backbone {request.backbone}."
+        )
+    backbone = backbone_for(request, skill.backbone)
+    with naming(request.skill):
+        skill.check_backbone(backbone)
+    return backbone
 
 
 def backbone_for(request: MachineRequest, name: str) -> Backbone:

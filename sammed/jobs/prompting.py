@@ -11,8 +11,8 @@ from sammed.auto.labeling import highest_wins
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan
 from sammed.jobs.caching import cache_for
-from sammed.jobs.inputs import naming, open_volume, show
-from sammed.jobs.machine import backbone_for
+from sammed.jobs.inputs import open_volume, show
+from sammed.jobs.machine import backbone_of
 from sammed.jobs.outputs import beside, label_file
 from sammed.jobs.requests import PromptingRequest
 from sammed.jobs.results import PromptingResult
@@ -40,10 +40,7 @@ def label_prompts(request: PromptingRequest, reporter: Reporter) -> PromptingRes
     volume = open_volume(request.image, request.series, reporter)
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, _axis(request, skill, volume))
     placed = _placed(request, slicing, volume, skill.labels if skill else None)
-    backbone = backbone_for(request, skill.backbone if skill else request.backbone)
-    if skill and request.skill:
-        with naming(request.skill):
-            skill.check_backbone(backbone)
+    backbone = backbone_of(request, skill)
     window = skill.window if skill else parse_window(request.window) or auto_window(volume, slicing, None)
     encoded = EncodedScan(show(volume, slicing, window), backbone, cache=cache_for(request))
     stack, labels = decode_placed(encoded, placed, skill, reporter)

@@ -139,3 +139,9 @@ def test_a_skill_for_another_backbone(case, skill, prompts):
     with pytest.raises(SkillError, match="digests differ") as raised:
         run(case, prompts=prompts, skill=skill)
     assert str(skill) in str(raised.value)
+
+
+def test_a_skill_and_another_backbone_contradict_each_other(case, skill, prompts):
+    with pytest.raises(ConfigError, match="leave out --backbone sam-vit-h") as raised:
+        run(case, prompts=prompts, skill=skill, backbone="sam-vit-h")
+    assert str(skill) in str(raised.value)
