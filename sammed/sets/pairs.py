@@ -20,9 +20,9 @@ def gather_pairs(
 ) -> Gathered:
     """The images of a folder and those below it, or of one file, with the label volumes of the same names.
 
-    An image may be without labels. Masks may be pictures as well (PNG, TIFF). Labels that sammed wrote say themselves that a machine made
-    them. `marked_only`: of a label volume only the slices along `axis` that hold a label are annotated.
-    Raises ExportError for a mask without an image and an image with two masks.
+    An image may be without labels. Masks may be pictures as well (PNG, TIFF). Labels that sammed wrote say
+    themselves that a machine made them. `marked_only`: of a label volume only the slices along `axis` that
+    hold a label are annotated. Errors as `gather_cases`.
     """
     pairs = gather_cases(
         images, labels, marked_only=marked_only, axis=axis, label_suffixes=VOLUME_SUFFIXES, complete=False
