@@ -43,9 +43,10 @@ LIMITS = """## What this can't say
 
 - **Underpowered**: five test pictures, or two patients, a seed. A difference below about 0.03 on a 2-D set is
   noise, as the spread over seeds shows; so is every figure of one run.
-- The polyps are frames of one video: test frames look like gold ones, and gold alone is nearly as good as
-  all truth. On X-ray, too, ten gold pictures leave little to gain.
+- The polyps are frames of one video, so that test frames look like gold ones. On X-ray ten gold pictures
+  leave little to gain.
 - A tenth of ten unlabelled pictures is one picture: the IoU of SamDSK's best labels is of one picture a seed.
+  The students of a few steps are seldom sure enough for a beta above 0.9, and then nothing is selected.
 - In ACDC few slices are without the heart: the classifier behind the activation maps sees few of
   them. It is trained from scratch, for no file of weights was at hand.
 - Students and pictures are small and steps few, to end in minutes on one core. No row is of the papers'
