@@ -59,3 +59,34 @@ def test_files_without_a_partner(sammed, case, tmp_path):
     assert run.exit_code == 1
     assert "alone.nii.gz" in run.sentence
     assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(("form", "more"), [("nnunet", ("--dataset-id", 7)), ("monai", ())])
+@pytest.mark.parametrize(
+    ("folders", "fact"),
+    [
+        (("empty", "empty"), "empty holds no image"),
+        (("empty", "labels"), "without an image: Frau Süß_label.nii.gz"),
+        (("scans", "empty"), "without labels: Frau Süß.nii.gz"),
+        (("scans", "labels", "--pseudo", "empty", "empty"), "empty holds no image"),
+        (("scans", "labels", "--test", "empty"), "empty holds no image"),
+    ],
+)
+def test_without_a_pair_nothing_is_written(sammed, case, tmp_path, form, more, folders, fact):
+    (tmp_path / "empty").mkdir()
+    assert case.image.parent == tmp_path / "scans"
+    run = sammed("export", form, *folders, "--output", "raw/set", "--name", "Chest", *more)
+    assert run.exit_code == 1
+    assert fact in run.sentence
+    assert not (tmp_path / "raw").exists()
+
+
+def test_folders_below_are_in_the_data_set(sammed, case, tmp_path):
+    for path in (case.image, case.labels):
+        (path.parent / "ward 3").mkdir()
+        (path.parent / "ward 3" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "raw").mkdir()
+    command = ("export", "nnunet", "scans", "labels", "--output", "raw", "--name", "Chest", "--dataset-id", 7)
+    assert sammed(*command).exit_code == 0
+    labels = sorted(path.name for path in (tmp_path / "raw/Dataset007_Chest/labelsTr").iterdir())
+    assert labels == ["Frau_Su.nii.gz", "ward_3_Frau_Su.nii.gz"]

@@ -95,8 +95,8 @@ def nnunet(
 ) -> None:
     """Write a raw data set of nnU-Net v2.
 
-    IMAGES and LABELS are two folders, or two files; a label volume has the name of its image, with _label or
-    _seg after it or not.
+    IMAGES and LABELS are two folders with those below them, or two files; a label volume has the name of its
+    image, with _label or _seg after it or not, and lies in a folder of the same name.
     """
     from sammed.export.nnunet import export_nnunet
 
@@ -124,8 +124,8 @@ def monai(
 ) -> None:
     """Write a folder with a MONAI datalist.
 
-    IMAGES and LABELS are two folders, or two files; a label volume has the name of its image, with _label or
-    _seg after it or not.
+    IMAGES and LABELS are two folders with those below them, or two files; a label volume has the name of its
+    image, with _label or _seg after it or not, and lies in a folder of the same name.
     """
     from sammed.export.monai import export_monai
 

@@ -45,9 +45,9 @@ def labelled_set() -> None:
 def make(context: click.Context, /, as_json: bool, **request: Any) -> None:
     """Make a set of SOURCE.
 
-    That is a folder of images with masks of the same names in LABELS, or beside them as NAME_label or
-    NAME_seg; a raw data set of nnU-Net; or a data list of MONAI (.json). Every case is opened and checked;
-    bad ones are told and left out, and then the exit status is 1.
+    That is a folder of images, those in the folders below it too, with masks of the same names in LABELS, or
+    beside them as NAME_label or NAME_seg; a raw data set of nnU-Net; or a data list of MONAI (.json). Every
+    case is opened and checked; bad ones are told and left out, and then the exit status is 1.
     """
     from sammed.jobs.set_making import SetMakingRequest
     from sammed.jobs.set_making import make as job

@@ -73,6 +73,78 @@ def test_without_labels_all_are_test_cases(tmp_path):
     assert pairs(cases) == [("a.mha", None), ("b.nii.gz", None)]
 
 
+def names(cases):
+    return [(name, case.label is not None) for name, case in zip(case_names(cases), cases, strict=True)]
+
+
+def test_folders_below_are_paired_by_their_places(tmp_path):
+    images = touch(tmp_path / "images", "x.nii.gz")
+    touch(images / "sub dir ü/deep", "pat 3 é.nii.gz", "notes.txt")
+    touch(images / "sub", "x.nii.gz", ".hidden.nii.gz")
+    touch(images / ".hidden", "y.nii.gz")
+    labels = touch(tmp_path / "labels", "x_label.nii.gz")
+    touch(labels / "sub dir ü/deep", "pat 3 é_label.nii.gz")  # as auto-label writes it
+    touch(labels / "sub", "x.seg.nrrd")
+    cases = gather_cases(images, labels)
+    seen = [case.label.relative_to(labels).as_posix() for case in cases]
+    assert seen == ["sub dir ü/deep/pat 3 é_label.nii.gz", "sub/x.seg.nrrd", "x_label.nii.gz"]
+    assert names(cases) == [("sub_dir_u_deep_pat_3_e", True), ("sub_x", True), ("x", True)]
+    assert [case.label for case in gather_cases(images, None)] == [None, None, None]
+
+
+def test_a_label_of_another_folder_is_no_partner(tmp_path):
+    images, labels = touch(tmp_path / "images/a", "x.nii.gz").parent, tmp_path / "labels"
+    touch(labels / "b", "x.nii.gz")
+    with pytest.raises(ExportError, match=r"without labels: a/x\.nii\.gz; .*an image: b/x\.nii\.gz"):
+        gather_cases(images, labels)
+    (case,) = gather_cases(images, touch(labels / "b" / "empty"), complete=False)
+    assert (case.label, case.name) == (None, "a_x")
+
+
+def test_folders_below_may_hold_images_beside_labels(tmp_path):
+    touch(tmp_path / "a", "x.nii.gz", "x_label.nii.gz")
+    touch(tmp_path / "b", "x.nii.gz", "x_seg.nii.gz")
+    assert names(gather_cases(tmp_path, tmp_path)) == [("a_x", True), ("b_x", True)]
+
+
+def test_labels_that_lie_among_the_images_are_no_images(tmp_path):
+    labels = touch(touch(tmp_path / "scans", "x.nii.gz") / "labels", "x_label.nii.gz")
+    assert names(gather_cases(tmp_path / "scans", labels)) == [("x", True)]
+    images = touch(touch(tmp_path / "gold", "x.nii.gz") / "images", "x.nii.gz")
+    assert names(gather_cases(images, tmp_path / "gold")) == [("x", True)]
+
+
+def test_two_places_that_would_be_one_name_are_refused(tmp_path):
+    images = touch(touch(tmp_path / "images", "sub_x.nii.gz") / "sub", "x.nii.gz").parent
+    with pytest.raises(ExportError, match=r"x\.nii\.gz are one case, sub_x, by their names; rename one"):
+        gather_cases(images, None)
+
+
+def test_series_lie_in_folders_below_and_what_is_beside_their_slices_is_no_image(tmp_path):
+    images = touch(tmp_path / "images/ward/patient 1", "1.dcm", "preview.png").parents[1]
+    touch(images / "ward", "x.nii.gz")
+    labels = touch(tmp_path / "labels/ward", "patient 1_label.nii.gz", "x_label.nii.gz").parent
+    cases = gather_cases(images, labels)
+    assert pairs(cases) == [("patient 1", "patient 1_label.nii.gz"), ("x.nii.gz", "x_label.nii.gz")]
+    assert names(cases) == [("ward_patient_1", True), ("ward_x", True)]
+
+
+def test_a_folder_beside_an_image_of_its_name_is_searched(tmp_path):
+    images = touch(tmp_path / "images", "x.nii.gz")
+    labels = touch(tmp_path / "labels", "x.nii.gz")
+    for root in (images, labels):
+        touch(root / "x", "late.nii.gz")
+    assert names(gather_cases(images, labels)) == [("x", True), ("x_late", True)]
+
+
+@pytest.mark.parametrize("labels", ["labels", "images", None], ids=["two", "one", "no labels"])
+def test_folder_without_an_image(tmp_path, labels):
+    for folder in ("images", "labels"):
+        touch(tmp_path / folder, "notes.txt")
+    with pytest.raises(ExportError, match=r"images holds no image: no file that ends in \.nii\.gz"):
+        gather_cases(tmp_path / "images", None if labels is None else tmp_path / labels)
+
+
 def test_files_without_partner_are_listed(tmp_path):
     images = touch(tmp_path / "images", "a.nii.gz", "b.nii.gz", "c.nii.gz")
     labels = touch(tmp_path / "labels", "a.nii.gz", "x_label.nii.gz", "y.nii.gz")
