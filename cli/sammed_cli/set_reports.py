@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sammed.jobs.set_making import SetResult
     from sammed.jobs.student_evaluation import StudentEvaluationResult
     from sammed.jobs.student_training import StudentTrainingResult
-    from sammed.sets.making import Problem
+    from sammed.sets.gathered import Problem
 
 
 def set_table(result: SetResult) -> Table:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from sammed.errors import ConfigError
 from sammed.jobs.outputs import make_folder
-from sammed.sets.gathered import Gathered
+from sammed.sets.gathered import Gathered, Problem
 from sammed.sets.hiding import keep_gold, keep_slices
 from sammed.sets.labelled_set import SPLITS, LabelledSet
-from sammed.sets.making import Problem, make_set
+from sammed.sets.making import make_set
 from sammed.sets.manifest import MANIFEST_NAME, read_set, write_set
 from sammed.sets.monai import gather_monai
 from sammed.sets.nnunet import gather_nnunet
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 class SetMakingRequest:
     """Make a set of what is in `source` and put its manifest into the folder `output`.
 
-    `source` is a folder of images (with `labels` a folder of masks of the same stems, else the masks stand
-    beside the images as NAME_label or NAME_seg), a raw data set of nnU-Net, or a data list of MONAI (.json).
-    `fold` is a fold of the data list to validate on, `channel` that of nnU-Net to take. `names` are names for
-    label values. `window` is text for `parse_window`.
+    `source` is a folder of images and those below it (with `labels` a folder of masks of the same names in a
+    tree of the same folders, else the masks stand beside the images as NAME_label or NAME_seg), a raw data
+    set of nnU-Net, or a data list of MONAI (.json). `fold` is a fold of the data list to validate on,
+    `channel` that of nnU-Net to take. `names` are names for label values. `window` is text for
+    `parse_window`.
     """
 
     source: Path
@@ -109,7 +110,6 @@ class SetResult:
 
 def make(request: SetMakingRequest, reporter: Reporter) -> SetResult:
     """Gather, check and write a set; bad cases are left out and told."""
-    make_folder(request.output)
     check_free(request.output / MANIFEST_NAME, overwrite=request.overwrite)
     labelled_set, problems = make_set(
         _gathered(request),
@@ -118,6 +118,7 @@ def make(request: SetMakingRequest, reporter: Reporter) -> SetResult:
         window=parse_window(request.window),
         names=request.names,
     )
+    make_folder(request.output)
     write_set(labelled_set, overwrite=request.overwrite)
     return SetResult(labelled_set=labelled_set, problems=problems)
 

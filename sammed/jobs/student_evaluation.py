@@ -14,8 +14,8 @@ import numpy as np
 
 from sammed.errors import ConfigError, SammedError, SetError, StudentError
 from sammed.metrics import LabelScores, evaluate
+from sammed.sets.gathered import Problem
 from sammed.sets.labelled_set import SPLITS, Case, LabelledSet, Split
-from sammed.sets.making import Problem
 from sammed.sets.manifest import read_set
 from sammed.sets.pictures import OpenCase, open_case
 from sammed_volumes.errors import VolumeError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.jobs.outputs import make_folder
 from sammed.pseudo.settings import configure
-from sammed.sets.making import Problem
+from sammed.sets.gathered import Problem
 from sammed.sets.manifest import read_set
 from sammed.sets.pictures import OpenCase, open_case
 from sammed.students.config import NetworkName, StudentConfig

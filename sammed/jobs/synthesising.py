@@ -14,8 +14,8 @@ from jaxtyping import Float
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.jobs.sample_files import SamplePlace
 from sammed.pseudo.settings import configure
+from sammed.sets.gathered import Problem
 from sammed.sets.labelled_set import LabelledSet
-from sammed.sets.making import Problem
 from sammed.sets.manifest import read_set
 from sammed.sets.pictures import open_case
 from sammed.synthesis.config import DiffusionConfig

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sammed.errors import SammedError, SetError
 from sammed.label_names import own_name
 from sammed.progress import Reporter
 from sammed.provenance import sha256_of
-from sammed.sets.gathered import Gathered
+from sammed.sets.gathered import Gathered, Problem
 from sammed.sets.labelled_set import Case, LabelledSet
 from sammed.sets.pictures import open_case
 from sammed_volumes.errors import VolumeError
@@ -18,13 +18,8 @@ from sammed_volumes.formats import read_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A case that is not in the set, and why."""
-
-    case: str
-    reason: str
+# A mask that was saved as a JPEG has values without end.
+_MOST_SHOWN = 20
 
 
 def make_set(
@@ -38,10 +33,10 @@ def make_set(
     """The set of all cases that can be used, and what is wrong with the others. Nothing is written.
 
     `names` are names for label values, in place of those of the files. Raises SetError where no case can be
-    used, and where no label volume has a label.
+    used, where no label volume has a label, and for the name of a value that is no label's.
     """
     labels, problems = _listed(gathered)
-    labels = tuple(_named(label, names or {}) for label in labels)
+    labels = _named(labels, names or {})
     bad = {problem.case for problem in problems}
     labelled_set = LabelledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
     seen: dict[str, str] = {}
@@ -51,8 +46,9 @@ def make_set(
                 problems.append(Problem(case.name, reason))
             task.advance()
     bad = {problem.case for problem in problems}
+    problems = [*gathered.problems, *problems]
     if len(bad) == len(gathered.cases):
-        raise SetError(f"None of {len(bad)} cases can be used; the first: {problems[0].reason}")
+        raise SetError(f"None of {len(problems)} cases can be used; the first: {problems[0].reason}")
     return labelled_set.keep(lambda case: case.name not in bad), tuple(problems)
 
 
@@ -105,5 +101,16 @@ def _join(found: dict[int, Label], label: Label, case: Case) -> None:
         )
 
 
-def _named(label: Label, names: Mapping[int, str]) -> Label:
-    return replace(label, name=names[label.value]) if label.value in names else label
+def _named(labels: Sequence[Label], names: Mapping[int, str]) -> tuple[Label, ...]:
+    values = [label.value for label in labels]
+    for value, name in names.items():
+        if value not in values:
+            raise SetError(f"No label has the value {value}, so none can be named {name}; {_told(values)}.")
+    return tuple(replace(label, name=names.get(label.value, label.name)) for label in labels)
+
+
+def _told(values: Sequence[int]) -> str:
+    if len(values) == 1:
+        return f"the only value is {values[0]}"
+    shown = ", ".join(map(str, values[:_MOST_SHOWN]))
+    return f"the values are {shown}" + (", and more" if len(values) > _MOST_SHOWN else "")

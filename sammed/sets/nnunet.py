@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sammed.errors import SetError
-from sammed.sets.gathered import Gathered
+from sammed.sets.gathered import Gathered, Problem
 from sammed.sets.labelled_set import GOLD, Case, Split
 from sammed_volumes.labels import Label, default_colour
 
@@ -19,18 +19,22 @@ def gather_nnunet(folder: Path, *, channel: int = 0) -> Gathered:
     """The cases of a data set in the format of nnU-Net v2, one channel of each.
 
     Those of imagesTs are tested on, with the labels of labelsTs where that folder is there. nnU-Net's label
-    `ignore` becomes the set's. Raises SetError for a folder without a readable dataset.json, regions in place
-    of labels, and a data set that holds no case.
+    `ignore` becomes the set's. A case without its image or one of its channels is a problem. Raises SetError
+    for a folder without a readable dataset.json, regions in place of labels, and a data set that holds no
+    case.
     """
     data = _dataset(folder)
     labels, ignore_value = _labels(folder, data)
     ending = str(data.get("file_ending", ".nii.gz"))
-    training = _cases(folder, "Tr", ending, channel)
-    testing = _cases(folder, "Ts", ending, channel)
+    channels = tuple(dict.fromkeys((channel, *_channels(data))))
+    training, problems = _cases(folder, "Tr", ending, channels)
+    testing, more_problems = _cases(folder, "Ts", ending, channels)
     if not training and not testing:
-        raise SetError(f"{folder} holds no *_{channel:04d}{ending} in imagesTr or imagesTs.")
+        first = next(iter([*problems, *more_problems]), None)
+        fact = f"imagesTr and imagesTs hold no *_{channel:04d}{ending}." if first is None else first.reason
+        raise SetError(f"{folder} holds no whole case: {fact}")
     splits: dict[str, Split] = {case.name: "test" for case in testing}
-    return Gathered((*training, *testing), labels, splits, ignore_value)
+    return Gathered((*training, *testing), labels, splits, ignore_value, (*problems, *more_problems))
 
 
 def _dataset(folder: Path) -> Mapping[str, Any]:
@@ -65,21 +69,43 @@ def _labels(folder: Path, data: Mapping[str, Any]) -> tuple[tuple[Label, ...], i
     return labels, ignore
 
 
-def _cases(folder: Path, part: str, ending: str, channel: int) -> tuple[Case, ...]:
-    """Images with a channel in their name as version 2 has them, or without as the decathlon does."""
-    images = folder / f"images{part}"
-    mark = f"_{channel:04d}{ending}"
-    found = sorted(path for path in images.glob(f"*{ending}") if not path.name.startswith("."))
-    numbered = [path for path in found if path.name.endswith(mark)]
-    if not numbered:
-        mark, numbered = ending, found
-    return tuple(
-        _case(path, folder / f"labels{part}", path.name.removesuffix(mark), ending) for path in numbered
-    )
+def _channels(data: Mapping[str, Any]) -> tuple[int, ...]:
+    """The channels that every case has; none where dataset.json doesn't list them, as in version 1."""
+    names = data.get("channel_names")
+    return tuple(int(key) for key in names if str(key).isdecimal()) if isinstance(names, dict) else ()
 
 
-def _case(image: Path, labels: Path, name: str, ending: str) -> Case:
-    label = labels / f"{name}{ending}"
-    if not label.exists():
-        return Case(name, image.absolute())
-    return Case(name, image.absolute(), label.absolute(), GOLD)
+def _cases(
+    folder: Path, part: str, ending: str, channels: tuple[int, ...]
+) -> tuple[list[Case], list[Problem]]:
+    """The cases of `images{part}` with the first of the channels, and those that lack a file."""
+    images, labels = (_files(folder / f"{kind}{part}", ending) for kind in ("images", "labels"))
+    marks = _marks(images, labels, channels)
+    names = {stem.removesuffix(mark) for stem in images for mark in marks if stem.endswith(mark)}
+    cases, problems = [], []
+    for name in sorted(names | labels.keys()):
+        missing = [f"{name}{mark}{ending}" for mark in marks if f"{name}{mark}" not in images]
+        if missing:
+            problems.append(Problem(name, f"{folder / f'images{part}'} holds no {' and no '.join(missing)}."))
+        else:
+            cases.append(_case(name, images[name + marks[0]], labels.get(name)))
+    return cases, problems
+
+
+def _files(folder: Path, ending: str) -> dict[str, Path]:
+    """The files with an ending by their names without it."""
+    paths = sorted(path for path in folder.glob(f"*{ending}") if not path.name.startswith("."))
+    return {path.name.removesuffix(ending): path.absolute() for path in paths}
+
+
+def _marks(
+    images: Mapping[str, Path], labels: Mapping[str, Path], channels: tuple[int, ...]
+) -> tuple[str, ...]:
+    """What stands for each channel in the images' names, as in version 2; the decathlon has nothing there."""
+    marks = tuple(f"_{channel:04d}" for channel in channels)
+    is_numbered = any(stem.endswith((*marks, "_0000")) for stem in images)
+    return ("",) if not is_numbered or (labels and labels.keys() <= images.keys()) else marks
+
+
+def _case(name: str, image: Path, labels: Path | None) -> Case:
+    return Case(name, image) if labels is None else Case(name, image, labels, GOLD)

@@ -44,6 +44,51 @@ def test_bad_cases_are_listed_and_the_status_is_1(sammed, pictures):
     assert "no whole picture" in sammed("set", "make", "images", "masks", "--output", "two").stderr
 
 
+def test_folders_below_are_in_the_set(sammed, pictures):
+    for folder in ("images", "masks"):
+        (pictures / folder / "sub dir ü").mkdir()
+        (pictures / folder / "p3.png").rename(pictures / folder / "sub dir ü/pat 3 é.png")
+    run = sammed("set", "make", "images", "masks", "--output", "one", "--json")
+    assert (run.exit_code, run.json["cases"]["train"]) == (0, {"gold": 4})
+    (pictures / "images/sub dir ü/pat 3 é.png").rename(pictures / "images/p3.png")
+    run = sammed("set", "make", "images", "masks", "--output", "two")
+    assert run.exit_code == 1
+    assert "without an image: sub dir ü/pat 3 é.png" in run.sentence
+
+
+def test_a_data_set_of_nnunet_with_a_missing_image(sammed, pictures):
+    (pictures / "images").rename(pictures / "imagesTr")
+    (pictures / "masks").rename(pictures / "labelsTr")
+    for image in (pictures / "imagesTr").iterdir():
+        image.rename(image.with_stem(f"{image.stem}_0000"))
+    (pictures / "imagesTr/p1_0000.png").unlink()
+    text = '{"labels": {"background": 0, "disc": 1}, "file_ending": ".png", "channel_names": {"0": "grey"}}'
+    (pictures / "dataset.json").write_text(text, encoding="utf-8")
+    run = sammed("set", "make", pictures, "--output", "one", "--json")
+    assert (run.exit_code, run.json["cases"]["train"]) == (1, {"gold": 3})
+    assert run.json["problems"] == [
+        {"case": "p1", "reason": f"{pictures / 'imagesTr'} holds no p1_0000.png."}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (("images", "masks", "--name", "255=disc"), "No label has the value 255"),
+        (("empty",), "empty holds no image: no file that ends in"),
+        (("empty", "masks"), "labels in masks without an image: p0.png"),
+        (("images", "empty"), "No label volume holds a label"),
+        (("images",), "No label volume holds a label"),
+    ],
+)
+def test_where_no_set_is_made_nothing_is_written(sammed, pictures, arguments, fact):
+    (pictures / "empty").mkdir()
+    run = sammed("set", "make", *arguments, "--output", "one/two")
+    assert run.exit_code == 1
+    assert fact in run.sentence
+    assert not (pictures / "one").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "fact"),
     [

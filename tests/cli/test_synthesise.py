@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sammed.jobs.synthesising import SamplingResult, SynthesisTrainingResult
-from sammed.sets.making import Problem
+from sammed.sets.gathered import Problem
 
 
 @pytest.fixture

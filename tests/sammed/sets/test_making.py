@@ -1,6 +1,7 @@
 """Making a set of what was gathered: bad cases are told, the others are kept; splits and hiding."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from sammed.errors import ConfigError, SetError
 from sammed.progress import Silent
-from sammed.sets.gathered import Gathered
+from sammed.sets.gathered import Gathered, Problem
 from sammed.sets.hiding import keep_gold, keep_slices
 from sammed.sets.labelled_set import Case, LabelledSet
 from sammed.sets.making import make_set
@@ -46,6 +47,24 @@ def test_bad_cases_are_told_and_the_others_kept(tmp_path, discs):
     assert "no whole picture" in reasons["d2"]
     assert "no such file" in reasons["d3"]
     assert "not on the grid" in reasons["d4"]
+
+
+def test_what_the_reader_missed_is_told_with_the_rest(tmp_path, discs):
+    missing = tuple(Problem(f"m{number}", "it has no image") for number in range(8))  # as many as there are
+    made, problems = make_set(replace(discs, problems=missing), tmp_path, Silent())
+    assert (len(made.cases), problems) == (8, missing)
+
+
+def test_a_name_for_a_value_that_no_mask_has(tmp_path, save_disc):
+    save_disc(tmp_path / "images/a.png", tmp_path / "masks/a.png", value=255)
+    gathered = gather_pairs(tmp_path / "images", tmp_path / "masks")
+    with pytest.raises(SetError, match=r"value 1, so none can be named polyp; the only value is 255\."):
+        make_set(gathered, tmp_path, Silent(), names={1: "polyp"})
+    made, _ = make_set(gathered, tmp_path, Silent(), names={255: "polyp"})
+    assert [(label.value, label.name) for label in made.labels] == [(255, "polyp")]
+    many = replace(gathered, labels=tuple(default_label(value) for value in range(1, 30)))
+    with pytest.raises(SetError, match=r"the values are 1, 2, .*, 20, and more\."):
+        make_set(many, tmp_path, Silent(), names={255: "polyp"})
 
 
 def test_a_set_of_bad_cases_alone_is_refused(tmp_path):

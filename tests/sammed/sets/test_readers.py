@@ -63,12 +63,37 @@ def test_nnunet_version_2(tmp_path, save_phantom):
     assert gather_nnunet(tmp_path, channel=1).cases[0].image.name == "a_0001.nii.gz"
 
 
+def test_nnunet_tells_of_missing_images_and_channels(tmp_path, save_phantom):
+    for name in ("a", "b", "c"):
+        save_phantom(tmp_path / f"imagesTr/{name}_0000.nii.gz", tmp_path / f"labelsTr/{name}.nii.gz")
+    for name in ("a", "c", "d"):
+        save_phantom(tmp_path / f"imagesTr/{name}_0001.nii.gz")
+    save_phantom(tmp_path / "imagesTs/e_0001.nii.gz", tmp_path / "labelsTr/f.nii.gz")
+    nnunet(tmp_path, {"liver": 1}, channel_names={"0": "CT", "1": "PET"})
+    found = gather_nnunet(tmp_path)
+    assert [case.name for case in found.cases] == ["a", "c"]
+    missing = {problem.case: problem.reason.removeprefix(f"{tmp_path}/") for problem in found.problems}
+    assert missing == {
+        "b": "imagesTr holds no b_0001.nii.gz.",
+        "d": "imagesTr holds no d_0000.nii.gz.",
+        "f": "imagesTr holds no f_0000.nii.gz and no f_0001.nii.gz.",
+        "e": "imagesTs holds no e_0000.nii.gz.",
+    }
+    with pytest.raises(SetError, match=r"no whole case: .*imagesTr holds no a_0007\.nii\.gz\."):
+        gather_nnunet(tmp_path, channel=7)
+
+
 def test_the_decathlons_older_form(tmp_path, save_phantom):
     save_phantom(tmp_path / "imagesTr/a.nii.gz", tmp_path / "labelsTr/a.nii.gz")
     nnunet(tmp_path, {"0": "background", "1": "liver"})
     found = gather_nnunet(tmp_path)
     assert [label.name for label in found.labels] == ["liver"]
     assert [case.name for case in found.cases] == ["a"]
+    save_phantom(tmp_path / "imagesTr/b_0000.nii.gz", tmp_path / "labelsTr/b_0000.nii.gz")
+    assert [case.is_gold for case in gather_nnunet(tmp_path).cases] == [True, True]
+    (tmp_path / "imagesTr/a.nii.gz").rename(tmp_path / "imagesTr/c.nii.gz")
+    (tmp_path / "imagesTr/b_0000.nii.gz").rename(tmp_path / "imagesTr/d.nii.gz")
+    assert [problem.case for problem in gather_nnunet(tmp_path).problems] == ["a", "b_0000"]
 
 
 @pytest.mark.parametrize(
