@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from sammed.errors import SetError
 from sammed.jobs.requests import SKILL_SUFFIX
 from sammed.report import Cell, Table
+from sammed.sets.manifest import MANIFEST_NAME
 from sammed_volumes.affine import spacing_mm
+from sammed_volumes.dicom import find_series
 from sammed_volumes.errors import LabelError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import default_window, is_ct
@@ -56,8 +59,9 @@ def inspect(
 ) -> Inspection:
     """Say what is in a volume, a label volume, a DICOM folder or a skill.
 
-    Raises VolumeError or SkillError for what can't be read.
+    Raises VolumeError or SkillError for what can't be read, and SetError for a labelled set.
     """
+    _check_no_set(path)
     if path.suffix.lower() == SKILL_SUFFIX:
         from sammed.skill_file import load_skill
 
@@ -71,6 +75,13 @@ def inspect(
         except LabelError:
             pass  # then it is an image after all
     return _of_volume(path, volume, axis)
+
+
+def _check_no_set(path: Path) -> None:
+    """A labelled set has a command of its own; its manifest may lie among the slices of a DICOM series."""
+    is_manifest = path.name == MANIFEST_NAME
+    if is_manifest or ((path / MANIFEST_NAME).is_file() and not find_series(path)):
+        raise SetError(f"{path} is a labelled set; `sammed set info {path}` says what is in it.")
 
 
 def _may_be_labels(volume: Volume) -> bool:

@@ -51,10 +51,7 @@ def read_set(place: Path) -> LabelledSet:
     path = manifest_path(place)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] != _FORMAT:
-            raise SetError("it is no labelled set")
-        if data["version"] > _VERSION:
-            raise SetError(f"it is of a later sammed ({data['sammed_version']}); update this one")
+        _check_version(data)
         return _from_json(path.parent, data)
     except FileNotFoundError:
         raise SetError(f"There is no labelled set {path}; `sammed set make` makes one.") from None
@@ -63,7 +60,26 @@ def read_set(place: Path) -> LabelledSet:
     except (SammedError, VolumeError) as error:
         raise SetError(f"{path} can't be used: {str(error).rstrip('.')}.") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise SetError(f"{path} is damaged ({error!r}); make the set again.") from error
+        raise SetError(f"{path} is damaged: {_fault(error)}; make the set anew.") from error
+
+
+def _check_version(data: Any) -> None:
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise SetError("it is no labelled set")
+    if data["version"] > _VERSION:
+        written = f" ({data['sammed_version']})" if "sammed_version" in data else ""
+        raise SetError(f"it is of a later version of sammed{written}; update sammed")
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a manifest, without the names that Python has for it."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]!r}"
+    return "a value in it is of another kind than it should be"
 
 
 def _to_json(labelled_set: LabelledSet) -> dict[str, object]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sammed import __version__
 from sammed.errors import SetError
 from sammed.sets.labelled_set import Case, LabelledSet
 from sammed.sets.manifest import MANIFEST_NAME, read_set, write_set
@@ -79,10 +80,17 @@ def test_nothing_is_overwritten_unasked(made):
     ("change", "fact"),
     [
         (lambda data: data.update(format="other"), "no labelled set"),
-        (lambda data: data.update(version=9), "later sammed"),
+        (lambda data: data.pop("format"), "no labelled set"),
+        (lambda data: data.update(version=9), rf"later version of sammed \({__version__}\); update sammed"),
+        (
+            lambda data: [data.update(version=9), data.pop("sammed_version")],
+            "later version of sammed; update sammed",
+        ),
+        (lambda data: data.pop("version"), r"is damaged: it lacks 'version'; make the set anew\."),
         (lambda data: data["cases"][0].update(split="exam"), "'exam'"),
         (lambda data: data["cases"].append(data["cases"][0]), "twice"),
-        (lambda data: data["cases"][0].pop("image"), "damaged"),
+        (lambda data: data["cases"][0].pop("image"), "is damaged: it lacks 'image'"),
+        (lambda data: data["cases"][0].update(image=7), "damaged: a value in it is of another kind"),
         (lambda data: data["labels"][0].update(value=0), "start at 1"),
     ],
 )
@@ -94,6 +102,23 @@ def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
     with pytest.raises(SetError, match=fact) as raised:
         read_set(made.folder)
     assert MANIFEST_NAME in str(raised.value)
+    assert "Error" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        (b'{\n  "format": }', r"is damaged: it is no JSON at line 2, column 13; make the set anew\."),
+        (b"", "no JSON at line 1, column 1"),
+        (b"\xff\xfe", "no text in UTF-8"),
+        (b"[]", "no labelled set"),
+    ],
+)
+def test_what_is_no_manifest_at_all(tmp_path, content, fact):
+    (tmp_path / MANIFEST_NAME).write_bytes(content)
+    with pytest.raises(SetError, match=fact) as raised:
+        read_set(tmp_path)
+    assert "Error" not in str(raised.value)
 
 
 def test_a_missing_set_says_how_to_make_one(tmp_path):
