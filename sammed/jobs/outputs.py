@@ -1,5 +1,7 @@
 """Outputs: where the label volumes of a job go."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sammed.errors import ConfigError
@@ -32,3 +34,17 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"The folder {folder} can't be made ({reason}); choose another place.") from error
+
+
+@contextmanager
+def folder_for_output(folder: Path) -> Iterator[None]:
+    """A folder as `make_folder` makes it; if the work fails and leaves it empty, it goes again."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in made:
+                each.rmdir()
+        raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sammed.errors import ConfigError
-from sammed.jobs.outputs import make_folder
+from sammed.jobs.outputs import folder_for_output, make_folder
 from sammed.sets.gathered import Gathered, Problem
 from sammed.sets.hiding import keep_gold, keep_slices
 from sammed.sets.labelled_set import SPLITS, LabelledSet
@@ -110,16 +110,16 @@ class SetResult:
 
 def make(request: SetMakingRequest, reporter: Reporter) -> SetResult:
     """Gather, check and write a set; bad cases are left out and told."""
-    check_free(request.output / MANIFEST_NAME, overwrite=request.overwrite)
-    labelled_set, problems = make_set(
-        _gathered(request),
-        request.output,
-        reporter,
-        window=parse_window(request.window),
-        names=request.names,
-    )
-    make_folder(request.output)
-    write_set(labelled_set, overwrite=request.overwrite)
+    with folder_for_output(request.output):
+        check_free(request.output / MANIFEST_NAME, overwrite=request.overwrite)
+        labelled_set, problems = make_set(
+            _gathered(request),
+            request.output,
+            reporter,
+            window=parse_window(request.window),
+            names=request.names,
+        )
+        write_set(labelled_set, overwrite=request.overwrite)
     return SetResult(labelled_set=labelled_set, problems=problems)
 
 
