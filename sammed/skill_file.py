@@ -47,7 +47,7 @@ def load_skill(path: Path) -> Skill:
     try:
         return _skill(header, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, zlib.error, SammedError) as error:
-        raise SkillError(f"{path} is a skill that can't be read: {error!r}; learn it again.") from error
+        raise SkillError(f"{path} is a skill whose header can't be read; learn it again.") from error
 
 
 def skill_digest(path: Path) -> str:

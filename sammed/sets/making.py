@@ -16,7 +16,7 @@ from sammed.sets.pictures import open_case
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
 from sammed_volumes.intensity import Window
-from sammed_volumes.labels import Label
+from sammed_volumes.labels import Label, default_colour
 
 # A mask that was saved as a JPEG has values without end.
 _MOST_SHOWN = 20
@@ -36,7 +36,7 @@ def make_set(
     used, where no label volume has a label, and for the name of a value that is no label's.
     """
     labels, problems = _listed(gathered)
-    labels = _named(labels, names or {})
+    labels = _named(labels, names or {}) if labels else _of_names(names or {})
     bad = {problem.case for problem in problems}
     labelled_set = LabelledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
     seen: dict[str, str] = {}
@@ -69,6 +69,8 @@ def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
     """The labels that the source lists, or else those that the label volumes hold, each with one name."""
     if gathered.labels is not None:
         return gathered.labels, []
+    if all(case.labels is None for case in gathered.cases):
+        return (), []  # images alone, for synthesis or to be labelled
     found: dict[int, Label] = {}
     problems = []
     for case in gathered.cases:
@@ -81,6 +83,13 @@ def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
         first = f" {problems[0].reason}" if problems else ""
         raise SetError(f"No label volume holds a label, so there is nothing to learn.{first}")
     return tuple(found[value] for value in sorted(found)), problems
+
+
+def _of_names(names: Mapping[int, str]) -> tuple[Label, ...]:
+    """The labels of a set of images alone, which only a person can name."""
+    if not names:
+        raise SetError("Images alone don't say what is to be labelled in them: give --name VALUE=NAME.")
+    return tuple(Label(value, name, default_colour(value)) for value, name in sorted(names.items()))
 
 
 def _labels_of(case: Case) -> Sequence[Label]:

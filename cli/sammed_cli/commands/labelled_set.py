@@ -21,7 +21,11 @@ def labelled_set() -> None:
 @click.argument("source", type=options.EXISTING)
 @click.argument("labels", type=options.EXISTING, required=False)
 @click.option("--output", type=options.NEW_FOLDER, required=True, help="Folder of the set.")
-@click.option("--images-only", is_flag=True, help="SOURCE holds images without labels.")
+@click.option(
+    "--images-only",
+    is_flag=True,
+    help="SOURCE holds images without labels; --name says which they might have.",
+)
 @click.option(
     "--marked-only", is_flag=True, help="Slices that hold no label were not looked at: they are unknown."
 )

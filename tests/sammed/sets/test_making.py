@@ -73,6 +73,16 @@ def test_a_set_of_bad_cases_alone_is_refused(tmp_path):
         make_set(gathered, tmp_path, Silent())
 
 
+def test_images_alone_are_a_set_where_a_person_names_the_labels(tmp_path, discs):
+    alone = gather_pairs(tmp_path / "images", None)
+    made, problems = make_set(alone, tmp_path, Silent(), names={1: "disc", 4: "ring"})
+    assert problems == ()
+    assert [(label.value, label.name) for label in made.labels] == [(1, "disc"), (4, "ring")]
+    assert {case.origin for case in made.cases} == {"none"}
+    with pytest.raises(SetError, match="give --name VALUE=NAME"):
+        make_set(alone, tmp_path, Silent())
+
+
 def test_a_set_without_any_label_is_refused(tmp_path, save_disc):
     save_disc(tmp_path / "images/a.png")
     with pytest.raises(SetError, match="nothing to learn"):
