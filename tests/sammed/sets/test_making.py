@@ -84,9 +84,9 @@ def test_images_alone_are_a_set_where_a_person_names_the_labels(tmp_path, discs)
 
 
 def test_a_set_without_any_label_is_refused(tmp_path, save_disc):
-    save_disc(tmp_path / "images/a.png")
+    save_disc(tmp_path / "images/a.png", tmp_path / "masks/a.png", value=0)
     with pytest.raises(SetError, match="nothing to learn"):
-        make_set(gather_pairs(tmp_path / "images", None), tmp_path, Silent())
+        make_set(gather_pairs(tmp_path / "images", tmp_path / "masks"), tmp_path, Silent())
 
 
 def gold(count: int, name: str = "p{}_f{}") -> LabelledSet:
