@@ -88,7 +88,10 @@ def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
 def _of_names(names: Mapping[int, str]) -> tuple[Label, ...]:
     """The labels of a set of images alone, which only a person can name."""
     if not names:
-        raise SetError("Images alone don't say what is to be labelled in them: give --name VALUE=NAME.")
+        raise SetError(
+            "No label volume holds a label, so there is nothing to learn; what images alone may show say "
+            "with --name VALUE=NAME."
+        )
     return tuple(Label(value, name, default_colour(value)) for value, name in sorted(names.items()))
 
 

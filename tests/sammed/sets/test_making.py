@@ -79,7 +79,7 @@ def test_images_alone_are_a_set_where_a_person_names_the_labels(tmp_path, discs)
     assert problems == ()
     assert [(label.value, label.name) for label in made.labels] == [(1, "disc"), (4, "ring")]
     assert {case.origin for case in made.cases} == {"none"}
-    with pytest.raises(SetError, match="give --name VALUE=NAME"):
+    with pytest.raises(SetError, match="with --name VALUE=NAME"):
         make_set(alone, tmp_path, Silent())
 
 
