@@ -82,8 +82,8 @@ def main(
         for name, larger, smaller in rows:
             lines.append(f"| {name} | {_ratio(larger, smaller, repeats)} |")
             click.echo(lines[-1])
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_text("\n".join(lines) + "\n", encoding="utf-8")  # after each row: a run takes long
 
 
 def _labelling(work: Path, size: Size, workers: int | None = None) -> Callable[[], float]:
