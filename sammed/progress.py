@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 
-@runtime_checkable
 class Task(Protocol):
     """One piece of work with a known number of steps, while it lasts."""
 
@@ -15,7 +14,6 @@ class Task(Protocol):
         """Say that so many more steps are done."""
 
 
-@runtime_checkable
 class Reporter(Protocol):
     """What long work reports to. Tasks may lie inside one another, as slices inside a folder of volumes."""
 

@@ -25,7 +25,7 @@ def hd95_mm(
 
     edges = get_mask_edges(prediction, reference, crop=False)
     inside = [np.asarray(each, dtype=bool) for each in edges]
-    distances = _distances(inside, [kept, kept], spacing_mm)
+    distances = _distances(inside, kept, spacing_mm)
     return max(float(np.percentile(each, PERCENTILE)) for each in distances)
 
 
@@ -48,7 +48,7 @@ def nsd(
     counts = _any_corner(np.pad(kept, 1))
     inside = [np.asarray(each).astype(bool) for each in edges]
     within = area = 0.0
-    distances = _distances(inside, [counts, counts], spacing_mm)
+    distances = _distances(inside, counts, spacing_mm)
     for surface, areas, found in zip(inside, (area_ours, area_truth), distances, strict=True):
         sizes = np.asarray(areas)[surface & counts]
         within += float(sizes[found <= tolerance_mm].sum())
@@ -58,16 +58,15 @@ def nsd(
 
 def _distances(
     surfaces: Sequence[Bool[np.ndarray, "*n"]],
-    counted: Sequence[Bool[np.ndarray, "*n"]],
+    counted: Bool[np.ndarray, "*n"],
     spacing_mm: Sequence[float],
 ) -> list[Float[np.ndarray, " k"]]:
     """From each surface's counted elements to the nearest of the other."""
     from monai.metrics.utils import get_surface_distance
 
-    pairs = zip(surfaces, reversed(surfaces), counted, strict=True)
     return [
-        np.asarray(get_surface_distance(ours & counts, other, spacing=tuple(spacing_mm)))
-        for ours, other, counts in pairs
+        np.asarray(get_surface_distance(ours & counted, other, spacing=tuple(spacing_mm)))
+        for ours, other in zip(surfaces, reversed(surfaces), strict=True)
     ]
 
 

@@ -42,11 +42,11 @@ class AssistConfig:
     learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
     # Of the encoder for points. The backbone by default knows boxes alone, so points have far to go.
     point_learning_rate: float = 3e-2
-    # Of gradients and of their squares (Adam's betas). With the usual 0.9 and 0.999 some seeds learned points
-    # that mean nothing at all, and the others needed twice the steps.
+    # Of gradients and of their squares (Adam's betas), less than usual: steps are few and of one instance each,
+    # and with much momentum some seeds ended at points that mean nothing at all.
     point_momentum: tuple[float, float] = (0.8, 0.95)
     steps: int = 40
-    batch_size: int = 4  # instances a step; with 2, one seed's boxes were 0.04 below another's (lungs)
+    batch_size: int = 4  # instances a step; fewer make boxes worse with some seeds
     point_steps: int = 160
     point_batch_size: int = 1  # more steps teach points more than larger ones do
     least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance

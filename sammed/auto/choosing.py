@@ -43,9 +43,8 @@ class ChoosingConfig:
     # it will: on a left atrium it said 0.71 for the decoder and 0.68 for the mean, where the whole volume
     # gave 0.81 and 0.84, and 0.87 smoothed.
     least_departure: float = 0.05
-    # Slices with the label below which the usual source stays. Of two, SAP-Net learns from one, and then it
-    # can say 0.08 for the mean and 0.68 for the decoder of a right ventricle where the whole volume gives
-    # 0.93 and 0.83.
+    # Slices with the label below which the usual source stays. Of two, SAP-Net learns from one when the other
+    # is left out, and what its mask is worth then says nothing of what it is worth in the whole volume.
     fewest_for_source: int = 3
     # Slices further apart than this have nothing to say about each other (ACDC, 10 mm: -0.005 to -0.02).
     thickest_smoothed_mm: float = 5.0

@@ -26,7 +26,7 @@ def with_sparse_masks(mask_decoder: nn.Module, cell: Cell) -> nn.Module:
 
     SAM upscales twice by transposed convolutions whose kernels are as wide as their stride, so that each
     cell of the mask hangs on one cell of the embedding: leaving cells out leaves the others as they are.
-    Upscaling is a third of what a step of learning costs, and a lesson needs no more cells than these.
+    Upscaling takes much of a step of learning, and a lesson needs no more cells than these.
     """
     memo = {id(weight): weight for weight in mask_decoder.parameters()}
     sparse = copy.deepcopy(mask_decoder, memo)

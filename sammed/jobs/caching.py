@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from sammed.backbones.folders import cache_folder, converted_folder, is_converted
 from sammed.embeddings.config import configured
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sammed.embeddings.cache import EmbeddingCache
 
 
-@runtime_checkable
 class CachingRequest(Protocol):
     """What all requests that encode slices say of the cache."""
 

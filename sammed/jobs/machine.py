@@ -1,7 +1,7 @@
 """The machine: the backbone that a request asks for, on the device and runtime that it names."""
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.loading import load_backbone
@@ -11,7 +11,6 @@ from sammed.jobs.inputs import naming
 from sammed.skill import Skill
 
 
-@runtime_checkable
 class MachineRequest(Protocol):
     """What all requests that need a backbone say of it."""
 
@@ -32,7 +31,6 @@ class MachineRequest(Protocol):
         """auto, torch or openvino."""
 
 
-@runtime_checkable
 class SkillRequest(MachineRequest, Protocol):
     """What requests say that can do without a skill."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from sammed.backbones.backbone import Backbone
 from sammed.errors import SammedError
@@ -18,7 +18,6 @@ from sammed.sets.labelled_set import Case, LabelledSet
 from sammed_volumes.errors import VolumeError
 
 
-@runtime_checkable
 class PseudoLabeller(Protocol):
     """Learns from gold cases and labels others."""
 
