@@ -26,9 +26,10 @@ from sammed_volumes.labels import Label, LabelVolume
 AFFINE = np.diag([1.0, 1.0, 5.0, 1.0])
 HEADER = """# How cost grows, measured
 
-Written by `python bench/scale.py`. Labelling phantoms of {slices} slices of {pixels} x {pixels} pixels and
-one label, model loading and files included, the cache of embeddings off; mean ± standard deviation of
-{repeats} ratios, the two sides in turns. [../scale.md](../scale.md) reckons with it.
+Written by `python bench/scale.py --slices {slices} --volumes {volumes} --times {times} --repeats {repeats}`.
+Labelling phantoms of {slices} slices of {pixels} x {pixels} pixels and one label; starting processes, loading the
+model and files are in it, the cache of embeddings is off. Mean ± standard deviation of the ratios, the two
+sides in turns. [../scale.md](../scale.md) reckons with it.
 
 | what | over the base |
 |---|---|"""
@@ -78,7 +79,7 @@ def main(
             ),
             ("nothing changed, over labelling", _again(work, folder), _labelling(work, folder)),
         ]
-        lines = [HEADER.format(slices=slices, pixels=pixels, repeats=repeats)]
+        lines = [HEADER.format(slices=slices, volumes=volumes, times=times, repeats=repeats, pixels=pixels)]
         for name, larger, smaller in rows:
             lines.append(f"| {name} | {_ratio(larger, smaller, repeats)} |")
             click.echo(lines[-1])

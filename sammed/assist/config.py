@@ -42,7 +42,7 @@ class AssistConfig:
     learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
     # Of the encoder for points. The backbone by default knows boxes alone, so points have far to go.
     point_learning_rate: float = 3e-2
-    # Of gradients and of their squares (Adam's betas), less than usual: steps are few and of one instance each,
+    # Of gradients and of their squares (Adam's betas), less than usual: steps are few, of one instance each,
     # and with much momentum some seeds ended at points that mean nothing at all.
     point_momentum: tuple[float, float] = (0.8, 0.95)
     steps: int = 40
