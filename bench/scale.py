@@ -28,8 +28,8 @@ HEADER = """# How cost grows, measured
 
 Written by `python bench/scale.py --slices {slices} --volumes {volumes} --times {times} --repeats {repeats}`.
 Labelling phantoms of {slices} slices of {pixels} x {pixels} pixels and one label; starting processes, loading
-the model and files are in it, the cache of embeddings is off. Mean ± standard deviation of the ratios, the two
-sides in turns. [../scale.md](../scale.md) reckons with it.
+the model and files are in it, the cache of embeddings is off. Mean ± standard deviation of the ratios, the
+two sides in turns. [../scale.md](../scale.md) reckons with it.
 
 | what | over the base |
 |---|---|"""
