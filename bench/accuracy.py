@@ -62,7 +62,8 @@ def automatic(trial: Trial, window: object) -> Iterator[Row]:
         value: f"{_text(choice)}; learned in {seconds:.0f} s" for value, choice in auto.choices.items()
     }
     for way, choices in ways:
-        found = label_stack(trial.encoded, auto.sap_net, encoders, choices, skill.labels)
+        drawn = trial.annotations if way == "automatic" else None
+        found = label_stack(trial.encoded, auto.sap_net, encoders, choices, skill.labels, drawn=drawn)
         yield from trial.scores("automatic", way, found.stack, details if way == "automatic" else {})
     yield from trial.scores("automatic", FROM_TRUTH, _from_truth(trial, skill, encoders), {})
 

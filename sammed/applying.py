@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import LabelledStack, highest_wins, label_stack
 from sammed.auto.propagation import PropagationConfig, propagate
@@ -83,11 +84,11 @@ def label_volume(
 def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled:
     """The label volume on the scan's own grid; slices that a person annotated keep the person's masks."""
     slicing = encoded.scan.slicing
-    is_annotated = encoded.scan.digest() == skill.volume_sha256
-    indices = skill.annotations.indices if is_annotated else ()
+    drawn = drawn_in(encoded, skill)
+    indices = drawn.indices if drawn else ()
     voxels = np.array(slicing.from_stack(found.stack), order="C")
-    if is_annotated:
-        slicing.to_stack(voxels)[list(indices)] = skill.annotations.masks
+    if drawn:
+        slicing.to_stack(voxels)[list(indices)] = drawn.masks
     return Labelled(
         LabelVolume(voxels, encoded.scan.volume.affine_ras_mm, skill.labels),
         slicing.axis,
@@ -96,12 +97,18 @@ def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled
     )
 
 
+def drawn_in(encoded: EncodedScan, skill: Skill) -> Annotations | None:
+    """The skill's annotated slices if a person drew them in this very scan."""
+    return skill.annotations if encoded.scan.digest() == skill.volume_sha256 else None
+
+
 def label_encoded(
     encoded: EncodedScan, skill: Skill, generator: GeneratorName, reporter: Reporter | None = None
 ) -> LabelledStack:
-    """Label an encoded scan; what a person annotated in it is used by propagation alone."""
+    """Label an encoded scan, guided by what a person drew in it if the skill was learned from this scan."""
     auto = skill.require_auto()
     encoders = {label.value: skill.prompt_encoder(encoded.backbone, label) for label in skill.labels}
+    drawn = drawn_in(encoded, skill)
     with (reporter or Silent()).task("labelling", len(skill.labels)) as task:
         if generator == "propagation":
             rng = np.random.default_rng(skill.seed)
@@ -110,8 +117,8 @@ def label_encoded(
             return LabelledStack(highest_wins(encoded, logits, skill.labels), unknown)
         if generator == "classification":
             choices = {value: _by_points(choice) for value, choice in auto.choices.items()}
-            return label_stack(encoded, auto.classifier, encoders, choices, skill.labels, task.advance)
-        return label_stack(encoded, auto.sap_net, encoders, auto.choices, skill.labels, task.advance)
+            return label_stack(encoded, auto.classifier, encoders, choices, skill.labels, task.advance, drawn)
+        return label_stack(encoded, auto.sap_net, encoders, auto.choices, skill.labels, task.advance, drawn)
 
 
 def _by_points(choice: LabelChoice) -> LabelChoice:

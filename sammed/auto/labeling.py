@@ -1,7 +1,8 @@
 """Labelling a whole volume: read this first.
 
-    embeddings -> coarse masks (a generator) -> the top-K components in 3-D -> prompts -> decoder -> one mask
-    a label, smoothed along the slices -> the label with the higher logit wins
+    embeddings -> coarse masks (a generator), with the shapes that a person drew in this volume's slices
+    -> the top-K components in 3-D -> prompts -> decoder -> one mask a label, smoothed along the slices
+    -> the label with the higher logit wins
 
 A slice in which the coarse mask has nothing stays empty (SAM^Med 3.2.2, 4.3).
 """
@@ -15,11 +16,13 @@ import torch
 from jaxtyping import Bool, Float, Float16, UInt
 from torch import Tensor, nn
 
+from sammed.auto.annotations import Annotations
 from sammed.auto.components import largest_components
 from sammed.auto.decoding import CHUNK as DECODED_TOGETHER
 from sammed.auto.decoding import decode_coarse
 from sammed.auto.fusion import LARGEST_LOGIT, LabelChoice, mix, smooth
 from sammed.auto.prompting import coarse_on_mask_grid
+from sammed.auto.shapes import Shapes, drawn_shapes
 from sammed.embeddings.scan import EncodedScan
 from sammed_volumes.labels import Label, smallest_unsigned
 
@@ -50,13 +53,19 @@ def label_stack(
     choices: Mapping[int, LabelChoice],
     labels: Sequence[Label],
     progress: Callable[[int], None] | None = None,
+    drawn: Annotations | None = None,
 ) -> LabelledStack:
-    """Label every slice of a scan. `encoders` and `choices` are by label value."""
+    """Label every slice of a scan. `encoders` and `choices` are by label value.
+
+    `drawn` are slices that a person annotated in this very scan: their shapes guide the slices nearby.
+    """
     coarse = coarse_masks(encoded, generator)
+    spacing_mm = encoded.scan.slicing.slice_spacing_mm
     logits, agreement = [], {}
     for column, label in enumerate(labels):
+        shapes = drawn_shapes(drawn, label, encoded.frame, spacing_mm) if drawn else None
         found, agreement[label.value] = label_logits(
-            encoded, coarse[:, column], encoders[label.value], choices[label.value]
+            encoded, coarse[:, column], encoders[label.value], choices[label.value], shapes
         )
         logits.append(found)
         if progress is not None:
@@ -71,13 +80,17 @@ def coarse_masks(encoded: EncodedScan, generator: Coarse) -> Float[Tensor, "S k 
 
 
 def label_logits(
-    encoded: EncodedScan, coarse: Float[Tensor, "S h w"], encoder: nn.Module, choice: LabelChoice
+    encoded: EncodedScan,
+    coarse: Float[Tensor, "S h w"],
+    encoder: nn.Module,
+    choice: LabelChoice,
+    shapes: Shapes | None = None,
 ) -> tuple[Float[Tensor, "S M M"], float | None]:
     """One label's logits on the mask grid; how coarse mask and decoder agree (Dice, None: both empty).
 
     On the mask grid all slices are many, so there is one array of floats for all of them and no other.
     """
-    grids = CoarseGrids(encoded, coarse, choice.components)
+    grids = CoarseGrids(encoded, coarse, choice.components, shapes)
     shown = torch.from_numpy(grids.mask.any((1, 2)))
     logits = torch.empty(grids.mask.shape)
     for chunk in _chunks(range(len(coarse)), CHUNK):
@@ -109,8 +122,15 @@ def _smoothed(
 class CoarseGrids:
     """Coarse logits on the mask grid, made slice by slice; only the largest components stand out in them."""
 
-    def __init__(self, encoded: EncodedScan, coarse: Float[Tensor, "S h w"], components: int) -> None:
+    def __init__(
+        self,
+        encoded: EncodedScan,
+        coarse: Float[Tensor, "S h w"],
+        components: int,
+        shapes: Shapes | None = None,
+    ) -> None:
         self._coarse = coarse
+        self._shapes = shapes
         self._frame = encoded.frame
         positive = np.concatenate(
             [self._grid(chunk).numpy() > 0 for chunk in _chunks(range(len(coarse)), CHUNK)]
@@ -124,7 +144,10 @@ class CoarseGrids:
         return grid.masked_fill(removed, -LARGEST_LOGIT)
 
     def _grid(self, indices: Sequence[int]) -> Float[Tensor, "N M M"]:
-        return coarse_on_mask_grid(self._coarse[list(indices)], self._frame)
+        grid = coarse_on_mask_grid(self._coarse[list(indices)], self._frame)
+        if self._shapes is None:
+            return grid
+        return grid.clamp(-LARGEST_LOGIT, LARGEST_LOGIT) + self._shapes.logits(indices)
 
 
 def highest_wins(
