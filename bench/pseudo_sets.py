@@ -33,7 +33,8 @@ class Source:
     `tested` cases are measured on; those that match `group` alike go together. With `same_test` they are the
     same for all seeds. Of the training cases `gold` keep their labels, or those whose names match
     `gold_cases`, and of these `slices` slices (None: all). With `rest` the other slices of gold volumes are
-    labelled as well. `weak` are the numbers of weak labels that are added to the gold.
+    labelled as well. `weak` are the numbers of weak labels that are added to the gold, `auto` settings of
+    that method.
     """
 
     truth: LabelledSet
@@ -45,6 +46,7 @@ class Source:
     group: str | None = None
     same_test: bool = False
     rest: bool = False
+    auto: tuple[tuple[str, str], ...] = ()
     student: StudentConfig = _PICTURES
 
 
@@ -97,7 +99,17 @@ def _hippocampus(folder: Path) -> Source:
     cases = _folders(folder)[:35]
     truth = LabelledSet(folder, labels, cases, window=_WINDOW)
     student = replace(_PICTURES, size_px=64, batch_size=8)
-    return Source(truth, 20, (10,), gold=5, slices=5, same_test=True, student=student)
+    return Source(
+        truth,
+        tested=20,
+        weak=(15,),
+        gold=5,
+        slices=5,
+        same_test=True,
+        rest=True,
+        auto=(("positions", "yes"),),  # crops of one organ
+        student=student,
+    )
 
 
 def _acdc(folder: Path) -> Source:
@@ -117,6 +129,7 @@ def _acdc(folder: Path) -> Source:
         slices=2,
         group=r"patient\d+",
         rest=True,
+        auto=(("own_slices", "no"),),  # one skill of all gold slices: one of each volume takes too long here
         student=student,
     )
 

@@ -38,8 +38,7 @@ def base(trial: Trial) -> Iterator[Row]:
 def auto(trial: Trial) -> Iterator[Row]:
     """SAM^Med's labels, and the student that learns from them (Supervised and pseudo-labels compared)."""
     folder = trial.workspace("auto")
-    settings = {"own_slices": "no"}  # one skill of all gold slices: one of each volume takes too long here
-    made = trial.label(trial.labeller("auto", settings, folder), folder)
+    made = trial.label(trial.labeller("auto", dict(trial.source.auto), folder), folder)
     yield from _labels_and_student("auto", trial, "auto", made)
 
 

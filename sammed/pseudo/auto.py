@@ -40,11 +40,14 @@ class AutoLabelConfig:
 
     One skill is learned from about `slices` gold slices, and some that hold nothing. With `own_slices` a
     partly annotated volume is labelled by a skill of its own annotated slices, if they show every label.
+    Places in different patients don't agree, so that SAP-Net does without them (SAM^Med 4.3), but for
+    `positions`: where every case shows the same region in the same place, as crops of one organ do.
     """
 
     slices: int = 25
     empty_slices: int = 2
     own_slices: bool = True
+    positions: bool = False
     generator: AutoGenerator = "sap"
     learning: LearningConfig = field(default_factory=LearningConfig)
 
@@ -117,7 +120,7 @@ class _Session:
             self._gold, self._backbone, slices=config.slices, empty_slices=config.empty_slices, seed=seed
         )
         learning = config.learning
-        if len(self._gold.gold) > 1:  # places in different patients don't agree (SAM^Med 4.3)
+        if len(self._gold.gold) > 1 and not config.positions:
             network = replace(learning.sap_net.network, positions=False)
             learning = replace(learning, sap_net=replace(learning.sap_net, network=network))
         encoded = EncodedScan(gold.scan, self._backbone)

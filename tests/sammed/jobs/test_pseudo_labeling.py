@@ -22,6 +22,7 @@ from sammed.pseudo.labeller import Tools, attempt
 from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.sets.manifest import read_set, write_set
 from sammed.sets.pictures import from_pictures, open_case
+from sammed.skill_file import load_skill
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
@@ -247,10 +248,12 @@ def test_assist_from_a_persons_files(discs):
 
 
 @pytest.mark.slow
-def test_auto_learns_from_pictures_of_several_cases(discs):
-    result = pseudo_label(request(discs, method="auto", settings=QUICK), Silent())
+@pytest.mark.parametrize(("more", "positions"), [({}, False), ({"positions": "yes"}, True)])
+def test_auto_learns_from_pictures_of_several_cases(discs, more, positions):
+    result = pseudo_label(request(discs, method="auto", settings={**QUICK, **more}), Silent())
     assert {item.status for item in result.items} <= {"labelled", "nothing"}
-    assert Path("made/work/skills/shared.safetensors").exists()
+    skill = load_skill(Path("made/work/skills/shared.safetensors"))
+    assert skill.require_auto().sap_net.network.config.positions is positions
 
 
 @pytest.mark.slow
