@@ -31,7 +31,8 @@ UNet with the same number of steps, whatever they learn from.
 
 | set | gold | to be labelled | tested on | student |
 |---|---|---|---|---|
-| hippocampus (MSD) | 25 slices, 5 in each of 5 volumes | their other slices, and 10 volumes | 20 volumes | 64 x 64, 200 steps of 8 |
+| hippocampus (MSD) | 25 slices, 5 in each of 5 volumes | their other slices, and 10 volumes | 20 volumes | \
+64 x 64, 200 steps of 8 |
 | ACDC | 2 slices of each of 6 patients | their other slices, and end-systole | 2 patients, 4 volumes | \
 128 x 128, 250 steps of 4 |
 | BUSI (ultrasound) | 10 pictures | 10 | 5 | 80 x 80, 200 steps of 4 |
@@ -51,8 +52,8 @@ LIMITS = """## What this can't say
   them. It is trained from scratch, for no file of weights was at hand.
 - Students and pictures are small and steps few, to end in minutes on one core. No row is of the papers'
   UNet++ of 256 x 256 and 100 epochs; the coarse student of Auto-Generate-WLs has 150 steps of SGD at 0.03.
-- On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten others by
-  one of all gold slices, with positions (`positions=yes`), since all are crops of one organ.
+- On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten
+  others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ.
 - On ACDC `auto` learns one skill of all gold slices (`own_slices=no`); by default each annotated volume gets
   its own, which takes longer.
 - The backbone is LiteMedSAM, which knows boxes alone: with its own prompt encoder points mean nothing to it.
