@@ -22,7 +22,7 @@ from sammed.errors import ConfigError
 from sammed.label_names import own_name
 from sammed.surface import hd95_mm, nsd
 from sammed_volumes.affine import corner_distance_voxels, spacing_mm
-from sammed_volumes.errors import GeometryMismatchError
+from sammed_volumes.errors import GeometryMismatchError, LabelError
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.slices import plan_slices
 
@@ -113,12 +113,14 @@ def evaluate(
 
     `tolerance_mm` is the distance up to which NSD calls two surfaces the same.
 
-    Raises GeometryMismatchError for different grids, ConfigError for slices outside the volume, for an
-    exclusion that leaves no slice, and for a negative tolerance.
+    Raises GeometryMismatchError for different grids, LabelError where neither volume lists a label, and
+    ConfigError for slices outside the volume, an exclusion that leaves no slice, and a negative tolerance.
     """
     if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
         raise ConfigError(f"The tolerance must be a distance of 0 mm or more, not {tolerance_mm}.")
     _check_grids(prediction, reference)
+    if not (prediction.labels or reference.labels):
+        raise LabelError("Neither label volume shows a label, so there is nothing to compare.")
     excluded = tuple(sorted(set(exclude_slices)))
     if excluded and axis is None:
         axis = plan_slices(reference.shape, reference.affine_ras_mm).axis

@@ -94,7 +94,7 @@ def _openvino() -> Iterator[Finding]:
     try:
         import_openvino()
     except (ImportError, OSError, RuntimeError) as error:
-        slower = "torch encodes slices on the CPU, some five times slower"
+        slower = "torch encodes slices on the CPU, more slowly"
         text = f"OpenVINO can't be used ({_first_line(error)}); {slower}"
         yield Finding("openvino", "attention", text)
         return

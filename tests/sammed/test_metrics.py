@@ -15,7 +15,7 @@ from scipy import ndimage
 from sammed.errors import ConfigError
 from sammed.metrics import dice, evaluate
 from sammed.surface import hd95_mm, nsd
-from sammed_volumes.errors import GeometryMismatchError
+from sammed_volumes.errors import GeometryMismatchError, LabelError
 from sammed_volumes.labels import Label, LabelVolume, default_label
 
 SHAPE = (23, 19, 17)
@@ -210,6 +210,12 @@ def test_different_grids_are_refused_with_both_shapes():
     with pytest.raises(GeometryMismatchError, match="voxels apart"):
         evaluate(cube(origin=(0, 0, 1)), cube())
     assert only(evaluate(cube(origin=(0, 0, 1e-6)), cube())).dice == 1.0  # rounding in a header
+
+
+def test_volumes_without_any_label_are_refused():
+    nothing = LabelVolume(np.zeros((5, 3, 2), np.uint8), np.eye(4), ())
+    with pytest.raises(LabelError, match="nothing to compare"):
+        evaluate(nothing, nothing)
 
 
 def named(value, name):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.atomic_file import atomic_file, check_free
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import LABEL_SUFFIXES, write_labels
 from sammed_volumes.labels import Label, LabelVolume
@@ -125,3 +125,14 @@ def test_a_full_disk(tmp_path, suffix):
     assert "can't be written (File too large); free some space or choose another place." in done.stdout
     assert [each.name for each in tmp_path.iterdir()] == [path.name], "something half-written is left"
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that root can't write to either")
+def test_a_folder_that_takes_no_file_is_found_before_the_work():
+    with pytest.raises(OutputError, match=r"/proc/labels\.nii\.gz can't be written"):
+        check_free(Path("/proc/labels.nii.gz"), overwrite=False)
+
+
+def test_checking_a_place_leaves_nothing_there(tmp_path):
+    check_free(tmp_path / "labels.nii.gz", overwrite=False)
+    assert not list(tmp_path.iterdir())

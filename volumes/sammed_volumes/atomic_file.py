@@ -16,21 +16,21 @@ def atomic_file(path: Path, suffix: str, *, overwrite: bool = False) -> Iterator
     exists and `overwrite` is False, and where the system refuses (no such folder, no permission, disk full).
     """
     check_free(path, overwrite=overwrite)
-    partial = path.with_name(f".partial-{secrets.token_hex(4)}{suffix}")
+    partial = _name_beside(path, suffix)
     try:
         yield partial
         partial.replace(path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path} can't be written ({reason}); free some space or choose another place."
-        ) from error
+        raise _refused(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputError unless a file may be written at `path`."""
+    """Raise OutputError unless a file can be written at `path`: found out by writing an empty one beside it.
+
+    So a job that takes an hour says at once what it would otherwise say at its end.
+    """
     if not path.parent.is_dir():
         raise OutputError(f"{path} can't be written: there is no folder {path.parent}; make it first.")
     if path.is_dir():
@@ -39,3 +39,18 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"{path} exists already; choose another name, or say that it may be overwritten (--overwrite)."
         )
+    probe = _name_beside(path, "")
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _name_beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f".partial-{secrets.token_hex(4)}{suffix}")
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(f"{path} can't be written ({reason}); free some space or choose another place.")
