@@ -38,6 +38,9 @@ class ChoosingConfig:
     folds: int = 3  # at most; fewer annotated slices make as many folds
     steps: int = 60  # of SAP-Net in a fold: fewer slices, fewer steps
     least_gain: float = 0.01  # of Dice, before another rule than the paper's box is taken: below is noise
+    # What a rule with points or coarse masks must gain: the prompt encoder has seen the slices left out, and
+    # of these prompts, which the backbone did not know, it has learned those slices' own. A ring gains 0.15.
+    least_gain_of_others: float = 0.1
     # What a source or a width must gain before the usual one is left. It is large: leaving out flatters the
     # decoder, whose prompt encoder has seen the slices, and wrongs SAP-Net, which learned from fewer than
     # it will: on a left atrium it said 0.71 for the decoder and 0.68 for the mean, where the whole volume
@@ -54,7 +57,8 @@ class ChoosingConfig:
             raise ConfigError("Choosing needs at least two folds and one step.")
         if self.fewest_for_source < 2:
             raise ConfigError("A source is chosen with two slices or more.")
-        if min(self.least_gain, self.least_departure, self.thickest_smoothed_mm) < 0:
+        gains = (self.least_gain, self.least_gain_of_others, self.least_departure)
+        if min(*gains, self.thickest_smoothed_mm) < 0:
             raise ConfigError("Choosing takes no negative gain or thickness.")
 
 
@@ -170,7 +174,7 @@ class _Trial:
 def _best(trial: _Trial, plain: LabelChoice, config: ChoosingConfig) -> LabelChoice:
     """The rule first, then the source, then the smoothing."""
     usual = replace(plain, source="mean")
-    choice = _best_of(_rules(trial, usual), config.least_gain)
+    choice = best_rule(list(_rules(trial, usual)), config)
     if trial.shown >= config.fewest_for_source:
         choice = _best_of(_sources(trial, choice), config.least_departure)
     if trial.left_out[0].middle == 0:
@@ -203,6 +207,13 @@ def _smoothed(trial: _Trial, choice: LabelChoice) -> Iterable[LabelChoice]:
     for width in (USUAL_WIDTH_SLICES, *WIDTHS_SLICES):
         score = trial.score(trial.smoothed(logits, width))
         yield replace(choice, smoothing_mm=width * spacing_mm, expected_dice=score)
+
+
+def best_rule(choices: Sequence[LabelChoice], config: ChoosingConfig) -> LabelChoice:
+    """The best box, unless another prompt gains much over it."""
+    boxes = [choice for choice in choices if choice.rule.is_box]
+    others = [choice for choice in choices if not choice.rule.is_box]
+    return _best_of([_best_of(boxes, config.least_gain), *others], config.least_gain_of_others)
 
 
 def _best_of(choices: Iterable[LabelChoice], least_gain: float) -> LabelChoice:

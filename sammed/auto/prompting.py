@@ -36,6 +36,11 @@ class PromptRule:
         if not (self.box or self.points or self.coarse):
             raise ConfigError(f"The rule {self.name!r} writes no prompt.")
 
+    @property
+    def is_box(self) -> bool:
+        """Whether it writes boxes and nothing else."""
+        return self.box and not (self.points or self.coarse)
+
 
 PAPER_RULE = PromptRule("box", box=True)
 RULES = {

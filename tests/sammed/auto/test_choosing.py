@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.choosing import USUAL_WIDTH_SLICES, ChoosingConfig, choose, leave_out
+from sammed.auto.choosing import USUAL_WIDTH_SLICES, ChoosingConfig, best_rule, choose, leave_out
 from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, LabelChoice
 from sammed.auto.prompting import RULES
 from sammed.auto.sap_learning import SapLearningConfig
@@ -66,10 +66,24 @@ def test_the_usual_way_stays_unless_another_gains_enough(
 ) -> None:
     stack, truth = discs()
     encoded = encode(stack, tiny_backbone)
-    config = ChoosingConfig(steps=5, least_gain=1.0, least_departure=1.0)
+    config = ChoosingConfig(steps=5, least_gain=1.0, least_gain_of_others=1.0, least_departure=1.0)
     choice = chosen(encoded, annotate(truth, (2, 3, 5)), config)[2]
     usual_mm = USUAL_WIDTH_SLICES * encoded.scan.slicing.slice_spacing_mm
     assert (choice.rule_name, choice.source, choice.smoothing_mm) == ("box", "mean", usual_mm)
+
+
+@pytest.mark.parametrize(
+    ("expected", "wanted"),
+    [
+        ({"box": 0.80, "box-margin": 0.805, "points": 0.81}, "box"),
+        ({"box": 0.80, "box-margin": 0.82, "points": 0.89}, "box-margin"),
+        ({"box": 0.80, "box-margin": 0.82, "points": 0.93}, "points"),
+        ({"box": 0.50, "box-margin": 0.50, "points": 0.61, "coarse": 0.65, "box-coarse": 0.55}, "coarse"),
+    ],
+)
+def test_other_prompts_than_boxes_must_gain_much(expected: dict[str, float], wanted: str) -> None:
+    choices = [LabelChoice(rule_name=name, expected_dice=dice) for name, dice in expected.items()]
+    assert best_rule(choices, ChoosingConfig()).rule_name == wanted
 
 
 def test_of_two_slices_the_source_is_the_usual_one_whatever_leaving_out_says(
@@ -173,6 +187,7 @@ def test_what_is_chosen_can_be_applied_and_progress_hears_of_each_label(
         {"folds": 1},
         {"steps": 0},
         {"least_gain": -0.1},
+        {"least_gain_of_others": -0.1},
         {"fewest_for_source": 1},
         {"thickest_smoothed_mm": -1.0},
     ],
