@@ -60,13 +60,14 @@ def draw_slices(
 
     "normal" draws round the median foreground slice m with the deviation s of the foreground, N(m, s²);
     "even" spreads them over the foreground. Slices that show all labels come first. Background slices are
-    drawn uniformly, and only from a complete label file that has more slices than were asked for.
+    drawn uniformly or, with "even", beyond either end of the object, where a person would mark that it is
+    over; and only from a complete label file that has more slices than were asked for.
     """
     candidates = _candidates(marked, count)
     for _ in range(TRIES):
         chosen = _normal(candidates, count, rng) if way == "normal" else _even(candidates, count, rng)
         if marked.shows[chosen].any(axis=0).all():
-            return marked.take(chosen, _background(marked, count, background, rng))
+            return marked.take(chosen, _background(marked, count, background, way, rng))
     missing = [
         label.name for column, label in enumerate(marked.labels) if not marked.shows[chosen, column].any()
     ]
@@ -100,8 +101,21 @@ def _even(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[
     return [int(candidates[place]) for place in places.astype(int)]
 
 
-def _background(marked: Marked, count: int, background: int, rng: np.random.Generator) -> list[int]:
+def _background(
+    marked: Marked, count: int, background: int, way: Draw, rng: np.random.Generator
+) -> list[int]:
     if not marked.is_complete or marked.foreground.size <= count:
         return []
     empty = np.flatnonzero(~marked.shows.any(axis=1))
-    return rng.choice(empty, min(background, empty.size), replace=False).tolist() if empty.size else []
+    near = _beyond_ends(marked, empty, count, rng)[:background] if way == "even" else []
+    rest = np.setdiff1d(empty, near)
+    return [*near, *rng.choice(rest, min(background - len(near), rest.size), replace=False).tolist()]
+
+
+def _beyond_ends(marked: Marked, empty: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
+    """An empty slice before the object and one behind it, no further off than annotated slices lie apart."""
+    first, last = int(marked.foreground[0]), int(marked.foreground[-1])
+    gap = -(-marked.foreground.size // count)
+    before = empty[(empty < first) & (empty >= first - gap)]
+    behind = empty[(empty > last) & (empty <= last + gap)]
+    return [int(rng.choice(side)) for side in (before, behind) if side.size]

@@ -50,6 +50,26 @@ def test_even_drawing_takes_one_of_each_part():
         assert [index // 10 for index in found] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("liver", [range(10, 30), range(2, 22), range(15, 39)])
+def test_even_drawing_marks_that_the_object_is_over_at_either_end(liver):
+    for seed in range(20):
+        found = drawn(stack_with(liver), 5, "even", seed=seed).indices
+        assert liver.start - 4 <= found[0] < liver.start  # a fifth of 20 slices
+        assert liver.stop <= found[-1] < liver.stop + 5
+
+
+def test_an_end_without_an_empty_slice_leaves_both_to_the_rest():
+    found = drawn(stack_with(range(20, 40)), 5, "even").indices
+    assert len([index for index in found if index < 20]) == 2
+
+
+@pytest.mark.parametrize("way", ["normal", "even"])
+def test_no_more_background_slices_than_were_asked_for(way):
+    for background in (0, 1, 2, 3):
+        found = drawn(stack_with(range(10, 30)), 5, way, background=background).indices
+        assert len(found) == 5 + background
+
+
 def test_slices_that_show_all_labels_come_first():
     stack = stack_with(range(5, 35), range(20, 24))
     for seed in range(20):
