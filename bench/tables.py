@@ -14,9 +14,10 @@ Written by `python bench/accuracy.py`. 3-D Dice of whole volumes on slices that 
 standard deviation over cases and seeds. Annotated slices are spread evenly with a random offset a seed, and
 an empty slice is marked beyond either end of the object, unless a row says that they were drawn as in the
 paper (3.3). No prompt comes from the truth unless the row says so. Simulated users, who see the truth,
-prompt a dozen slices. The chest CT ships with the package slicerio; the other sets are public (Medical Segmentation Decathlon, ACDC, an atrial challenge, a
-TotalSegmentator case whose labels are a model's). "Asked for" is the least that the project asked of itself
-before anything was measured; what was missed stays in the table.
+prompt a dozen slices. The chest CT ships with the package slicerio; the other sets are public (Medical
+Segmentation Decathlon, ACDC, an atrial challenge, a TotalSegmentator case whose labels are a model's).
+"Asked for" is the least that the project asked of itself before anything was measured; what was missed stays
+in the table.
 """
 
 TRIED = """## Out of reach, and what was tried

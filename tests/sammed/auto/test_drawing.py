@@ -54,7 +54,7 @@ def test_even_drawing_takes_one_of_each_part():
 def test_even_drawing_marks_that_the_object_is_over_at_either_end(liver):
     for seed in range(20):
         found = drawn(stack_with(liver), 5, "even", seed=seed).indices
-        assert liver.start - 4 <= found[0] < liver.start  # a fifth of 20 slices
+        assert liver.start - 5 <= found[0] < liver.start  # a fifth of 20 or 24 slices
         assert liver.stop <= found[-1] < liver.stop + 5
 
 
