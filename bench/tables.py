@@ -22,14 +22,13 @@ in the table.
 
 TRIED = """## Out of reach, and what was tried
 
-- **Aorta**: long and thin, with annotated slices 30 mm apart. SAP-Net takes neighbours for it, misses parts
-  of it. Less doubt in the shapes that a person drew helps (without the doubt's growth the coarse mask gains
-  0.06 and more), but costs the hearts in slices of 10 mm as much; it was not taken.
+- **Aorta**: long and thin, with annotated slices 30 mm apart. SAP-Net takes neighbours for it.
+  Less doubt in the shapes that a person drew helps it, and costs the hearts in slices of 10 mm as much.
 - **Right ventricle**: boxes from the truth reach 0.95, so that what is missing is where it is, most of all in
   the slices beyond the outer annotated one. A smaller beta, prompts of other kinds and shapes with less doubt
-  moved it by 0.01 at most.
-- **Left atrium**: shapes brought 0.02 to 0.04. What is left is at its ends, where veins branch off.
-- **Liver**: boxes from the truth reach 0.958, less than what was asked for.
+  hardly moved it.
+- **Left atrium**: the shapes that a person drew brought most. What is left is at its ends, at the veins.
+- **Liver**: boxes from the truth don't reach what was asked for either.
 """
 
 FROM_TRUTH = "boxes drawn from the truth, same skill"
