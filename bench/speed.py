@@ -208,6 +208,7 @@ class Bench:
     def workers(self) -> tuple[Work, Work, float]:
         """Four volumes; process start and loading are in it on both sides."""
         folder = Path(tempfile.mkdtemp())
+        (folder / "scans").mkdir()
         save_skill(self.skill(), folder / "skill.safetensors")
         for number in range(4):
             voxels = np.zeros(self.chest.volume.shape, np.uint8)  # only for its writer: an image of numbers
