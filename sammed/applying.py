@@ -73,7 +73,7 @@ def label_volume(
     """
     skill.require_auto()
     encoded = encode_for(volume, skill, backbone, reporter or Silent(), cache)
-    if generator == "propagation" and encoded.scan.digest() != skill.volume_sha256:
+    if generator == "propagation" and drawn_in(encoded, skill) is None:
         raise SkillError(
             "Propagation starts from annotated slices and this volume has none: "
             "use the generator sap, or learn a skill from this volume."
@@ -99,7 +99,7 @@ def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled
 
 def drawn_in(encoded: EncodedScan, skill: Skill) -> Annotations | None:
     """The skill's annotated slices if a person drew them in this very scan."""
-    return skill.annotations if encoded.scan.digest() == skill.volume_sha256 else None
+    return skill.annotations if encoded.digest == skill.volume_sha256 else None
 
 
 def label_encoded(

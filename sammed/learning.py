@@ -51,7 +51,7 @@ def learn_skill(
         labels=annotations.labels,
         encoders={value: _learned(encoder) for value, encoder in encoders.items()},
         annotations=annotations,
-        volume_sha256=encoded.scan.digest(),
+        volume_sha256=encoded.digest,
         prompts=config.assist.prompts,
         seed=seed,
     )
@@ -82,7 +82,7 @@ def learn_auto(
     return replace(
         skill,
         annotations=annotations,
-        volume_sha256=encoded.scan.digest(),
+        volume_sha256=encoded.digest,
         auto=AutoModel(sap_net, classifier, choices),
     )
 

@@ -39,17 +39,16 @@ class ChoosingConfig:
     steps: int = 60  # of SAP-Net in a fold: fewer slices, fewer steps
     least_gain: float = 0.01  # of Dice, before another rule than the paper's box is taken: below is noise
     # What a rule with points or coarse masks must gain: the prompt encoder has seen the slices left out, and
-    # of these prompts, which the backbone did not know, it has learned those slices' own. A ring gains 0.15.
+    # of these prompts, which the backbone did not know, it has learned those slices' own.
     least_gain_of_others: float = 0.1
     # What a source or a width must gain before the usual one is left. It is large: leaving out flatters the
     # decoder, whose prompt encoder has seen the slices, and wrongs SAP-Net, which learned from fewer than
-    # it will: on a left atrium it said 0.71 for the decoder and 0.68 for the mean, where the whole volume
-    # gave 0.81 and 0.84, and 0.87 smoothed.
+    # it will.
     least_departure: float = 0.05
     # Slices with the label below which the usual source stays. Of two, SAP-Net learns from one when the other
     # is left out, and what its mask is worth then says nothing of what it is worth in the whole volume.
     fewest_for_source: int = 3
-    # Slices further apart than this have nothing to say about each other (ACDC, 10 mm: -0.005 to -0.02).
+    # Slices further apart than this have nothing to say about each other.
     thickest_smoothed_mm: float = 5.0
 
     def __post_init__(self) -> None:

@@ -58,18 +58,18 @@ class Shapes:
         return range(len(self.indices))
 
     def _between(self, before: Tensor | None, after: Tensor | None, share: float) -> Tensor:
-        """Distances a `share` of the way; towards an empty slice the object shrinks, and ends half-way."""
-        if before is None and after is None:
-            return self._nowhere
-        start = before if before is not None else _shrunk(after)
-        end = after if after is not None else _shrunk(before)
-        return start * (1 - share) + end * share
+        """Distances a `share` of the way from one annotated slice to the next."""
+        if before is not None and after is not None:
+            return before * (1 - share) + after * share
+        if before is not None:
+            return _vanishing(before, share)
+        return self._nowhere if after is None else _vanishing(after, 1 - share)
 
     @property
     def _nowhere(self) -> Float[Tensor, "M M"]:
         """As far outside as the object is deep: a generator that is sure is still heard."""
-        known = torch.stack([each for each in self.distances_mm if each is not None])
-        return torch.full_like(known[0], -float(known.max()))
+        known = [each for each in self.distances_mm if each is not None]
+        return torch.full_like(known[0], -max(float(each.max()) for each in known))
 
 
 def drawn_shapes(annotations: Annotations, label: Label, frame: Frame, slice_spacing_mm: float) -> Shapes:
@@ -80,10 +80,9 @@ def drawn_shapes(annotations: Annotations, label: Label, frame: Frame, slice_spa
     return Shapes(annotations.indices, distances, slice_spacing_mm)
 
 
-def _shrunk(distances_mm: Tensor | None) -> Tensor:
-    """The object's deepest point as far outside as it was inside."""
-    assert distances_mm is not None  # of two neighbours one shows the object
-    return distances_mm - 2 * distances_mm.max()
+def _vanishing(distances_mm: Float[Tensor, "M M"], share: float) -> Float[Tensor, "M M"]:
+    """An object a `share` of the way to an empty slice: it shrinks, and ends half-way."""
+    return distances_mm - 2 * share * distances_mm.max()
 
 
 def _signed_distances_mm(mask: Bool[np.ndarray, "H W"], frame: Frame) -> Float[Tensor, "M M"]:

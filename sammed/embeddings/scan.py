@@ -7,6 +7,7 @@ and with a cache in all runs.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -84,7 +85,12 @@ class EncodedScan:
         self.frame = scan.frame(backbone)
         self._progress = progress
         self._kept = Scratch()
-        self._disk = None if cache is None else _CachedSlices(scan, backbone, self.frame, cache)
+        self._disk = None if cache is None else _CachedSlices(scan, self.digest, backbone, self.frame, cache)
+
+    @cached_property
+    def digest(self) -> str:
+        """`Scan.digest`, made once: it reads every voxel."""
+        return self.scan.digest()
 
     def encode(self, indices: Iterable[int], progress: Callable[[int], None] | None = None) -> None:
         """Encode those of these slices that aren't yet; `progress` hears of each slice that is at hand."""
@@ -127,12 +133,14 @@ class EncodedScan:
 class _CachedSlices:
     """The slices of one scan in the cache; each one's key is made once, the most recent embeddings stay."""
 
-    def __init__(self, scan: Scan, backbone: Backbone, frame: Frame, cache: EmbeddingCache) -> None:
+    def __init__(
+        self, scan: Scan, digest: str, backbone: Backbone, frame: Frame, cache: EmbeddingCache
+    ) -> None:
         self._scan = scan
         self._cache = cache
         self._size = backbone.embedding_size
         self._encoding = encoding_key(backbone, frame, scan.low, scan.high)
-        self._volume = scan.digest()
+        self._volume = digest
         self._keys: dict[int, str] = {}
         self._recent: dict[int, Tensor] = {}
         self._given: set[int] = set()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from sammed.applying import drawn_in
 from sammed.assist.clicks import ClickPlan, ClickScore, simulate_clicks
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
@@ -36,8 +37,8 @@ def evaluate_clicks(request: ClickingRequest, reporter: Reporter) -> ClickingRes
     encoded = EncodedScan(show(volume, slicing, window), backbone, cache=cache_for(request))
     with naming(request.image):
         excluded = {slicing.stack_index(index) for index in request.exclude_slices}
-    if skill and encoded.scan.digest() == skill.volume_sha256:
-        excluded |= set(skill.annotations.indices)
+    drawn = drawn_in(encoded, skill) if skill else None
+    excluded |= set(drawn.indices if drawn else ())
     plan = ClickPlan(point_counts=request.points, boxes=request.boxes, composite=request.composite)
     labels = _labels(request, truth, skill)
     trial = ClickTrial(encoded, slicing.to_stack(truth.voxels), frozenset(excluded), plan, request.seeds)

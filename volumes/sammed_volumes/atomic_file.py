@@ -15,7 +15,7 @@ def atomic_file(path: Path, suffix: str, *, overwrite: bool = False) -> Iterator
     Whatever ends the block badly, Ctrl-C too, removes what was written. Raises OutputError where `path`
     exists and `overwrite` is False, and where the system refuses (no such folder, no permission, disk full).
     """
-    check_free(path, overwrite=overwrite)
+    _check_name(path, overwrite=overwrite)
     partial = _name_beside(path, suffix)
     try:
         yield partial
@@ -31,6 +31,16 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 
     So a job that takes an hour says at once what it would otherwise say at its end.
     """
+    _check_name(path, overwrite=overwrite)
+    probe = _name_beside(path, "")
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _check_name(path: Path, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise OutputError(f"{path} can't be written: there is no folder {path.parent}; make it first.")
     if path.is_dir():
@@ -39,12 +49,6 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"{path} exists already; choose another name, or say that it may be overwritten (--overwrite)."
         )
-    probe = _name_beside(path, "")
-    try:
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError as error:
-        raise _refused(path, error) from error
 
 
 def _name_beside(path: Path, suffix: str) -> Path:
