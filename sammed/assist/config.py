@@ -47,10 +47,10 @@ class AssistConfig:
     point_momentum: tuple[float, float] = (0.8, 0.95)
     steps: int = 40
     batch_size: int = 4  # instances a step; fewer make boxes worse with some seeds
-    point_steps: int = 160
+    point_steps: int = 240
     point_batch_size: int = 1  # more steps teach points more than larger ones do
     least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance
-    patience: int = 40  # steps over which the mean loss must fall, else learning stops
+    patience: int = 80  # steps over which the mean loss must fall, else learning stops
     least_fall: float = 0.01  # of the mean loss
 
     def __post_init__(self) -> None:

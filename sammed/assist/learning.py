@@ -20,7 +20,7 @@ from sammed.assist.examples import Example, draw_prompt, gather_examples
 from sammed.assist.label_encoder import LabelEncoder
 from sammed.backbones.backbone import Backbone, MaskDecoder, freeze
 from sammed.backbones.frame import Frame
-from sammed.backbones.sparse_masks import CELLS, Cell, cells_of
+from sammed.backbones.sparse_masks import CELLS, STRIDE, Cell, cells_of, thinned
 from sammed.errors import AnnotationError
 from sammed.losses import dice_and_cross_entropy
 from sammed.prompts.prompt import Prompt
@@ -46,13 +46,13 @@ class LearnedEncoder:
 class Lesson:
     """What one step learns from: prompts of one form, the slices they speak of, and what they mean.
 
-    Masks are compared in one cell of sixteen, another one in each lesson.
+    Masks are compared in one cell of 64, another one in each lesson.
     """
 
     rows: list[int]
     prompts: list[Prompt]
     cell: Cell
-    target: Float[Tensor, "B h w"]
+    target: Float[Tensor, "B M/8 M/8"]
 
 
 def learn_prompt_encoder(
@@ -131,7 +131,8 @@ class _Classroom:
     def _loss(self, encoder: nn.Module, lesson: Lesson, valid: Tensor) -> Tensor:
         sparse, dense = encode_prompts(self.backbone, encoder, lesson.prompts, self.frame)
         embeddings = self.embeddings[lesson.rows].to(self.backbone.device, torch.float32)
-        logits = self.decoders[lesson.cell](embeddings + dense, sparse)[0][:, 0]  # B h w
+        decoder = self.decoders[lesson.cell]
+        logits = decoder(thinned(embeddings + dense, lesson.cell), sparse)[0][:, 0]  # B M/8 M/8
         inside = cells_of(valid, lesson.cell).to(logits.device)
         return dice_and_cross_entropy(logits, lesson.target.to(logits.device), inside)
 
@@ -149,13 +150,22 @@ def _lessons(
     for batch in _batches(examples, course.batch_size, rng):
         kind = next(kinds)
         points = _few(config.most_points, rng)
-        cell = CELLS[rng.integers(len(CELLS))]
+        targets = torch.stack([example.target_of(kind) for example in batch])
+        cell = _cell(targets, rng)
         yield Lesson(
             rows=[example.row for example in batch],
             prompts=[draw_prompt(example, kind, points, config, rng) for example in batch],
             cell=cell,
-            target=cells_of(torch.stack([example.target_of(kind) for example in batch]), cell),
+            target=cells_of(targets, cell),
         )
+
+
+def _cell(targets: Float[Tensor, "B M M"], rng: np.random.Generator) -> Cell:
+    """One in which the smallest target can be seen: some aren't larger than a few cells."""
+    smallest = targets[int(targets.flatten(1).sum(1).argmin())]
+    seen = (smallest > 0.5).nonzero()  # rows and columns
+    row, column = seen[rng.integers(len(seen))].tolist() if len(seen) else rng.integers(STRIDE, size=2)
+    return int(row) % STRIDE, int(column) % STRIDE
 
 
 def _few(most_points: int, rng: np.random.Generator) -> int:

@@ -5,7 +5,8 @@ SAP-Net is learned without some annotated slices and asked for them and their ne
 and the rule, the source and the smoothing with the best Dice on the slices left out are taken, unless they
 are hardly better than the usual ones: a box, the mean of coarse and decoded logits, and for thin slices a
 Gaussian of 1.5 slices. The prompt encoder has seen the slices left out; learning it again for each fold
-would cost more than all the rest.
+would cost more than all the rest. How far the shapes between annotated slices are to be trusted is fitted on
+the same slices.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,9 +19,10 @@ from torch import Tensor, nn
 
 from sammed.auto.annotations import Annotations
 from sammed.auto.decoding import decode_coarse
-from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, LabelChoice, mix, smooth
+from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, USUAL_DOUBT, LabelChoice, mix, smooth
 from sammed.auto.prompting import RULES, coarse_on_mask_grid
 from sammed.auto.sap_learning import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.shapes import Shapes, drawn_shapes, fitted_doubt
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import ConfigError
 from sammed.metrics import dice
@@ -45,17 +47,17 @@ class ChoosingConfig:
     # decoder, whose prompt encoder has seen the slices, and wrongs SAP-Net, which learned from fewer than
     # it will.
     least_departure: float = 0.05
-    # Slices with the label below which the usual source stays. Of two, SAP-Net learns from one when the other
-    # is left out, and what its mask is worth then says nothing of what it is worth in the whole volume.
-    fewest_for_source: int = 3
+    # Slices with the label below which the usual source and doubt stay. Of two, SAP-Net learns from one when
+    # the other is left out, and what its mask is worth then says nothing of its worth in the whole volume.
+    fewest_shown: int = 3
     # Slices further apart than this have nothing to say about each other.
     thickest_smoothed_mm: float = 5.0
 
     def __post_init__(self) -> None:
         if self.folds < 2 or self.steps < 1:
             raise ConfigError("Choosing needs at least two folds and one step.")
-        if self.fewest_for_source < 2:
-            raise ConfigError("A source is chosen with two slices or more.")
+        if self.fewest_shown < 2:
+            raise ConfigError("A source and a doubt are chosen with two slices or more.")
         gains = (self.least_gain, self.least_gain_of_others, self.least_departure)
         if min(*gains, self.thickest_smoothed_mm) < 0:
             raise ConfigError("Choosing takes no negative gain or thickness.")
@@ -94,7 +96,9 @@ def choose(
     for column, label in enumerate(annotations.labels):
         trial = _Trial(encoded, annotations.mask(label), left_out, column, encoders[label.value])
         plain = LabelChoice(components=annotations.components(label))
-        choices[label.value] = _best(trial, plain, config) if len(annotations.showing(label)) > 1 else plain
+        best = _best(trial, plain, config) if len(annotations.showing(label)) > 1 else plain
+        shapes = drawn_shapes(annotations, label, encoded.frame, encoded.scan.slicing.slice_spacing_mm)
+        choices[label.value] = replace(best, doubt=_doubt(trial, shapes, config))
         if progress is not None:
             progress(1)
     return choices
@@ -174,11 +178,19 @@ def _best(trial: _Trial, plain: LabelChoice, config: ChoosingConfig) -> LabelCho
     """The rule first, then the source, then the smoothing."""
     usual = replace(plain, source="mean")
     choice = best_rule(list(_rules(trial, usual)), config)
-    if trial.shown >= config.fewest_for_source:
+    if trial.shown >= config.fewest_shown:
         choice = _best_of(_sources(trial, choice), config.least_departure)
     if trial.left_out[0].middle == 0:
         return choice
     return _best_of(_smoothed(trial, choice), config.least_departure)
+
+
+def _doubt(trial: _Trial, shapes: Shapes, config: ChoosingConfig) -> float:
+    """The doubt of the shapes between annotated slices, fitted where enough of them show the label."""
+    if trial.shown < config.fewest_shown:
+        return USUAL_DOUBT
+    coarse = trial.coarse(whole_window=False).cpu().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+    return fitted_doubt(shapes, coarse, [each.row for each in trial.left_out])
 
 
 def _rules(trial: _Trial, choice: LabelChoice) -> Iterable[LabelChoice]:

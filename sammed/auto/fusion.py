@@ -22,6 +22,10 @@ SOURCES: tuple[Source, ...] = ("decoder", "mean", "coarse")
 LARGEST_LOGIT = 6.0
 """Logits are clamped to this before they are mixed: beyond, one sure voice would silence all others."""
 
+USUAL_DOUBT = 1.0
+"""Of the shapes between annotated slices, in mm a mm from the nearest, where it can't be fitted: with it
+hearts in slices of 10 mm are as good as without shapes, or better."""
+
 RADIUS = 3
 """Slices on either side that smoothing looks at."""
 
@@ -30,13 +34,16 @@ RADIUS = 3
 class LabelChoice:
     """How one label's masks are made; the default is the paper's plain way with one component.
 
-    `expected_dice` is what leaving annotated slices out in turn gave, None where that wasn't possible.
+    `doubt` is how far a shape between annotated slices may be off, in mm a mm from the nearest of them
+    (`sammed.auto.shapes`). `expected_dice` is what leaving annotated slices out in turn gave, None where that
+    wasn't possible.
     """
 
     components: int = 1
     rule_name: str = PAPER_RULE.name
     source: Source = "decoder"
     smoothing_mm: float = 0.0
+    doubt: float = USUAL_DOUBT
     expected_dice: float | None = None
 
     def __post_init__(self) -> None:
@@ -44,6 +51,8 @@ class LabelChoice:
             raise ConfigError(f"There is no rule {self.rule_name!r} with the source {self.source!r}.")
         if self.components < 1 or self.smoothing_mm < 0:
             raise ConfigError("A label has at least one component, and a smoothing of 0 mm or more.")
+        if not self.doubt > 0:
+            raise ConfigError(f"The doubt of a label's shapes is {self.doubt}; it must be above 0.")
 
     @property
     def rule(self) -> PromptRule:

@@ -90,7 +90,7 @@ def label_logits(
 
     On the mask grid all slices are many, so there is one array of floats for all of them and no other.
     """
-    grids = CoarseGrids(encoded, coarse, choice.components, shapes)
+    grids = CoarseGrids(encoded, coarse, choice, shapes)
     shown = torch.from_numpy(grids.mask.any((1, 2)))
     logits = torch.empty(grids.mask.shape)
     for chunk in _chunks(range(len(coarse)), CHUNK):
@@ -126,16 +126,17 @@ class CoarseGrids:
         self,
         encoded: EncodedScan,
         coarse: Float[Tensor, "S h w"],
-        components: int,
+        choice: LabelChoice,
         shapes: Shapes | None = None,
     ) -> None:
         self._coarse = coarse
+        self._doubt = choice.doubt
         self._shapes = shapes
         self._frame = encoded.frame
         positive = np.concatenate(
             [self._grid(chunk).numpy() > 0 for chunk in _chunks(range(len(coarse)), CHUNK)]
         )
-        self.mask = largest_components(positive, components)
+        self.mask = largest_components(positive, choice.components)
 
     def of(self, indices: Sequence[int]) -> Float[Tensor, "N M M"]:
         """Logits of these slices; those of other components are pressed far below."""
@@ -147,7 +148,7 @@ class CoarseGrids:
         grid = coarse_on_mask_grid(self._coarse[list(indices)], self._frame)
         if self._shapes is None:
             return grid
-        return grid.clamp(-LARGEST_LOGIT, LARGEST_LOGIT) + self._shapes.logits(indices)
+        return grid.clamp(-LARGEST_LOGIT, LARGEST_LOGIT) + self._shapes.logits(indices, self._doubt)
 
 
 def highest_wins(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sammed.backbones.frame import EMBEDDING_STRIDE, Frame
 from sammed.backbones.registry import PixelPreparation
-from sammed.backbones.sparse_masks import Cell, with_sparse_masks
+from sammed.backbones.sparse_masks import Cell, thinned, with_sparse_masks
 
 SMALLEST_RANGE = 1e-8  # of a slice's values, below which it counts as constant (MedSAM's own number)
 
@@ -132,9 +132,9 @@ class Backbone:
         return self.decoder(image_and_dense, sparse)  # type: ignore[no-any-return]
 
     def sparse_decoder(self, cell: Cell) -> MaskDecoder:
-        """A decoder of one cell in sixteen of the masks, for much less work; for learning."""
-        decoder = TorchDecoder(with_sparse_masks(self.mask_decoder, cell), self.position_encoding)
-        return freeze(decoder)
+        """A decoder of `thinned` embeddings into `cells_of` masks, for much less work; for learning."""
+        position_encoding = thinned(self.position_encoding, cell)
+        return freeze(TorchDecoder(with_sparse_masks(self.mask_decoder, cell), position_encoding))
 
     def new_prompt_encoder(self) -> nn.Module:
         """A prompt encoder to be trained: a copy of the pretrained one, whose weights take gradients."""

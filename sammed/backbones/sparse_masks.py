@@ -1,4 +1,8 @@
-"""One cell in sixteen of the decoder's masks, at a sixteenth of the last layers' cost."""
+"""One cell in 64 of the decoder's masks, at much less than a sixteenth of its work: for learning.
+
+Every second row and column of the embedding is left out, and of the sixteen cells of the mask that hang on
+each cell that is left, all but one.
+"""
 
 import copy
 from itertools import product
@@ -6,33 +10,49 @@ from itertools import product
 from jaxtyping import Float
 from torch import Tensor, nn
 
-STRIDE = 4
+THINNING = 2
+"""Rows, and columns, of the embedding of which one is kept."""
+
+CELLS_ACROSS = 4
 """Cells of a mask along a side of one cell of the embedding."""
 
+STRIDE = THINNING * CELLS_ACROSS
+
 Cell = tuple[int, int]
-"""Row and column, each 0..3, of the cells that are computed, within every STRIDE x STRIDE of them."""
+"""Row and column, each 0..7, of the cells that are computed, within every STRIDE x STRIDE of them."""
 
 CELLS: tuple[Cell, ...] = tuple(product(range(STRIDE), range(STRIDE)))
 """Together they make the whole mask."""
 
 
-def cells_of(masks: Float[Tensor, "*B M M"], cell: Cell) -> Float[Tensor, "*B M/4 M/4"]:
-    """What `with_sparse_masks` leaves of masks."""
+def cells_of(masks: Float[Tensor, "*B M M"], cell: Cell) -> Float[Tensor, "*B M/8 M/8"]:
+    """What a decoder with `with_sparse_masks` makes of `thinned` embeddings, taken from whole masks."""
     return masks[..., cell[0] :: STRIDE, cell[1] :: STRIDE]
 
 
+def thinned(embeddings: Float[Tensor, "*B h w"], cell: Cell) -> Float[Tensor, "*B h/2 w/2"]:
+    """The cells of an embedding that the given cell of the masks lies in.
+
+    Prompts look at a quarter of the image then. Attention takes means over it, which a quarter spread evenly
+    hardly changes.
+    """
+    row, column = cell[0] // CELLS_ACROSS, cell[1] // CELLS_ACROSS
+    return embeddings[..., row::THINNING, column::THINNING]
+
+
 def with_sparse_masks(mask_decoder: nn.Module, cell: Cell) -> nn.Module:
-    """A mask decoder whose masks are `cells_of` the given one's, exactly; weights are shared.
+    """A mask decoder whose masks have one cell for each of the embedding's; weights are shared.
 
     SAM upscales twice by transposed convolutions whose kernels are as wide as their stride, so that each
-    cell of the mask hangs on one cell of the embedding: leaving cells out leaves the others as they are.
-    Upscaling takes much of a step of learning, and a lesson needs no more cells than these.
+    cell of the mask hangs on one cell of the embedding: leaving cells out leaves the others exactly as they
+    are. Upscaling takes much of a step of learning, and a lesson needs no more cells than these.
     """
-    memo = {id(weight): weight for weight in mask_decoder.parameters()}
-    sparse = copy.deepcopy(mask_decoder, memo)
+    others = (part for part in mask_decoder.children() if part is not mask_decoder.output_upscaling)
+    shared = {id(part): part for part in (*others, *mask_decoder.parameters())}
+    sparse = copy.deepcopy(mask_decoder, shared)
     upscaling: nn.Sequential = sparse.output_upscaling  # type: ignore[assignment]
     first, last = (index for index, layer in enumerate(upscaling) if isinstance(layer, nn.ConvTranspose2d))
-    row, column = cell
+    row, column = cell[0] % CELLS_ACROSS, cell[1] % CELLS_ACROSS
     upscaling[first] = _one_cell(upscaling[first], (row // 2, column // 2))
     upscaling[last] = _one_cell(upscaling[last], (row % 2, column % 2))
     return sparse.eval()

@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -158,3 +159,17 @@ def test_a_lesson_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slic
     drawn = {prompt.count // 2 for lesson in lessons for prompt in lesson.prompts}
     assert drawn == {1, 2, 3, 4, 5}
     assert all(len({prompt.count for prompt in lesson.prompts}) == 1 for lesson in lessons)
+
+
+def test_every_lesson_sees_its_smallest_instance(slices):
+    """A lesson looks at one cell of 64: an instance of three cells would be invisible in most of them."""
+    config = AssistConfig(prompts="points", least_pixels=4)
+    examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
+    dots = []
+    for place, example in enumerate(examples):
+        dot = torch.zeros_like(example.target)
+        dot[5, 3 * place : 3 * place + 3] = 1
+        dots.append(replace(example, target=dot))
+    lessons = islice(_lessons(dots, config.point_course, config, np.random.default_rng(0)), 60)
+    seen = [lesson.target.sum() for lesson in lessons]
+    assert min(seen) == 1, "a lesson whose instance is invisible teaches that prompts mean nothing"

@@ -188,7 +188,7 @@ def test_what_is_chosen_can_be_applied_and_progress_hears_of_each_label(
         {"steps": 0},
         {"least_gain": -0.1},
         {"least_gain_of_others": -0.1},
-        {"fewest_for_source": 1},
+        {"fewest_shown": 1},
         {"thickest_smoothed_mm": -1.0},
     ],
 )

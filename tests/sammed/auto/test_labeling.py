@@ -136,7 +136,7 @@ def test_removed_components_are_pressed_far_below() -> None:
     logits = torch.full((2, 8, 8), -1.0)
     logits[0, :3, :3] = logits[1, 6, 6] = 2.0
     on_its_own_grid = SimpleNamespace(frame=SimpleNamespace(mask_size=8))
-    grids = CoarseGrids(on_its_own_grid, logits, 1)
+    grids = CoarseGrids(on_its_own_grid, logits, LabelChoice())
     kept = grids.of([0, 1])
     assert torch.equal(grids.of([1])[0], kept[1])
     assert grids.mask.sum() == 9

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.fusion import LARGEST_LOGIT, LabelChoice
+from sammed.auto.fusion import LARGEST_LOGIT, USUAL_DOUBT, LabelChoice
 from sammed.auto.labeling import label_stack
-from sammed.auto.shapes import Shapes, drawn_shapes
+from sammed.auto.shapes import DOUBTS, Shapes, drawn_shapes, fitted_doubt
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
 from sammed.embeddings.scan import EncodedScan
@@ -35,7 +35,7 @@ def shapes_of(truth: np.ndarray, indices: tuple[int, ...], spacing_mm: float = 1
 
 
 def found(shapes: Shapes, indices: range | tuple[int, ...]) -> np.ndarray:
-    return (FRAME.logits_to_slice(shapes.logits(list(indices))) > 0).numpy()
+    return (FRAME.logits_to_slice(shapes.logits(list(indices), USUAL_DOUBT)) > 0).numpy()
 
 
 def test_between_two_slices_a_cone_is_found_again() -> None:
@@ -50,13 +50,13 @@ def test_pixels_that_are_not_square_are_distances_in_mm() -> None:
     tall = np.repeat(truth, 2, axis=1)
     frame = Frame(122, 53, (0.5, 1.0), size=64, mask_size=64)
     shapes = drawn_shapes(drawn(tall, (0, 16)), LABEL, frame, 1.0)
-    between = (frame.logits_to_slice(shapes.logits([8])) > 0).numpy()
+    between = (frame.logits_to_slice(shapes.logits([8], USUAL_DOUBT)) > 0).numpy()
     assert dice(between, tall[8:9]) > 0.95
 
 
 def test_annotated_slices_are_sure_and_doubt_grows_with_the_distance() -> None:
     truth = cone()
-    logits = shapes_of(truth, (0, 16), spacing_mm=4.0).logits(range(9))
+    logits = shapes_of(truth, (0, 16), spacing_mm=4.0).logits(range(9), USUAL_DOUBT)
     assert logits.abs().max() == LARGEST_LOGIT
     middle = logits[1:, 30, 26]
     radii = torch.arange(7.0, 15.0)  # without doubt the middle would be surer in every slice
@@ -80,7 +80,7 @@ def test_towards_an_empty_slice_the_object_ends_half_way(indices: tuple[int, int
 
 def test_beyond_the_last_slice_the_shape_goes_on_in_growing_doubt() -> None:
     truth = cone()
-    logits = shapes_of(truth, (4, 8), spacing_mm=3.0).logits([8, 9, 12, 16])
+    logits = shapes_of(truth, (4, 8), spacing_mm=3.0).logits([8, 9, 12, 16], USUAL_DOUBT)
     np.testing.assert_array_equal(found(shapes_of(truth, (4, 8)), (16,))[0], truth[8])
     peaks = logits.flatten(1).max(1).values
     assert peaks[0] == LARGEST_LOGIT
@@ -92,7 +92,7 @@ def test_between_empty_slices_a_sure_generator_is_still_heard() -> None:
     """Someone marks two empty slices far apart: that says little of the slices between them."""
     truth = cone(25)
     truth[12:] = False
-    logits = shapes_of(truth, (2, 13, 23), spacing_mm=5.0).logits([14, 18])
+    logits = shapes_of(truth, (2, 13, 23), spacing_mm=5.0).logits([14, 18], USUAL_DOUBT)
     assert (logits < 0).all()
     assert logits[1].max() > -1
 
@@ -100,6 +100,30 @@ def test_between_empty_slices_a_sure_generator_is_still_heard() -> None:
 def test_a_label_that_fills_the_slice_is_deep_everywhere() -> None:
     truth = np.ones((3, 61, 53), dtype=bool)
     assert found(shapes_of(truth, (0,)), (0, 1, 2)).all()
+
+
+def silent(count: int) -> torch.Tensor:
+    """Coarse logits of a generator that knows nothing."""
+    return torch.zeros(count, 64, 64)
+
+
+def test_what_goes_straight_on_is_less_doubtful_than_what_jumps() -> None:
+    """A cone is where its neighbours say; a disc that jumps to and fro is not."""
+    steady = shapes_of(cone(), (0, 4, 8, 12, 16))
+    rows, columns = np.ogrid[:61, :53]
+    jumping = np.stack([np.hypot(rows - 30, columns - 26 - 9 * (z % 8 == 0)) < 9 for z in range(17)])
+    restless = shapes_of(jumping, (0, 4, 8, 12, 16))
+    middle = [1, 2, 3]
+    assert fitted_doubt(steady, silent(3), middle) == DOUBTS[0]
+    assert fitted_doubt(restless, silent(3), middle) >= 0.5
+
+
+def test_a_generator_that_is_right_makes_shapes_less_needed() -> None:
+    rows, columns = np.ogrid[:61, :53]
+    jumping = np.stack([np.hypot(rows - 30, columns - 26 - 9 * (z % 8 == 0)) < 9 for z in range(17)])
+    shapes = shapes_of(jumping, (0, 4, 8, 12, 16))
+    right = torch.stack([shapes.logits([index], 1.0)[0] for index in (4, 8, 12)])
+    assert fitted_doubt(shapes, right, [1, 2, 3]) > fitted_doubt(shapes, silent(3), [1, 2, 3])
 
 
 class Blind:

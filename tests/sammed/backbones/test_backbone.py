@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sammed.backbones.backbone import Backbone
+from sammed.backbones.backbone import Backbone, TorchDecoder
 from sammed.backbones.registry import MEDSAM_PIXELS, SAM_PIXELS
-from sammed.backbones.sparse_masks import CELLS, Cell, cells_of
+from sammed.backbones.sparse_masks import CELLS, CELLS_ACROSS, Cell, cells_of, thinned
 
 
 def slices(count: int, seed: int = 0) -> np.ndarray:
@@ -63,12 +63,24 @@ def test_one_embedding_or_one_dense_prompt_serves_for_all(tiny_backbone: Backbon
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_sparse_masks_are_the_cells_of_the_whole_ones(tiny_backbone: Backbone, cell: Cell) -> None:
-    embeddings = encoded(tiny_backbone, 2)
+    embeddings = thinned(encoded(tiny_backbone, 2), cell)
     sparse, dense = prompts(tiny_backbone, 2)
-    whole, iou = tiny_backbone.decode(embeddings, sparse, dense)
-    some, same_iou = tiny_backbone.sparse_decoder(cell)(embeddings + dense, sparse)
-    torch.testing.assert_close(some, cells_of(whole, cell), atol=1e-5, rtol=1e-4)
+    seen = embeddings + thinned(dense, cell)
+    whole, iou = TorchDecoder(tiny_backbone.mask_decoder, thinned(tiny_backbone.position_encoding, cell))(
+        seen, sparse
+    )
+    some, same_iou = tiny_backbone.sparse_decoder(cell)(seen, sparse)
+    row, column = cell[0] % CELLS_ACROSS, cell[1] % CELLS_ACROSS
+    wanted = whole[..., row::CELLS_ACROSS, column::CELLS_ACROSS]
+    torch.testing.assert_close(some, wanted, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(same_iou, iou)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_thinned_embeddings_are_those_below_the_cells_of_masks(cell: Cell) -> None:
+    embedding = torch.arange(64.0).reshape(8, 8)
+    mask = embedding.repeat_interleave(CELLS_ACROSS, 0).repeat_interleave(CELLS_ACROSS, 1)
+    assert torch.equal(cells_of(mask, cell), thinned(embedding, cell))
 
 
 def test_the_sparse_decoder_shares_the_decoders_weights(tiny_backbone: Backbone) -> None:
