@@ -3,10 +3,10 @@
 SAP-Net is learned without some annotated slices and asked for them and their neighbours. Every rule of
 `sammed.auto.prompting` then writes prompts from its coarse masks, the learned prompt encoder decodes them,
 and the rule, the source and the smoothing with the best Dice on the slices left out are taken, unless they
-are hardly better than the usual ones: a box, the mean of coarse and decoded logits, and for thin slices a
-Gaussian of 1.5 slices. The prompt encoder has seen the slices left out; learning it again for each fold
-would cost more than all the rest. How far the shapes between annotated slices are to be trusted is fitted on
-the same slices.
+are hardly better than the usual ones: a box with a margin, the mean of coarse and decoded logits, and for
+thin slices a Gaussian of 1.5 slices. The prompt encoder has seen the slices left out; learning it again for
+each fold would cost more than all the rest. How far the shapes between annotated slices are to be trusted is
+fitted on the same slices.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +28,9 @@ from sammed.errors import ConfigError
 from sammed.metrics import dice
 from sammed_volumes.labels import Label
 
+USUAL_RULE = "box-margin"
+"""The biased Dice (equation 7) punishes what is too much, so that coarse masks are rather too small."""
+
 USUAL_WIDTH_SLICES = 1.5
 WIDTHS_SLICES = (0.0, 0.75, 2.25)
 """Widths of smoothing that are tried beside the usual one."""
@@ -39,7 +42,7 @@ class ChoosingConfig:
 
     folds: int = 3  # at most; fewer annotated slices make as many folds
     steps: int = 60  # of SAP-Net in a fold: fewer slices, fewer steps
-    least_gain: float = 0.01  # of Dice, before another rule than the paper's box is taken: below is noise
+    least_gain: float = 0.01  # of Dice, before the other box, with no margin, is taken: below is noise
     # What a rule with points or coarse masks must gain: the prompt encoder has seen the slices left out, and
     # of these prompts, which the backbone did not know, it has learned those slices' own.
     least_gain_of_others: float = 0.1
@@ -194,9 +197,9 @@ def _doubt(trial: _Trial, shapes: Shapes, config: ChoosingConfig) -> float:
 
 
 def _rules(trial: _Trial, choice: LabelChoice) -> Iterable[LabelChoice]:
-    """The same choice with every rule, the paper's own first."""
+    """The same choice with every rule, the usual one first."""
     coarse = trial.coarse(whole_window=False)
-    for name in RULES:
+    for name in sorted(RULES, key=lambda name: name != USUAL_RULE):
         logits = mix(coarse, trial.decoded(coarse, name, whole_window=False), choice.source)
         yield replace(choice, rule_name=name, expected_dice=trial.score(logits))
 
@@ -221,7 +224,7 @@ def _smoothed(trial: _Trial, choice: LabelChoice) -> Iterable[LabelChoice]:
 
 
 def best_rule(choices: Sequence[LabelChoice], config: ChoosingConfig) -> LabelChoice:
-    """The best box, unless another prompt gains much over it."""
+    """The better box, unless another prompt gains much over it; the usual of the two comes first."""
     boxes = [choice for choice in choices if choice.rule.is_box]
     others = [choice for choice in choices if not choice.rule.is_box]
     return _best_of([_best_of(boxes, config.least_gain), *others], config.least_gain_of_others)

@@ -47,7 +47,7 @@ RULES = {
     rule.name: rule
     for rule in (
         PAPER_RULE,
-        PromptRule("box-margin", box=True, margin=0.05),
+        PromptRule("box-margin", box=True, margin=0.1),
         PromptRule("points", points=True),
         PromptRule("box-points", box=True, points=True),
         PromptRule("coarse", coarse=True),

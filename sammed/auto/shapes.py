@@ -16,14 +16,14 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn import functional as F
 
 from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
 from sammed.backbones.frame import Frame
+from sammed.losses import biased_dice_loss
 from sammed_volumes.labels import Label
 
-DOUBTS = (0.06, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+DOUBTS = (0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """What is tried when the doubt is fitted: mm by which a border may be off, a mm from the annotated slice."""
 
 
@@ -107,15 +107,15 @@ def fitted_doubt(shapes: Shapes, coarse: Float[Tensor, "A M M"], rows: Sequence[
     """The doubt with which annotated slices are told best from the others' shapes and a generator's logits.
 
     `coarse` are logits, within +-6, of the annotated slices `rows` from a generator that never saw them.
-    Best is the least cross-entropy of all pixels, of the DOUBTS.
+    Best, of the DOUBTS, is the highest soft Dice of these slices together.
     """
-    truth = torch.stack([shapes.logits([shapes.indices[row]], 0.0)[0] > 0 for row in rows]).float()
+    truth = torch.cat([shapes.logits([shapes.indices[row]], 0.0) > 0 for row in rows]).float()
 
-    def surprise(doubt: float) -> float:
+    def loss(doubt: float) -> float:
         told = torch.cat([shapes.without(row).logits([shapes.indices[row]], doubt) for row in rows])
-        return float(F.binary_cross_entropy_with_logits(coarse + told, truth))
+        return float(biased_dice_loss(torch.sigmoid(coarse + told)[:, None], truth[:, None], beta=1.0))
 
-    return min(DOUBTS, key=surprise)
+    return min(DOUBTS, key=loss)
 
 
 def _vanishing(distances_mm: Float[Tensor, "M M"], share: float) -> Float[Tensor, "M M"]:

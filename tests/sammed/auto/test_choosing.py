@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.choosing import USUAL_WIDTH_SLICES, ChoosingConfig, best_rule, choose, leave_out
+from sammed.auto.choosing import USUAL_RULE, USUAL_WIDTH_SLICES, ChoosingConfig, best_rule, choose, leave_out
 from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, LabelChoice
 from sammed.auto.prompting import RULES
 from sammed.auto.sap_learning import SapLearningConfig
@@ -69,16 +69,16 @@ def test_the_usual_way_stays_unless_another_gains_enough(
     config = ChoosingConfig(steps=5, least_gain=1.0, least_gain_of_others=1.0, least_departure=1.0)
     choice = chosen(encoded, annotate(truth, (2, 3, 5)), config)[2]
     usual_mm = USUAL_WIDTH_SLICES * encoded.scan.slicing.slice_spacing_mm
-    assert (choice.rule_name, choice.source, choice.smoothing_mm) == ("box", "mean", usual_mm)
+    assert (choice.rule_name, choice.source, choice.smoothing_mm) == (USUAL_RULE, "mean", usual_mm)
 
 
 @pytest.mark.parametrize(
     ("expected", "wanted"),
     [
-        ({"box": 0.80, "box-margin": 0.805, "points": 0.81}, "box"),
-        ({"box": 0.80, "box-margin": 0.82, "points": 0.89}, "box-margin"),
-        ({"box": 0.80, "box-margin": 0.82, "points": 0.93}, "points"),
-        ({"box": 0.50, "box-margin": 0.50, "points": 0.61, "coarse": 0.65, "box-coarse": 0.55}, "coarse"),
+        ({"box-margin": 0.80, "box": 0.805, "points": 0.81}, "box-margin"),
+        ({"box-margin": 0.80, "box": 0.82, "points": 0.89}, "box"),
+        ({"box-margin": 0.80, "box": 0.82, "points": 0.93}, "points"),
+        ({"box-margin": 0.50, "box": 0.50, "points": 0.61, "coarse": 0.65, "box-coarse": 0.55}, "coarse"),
     ],
 )
 def test_other_prompts_than_boxes_must_gain_much(expected: dict[str, float], wanted: str) -> None:
