@@ -84,8 +84,8 @@ def test_the_paper_rule_is_a_box_round_each_piece() -> None:
 def test_a_margin_widens_the_box_by_a_share_of_its_sides() -> None:
     (plain,) = write_prompts(coarse_of(box(10, 30, 20, 60)), FRAME, PAPER_RULE)
     (wide,) = write_prompts(coarse_of(box(10, 30, 20, 60)), FRAME, RULES["box-margin"])
-    # 40 wide and 20 high, 5 percent on each side
-    np.testing.assert_allclose(wide.box_xyxy_slice - plain.box_xyxy_slice, [-2, -1, 2, 1])
+    # 40 wide and 20 high, 10 percent on each side
+    np.testing.assert_allclose(wide.box_xyxy_slice - plain.box_xyxy_slice, [-4, -2, 4, 2])
 
 
 def test_points_lie_apart_and_deep_inside() -> None:
