@@ -2,9 +2,9 @@
 
 An object changes little from slice to slice. Between two annotated slices its signed distance to the border
 is interpolated (shape-based interpolation: Raya and Udupa 1990), and the log-odds that this gives are added
-to the generator's. The doubt grows with the distance to the annotated slices, by a step that is fitted to the
-label where enough slices show it: an aorta goes straight on, an atrium doesn't. The paper has nothing of the
-kind: its SAP-Net sees one slice at a time.
+to the generator's. The doubt grows with the distance to the annotated slices; how fast is fitted to the label
+where enough slices show it: an aorta goes straight on, an atrium doesn't. The paper has nothing of the kind:
+its SAP-Net sees one slice at a time.
 """
 
 from collections.abc import Sequence
@@ -54,11 +54,6 @@ class Shapes:
             indices=tuple(self.indices[each] for each in rows),
             distances_mm=tuple(self.distances_mm[each] for each in rows),
         )
-
-    @property
-    def shown(self) -> int:
-        """How many of the annotated slices show the label."""
-        return sum(each is not None for each in self.distances_mm)
 
     def _logits(self, index: int, doubt: float) -> Float[Tensor, "M M"]:
         before, after = self._neighbours(index)
