@@ -53,7 +53,7 @@ class ChoosingConfig:
     # Slices with the label below which the usual source and doubt stay. Of two, SAP-Net learns from one when
     # the other is left out, and what its mask is worth then says nothing of its worth in the whole volume.
     fewest_shown: int = 3
-    # Slices further apart than this have nothing to say about each other.
+    # Slices further apart than this have little to say about each other.
     thickest_smoothed_mm: float = 5.0
 
     def __post_init__(self) -> None:
@@ -189,8 +189,11 @@ def _best(trial: _Trial, plain: LabelChoice, config: ChoosingConfig) -> LabelCho
 
 
 def _doubt(trial: _Trial, shapes: Shapes, config: ChoosingConfig) -> float:
-    """The doubt of the shapes between annotated slices, fitted where enough of them show the label."""
-    if trial.shown < config.fewest_shown:
+    """The doubt of the shapes between annotated slices, fitted where they are thin and enough show the label.
+
+    Thick slices lie so far apart that what a gap of twice the width tells is not what the gap itself would.
+    """
+    if trial.shown < config.fewest_shown or trial.left_out[0].middle == 0:
         return USUAL_DOUBT
     coarse = trial.coarse(whole_window=False).cpu().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
     return fitted_doubt(shapes, coarse, [each.row for each in trial.left_out])

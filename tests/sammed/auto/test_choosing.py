@@ -9,7 +9,7 @@ import torch
 
 from sammed.auto.annotations import Annotations
 from sammed.auto.choosing import USUAL_RULE, USUAL_WIDTH_SLICES, ChoosingConfig, best_rule, choose, leave_out
-from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, LabelChoice
+from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, USUAL_DOUBT, LabelChoice
 from sammed.auto.prompting import RULES
 from sammed.auto.sap_learning import SapLearningConfig
 from sammed.auto.sap_net import SapNetConfig
@@ -108,7 +108,7 @@ def test_one_slice_alone_gets_the_papers_way_and_no_expectation(
     assert chosen(encoded, annotate(truth, (2, 4)))[6] == LabelChoice()
 
 
-def test_thick_slices_are_not_smoothed(
+def test_thick_slices_are_not_smoothed_and_their_doubt_is_the_usual(
     encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
@@ -116,7 +116,9 @@ def test_thick_slices_are_not_smoothed(
     thick = encode(stack, tiny_backbone, spacing_mm=(10.0, 2.0, 2.0))
     left_out = leave_out(thick, annotations, SMALL, CONFIG, torch.Generator().manual_seed(0))
     assert {each.window for each in left_out} == {(2,), (3,), (5,)}
-    assert chosen(thick, annotations)[2].smoothing_mm == 0
+    choice = chosen(thick, annotations)[2]
+    assert (choice.smoothing_mm, choice.doubt) == (0, USUAL_DOUBT)
+    assert chosen(encode(stack, tiny_backbone), annotations)[2].doubt != USUAL_DOUBT
 
 
 def test_every_slice_is_left_out_once_with_its_neighbours(
