@@ -109,9 +109,7 @@ def ablation(trial: Trial, window: object) -> Iterator[Row]:
     )
     encoders = {label.value: skill.prompt_encoder(trial.encoded.backbone, label) for label in skill.labels}
     every = {label.value: LabelChoice(components=10_000) for label in skill.labels}
-    best = {
-        label.value: LabelChoice(components=trial.annotations.components(label)) for label in skill.labels
-    }
+    best = {label.value: LabelChoice(components=trial.annotations.objects(label)) for label in skill.labels}
     steps = (
         ("PANet's prototypes on the plain embedding", None, every),
         ("with the tuner T", SapLearningConfig(network=SapNetConfig(positions=False), beta=1.0), every),

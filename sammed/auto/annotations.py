@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, UInt
+from scipy import ndimage
 from torch import Tensor
 
 from sammed.errors import AnnotationError
-from sammed.prompts.instances import instances
 from sammed_volumes.labels import Label
 
 FRAGMENT = 0.05
-"""A piece of a label below this share of the largest one in its slice is a fragment, and no component."""
+"""A piece of a label below this share of the largest one is a fragment, and no component."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,14 +59,24 @@ class Annotations:
         return Annotations(tuple(self.indices[row] for row in kept), masks, labels)
 
     def components(self, label: Label) -> int:
-        """The most components, without fragments, that any annotated slice shows of a label: K (4.3)."""
+        """The most components, without fragments, that any annotated slice shows of a label (K of 4.3)."""
         return max(_components(mask) for mask in self.mask(label)[list(self.showing(label))])
+
+    def objects(self, label: Label) -> int:
+        """How many components a label has in 3-D, as far as slices of one volume tell: `components` or fewer.
+
+        Pieces that lie over one another in neighbouring annotated slices are one. What runs aslant doesn't
+        lie over itself, hence never more than one slice shows.
+        """
+        return min(self.components(label), _components(self.mask(label)))
 
     @property
     def _values(self) -> list[int]:
         return [label.value for label in self.labels]
 
 
-def _components(mask: Bool[np.ndarray, "H W"]) -> int:
-    sizes = [np.count_nonzero(piece) for piece in instances(mask)]  # the largest first
-    return sum(bool(size >= FRAGMENT * sizes[0]) for size in sizes)
+def _components(mask: Bool[np.ndarray, "*axes"]) -> int:
+    """Connected pieces without fragments; pixels that touch at a corner belong together."""
+    numbered, _ = ndimage.label(mask, np.ones((3,) * mask.ndim))
+    sizes = np.bincount(numbered.ravel())[1:]
+    return int(np.count_nonzero(sizes >= FRAGMENT * sizes.max()))

@@ -98,7 +98,9 @@ def choose(
     choices = {}
     for column, label in enumerate(annotations.labels):
         trial = _Trial(encoded, annotations.mask(label), left_out, column, encoders[label.value])
-        plain = LabelChoice(components=annotations.components(label))
+        of_one_case = learning.network.positions  # else neighbours in the stack have nothing in common
+        count = annotations.objects(label) if of_one_case else annotations.components(label)
+        plain = LabelChoice(components=count)
         best = _best(trial, plain, config) if len(annotations.showing(label)) > 1 else plain
         shapes = drawn_shapes(annotations, label, encoded.frame, encoded.scan.slicing.slice_spacing_mm)
         choices[label.value] = replace(best, doubt=_doubt(trial, shapes, config))

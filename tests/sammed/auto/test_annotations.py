@@ -55,6 +55,23 @@ def test_fragments_are_no_components() -> None:
     assert Annotations((0,), masks, (LIVER,)).components(LIVER) == 2
 
 
+def test_pieces_over_one_another_are_one_object() -> None:
+    """A liver's two lobes meet in the next annotated slice; two kidneys never do."""
+    masks = np.zeros((3, 30, 30), dtype=np.uint8)
+    masks[0, 2:8, 2:8] = masks[0, 2:8, 20:26] = masks[1, 2:8, 2:26] = 1
+    masks[:2, 15:25, 2:8] = masks[:2, 15:25, 20:26] = 4
+    found = Annotations((0, 5, 9), masks, (LIVER, SPLEEN))
+    assert (found.components(LIVER), found.objects(LIVER)) == (2, 1)
+    assert (found.components(SPLEEN), found.objects(SPLEEN)) == (2, 2)
+
+
+def test_what_runs_aslant_is_no_more_objects_than_a_slice_shows() -> None:
+    masks = np.zeros((3, 30, 30), dtype=np.uint8)
+    for row in range(3):
+        masks[row, 4:8, 10 * row : 10 * row + 4] = 1
+    assert Annotations((0, 5, 9), masks, (LIVER,)).objects(LIVER) == 1
+
+
 def test_without_keeps_the_others_as_they_are() -> None:
     kept = annotations().without((0,))
     assert kept.indices == (7, 8, 20)
