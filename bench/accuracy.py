@@ -177,6 +177,7 @@ MEASURES = {"automatic": automatic, "ablation": ablation, "assist": assist}
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--measure", type=click.Choice(list(MEASURES)), multiple=True, default=("automatic",))
 @click.option("--group", multiple=True, help="Only these groups of cases.")
+@click.option("--label", multiple=True, help="Only these labels, and those learned together with them.")
 @click.option("--most", default=99, show_default=True, help="Cases a group.")
 @click.option("--slices", type=int, help="Annotated slices, in place of each case's own number.")
 @click.option("--draw", type=click.Choice(["normal", "even"]), default="even", show_default=True)
@@ -186,6 +187,7 @@ def main(
     seeds: int,
     measure: tuple[str, ...],
     group: tuple[str, ...],
+    label: tuple[str, ...],
     most: int,
     slices: int | None,
     draw: str,
@@ -195,7 +197,7 @@ def main(
     output.mkdir(parents=True, exist_ok=True)
     laboratory = Laboratory(load_backbone(runtime="auto"), draw)
     for case in _chosen(find_cases(data), group, most):
-        for values in case.tasks:
+        for values in _tasks(case, label):
             for seed in range(seeds):
                 trial, window = laboratory.trial(case, values, seed, slices or case.slices)
                 for name in measure:
@@ -229,6 +231,11 @@ def _chosen(cases: list[Case], groups: tuple[str, ...], most: int) -> list[Case]
         if not groups or case.group in groups:
             by_group[case.group].append(case)
     return [case for found in by_group.values() for case in found[:most]]
+
+
+def _tasks(case: Case, labels: tuple[str, ...]) -> list[tuple[int, ...]]:
+    names = dict(case.names)
+    return [task for task in case.tasks if not labels or any(names[value] in labels for value in task)]
 
 
 def _append(path: Path, row: Row) -> None:
