@@ -1,10 +1,11 @@
 """Kills at random moments: `python bench/faults.py --kills 50`. The next run must end as if undisturbed.
 
-A small folder of phantoms is labelled once in peace. Then `sammed auto-label` is started on it again and
-again and killed (SIGKILL) at a random moment of its life, from loading to writing; a last run is left in
-peace. Its labels must be the same to the last voxel, every label volume must have its provenance, and nothing
-but half-files, which go when they are an hour old, may be left over. Each round begins with an empty folder
-of outputs and, every other time, with an empty cache, so that conversion and cache writing are hit as well.
+A small folder of phantoms is labelled in peace. Then `sammed auto-label` is started on it again and again and
+killed (SIGKILL) at a random moment of its life, from loading to writing; a last run is left in peace. Its
+labels must be the same to the last voxel, every label volume must have its provenance, and nothing but
+half-files, which go when they are an hour old, may be left over. Such a round begins with an empty folder of
+outputs and, in turns, with an empty cache, one without embeddings, and a full one, so that conversion,
+encoding and cache writing are hit as well. A process that ended before it was to be killed doesn't count.
 """
 
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -31,59 +33,89 @@ from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
 
 ROOT = Path(__file__).parents[1]
+CACHES = {".": "empty cache", "embeddings": "no embeddings", "": "full cache"}
+"""What is taken away from the cache before a round, and what that leaves."""
 SIZE = 48  # pixels a side: what takes time is the backbone, whatever the size
 
 
 @click.command()
 @click.option("--kills", default=50, show_default=True)
-@click.option(
-    "--rounds", default=5, show_default=True, help="The kills are spread over so many folders of outputs."
-)
+@click.option("--most", default=5, show_default=True, help="Kills a round.")
 @click.option("--volumes", default=4, show_default=True)
 @click.option("--slices", default=3, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to work.  [default: a temporary one]")
-def main(kills: int, rounds: int, volumes: int, slices: int, seed: int, folder: Path | None) -> None:
+def main(kills: int, most: int, volumes: int, slices: int, seed: int, folder: Path | None) -> None:
     """Kill, go on, compare; exits 1 where anything differs."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
         work = folder or Path(temporary)
         make_folder(work, volumes, slices)
-        started = time.perf_counter()
-        command = auto_label(work, work / "undisturbed", work / "cache-of-undisturbed")
-        subprocess.run(**command, check=True)
-        whole_s = time.perf_counter() - started
-        click.echo(f"undisturbed: {volumes} volumes of {slices} slices in {whole_s:.1f} s")
-        wrong = [
-            fault
-            for number in range(rounds)
-            for fault in one_round(work, number, _share(kills, rounds, number), whole_s, chance)
-        ]
+        lives = [undisturbed(work, emptied) for emptied in CACHES]
+        wrong = [fault for life in lives[1:] for fault in differences(lives[0].output, life.output)]
+        killed = rounds = 0
+        while killed < kills:
+            life = lives[rounds % len(lives)]
+            killed += kill_often(work, life, min(most, kills - killed), chance)
+            wrong += differences(life.output, work / "killed")
+            rounds += 1
     for fault in wrong:
         click.echo(f"WRONG: {fault}")
     click.echo(f"{kills} kills in {rounds} rounds: {len(wrong)} differences")
     sys.exit(1 if wrong else 0)
 
 
-def one_round(work: Path, number: int, kills: int, whole_s: float, chance: random.Random) -> list[str]:
-    """So many kills and one run in peace, into a fresh folder of outputs.
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A run that nobody disturbed: what of the cache was taken away before it, and how long it took."""
+
+    emptied: str
+    output: Path
+    whole_s: float
+    volumes_s: float
+
+
+def undisturbed(work: Path, emptied: str) -> Life:
+    """Label the folder in peace, with the cache as the runs before left it but for what is emptied."""
+    output = work / CACHES[emptied]
+    shutil.rmtree(output, ignore_errors=True)
+    empty(work, emptied)
+    started = time.perf_counter()
+    subprocess.run(**auto_label(work, output), check=True)  # type: ignore[call-overload]
+    life = Life(emptied, output, time.perf_counter() - started, labelling_s(output))
+    click.echo(
+        f"undisturbed, {CACHES[emptied]}: {life.whole_s:.1f} s, {life.volumes_s:.1f} s of them on volumes"
+    )
+    return life
+
+
+def empty(work: Path, emptied: str) -> None:
+    """Take a part of the cache away: all of it, its embeddings, or nothing."""
+    if emptied:
+        shutil.rmtree(work / "cache" / emptied, ignore_errors=True)
+
+
+def kill_often(work: Path, life: Life, most: int, chance: random.Random) -> int:
+    """Up to so many kills, as long as there is something left to do, and a run in peace; how many they were.
 
     Every other kill comes at any moment of the process's life, most of which is loading; the ones between
     come when it has begun on a volume.
     """
-    output, cache = work / f"killed-{number}", work / "cache"
-    if number % 2 == 0:
-        shutil.rmtree(cache, ignore_errors=True)
-    command = auto_label(work, output, cache)
-    for kill in range(kills):
-        wait_for = output / MANIFEST_NAME if kill % 2 else None
-        after_s = chance.uniform(0.0, labelling_s(work / "undisturbed") if wait_for else whole_s)
-        outcome = run_and_kill(command, after_s, wait_for)
+    output = work / "killed"
+    shutil.rmtree(output, ignore_errors=True)
+    empty(work, life.emptied)
+    kills = 0
+    while kills < most:
+        wait_for = output / MANIFEST_NAME if kills % 2 else None
+        after_s = chance.uniform(0.0, life.volumes_s if wait_for else life.whole_s)
+        if not run_and_kill(auto_label(work, output), after_s, wait_for):
+            break
+        kills += 1
         done = len(list(output.rglob("*_label.nii.gz"))) if output.exists() else 0
         when = f"{after_s:5.1f} s after its {'first volume' if wait_for else 'start'}"
-        click.echo(f"round {number}: {outcome} {when}, {done} label volumes there")
-    subprocess.run(**command, check=True)
-    return differences(work / "undisturbed", output)
+        click.echo(f"{CACHES[life.emptied]}: killed {when}, {done} label volumes there")
+    subprocess.run(**auto_label(work, output), check=True)  # type: ignore[call-overload]
+    return kills
 
 
 def labelling_s(output: Path) -> float:
@@ -92,7 +124,7 @@ def labelling_s(output: Path) -> float:
     return float(sum(json.loads(line)["seconds"] for line in lines))
 
 
-def run_and_kill(command: dict[str, object], after_s: float, wait_for: Path | None) -> str:
+def run_and_kill(command: dict[str, object], after_s: float, wait_for: Path | None) -> bool:
     """Start it, kill it and what it started, and say whether it lived; first wait until a file has grown."""
     before = wait_for.stat().st_size if wait_for and wait_for.exists() else 0
     process = subprocess.Popen(**command, start_new_session=True)  # type: ignore[call-overload]
@@ -102,11 +134,11 @@ def run_and_kill(command: dict[str, object], after_s: float, wait_for: Path | No
         time.sleep(0.005)
     try:
         process.wait(after_s)
-        return "had ended"
+        return False
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return "killed"
+        return True
 
 
 def differences(expected: Path, found: Path) -> list[str]:
@@ -127,10 +159,10 @@ def differences(expected: Path, found: Path) -> list[str]:
     return wrong
 
 
-def auto_label(work: Path, output: Path, cache: Path) -> dict[str, object]:
+def auto_label(work: Path, output: Path) -> dict[str, object]:
     """How the command is started: as a person would, with a cache of its own."""
     roots = os.pathsep.join(str(ROOT / name) for name in (".", "cli", "volumes"))
-    environment = {**os.environ, "SAMMED_CACHE": str(cache), "PYTHONPATH": roots}
+    environment = {**os.environ, "SAMMED_CACHE": str(work / "cache"), "PYTHONPATH": roots}
     words = ["auto-label", work / "scans", "--skill", work / "skill.safetensors", "--output", output]
     return {
         "args": [sys.executable, "-m", "sammed_cli", *map(str, words)],
@@ -169,10 +201,6 @@ def phantom(slices: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     inside = (x - SIZE / 2 - z) ** 2 + (y - SIZE / 2 + seed) ** 2 < (SIZE / 4) ** 2
     noise = np.random.default_rng(seed).normal(0, 20, inside.shape)
     return np.where(inside, 200, -100).astype(np.int16) + noise.astype(np.int16), inside.astype(np.uint8)
-
-
-def _share(kills: int, rounds: int, number: int) -> int:
-    return kills // rounds + (number < kills % rounds)
 
 
 if __name__ == "__main__":
