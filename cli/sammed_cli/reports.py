@@ -32,7 +32,7 @@ def labeling_summary(result: LabelingResult) -> str:
     done, skipped, failed = result.count("done"), result.count("skipped"), result.count("failed")
     counts = f"{done} labelled, {skipped} skipped, {failed} failed"
 
-    return f"Interrupted: {counts}, the rest not begun." if result.interrupted else f"{counts}."
+    return f"Interrupted: {counts}, the rest not finished." if result.interrupted else f"{counts}."
 
 
 def prompting_table(result: PromptingResult) -> Table:

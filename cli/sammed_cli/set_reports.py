@@ -53,7 +53,7 @@ def pseudo_labeling_summary(result: PseudoLabelingResult) -> str:
         for status, words in counts.items()
         if numbers[status] or status != "partly ignored"
     )
-    return f"Interrupted: {text}, the rest not begun." if result.interrupted else f"{text}."
+    return f"Interrupted: {text}, the rest not finished." if result.interrupted else f"{text}."
 
 
 def student_table(result: StudentTrainingResult) -> Table:

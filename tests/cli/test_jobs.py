@@ -237,7 +237,7 @@ def test_a_batch_that_was_interrupted_shows_what_is_done_and_exits_130(sammed, s
     assert run.exit_code == 130
     assert "a_label.nii.gz" in run.stderr
     assert run.stderr.splitlines()[-1] == (
-        "Interrupted: 1 labelled, 0 skipped, 0 failed, the rest not begun."
+        "Interrupted: 1 labelled, 0 skipped, 0 failed, the rest not finished."
     )
 
 

@@ -82,9 +82,7 @@ def test_a_folder_that_takes_no_files(tmp_path, noise, suffix):
         folder = Path("/proc")
         if not folder.is_dir():
             pytest.skip("no folder here refuses files")
-    with pytest.raises(
-        OutputError, match=r"can't be written \(.*\); free some space or choose another place\.$"
-    ):
+    with pytest.raises(OutputError, match=r"can't be written \(.*\); choose another place\.$"):
         write_labels(labels, folder / f"labels{suffix}", like=volume)
 
 

@@ -1,11 +1,15 @@
 """A file that appears whole or not at all."""
 
+import errno
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sammed_volumes.errors import OutputError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a full disk, a full quota and a file larger than it allows."""
 
 
 @contextmanager
@@ -57,4 +61,5 @@ def _name_beside(path: Path, suffix: str) -> Path:
 
 def _refused(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"{path} can't be written ({reason}); free some space or choose another place.")
+    remedy = "free some space or choose" if error.errno in NO_SPACE else "choose"
+    return OutputError(f"{path} can't be written ({reason}); {remedy} another place.")
