@@ -203,7 +203,7 @@ def test_the_end_of_a_file_is_no_interruption(failing_info):
 
 
 WRITES_FOR_EVER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from sammed.jobs import inspecting
 from sammed_cli.main import cli
@@ -216,6 +216,7 @@ def inspect(path, **_):
         time.sleep(60)
 
 inspecting.inspect = inspect
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells take it from what they run behind
 cli.main(["info", sys.argv[1]])
 """
 
