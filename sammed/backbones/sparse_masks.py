@@ -1,4 +1,4 @@
-"""One cell in 64 of the decoder's masks, at much less than a sixteenth of its work: for learning.
+"""One cell in 64 of the decoder's masks, at a quarter of its work or less: for learning.
 
 Every second row and column of the embedding is left out, and of the sixteen cells of the mask that hang on
 each cell that is left, all but one.
