@@ -23,8 +23,8 @@ LARGEST_LOGIT = 6.0
 """Logits are clamped to this before they are mixed: beyond, one sure voice would silence all others."""
 
 USUAL_DOUBT = 1.0
-"""Of the shapes between annotated slices, in mm a mm from the nearest, where it can't be fitted; found on hearts
-in slices of 10 mm."""
+"""Of the shapes between annotated slices, in mm a mm from the nearest, where it can't be fitted; found on
+hearts in slices of 10 mm."""
 
 RADIUS = 3
 """Slices on either side that smoothing looks at."""
