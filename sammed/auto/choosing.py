@@ -22,7 +22,7 @@ from sammed.auto.decoding import decode_coarse
 from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, USUAL_DOUBT, LabelChoice, mix, smooth
 from sammed.auto.prompting import RULES, coarse_on_mask_grid
 from sammed.auto.sap_learning import SapLearningConfig, learn_sap_net, prepare_episodes
-from sammed.auto.shapes import Shapes, drawn_shapes, fitted_doubt
+from sammed.auto.shapes import drawn_shapes, fitted_doubt
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import ConfigError
 from sammed.metrics import dice
@@ -102,8 +102,7 @@ def choose(
         count = annotations.objects(label) if of_one_case else annotations.components(label)
         plain = LabelChoice(components=count)
         best = _best(trial, plain, config) if len(annotations.showing(label)) > 1 else plain
-        shapes = drawn_shapes(annotations, label, encoded.frame, encoded.scan.slicing.slice_spacing_mm)
-        choices[label.value] = replace(best, doubt=_doubt(trial, shapes, config))
+        choices[label.value] = replace(best, doubt=_doubt(trial, annotations, label, config))
         if progress is not None:
             progress(1)
     return choices
@@ -190,13 +189,15 @@ def _best(trial: _Trial, plain: LabelChoice, config: ChoosingConfig) -> LabelCho
     return _best_of(_smoothed(trial, choice), config.least_departure)
 
 
-def _doubt(trial: _Trial, shapes: Shapes, config: ChoosingConfig) -> float:
+def _doubt(trial: _Trial, annotations: Annotations, label: Label, config: ChoosingConfig) -> float:
     """The doubt of the shapes between annotated slices, fitted where they are thin and enough show the label.
 
     Thick slices lie so far apart that what a gap of twice the width tells is not what the gap itself would.
     """
     if trial.shown < config.fewest_shown or trial.left_out[0].middle == 0:
         return USUAL_DOUBT
+    encoded = trial.encoded
+    shapes = drawn_shapes(annotations, label, encoded.frame, encoded.scan.slicing.slice_spacing_mm)
     coarse = trial.coarse(whole_window=False).cpu().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
     return fitted_doubt(shapes, coarse, [each.row for each in trial.left_out])
 
