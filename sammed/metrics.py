@@ -21,13 +21,10 @@ from jaxtyping import Bool, Int
 from sammed.errors import ConfigError
 from sammed.label_names import own_name
 from sammed.surface import hd95_mm, nsd
-from sammed_volumes.affine import corner_distance_voxels, spacing_mm
-from sammed_volumes.errors import GeometryMismatchError, LabelError
+from sammed_volumes.affine import spacing_mm
+from sammed_volumes.errors import GeometryMismatchError, LabelError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.slices import plan_slices
-
-# As sammed_volumes.labels.check_same_grid: more than rounding in a header does, less than anyone can see.
-_GRID_TOLERANCE_VOXELS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +132,13 @@ def evaluate(
 
 
 def _check_grids(prediction: LabelVolume, reference: LabelVolume) -> None:
-    grids = f"prediction {_grid_text(prediction)}, reference {_grid_text(reference)}"
-    if prediction.shape != reference.shape:
-        raise GeometryMismatchError(f"Prediction and reference have different shapes: {grids}.")
-    apart = corner_distance_voxels(reference.shape, reference.affine_ras_mm, prediction.affine_ras_mm)
-    if apart > _GRID_TOLERANCE_VOXELS:
+    ours, truth = prediction.grid, reference.grid
+    if not ours.is_like(truth):
         raise GeometryMismatchError(
-            f"Prediction and reference lie on different grids, corners {apart:.3g} voxels apart: {grids}."
+            f"Prediction and reference lie on different grids, {truth.difference(ours)}: "
+            f"prediction {prediction.path or ''} {ours}, reference {reference.path or ''} {truth}; "
+            "take labels of the same scan, or resample one onto the other."
         )
-
-
-def _grid_text(labels: LabelVolume) -> str:
-    rows = np.array2string(labels.affine_ras_mm[:3], precision=4, suppress_small=True, separator=" ")
-    return f"{labels.path or ''} shape {labels.shape}, affine {' '.join(rows.split())}".strip()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +158,7 @@ def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, 
         raise ConfigError(f"The slice axis must be 0, 1 or 2, not {axis}.")
     outside = [index for index in excluded if not 0 <= index < shape[axis]]
     if outside:
-        raise ConfigError(
+        raise VolumeError(
             f"Slices {outside} are outside the volume: axis {axis} has slices 0 to {shape[axis] - 1}."
         )
     slices = np.arange(shape[axis])

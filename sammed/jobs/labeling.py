@@ -24,6 +24,7 @@ from sammed.jobs.targets import Targets, find_targets
 from sammed.progress import Reporter, Silent
 from sammed.skill import Skill
 from sammed.skill_file import load_skill, skill_digest
+from sammed_volumes.atomic_file import check_free
 
 Work: TypeAlias = Generator[tuple[Target, LabelingItem], None, None]
 
@@ -39,6 +40,7 @@ def label(request: LabelingRequest, reporter: Reporter) -> LabelingResult:
     with naming(request.skill):
         skill.require_auto()
     targets = find_targets(request, reporter)
+    _check_single(request, targets)
     config = _ledger_config(request, targets)
     for folder in {target.output.parent for target in targets.targets}:
         remove_leftovers(folder)
@@ -52,6 +54,14 @@ def label(request: LabelingRequest, reporter: Reporter) -> LabelingResult:
     finally:
         if labeler.ledger is not None:
             labeler.ledger.claims.tidy()
+
+
+def _check_single(request: LabelingRequest, targets: Targets) -> None:
+    """Refuse a single image whose label volume is there before the model is loaded, which takes seconds."""
+    if targets.manifest is None:
+        for target in targets.targets:
+            if target.output.exists():
+                check_free(target.output, overwrite=request.overwrite)
 
 
 def open_labeler(

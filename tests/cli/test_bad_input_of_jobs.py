@@ -153,7 +153,7 @@ def test_labels_that_can_not_be_learned_from(refused, case, tmp_path, phantom, m
         (("--slices", "14"), "14 slices were asked for, but only"),
         (("--label", "spleen"), "has no label 'spleen'; its labels are: lung (1), heart (2), tumour (4)"),
         (("--slice-index", "0"), "None of the slices named shows a label"),
-        (("--slice-index", "13"), "There is no slice 13: axis 2 has 0 to 12"),
+        (("--slice-index", "13"), "Slice 13 is outside the volume: axis 2 has slices 0 to 12"),
         (("--empty-slices", "6"), "slice 6 was said to be empty but shows a label"),
     ],
 )

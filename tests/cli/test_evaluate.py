@@ -41,8 +41,8 @@ def test_other_grids(sammed, case, tmp_path):
     nibabel.save(nibabel.Nifti1Image(np.ones((3, 5, 7), np.uint8), np.eye(4)), other)
     run = sammed("evaluate", other, case.labels)
     assert run.exit_code == 1
-    assert "(3, 5, 7)" in run.sentence
-    assert "(41, 37, 13)" in run.sentence
+    assert "shape 3 x 5 x 7" in run.sentence
+    assert "shape 41 x 37 x 13" in run.sentence
     as_json = sammed("evaluate", other, case.labels, "--json")
     assert as_json.json == {"error": run.sentence}
     assert as_json.exit_code == 1
@@ -50,5 +50,5 @@ def test_other_grids(sammed, case, tmp_path):
 
 def test_a_slice_that_is_not_there(sammed, case):
     run = sammed("evaluate", case.labels, case.labels, "--exclude-slices", "13")
-    assert (run.exit_code, run.stdout) == (2, "")
+    assert (run.exit_code, run.stdout) == (1, "")
     assert run.sentence == "Slices [13] are outside the volume: axis 2 has slices 0 to 12."

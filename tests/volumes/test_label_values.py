@@ -151,24 +151,26 @@ def moved(**changes):
 
 
 @pytest.mark.parametrize(
-    ("shape", "affine", "is_same"),
+    ("shape", "affine", "difference"),
     [
-        pytest.param((7, 11, 5), moved(), True, id="the same"),
-        pytest.param((7, 11, 5), moved(_03=1e-4), True, id="rounded in a header"),
-        pytest.param((7, 11, 5), moved(_00=0.50001), True, id="spacing rounded"),
-        pytest.param((7, 11, 5), moved(_03=0.1), False, id="a fifth of a voxel off"),
-        pytest.param((7, 11, 5), moved(_00=0.51), False, id="another spacing"),
-        pytest.param((7, 11, 5), moved(_00=-0.5), False, id="flipped"),
-        pytest.param((7, 11, 6), moved(), False, id="another shape"),
+        pytest.param((7, 11, 5), moved(), None, id="the same"),
+        pytest.param((7, 11, 5), moved(_03=1e-4), None, id="rounded in a header"),
+        pytest.param((7, 11, 5), moved(_00=0.50001), None, id="spacing rounded"),
+        pytest.param((7, 11, 5), moved(_03=0.1), "the origins are 0.1 mm apart", id="a fifth of a voxel off"),
+        pytest.param((7, 11, 5), moved(_00=0.51), "the spacing differs", id="another spacing"),
+        pytest.param((7, 11, 5), moved(_00=-0.5), "the axes run in other directions", id="flipped"),
+        pytest.param((7, 11, 6), moved(), "the shapes differ", id="another shape"),
     ],
 )
-def test_the_same_grid(shape, affine, is_same):
+def test_the_same_grid(shape, affine, difference):
     volume = Volume(np.zeros((7, 11, 5), np.int16), moved())
     labels = LabelVolume(np.zeros(shape, np.uint8), affine, ())
-    if is_same:
+    if difference is None:
         check_same_grid(volume, labels)
     else:
-        with pytest.raises(GeometryMismatchError, match="resample the labels onto the volume"):
+        with pytest.raises(
+            GeometryMismatchError, match=f"{difference} .*resample the labels onto the volume"
+        ):
             check_same_grid(volume, labels)
 
 

@@ -144,7 +144,7 @@ def test_indices_go_there_and_back(axcodes):
 @pytest.mark.parametrize("index", [-1, 5])
 def test_an_index_outside_is_refused(index):
     slicing = plan_slices(SHAPE, np.eye(4), 2)
-    with pytest.raises(VolumeError, match=f"There is no slice {index}: axis 2 has 0 to 4"):
+    with pytest.raises(VolumeError, match=f"Slice {index} is outside the volume: axis 2 has slices 0 to 4"):
         slicing.stack_index(index)
 
 

@@ -7,13 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sammed_volumes.affine import corner_distance_voxels
 from sammed_volumes.errors import GeometryMismatchError, LabelError
+from sammed_volumes.grid import Grid
 from sammed_volumes.volume import Volume, planes
-
-# Two grids are one while no corner is further off than this part of the smallest voxel edge: more than
-# rounding in a header ever does, less than anyone can see.
-_GRID_TOLERANCE_VOXELS = 0.05
 
 # The hue turns by the golden angle from one label to the next, so that any run of neighbours differs well.
 _GOLDEN_TURN = 0.381966
@@ -66,6 +62,11 @@ class LabelVolume:
         """X, Y, Z: voxels along the three array axes."""
         x, y, z = self.voxels.shape
         return x, y, z
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return Grid(self.shape, self.affine_ras_mm)
 
     @property
     def is_empty(self) -> bool:
@@ -138,18 +139,10 @@ def smallest_unsigned(highest: int) -> np.dtype:
 
 def check_same_grid(volume: Volume, labels: LabelVolume) -> None:
     """Raise GeometryMismatchError, with both shapes and affines, unless labels lie on the volume's grid."""
-    if volume.shape == labels.shape:
-        distance = corner_distance_voxels(volume.shape, volume.affine_ras_mm, labels.affine_ras_mm)
-        if distance <= _GRID_TOLERANCE_VOXELS:
-            return
-    theirs = _grid_text(labels.shape, labels.affine_ras_mm)
-    expected = _grid_text(volume.shape, volume.affine_ras_mm)
-    raise GeometryMismatchError(
-        f"{labels.path or 'The label volume'} is not on the grid of {volume.path or 'the volume'}: "
-        f"{theirs} against {expected}; resample the labels onto the volume."
-    )
-
-
-def _grid_text(shape: tuple[int, ...], affine_ras_mm: np.ndarray) -> str:
-    rows = np.array2string(affine_ras_mm[:3], precision=4, suppress_small=True, separator=" ")
-    return f"shape {' x '.join(map(str, shape))}, affine {' '.join(rows.split())}"
+    expected, theirs = volume.grid, labels.grid
+    if not theirs.is_like(expected):
+        raise GeometryMismatchError(
+            f"{labels.path or 'The label volume'} is not on the grid of {volume.path or 'the volume'}: "
+            f"{expected.difference(theirs)} ({theirs} against {expected}); "
+            "resample the labels onto the volume."
+        )

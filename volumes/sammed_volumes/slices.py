@@ -82,7 +82,10 @@ class Slicing:
     def stack_index(self, array_index: int) -> int:
         """The slice of the stack that index `array_index` along the array's own axis becomes."""
         if not 0 <= array_index < self.count:
-            raise VolumeError(f"There is no slice {array_index}: axis {self.axis} has 0 to {self.count - 1}.")
+            last = self.count - 1
+            raise VolumeError(
+                f"Slice {array_index} is outside the volume: axis {self.axis} has slices 0 to {last}."
+            )
         return self.count - 1 - array_index if self.flip_slices else array_index
 
     def array_index(self, stack_index: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sammed_volumes.affine import check_affine, spacing_mm
 from sammed_volumes.errors import UnsupportedVolumeError
+from sammed_volumes.grid import Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Volume:
         """X, Y, Z: voxels along the three array axes."""
         x, y, z = self.voxels.shape[:3]
         return x, y, z
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return Grid(self.shape, self.affine_ras_mm)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -64,7 +64,7 @@ def test_every_label_unless_one_is_named(case, skill):
 def test_what_can_not_be_measured(case, skill, phantom):
     with pytest.raises(LabelError, match="no label 'spleen'"):
         run(case, label=("spleen",), skill=skill)
-    with pytest.raises(VolumeError, match="There is no slice 77") as raised:
+    with pytest.raises(VolumeError, match="Slice 77 is outside the volume") as raised:
         run(case, exclude_slices=(77,))
     assert str(case.image) in str(raised.value)
     everything = tuple(slices_with(case, 2))

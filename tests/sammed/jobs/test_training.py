@@ -115,7 +115,10 @@ def test_labels_that_are_not_asked_for_are_background(phantom):
             {"slice_index": (0,)}, AnnotationError, "None of the slices named shows", id="nothing there"
         ),
         pytest.param(
-            {"slice_index": (99,)}, VolumeError, "There is no slice 99: axis 2 has 0 to 12", id="outside"
+            {"slice_index": (99,)},
+            VolumeError,
+            "Slice 99 is outside the volume: axis 2 has slices 0 to 12",
+            id="outside",
         ),
         pytest.param(
             {"slices": 2, "empty_slices": (6,)},
