@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LABELS = ("lung", "heart")
 FEW_STEPS = LearningConfig(
-    assist=AssistConfig(steps=2, batch_size=2),
+    assist=AssistConfig(steps=2, point_steps=2, batch_size=2),
     sap_net=SapLearningConfig(steps=3),
     choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
     classification=ClassificationConfig(strengths=(0.01,), iterations=5),
