@@ -21,7 +21,7 @@ LOADED_MB = 900  # torch, OpenVINO and lite-medsam, before there is a volume
 @pytest.mark.parametrize("cached", [False, True], ids=["without a cache", "with one"])
 def test_a_volume_of_600_large_slices_takes_less_than_3_gb(cached: bool, tmp_path: Path) -> None:
     """512 x 512 x 600 int16, three labels in every slice; with a cache no embedding stays in memory."""
-    held, few, more = 16, 24, 120
+    held, few, more = 16, 24, 72
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     words = ["3", str(held), str(few), str(more), *(["cached"] if cached else [])]
     done = subprocess.run(
