@@ -18,9 +18,10 @@ from sammed.embeddings.config import configured
 from sammed.jobs.pseudo_files import write_pseudo_label
 from sammed.metrics import dice
 from sammed.progress import Silent
+from sammed.pseudo.filtering import Filter, apply_filter
 from sammed.pseudo.labeller import PseudoLabeller, Tools
 from sammed.pseudo.methods import config_type, make_labeller
-from sammed.pseudo.pseudo_label import PseudoLabel
+from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.pseudo.settings import configure
 from sammed.sets.labelled_set import LabelledSet
 from sammed.sets.pictures import open_case
@@ -29,6 +30,9 @@ from sammed.students.config import StudentConfig
 from sammed.students.samples import Sample, known_samples, samples_digest
 from sammed.students.student import Student, new_student
 from sammed.students.training import train_on_samples
+
+
+ALL = Filter()  # trusts every label
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,11 +150,12 @@ class Trial:
         tools = Tools(lambda: self.laboratory.backbone, self.seed, workspace)
         return make_labeller(method, configure(config_type(method), settings), tools)
 
-    def label(self, labeller: PseudoLabeller, folder: Path) -> Made:
-        """What the method makes of all cases that want labels."""
+    def label(self, labeller: PseudoLabeller, folder: Path, trusted: Filter = ALL) -> Made:
+        """What the method makes of all cases that want labels, without what is not to be trusted."""
         visible = self.drawn.visible
         gold = visible.part("train").keep(lambda case: case.is_gold)
-        return self.written(list(labeller.label(gold, self.drawn.wanted, Silent())), folder, labeller.name)
+        found = [_judged(each, trusted) for each in labeller.label(gold, self.drawn.wanted, Silent())]
+        return self.written(found, folder, labeller.name)
 
     def written(self, found: Sequence[PseudoLabel], folder: Path, method: str) -> Made:
         """Pseudo-labels as files, and the visible set with them."""
@@ -201,3 +206,10 @@ class Trial:
     def _dice(self, found: np.ndarray, truth: np.ndarray) -> float:
         values = [label.value for label in self.drawn.truth.labels]
         return float(np.mean([dice(found == value, truth == value) for value in values]))
+
+
+def _judged(found: PseudoLabel, trusted: Filter) -> PseudoLabel:
+    if found.labels is None:
+        return found
+    judged = apply_filter(found, trusted)
+    return judged.pseudo_label or nothing_found(found.case, judged.reason or "It is not to be trusted.")

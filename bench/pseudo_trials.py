@@ -15,6 +15,7 @@ from sammed.pseudo.assist_config import PROMPT_STYLES
 from sammed.pseudo.cam.config import CamConfig, CamPoint, CamPrompt
 from sammed.pseudo.cam.evaluating import PromptRow, evaluate_prompts
 from sammed.pseudo.cam.reading import learn_readers, mapped_by
+from sammed.pseudo.filtering import Filter
 from sammed.sets.manifest import write_set
 
 TRUTH, GOLD = "the truth", "gold alone"
@@ -26,6 +27,8 @@ WAYS: tuple[tuple[CamPrompt, CamPoint], ...] = (
     ("point", "center"),
     ("point", "maximum"),
 )
+# Coarse and weak masks that agree less are not to be trusted, as where a box is put round a ring.
+AGREEING = Filter(0.7, ignore_below=True)
 
 
 def base(trial: Trial) -> Iterator[Row]:
@@ -45,7 +48,7 @@ def auto(trial: Trial) -> Iterator[Row]:
 def coarse(trial: Trial) -> Iterator[Row]:
     """Auto-Generate-WLs, tables 1 and 3: gold against gold and weak by number of weak labels."""
     folder = trial.workspace("coarse")
-    made = trial.label(trial.labeller("coarse", _coarse_settings(trial, "box"), folder), folder)
+    made = trial.label(trial.labeller("coarse", _coarse_settings(trial, "box"), folder), folder, AGREEING)
     yield _row("coarse", trial, "box", LABELS, trial.label_dice(made), detail=made.coverage)
     wanted = [case.name for case in trial.drawn.wanted]
     for number in trial.source.weak:
@@ -71,9 +74,10 @@ def _coarse_settings(trial: Trial, prompts: str) -> dict[str, str]:
         "network": own.network,
         "size_px": str(own.size_px),
         "batch_size": str(own.batch_size),
-        "steps": "150",
-        "learning_rate": "0.03",  # more than the paper's, for fewer steps
-        "least_learning_rate": "0.0003",
+        "steps": str(own.steps),
+        "optimiser": own.optimiser,  # the paper's SGD finds nothing in so few steps
+        "learning_rate": str(own.learning_rate),
+        "least_learning_rate": str(own.least_learning_rate),
     }
 
 

@@ -77,6 +77,11 @@ def test_the_student_is_the_papers(disc_set, brightness_backbone, notes, tmp_pat
     assert (config.optimiser, config.learning_rate, config.least_learning_rate) == ("sgd", 1e-3, 1e-5)
 
 
+def test_the_student_may_learn_by_adam(disc_set, brightness_backbone, notes, tmp_path, trained):
+    run(disc_set, brightness_backbone, notes, tmp_path, optimiser="adam")
+    assert trained[0]["config"].optimiser == "adam"
+
+
 def test_a_label_that_is_nearly_all_one_class_is_dropped(
     set_maker, brightness_backbone, notes, tmp_path, trained
 ):
