@@ -31,7 +31,6 @@ from sammed.students.samples import Sample, known_samples, samples_digest
 from sammed.students.student import Student, new_student
 from sammed.students.training import train_on_samples
 
-
 ALL = Filter()  # trusts every label
 
 
