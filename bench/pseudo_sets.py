@@ -129,7 +129,6 @@ def _acdc(folder: Path) -> Source:
         slices=2,
         group=r"patient\d+",
         rest=True,
-        auto=(("own_slices", "no"),),  # one skill of all gold slices: one of each volume takes too long here
         student=student,
     )
 

@@ -60,8 +60,9 @@ LIMITS = """## What this can't say
   agree to a Dice of 0.7; with boxes these are not those of a ring, such as the myocardium.
 - On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten
   others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ.
-- On ACDC `auto` learns one skill of all gold slices (`own_slices=no`); by default each annotated volume gets
-  its own, which takes longer.
+- On ACDC `auto` labels the gold volumes' other slices by a skill of each volume's own two, and the volumes at
+  end-systole by one of all gold slices. That takes half an hour; with one skill for all (`own_slices=no`) it
+  takes eight minutes, and seed 0 had labels of 0.801 and a student of 0.949 of the supervised one.
 - The backbone is LiteMedSAM, which knows boxes alone: with its own prompt encoder points mean nothing to it.
 """
 
