@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from sammed.network_state import load_state, state_of
 from sammed.tensor_file import TensorKind, read_tensors, tensors_below, write_tensors
 
 Progress = TypeVar("Progress")
@@ -24,7 +25,7 @@ def write_checkpoint(
     progress: Mapping[str, Any],
 ) -> None:
     """Replace the checkpoint. `identity` is what must be the same for the training to go on from it."""
-    tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors = {f"network/{name}": tensor for name, tensor in state_of(network).items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors.update(
             {f"optimiser/{number}/{name}": tensor for name, tensor in state.items() if tensor is not None}
@@ -53,7 +54,7 @@ def read_checkpoint(
             "choose another place."
         )
     try:
-        network.load_state_dict(tensors_below(tensors, "network"))
+        load_state(network, tensors_below(tensors, "network"))
         groups = optimiser.state_dict()["param_groups"]
         state = _optimiser_state(tensors_below(tensors, "optimiser"))
         optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -7,6 +7,7 @@ from typing import Any
 
 from sammed import __version__
 from sammed.errors import SammedError, StudentError
+from sammed.network_state import load_state, state_of
 from sammed.students.config import StudentConfig
 from sammed.students.student import Student, new_student
 from sammed.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
@@ -20,7 +21,7 @@ _KIND = TensorKind("sammed_student", "a student", 1, StudentError)
 def save_student(student: Student, path: Path, *, overwrite: bool = False) -> Path:
     """Write a student; a file that exists is kept unless `overwrite`. `load_student` reads it again."""
     header = {"sammed": __version__, **student_header(student)}
-    write_tensors(_KIND, header, student.network.state_dict(), path, overwrite=overwrite)
+    write_tensors(_KIND, header, state_of(student.network), path, overwrite=overwrite)
     return path
 
 
@@ -29,7 +30,7 @@ def load_student(path: Path) -> Student:
     header, tensors = read_tensors(_KIND, path)
     try:
         student = student_of(header)
-        student.network.load_state_dict(tensors)
+        load_state(student.network, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, SammedError, VolumeError) as error:
         raise StudentError(f"{path} is a student that can't be read: {error}") from error
     student.network.eval().requires_grad_(False)
@@ -38,7 +39,7 @@ def load_student(path: Path) -> Student:
 
 def student_digest(student: Student) -> str:
     """The digest that names a student in what it labelled (64 hexadecimal digits); the file isn't needed."""
-    weights = {name: tensor.detach().cpu() for name, tensor in student.network.state_dict().items()}
+    weights = {name: tensor.detach().cpu() for name, tensor in state_of(student.network).items()}
     return tensor_digest(student.config.network, weights)
 
 

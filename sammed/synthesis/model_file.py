@@ -11,6 +11,7 @@ import torch
 from sammed import __version__
 from sammed.checkpoint import read_checkpoint, write_checkpoint
 from sammed.errors import ConfigError, SynthesisError
+from sammed.network_state import load_state, state_of
 from sammed.synthesis.config import DiffusionConfig
 from sammed.synthesis.diffusion import DiffusionModel, new_model
 from sammed.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
@@ -34,7 +35,7 @@ class Progress:
 def save_model(model: DiffusionModel, path: Path, *, overwrite: bool = False) -> Path:
     """Write a model; a file that exists is kept unless `overwrite`. `load_model` reads it again."""
     header = {"sammed": __version__, **_header(model)}
-    write_tensors(_MODEL, header, model.network.state_dict(), path, overwrite=overwrite)
+    write_tensors(_MODEL, header, state_of(model.network), path, overwrite=overwrite)
     return path
 
 
@@ -44,7 +45,7 @@ def load_model(path: Path) -> DiffusionModel:
     try:
         height, width = header["shape"]
         model = new_model(DiffusionConfig(**header["config"]), (int(height), int(width)))
-        model.network.load_state_dict(tensors)
+        load_state(model.network, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise SynthesisError(f"{path} is a diffusion model that can't be read: {error}") from error
     model.network.eval().requires_grad_(False)
@@ -53,7 +54,7 @@ def load_model(path: Path) -> DiffusionModel:
 
 def model_digest(model: DiffusionModel) -> str:
     """The digest that names a model in the pictures that it made (64 hexadecimal digits)."""
-    weights = {name: tensor.detach().cpu() for name, tensor in model.network.state_dict().items()}
+    weights = {name: tensor.detach().cpu() for name, tensor in state_of(model.network).items()}
     return tensor_digest("diffusion", weights)
 
 

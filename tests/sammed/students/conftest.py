@@ -1,10 +1,12 @@
 """Pictures of bright discs, and a student small enough to learn them in seconds."""
 
 from collections.abc import Callable
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
+from sammed.progress import Silent
 from sammed.sets.pictures import Picture
 from sammed.students.config import StudentConfig
 from sammed_volumes.labels import Label
@@ -49,3 +51,25 @@ def tiny_config() -> Callable[..., StudentConfig]:
         return StudentConfig(**{**usual, **settings})
 
     return make
+
+
+class StopsAfter(Silent):
+    """A reporter that interrupts when so many steps in all are done."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    @contextmanager
+    def task(self, name, total):
+        yield self
+
+    def advance(self, steps: int = 1) -> None:
+        self._left -= steps
+        if self._left < 0 and steps:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def stops_after() -> type[StopsAfter]:
+    """`stops_after(steps)`: a reporter that interrupts there."""
+    return StopsAfter

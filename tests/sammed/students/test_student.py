@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from sammed.errors import ConfigError, StudentError
 from sammed.progress import Silent
@@ -142,6 +143,34 @@ def test_a_3d_student_learns_and_labels_any_depth(tiny_config):
     assert found.shape == (2, 21, 24, 20)
     with pytest.raises(StudentError, match="volumes"):
         student.probabilities(np.zeros((24, 20, 1), dtype=np.float32))
+
+
+def test_a_3d_student_goes_on_from_its_checkpoint_and_comes_back_from_its_file(
+    tiny_config, stops_after, tmp_path
+):
+    """MONAI's DynUNet names each block twice; what is written holds it once, and nothing is lost."""
+    config = tiny_config(
+        network="dynunet",
+        depth_px=16,
+        steps=2,
+        batch_size=1,
+        features=(4, 4, 8, 8, 8, 4),
+        checkpoint_seconds=0,
+    )
+    undisturbed, stopped, resumed = (new_student(config, LABELS[:1]) for _ in range(3))
+    checkpoint = tmp_path / "c.safetensors"
+    train_on_samples(undisturbed, samples(2, 20), Silent())
+    with pytest.raises(KeyboardInterrupt):
+        train_on_samples(stopped, samples(2, 20), stops_after(1), checkpoint=checkpoint)
+    train_on_samples(resumed, samples(2, 20), Silent(), checkpoint=checkpoint)
+    assert student_digest(resumed) == student_digest(undisturbed) != student_digest(stopped)
+    path = save_student(resumed, tmp_path / "s.safetensors")
+    held = sum(tensor.nbytes for tensor in load_file(path).values())
+    assert held == sum(each.nbytes for each in resumed.network.parameters())
+    read = load_student(path)
+    assert student_digest(read) == student_digest(resumed)
+    stack = [np.random.default_rng(0).random((24, 20, 1), dtype=np.float32)] * 17
+    np.testing.assert_array_equal(read.volume_probabilities(stack), resumed.volume_probabilities(stack))
 
 
 def test_labels_lie_on_the_volumes_own_grid(tiny_config, phantom):

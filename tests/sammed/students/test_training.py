@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,32 +130,18 @@ def test_2d_training_refuses_a_3d_network(pictures, tiny_config):
         train(pictures(1), tiny_config(network="dynunet"))
 
 
-def test_a_training_that_stops_at_any_step_ends_with_the_same_student(pictures, tiny_config, tmp_path):
+def test_a_training_that_stops_at_any_step_ends_with_the_same_student(
+    pictures, tiny_config, stops_after, tmp_path
+):
     """Interrupted after each step, in this process; the kill below shows that a process may die, too."""
     shown, checkpoint = pictures(3), tmp_path / "c.safetensors"
     config = tiny_config(optimiser="sgd", steps=4, checkpoint_seconds=0.0)
     undisturbed = train(shown, config)
     for stop in (1, 2, 3):
         with pytest.raises(KeyboardInterrupt):
-            train_student(shown, (DISC,), config, _StopsAfter(stop), checkpoint=checkpoint)
+            train_student(shown, (DISC,), config, stops_after(stop), checkpoint=checkpoint)
     resumed = train(shown, config, checkpoint=checkpoint)
     assert student_digest(resumed) == student_digest(undisturbed)
-
-
-class _StopsAfter(Silent):
-    """A reporter that interrupts when so many steps in all are done."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    @contextmanager
-    def task(self, name, total):
-        yield self
-
-    def advance(self, steps: int = 1) -> None:
-        self._left -= steps
-        if self._left < 0 and steps:
-            raise KeyboardInterrupt
 
 
 _PROGRAM = """
