@@ -152,10 +152,10 @@ def test_a_3d_student_goes_on_from_its_checkpoint_and_comes_back_from_its_file(
     config = tiny_config(
         network="dynunet",
         depth_px=16,
-        steps=2,
+        steps=3,
         batch_size=1,
         features=(4, 4, 8, 8, 8, 4),
-        checkpoint_seconds=0,
+        checkpoint_seconds=0.0,
     )
     undisturbed, stopped, resumed = (new_student(config, LABELS[:1]) for _ in range(3))
     checkpoint = tmp_path / "c.safetensors"
