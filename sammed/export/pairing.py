@@ -34,7 +34,8 @@ def gather_cases(
     `scan.nii.gz` belongs to `scan.nii.gz`, `scan_label.*` or `scan_seg.*` of any label format; a folder of
     that name among the images is a DICOM series. Folders below are searched too: the labels of
     `ward/scan.nii.gz` lie in `ward` as well, where `auto-label` puts them. Files of other kinds are passed
-    over. Where `images` and `labels` are one folder, `*_label.*`, `*_seg.*` and `*.seg.nrrd` are the labels.
+    over, and so are labels that lie beside an image where `labels` is another folder. Where `images` and
+    `labels` are one folder, `*_label.*`, `*_seg.*` and `*.seg.nrrd` are the labels.
     With `labels` None all are test cases.
 
     A `*.provenance.json` beside a label volume says the origin, the annotated slices and the rest, and goes
@@ -61,7 +62,10 @@ def gather_cases(
 
 
 def _images(place: Path, without: Path | None = None) -> list[Placed]:
-    return files_below(place, VOLUME_SUFFIXES, without=without)
+    """The volumes but those that are labels of one of them, as `auto-label` puts them beside an image."""
+    found = files_below(place, VOLUME_SUFFIXES, without=without)
+    places = {each.place for each in found}
+    return [each for each in found if not places.intersection(_image_places(each)) - {each.place}]
 
 
 def _files(images: Path, labels: Path, label_suffixes: Sequence[str]) -> tuple[list[Placed], list[Placed]]:

@@ -1,7 +1,8 @@
 """A person's prompts as pseudo-labels ("SAM annotations for a UNet"; SAM_assist with a learned encoder).
 
 The score of a label is the mean stability of its masks (`sammed.pseudo.prompted`), that of a case the mean
-over its labels. Slices without a prompt stay empty: the person saw nothing there.
+over its labels. Slices of a volume in which a person set no prompt are ignored: they may not have been looked
+at. Simulated persons look at every slice, and one without a prompt holds nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+from jaxtyping import Bool
 from torch import nn
 
 from sammed.backbones.backbone import Backbone
@@ -28,7 +30,7 @@ from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.pseudo.simulated import simulate_prompts
 from sammed.sets.labelled_set import Case, LabelledSet
 from sammed.sets.manifest import read_set
-from sammed.sets.pictures import OpenCase, from_pictures, open_case
+from sammed.sets.pictures import OpenCase, from_pictures, ignore_from_pictures, open_case
 from sammed.skill import Skill
 from sammed.skill_file import digest_of
 from sammed_volumes.intensity import Window
@@ -63,7 +65,8 @@ class AssistLabeller:
             encoded, window = EncodedScan(stack.scan, backbone), stack.window
             learning, seed = LearningConfig(), self._tools.seed
             skill = learn_skill(encoded, stack.annotations, window, learning, seed, reporter, auto=False)
-        session = _Session(gold, prompts, backbone, skill, window)
+        simulated = self._config.truth is not None
+        session = _Session(gold, prompts, backbone, skill, window, looks_everywhere=simulated)
         for case in unlabelled:
             yield attempt(case, partial(session.label, case))
 
@@ -84,6 +87,7 @@ class _Session:
     backbone: Backbone
     skill: Skill | None
     window: Window | None
+    looks_everywhere: bool
 
     def label(self, case: Case) -> PseudoLabel:
         """Label one case."""
@@ -97,7 +101,16 @@ class _Session:
             return nothing_found(case.name, "The decoder's masks of its prompts are empty.", digest)
         score = sum(found.stability.values()) / len(found.stability)
         labels = from_pictures(found.stack, opened, self.gold)
-        return PseudoLabel(case.name, labels, score, found.stability, maker_digest=digest)
+        ignore = self._not_looked_at(opened, placed)
+        return PseudoLabel(case.name, labels, score, found.stability, ignore, digest)
+
+    def _not_looked_at(
+        self, opened: OpenCase, placed: Sequence[PlacedPrompt]
+    ) -> Bool[np.ndarray, "X Y Z"] | None:
+        """The slices without a prompt; None where there is none."""
+        ignore = np.ones(opened.slicing.stack_shape, dtype=bool)
+        ignore[[each.slice_index for each in placed]] = False
+        return None if self.looks_everywhere or not ignore.any() else ignore_from_pictures(ignore, opened)
 
     def _scan(self, opened: OpenCase) -> Scan:
         if self.window is not None:

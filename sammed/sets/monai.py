@@ -27,7 +27,7 @@ def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
 
     The lists "training", "validation", "testing" and "test" become the splits; with `fold`, training items of
     that fold are validated on. An item with "pseudo" true was labelled by a machine. Raises SetError for a
-    file that is no data list, and for items with several images.
+    file that is no data list, for a fold that no item is of, and for items with several images.
     """
     data = _read(path)
     items = [(item, split) for key, split in _LISTS.items() for item in _items(path, data, key)]
@@ -36,6 +36,10 @@ def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
     images = [path.parent / item["image"] for item, _ in items]
     names = case_names([Pair(image, None) for image in images])
     cases = tuple(_case(path, name, item) for name, (item, _) in zip(names, items, strict=True))
+    folds = sorted({item["fold"] for item, _ in items if "fold" in item})
+    if fold is not None and fold not in folds:
+        known = ", ".join(map(str, folds)) or "none"
+        raise SetError(f"{path} has no item of fold {fold}; its folds are {known}.")
     splits: dict[str, Split] = {}
     for name, (item, split) in zip(names, items, strict=True):
         splits[name] = "validation" if fold is not None and item.get("fold") == fold else split
@@ -48,7 +52,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise SetError(f"{path} is no JSON: {error}.") from error
+        raise SetError(f"{path} is no JSON ({error}).") from error
     if not isinstance(data, dict):
         raise SetError(f"{path} is no data list of MONAI: it is no object.")
     return data

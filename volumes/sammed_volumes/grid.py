@@ -1,4 +1,4 @@
-"""Grids: where the voxels of an array lie, and what sets two grids apart."""
+"""Voxel grids: where the voxels of an array lie, and what sets two grids apart."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ _TOLERANCE_VOXELS = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
+class VoxelGrid:
     """The shape of an array and the affine that maps its voxel indices to RAS millimetres."""
 
     shape: tuple[int, ...]
     affine_ras_mm: Float[np.ndarray, "4 4"]
 
-    def is_like(self, other: "Grid") -> bool:
+    def is_like(self, other: "VoxelGrid") -> bool:
         """Whether both have the same voxels in the same places, to what a header's rounding may do."""
         return self.shape == other.shape and _lies_like(self, other.affine_ras_mm)
 
-    def difference(self, other: "Grid") -> str:
+    def difference(self, other: "VoxelGrid") -> str:
         """In words, the first thing in which another grid is not like this one: what a person has to mend."""
         if self.shape != other.shape:
             return "the shapes differ"
@@ -41,6 +41,6 @@ class Grid:
         return f"shape {' x '.join(map(str, self.shape))}, affine {' '.join(rows.split())}"
 
 
-def _lies_like(grid: Grid, affine_ras_mm: Float[np.ndarray, "4 4"]) -> bool:
+def _lies_like(grid: VoxelGrid, affine_ras_mm: Float[np.ndarray, "4 4"]) -> bool:
     apart = corner_distance_voxels(grid.shape, grid.affine_ras_mm, affine_ras_mm)
     return apart <= _TOLERANCE_VOXELS

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sammed_volumes.errors import GeometryMismatchError, LabelError
-from sammed_volumes.grid import Grid
+from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.volume import Volume, planes
 
 # The hue turns by the golden angle from one label to the next, so that any run of neighbours differs well.
@@ -64,9 +64,9 @@ class LabelVolume:
         return x, y, z
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         """Where the voxels lie."""
-        return Grid(self.shape, self.affine_ras_mm)
+        return VoxelGrid(self.shape, self.affine_ras_mm)
 
     @property
     def is_empty(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sammed_volumes.affine import check_affine, spacing_mm
 from sammed_volumes.errors import UnsupportedVolumeError
-from sammed_volumes.grid import Grid
+from sammed_volumes.grid import VoxelGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ class Volume:
         return x, y, z
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         """Where the voxels lie."""
-        return Grid(self.shape, self.affine_ras_mm)
+        return VoxelGrid(self.shape, self.affine_ras_mm)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

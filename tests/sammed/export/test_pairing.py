@@ -114,6 +114,14 @@ def test_labels_that_lie_among_the_images_are_no_images(tmp_path):
     assert names(gather_cases(images, tmp_path / "gold")) == [("x", True)]
 
 
+@pytest.mark.parametrize("labels", ["labels", None])
+def test_labels_that_auto_label_left_beside_an_image_are_no_images(tmp_path, labels):
+    images = touch(tmp_path / "images", "x.png", "x_label.nii.gz", "y_label.nii.gz")
+    masks = None if labels is None else touch(tmp_path / labels, "x.png")
+    found = gather_cases(images, masks, label_suffixes=(".png",), complete=False)
+    assert names(found) == [("x", masks is not None), ("y_label", False)]
+
+
 def test_two_places_that_would_be_one_name_are_refused(tmp_path):
     images = touch(touch(tmp_path / "images", "sub_x.nii.gz") / "sub", "x.nii.gz").parent
     with pytest.raises(ExportError, match=r"x\.nii\.gz are one case, sub_x, by their names; rename one"):

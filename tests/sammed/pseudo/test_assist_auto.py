@@ -1,7 +1,10 @@
 """SAM^Med as a pseudo-labeller, with a SAM that marks what is as bright as its prompt."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -14,7 +17,7 @@ from sammed.progress import Silent
 from sammed.pseudo.assist import AssistLabelConfig, AssistLabeller
 from sammed.pseudo.auto import AutoLabelConfig, AutoLabeller
 from sammed.pseudo.labeller import Tools
-from sammed.sets.labelled_set import LabelledSet
+from sammed.sets.labelled_set import Case, LabelledSet
 from sammed.sets.manifest import write_set
 from tests.sammed.pseudo.conftest import disc
 
@@ -58,6 +61,25 @@ def test_assist_marks_what_it_is_prompted_for(discs, set_maker, tools, tmp_path,
     assert labeller.name == "assist-simulated"
     assert min(found_dice(found).values()) > 0.8
     assert all(0.5 < each.score <= 1 for each in found)
+
+
+def test_slices_without_a_persons_prompt_are_ignored(set_maker, tools, tmp_path):
+    """A box in slices 1 and 3 of 5: nobody knows whether the others were looked at."""
+    mask = disc(CENTRES["c"])
+    voxels = np.repeat((50 + 150 * mask).astype(np.int16).T[:, :, None], 5, axis=2)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, 4.0, 1.0])), tmp_path / "volume.nii.gz")
+    set_maker.add("a", disc(CENTRES["a"]), gold=True)
+    made = set_maker.made()
+    volume = Case("volume", Path("volume.nii.gz"))
+    labelled_set = made.with_cases([*made.cases, volume])
+    i, j = (np.flatnonzero(voxels[:, :, 0].max(axis=other) > 100)[[0, -1]].tolist() for other in (1, 0))
+    boxes = [[i[0], j[0], k, i[1], j[1], k] for k in (1, 3)]
+    (tmp_path / "volume.json").write_text(json.dumps({"prompts": [{"label": "disc", "boxes": boxes}]}))
+    labeller = AssistLabeller(AssistLabelConfig(prompts=tmp_path), tools)
+    (found,) = labeller.label(gold(labelled_set), [volume], Silent())
+    assert found.ignore.all(axis=(0, 1)).tolist() == [True, False, True, False, True]
+    assert not found.ignore[:, :, [1, 3]].any()
+    assert found.labels.voxels.any(axis=(0, 1)).tolist() == [False, True, False, True, False]
 
 
 def test_a_folder_of_prompts_that_is_not_there(discs, tools, tmp_path):

@@ -125,6 +125,8 @@ def test_monais_data_list(tmp_path):
     assert found.splits == {"a": "validation", "b": "train", "c": "test"}
     assert found.cases[0].image == tmp_path / "i/a.nii.gz"
     assert [label.name for label in found.labels] == ["liver"]
+    with pytest.raises(SetError, match=r"list\.json has no item of fold 7; its folds are 0, 1\."):
+        gather_monai(tmp_path / "list.json", fold=7)
 
 
 @pytest.mark.parametrize(
