@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 
-def settings(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+def settings(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     """Settings by name; a name that is given twice is refused."""
     found: dict[str, str] = {}
     for text in given:
         key, sign, value = text.partition("=")
         key = key.strip()
         if not (sign and key):
-            raise click.BadParameter(f"{text!r} is not KEY=VALUE.")
+            raise click.BadParameter(f"{text!r} is not {parameter.metavar}.")
         if key in found:
             raise click.BadParameter(f"{key} is given twice.")
         found[key] = value.strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -127,26 +128,15 @@ def pseudo_label(request: PseudoLabelingRequest, reporter: Reporter) -> PseudoLa
     if not gold.cases and method(request.method).needs_gold:
         raise SetError(f"{request.labelled_set} has no gold training case, so {request.method} can't learn.")
     wanted = _wanted(labelled_set)
-    _prepare(request)
-    labeller = make_labeller(request.method, config, _tools(request))
-    result = moved(labelled_set, request.output)
-    job = _Job(request, result, labeller)
-    items, made, interrupted = [], {}, False
-    with reporter.task(f"pseudo-labels by {request.method}", len(wanted)) as task:
-        try:
-            for item, case in job.cases(labeller.label(gold, wanted, reporter)):
-                items.append(item)
-                made.update({} if case is None else {case.name: case})
-                task.advance()
-        except KeyboardInterrupt:
-            interrupted = True
-    kept = [made.get(case.name, case) for case in result.cases]
-    write_set(result.with_cases(kept), overwrite=request.overwrite)
+    with _folders(request):
+        labeller = make_labeller(request.method, config, _tools(request))
+        job = _Job(request, moved(labelled_set, request.output), labeller)
+        items, interrupted = job.run(gold, wanted, reporter)
     return PseudoLabelingResult(
         output=request.output,
         method=request.method,
         gold=len(gold.cases),
-        items=tuple(items),
+        items=items,
         interrupted=interrupted,
     )
 
@@ -163,9 +153,10 @@ def _wanted(labelled_set: LabelledSet) -> tuple[Case, ...]:
     return wanted
 
 
-def _prepare(request: PseudoLabelingRequest) -> None:
-    """Make the output's folders; OutputError where something else is there."""
-    from sammed.jobs.outputs import make_folder
+@contextmanager
+def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
+    """The output's folders, gone again where the work fails; OutputError where something else is there."""
+    from sammed.jobs.outputs import folder_for_output
 
     output = request.output
     if output.exists() and not request.overwrite:
@@ -178,8 +169,10 @@ def _prepare(request: PseudoLabelingRequest) -> None:
             raise OutputError(f"{output} holds other files; choose another place.")
     if (output / MANIFEST_NAME).exists() and read_set(output).folder == read_set(request.labelled_set).folder:
         raise ConfigError("The new set can't take the place of the old one; choose another folder.")
-    for folder in (output / WORKSPACE, output / "labels", output / "ignore"):
-        make_folder(folder)
+    with ExitStack() as stack:
+        for folder in (output / WORKSPACE, output / "labels", output / "ignore"):
+            stack.enter_context(folder_for_output(folder))
+        yield
 
 
 def _tools(request: PseudoLabelingRequest) -> Tools:
@@ -198,6 +191,23 @@ class _Job:
     request: PseudoLabelingRequest
     labelled_set: LabelledSet
     labeller: PseudoLabeller
+
+    def run(
+        self, gold: LabelledSet, wanted: Sequence[Case], reporter: Reporter
+    ) -> tuple[tuple[PseudoLabelingItem, ...], bool]:
+        """Label all and write the set; what became of each case, and whether Ctrl-C came."""
+        items, made, interrupted = [], {}, False
+        with reporter.task(f"pseudo-labels by {self.request.method}", len(wanted)) as task:
+            try:
+                for item, case in self.cases(self.labeller.label(gold, wanted, reporter)):
+                    items.append(item)
+                    made.update({} if case is None else {case.name: case})
+                    task.advance()
+            except KeyboardInterrupt:
+                interrupted = True
+        kept = [made.get(case.name, case) for case in self.labelled_set.cases]
+        write_set(self.labelled_set.with_cases(kept), overwrite=self.request.overwrite)
+        return tuple(items), interrupted
 
     def cases(self, found: Iterator[PseudoLabel]) -> Iterator[tuple[PseudoLabelingItem, Case | None]]:
         """What became of each case, and the case with its new labels, if it has got some."""

@@ -36,8 +36,8 @@ class AssistLabelConfig:
     def __post_init__(self) -> None:
         if (self.prompts is None) == (self.truth is None):
             raise ConfigError(
-                "assist needs prompts=FOLDER with a person's prompts, or truth=SET to simulate them from, "
-                "not both."
+                "assist needs either prompts=FOLDER with a person's prompts or truth=SET to simulate "
+                "them from."
             )
         if self.style not in PROMPT_STYLES:
             raise ConfigError(f"style is {self.style!r}; it is one of {', '.join(PROMPT_STYLES)}.")

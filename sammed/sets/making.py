@@ -37,6 +37,9 @@ def make_set(
     """
     labels, problems = _listed(gathered)
     labels = _named(labels, names or {}) if labels else _of_names(names or {})
+    unnamed = [str(label.value) for label in labels if not own_name(label)]
+    if names and unnamed:
+        reporter.message(f"There are labels without a name as well; are they strays? {', '.join(unnamed)}.")
     bad = {problem.case for problem in problems}
     labelled_set = LabelledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
     seen: dict[str, str] = {}

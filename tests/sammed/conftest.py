@@ -68,3 +68,21 @@ def few_steps() -> Callable[..., LearningConfig]:
         )
 
     return make
+
+
+class Notes:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        from sammed.progress import Silent
+
+        self.messages: list[str] = []
+        self.task = Silent().task
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()

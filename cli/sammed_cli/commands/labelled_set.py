@@ -89,7 +89,10 @@ def make(context: click.Context, /, as_json: bool, **request: Any) -> None:
 @options.json_output
 @click.pass_context
 def split(context: click.Context, /, as_json: bool, labelled_set: Path, **request: Any) -> None:
-    """Draw which cases are trained on, validated on and tested on; all slices of a volume stay together."""
+    """Draw which cases are trained on, validated on and tested on; all slices of a volume stay together.
+
+    Drawn anew are gold cases alone; all others, unlabelled test cases too, are then trained on.
+    """
     from sammed.jobs.set_making import SetSplittingRequest
     from sammed.jobs.set_making import split as job
     from sammed_cli.set_reports import set_table

@@ -44,6 +44,8 @@ class ClassifierConfig:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+        if self.weights is not None and not self.weights.is_file():
+            raise ConfigError(f"There is no file of weights {self.weights}.")
         if self.image_size < 32:
             raise ConfigError(f"image_size is {self.image_size}; the network needs 32 pixels or more.")
         for name in ("dropout", "least_gain"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sammed.errors import AnnotationError, ConfigError, SetError
+from sammed.errors import AnnotationError, ConfigError, PromptError, SetError
 from sammed.jobs.pseudo_labeling import PseudoLabelingRequest, pseudo_label
 from sammed.jobs.set_making import SetMakingRequest, SetSplittingRequest, make, split
 from sammed.jobs.student_evaluation import StudentEvaluationRequest, evaluate_student
@@ -229,6 +229,12 @@ def test_nothing_is_overwritten_unasked(discs, method):
         pseudo_label(request(discs, "taken"), Silent())
     with pytest.raises(ConfigError, match="can't take the place"):
         pseudo_label(request(discs, str(discs), overwrite=True), Silent())
+
+
+def test_what_is_refused_leaves_nothing(discs):
+    with pytest.raises(PromptError, match="no folder nowhere"):
+        pseudo_label(request(discs, "new/refused", settings={"prompts": "nowhere"}), Silent())
+    assert not Path("new").exists()
 
 
 def test_assist_from_a_persons_files(discs):

@@ -86,21 +86,3 @@ def disc_set(set_maker) -> LabelledSet:
     set_maker.add("unknown-with", disc((30, 15)), gold=False)
     set_maker.add("unknown-without", np.zeros(SHAPE, dtype=bool), gold=False)
     return set_maker.made()
-
-
-class Notes:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        from sammed.progress import Silent
-
-        self.messages: list[str] = []
-        self.task = Silent().task
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
-@pytest.fixture
-def notes() -> Notes:
-    return Notes()

@@ -68,7 +68,7 @@ def test_a_label_that_fills_the_slice_has_no_point_outside():
 
 def test_prompts_come_from_one_place():
     for settings in ({}, {"prompts": Path("a"), "truth": Path("b")}):
-        with pytest.raises(ConfigError, match="not both"):
+        with pytest.raises(ConfigError, match="either prompts=FOLDER"):
             AssistLabelConfig(**settings)
 
 

@@ -34,6 +34,15 @@ def test_labels_come_from_the_masks_and_names_from_the_person(tmp_path, discs):
     assert len(made.cases) == 8
 
 
+def test_values_that_a_person_did_not_name_are_told(tmp_path, discs, save_disc, notes):
+    save_disc(tmp_path / "images/d9.png", tmp_path / "masks/d9.png", (30, 20), value=7)
+    made, _ = make_set(
+        gather_pairs(tmp_path / "images", tmp_path / "masks"), tmp_path, notes, names={1: "disc"}
+    )
+    assert notes.messages == ["There are labels without a name as well; are they strays? 7."]
+    assert [label.value for label in made.labels] == [1, 7]
+
+
 def test_bad_cases_are_told_and_the_others_kept(tmp_path, discs):
     images = tmp_path / "images"
     shutil.copy(images / "d0.png", images / "d1.png")  # a twin

@@ -1,5 +1,7 @@
 """From an activation map to prompts: pseudo mask, box, point."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,7 @@ def test_settings_out_of_range_are_refused(settings, sentence):
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"image_size": 16}, "image_size is 16"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"weights": Path("nowhere.pth")}, r"no file of weights nowhere\.pth"),
     ],
 )
 def test_a_classifiers_settings_out_of_range_are_refused(settings, sentence):
