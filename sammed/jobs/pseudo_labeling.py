@@ -51,6 +51,7 @@ class PseudoLabelingRequest:
     device: str = "auto"
     runtime: str = "auto"
     precision: str = "auto"
+    cache: bool = True
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -176,6 +177,7 @@ def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
 
 
 def _tools(request: PseudoLabelingRequest) -> Tools:
+    from sammed.jobs.caching import cache_for
     from sammed.jobs.machine import backbone_for
     from sammed.pseudo.labeller import Tools
 
@@ -183,6 +185,7 @@ def _tools(request: PseudoLabelingRequest) -> Tools:
         backbone=lambda: backbone_for(request, request.backbone),
         seed=request.seed,
         workspace=request.output / WORKSPACE,
+        cache=cache_for(request),
     )
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Bool
 from torch import nn
 
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import EncodedScan, Scan, open_scan
 from sammed.errors import PromptError
 from sammed.learning import LearningConfig, learn_skill
@@ -66,7 +67,7 @@ class AssistLabeller:
             learning, seed = LearningConfig(), self._tools.seed
             skill = learn_skill(encoded, stack.annotations, window, learning, seed, reporter, auto=False)
         simulated = self._config.truth is not None
-        session = _Session(gold, prompts, backbone, skill, window, looks_everywhere=simulated)
+        session = _Session(gold, prompts, backbone, skill, window, simulated, self._tools.cache)
         for case in unlabelled:
             yield attempt(case, partial(session.label, case))
 
@@ -88,6 +89,7 @@ class _Session:
     skill: Skill | None
     window: Window | None
     looks_everywhere: bool
+    cache: EmbeddingCache | None
 
     def label(self, case: Case) -> PseudoLabel:
         """Label one case."""
@@ -96,7 +98,8 @@ class _Session:
         placed = self.prompts(opened)
         if not placed:
             return nothing_found(case.name, "There is no prompt for it.", digest)
-        found = decode_with_scores(EncodedScan(self._scan(opened), self.backbone), placed, self._encoder)
+        encoded = EncodedScan(self._scan(opened), self.backbone, cache=self.cache)
+        found = decode_with_scores(encoded, placed, self._encoder)
         if not found.stack.any():
             return nothing_found(case.name, "The decoder's masks of its prompts are empty.", digest)
         score = sum(found.stability.values()) / len(found.stability)

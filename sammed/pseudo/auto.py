@@ -134,7 +134,7 @@ class _Session:
             raise SetError(
                 f"Case {opened.case.name}: the skill's window shows nothing of {opened.case.image}."
             )
-        return EncodedScan(scan, self._backbone)
+        return EncodedScan(scan, self._backbone, cache=self._tools.cache)
 
     def _keep(self, skill: Skill, name: str) -> None:
         if self._tools.workspace is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.errors import SammedError
 from sammed.progress import Reporter
 from sammed.pseudo.pseudo_label import PseudoLabel, failure
@@ -45,12 +46,14 @@ class Tools:
     """What a method is given beside its config.
 
     `backbone` loads the frozen SAM when first called. `workspace` is a folder for what must outlive a kill,
-    such as a student's checkpoint; None: nothing is kept.
+    such as a student's checkpoint; None: nothing is kept. `cache` keeps what the cases' slices were encoded
+    to, for the next method.
     """
 
     backbone: Callable[[], Backbone]
     seed: int = 0
     workspace: Path | None = None
+    cache: EmbeddingCache | None = None
 
 
 def attempt(case: Case, make: Callable[[], PseudoLabel]) -> PseudoLabel:

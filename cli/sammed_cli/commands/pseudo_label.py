@@ -60,6 +60,7 @@ _METHOD = click.Choice(tuple(METHODS))
 @options.seed
 @options.backbone
 @options.machine
+@options.cache
 @options.overwrite
 @options.json_output
 @click.option(

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import EncodedScan
 from sammed.progress import Reporter
 from sammed.pseudo.cam.config import CamConfig
@@ -57,7 +58,7 @@ class CamLabeller:
         backbone = self.tools.backbone()
         readers = learn_readers(gold, self.config, self.tools.seed, backbone.device, reporter)
         digest = _digest(self.config, readers)
-        job = _Job(gold, backbone, readers, self.config, digest, reporter)
+        job = _Job(gold, backbone, readers, self.config, digest, reporter, self.tools.cache)
         for case in unlabelled:
             yield attempt(case, partial(job.label, case))
 
@@ -72,6 +73,7 @@ class _Job:
     config: CamConfig
     digest: str
     reporter: Reporter
+    cache: EmbeddingCache | None
 
     def label(self, case: Case) -> PseudoLabel:
         """The pseudo-label of one case."""
@@ -94,7 +96,7 @@ class _Job:
 
     def _slices(self, case: Case, opened: OpenCase) -> list[list[Finding]]:
         """What is found in each slice of the stack."""
-        encoded = encode_case(opened, self.backbone)
+        encoded = encode_case(opened, self.backbone, self.cache)
         slices = []
         with self.reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
             for index in range(opened.slicing.count):

@@ -10,15 +10,16 @@ from jaxtyping import Float, UInt
 
 from sammed.assist.masks import decode_prompts, unite
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import EncodedScan, Scan
 from sammed.prompts.prompt import Prompt
 from sammed.sets.pictures import OpenCase
 from sammed_volumes.labels import smallest_unsigned
 
 
-def encode_case(opened: OpenCase, backbone: Backbone) -> EncodedScan:
+def encode_case(opened: OpenCase, backbone: Backbone, cache: EmbeddingCache | None = None) -> EncodedScan:
     """A case as the backbone sees it; a slice is encoded when it is first asked for."""
-    return EncodedScan(Scan(opened.volume, opened.slicing, opened.low, opened.high), backbone)
+    return EncodedScan(Scan(opened.volume, opened.slicing, opened.low, opened.high), backbone, cache=cache)
 
 
 def prompted_logits(encoded: EncodedScan, index: int, prompts: Sequence[Prompt]) -> Float[np.ndarray, "H W"]:

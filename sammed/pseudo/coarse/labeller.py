@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError, ConfigError
 from sammed.progress import Reporter
@@ -65,9 +64,9 @@ class CoarseLabeller:
             student = self._student(gold, reporter)
             maker = partial(_prompted, student, self.config)
             digest = _digest(self.config, student_digest(student))
-        backbone = self.tools.backbone()
+        encode = partial(encode_case, backbone=self.tools.backbone(), cache=self.tools.cache)
         for case in unlabelled:
-            yield attempt(case, partial(_label_case, case, gold, backbone, maker, digest, reporter))
+            yield attempt(case, partial(_label_case, case, gold, encode, maker, digest, reporter))
 
     def _baseline(self, gold: LabelledSet) -> Maker:
         if len(gold.labels) != 1:
@@ -110,10 +109,15 @@ def _prompted(
 
 
 def _label_case(
-    case: Case, gold: LabelledSet, backbone: Backbone, maker: Maker, digest: str, reporter: Reporter
+    case: Case,
+    gold: LabelledSet,
+    encode: Callable[[OpenCase], EncodedScan],
+    maker: Maker,
+    digest: str,
+    reporter: Reporter,
 ) -> PseudoLabel:
     opened = open_case(case, gold)
-    encoded = encode_case(opened, backbone)
+    encoded = encode(opened)
     found = []
     with reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
         for index in range(opened.slicing.count):

@@ -1,12 +1,14 @@
 """Jobs on the phantom: the tiny backbone in place of a real one, and a few steps in place of many."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel
 import pytest
+from torch import Tensor
 
+from sammed.backbones.backbone import Backbone, ImageEncoder
 from sammed.jobs.requests import TrainingRequest
 from sammed.jobs.training import train
 from sammed.progress import Silent
@@ -68,3 +70,23 @@ def skill(tmp_path, case, kept_skill) -> Path:
         kept_skill["skill"] = path.read_bytes()
     path.write_bytes(kept_skill["skill"])
     return path
+
+
+class Counting:
+    """An encoder that counts its slices."""
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        self.encoder = encoder
+        self.count = 0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        self.count += len(pixels)
+        return self.encoder(pixels)
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch, tiny_backbone: Backbone) -> Counting:
+    encoder = Counting(tiny_backbone.image_encoder)
+    backbone = replace(tiny_backbone, image_encoder=encoder)
+    monkeypatch.setattr("sammed.jobs.machine.load_backbone", lambda _name, **_settings: backbone)
+    return encoder

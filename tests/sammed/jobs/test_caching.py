@@ -1,13 +1,9 @@
 """Jobs and the cache: what one run encoded costs the next one nothing, and no label comes out otherwise."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
-from torch import Tensor
 
-from sammed.backbones.backbone import Backbone, ImageEncoder
 from sammed.jobs.labeling import label
 from sammed.jobs.prompting import label_prompts
 from sammed.jobs.requests import GeneratorRequest, LabelingRequest, PromptingRequest
@@ -15,26 +11,6 @@ from sammed.jobs.training import train_generator
 from sammed.progress import Silent
 from sammed.prompts.marks import parse_box
 from sammed_volumes.formats import read_labels
-
-
-class Counting:
-    """An encoder that counts its slices."""
-
-    def __init__(self, encoder: ImageEncoder) -> None:
-        self.encoder = encoder
-        self.count = 0
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        self.count += len(pixels)
-        return self.encoder(pixels)
-
-
-@pytest.fixture
-def counting(monkeypatch: pytest.MonkeyPatch, tiny_backbone: Backbone) -> Counting:
-    encoder = Counting(tiny_backbone.image_encoder)
-    backbone = replace(tiny_backbone, image_encoder=encoder)
-    monkeypatch.setattr("sammed.jobs.machine.load_backbone", lambda _name, **_settings: backbone)
-    return encoder
 
 
 def test_another_run_encodes_nothing_and_makes_the_same_labels(case, skill, counting, tmp_path, monkeypatch):

@@ -231,6 +231,20 @@ def test_nothing_is_overwritten_unasked(discs, method):
         pseudo_label(request(discs, str(discs), overwrite=True), Silent())
 
 
+def test_another_method_or_run_encodes_nothing_and_makes_the_same_labels(discs, counting):
+    made = {}
+    for name, cached in (("first", True), ("second", True), ("plain", False)):
+        before = counting.count
+        pseudo_label(request(discs, name, cache=cached), Silent())
+        encoded = counting.count - before
+        written = read_set(Path(name))
+        labels = [read_labels(written.path(case.labels)).voxels for case in written.pseudo]
+        made[name] = encoded, np.stack(labels)
+    assert [encoded for encoded, _ in made.values()] == [5, 0, 5]
+    np.testing.assert_array_equal(made["first"][1], made["second"][1])
+    np.testing.assert_array_equal(made["first"][1], made["plain"][1])
+
+
 def test_what_is_refused_leaves_nothing(discs):
     with pytest.raises(PromptError, match="no folder nowhere"):
         pseudo_label(request(discs, "new/refused", settings={"prompts": "nowhere"}), Silent())
