@@ -59,9 +59,10 @@ LIMITS = """## What this can't say
   Adam, as the others do, for SGD gets nowhere in so few steps. Its labels count where coarse and weak mask
   agree to a Dice of 0.7; with boxes these are not those of a ring, such as the myocardium.
 - On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten
-  others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ. Its labels
-  (0.65 to 0.73) are no better there than what a student of the gold alone makes of new volumes, so they teach it
-  little; their scores (0.70 to 0.80) don't tell the two volumes at 0.33 and 0.41 (seed 1) from the others.
+  others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ. Its
+  labels (0.65 to 0.73) are no better there than what a student of the gold alone makes of new volumes, so
+  they teach it little; their scores (0.70 to 0.80) don't tell the two volumes at 0.33 and 0.41 (seed 1) from
+  the others.
 - On ACDC `auto` labels the gold volumes' other slices by a skill of each volume's own two, and the volumes at
   end-systole by one of all gold slices. That takes half an hour; with one skill for all (`own_slices=no`) it
   takes eight minutes, and seed 0 had labels of 0.801 and a student of 0.949 of the supervised one.
