@@ -4,9 +4,9 @@ Image encoder and mask decoder stay as they are; theta in equation 1 is the prom
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain, count
 
 import numpy as np
@@ -20,7 +20,7 @@ from sammed.assist.examples import Example, draw_prompt, gather_examples
 from sammed.assist.label_encoder import LabelEncoder
 from sammed.backbones.backbone import Backbone, MaskDecoder, freeze
 from sammed.backbones.frame import Frame
-from sammed.backbones.sparse_masks import CELLS, STRIDE, Cell, cells_of, thinned
+from sammed.backbones.sparse_masks import STRIDE, Cell, cells_of, thinned
 from sammed.errors import AnnotationError
 from sammed.losses import dice_and_cross_entropy
 from sammed.prompts.prompt import Prompt
@@ -77,8 +77,8 @@ def learn_prompt_encoder(
         raise AnnotationError(
             f"None of the {len(masks)} annotated slices has the label, so nothing can be learned."
         )
-    decoders = {cell: backbone.sparse_decoder(cell) for cell in CELLS}
-    classroom = _Classroom(backbone, decoders, embeddings, frame, examples, config, _counting(progress))
+    decoder_of = cache(backbone.sparse_decoder)
+    classroom = _Classroom(backbone, decoder_of, embeddings, frame, examples, config, _counting(progress))
     encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder()).train()
     courses = ((encoder.points, config.point_course), (encoder.boxes, config.box_course))
     works = [
@@ -104,7 +104,7 @@ class _Classroom:
     """What both courses share."""
 
     backbone: Backbone
-    decoders: Mapping[Cell, MaskDecoder]
+    decoder_of: Callable[[Cell], MaskDecoder]
     embeddings: Float[Tensor, "A 256 h w"]
     frame: Frame
     examples: list[Example]
@@ -131,7 +131,7 @@ class _Classroom:
     def _loss(self, encoder: nn.Module, lesson: Lesson, valid: Tensor) -> Tensor:
         sparse, dense = encode_prompts(self.backbone, encoder, lesson.prompts, self.frame)
         embeddings = self.embeddings[lesson.rows].to(self.backbone.device, torch.float32)
-        decoder = self.decoders[lesson.cell]
+        decoder = self.decoder_of(lesson.cell)
         logits = decoder(thinned(embeddings + dense, lesson.cell), sparse)[0][:, 0]  # B M/8 M/8
         inside = cells_of(valid, lesson.cell).to(logits.device)
         return dice_and_cross_entropy(logits, lesson.target.to(logits.device), inside)
