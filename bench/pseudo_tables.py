@@ -49,23 +49,18 @@ LIMITS = """## What this can't say
 - A tenth of ten unlabelled pictures is one picture: the IoU of SamDSK's best labels is of one picture a seed.
   The students of a few steps are seldom sure enough for a beta above 0.9, and then nothing is selected.
 - In ACDC few slices are without the heart: the classifier behind the activation maps sees few of
-  them. It is trained from scratch, for no file of weights was at hand. Tried besides (seed 0, left ventricle;
-  overlap of the map's box with the true one): 40 epochs with shifted, turned and scaled pictures, 0.02 by
-  Grad-CAM and 0.18 by Grad-CAM++ at best; a linear head on the backbone's own embedding with a soft maximum
-  over places, 0.36 (myocardium 0.53, right ventricle 0.08; mean of three seeds). The last is no ResNet, and
-  does not reach what was asked for either.
+  them. It is trained from scratch, for no file of weights was at hand. Tried besides: pictures shifted, turned
+  and scaled, with more epochs; a linear head on the backbone's own embedding. Neither came near what was asked.
 - Students and pictures are small and steps few, to end in minutes on one core. No row is of the papers'
   UNet++ of 256 x 256 and 100 epochs; the coarse student of Auto-Generate-WLs learns by
   Adam, as the others do, for SGD gets nowhere in so few steps. Its labels count where coarse and weak mask
   agree to a Dice of 0.7; with boxes these are not those of a ring, such as the myocardium.
 - On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten
   others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ. Its
-  labels (0.65 to 0.73) are no better there than what a student of the gold alone makes of new volumes, so
-  they teach it little; their scores (0.70 to 0.80) don't tell the two volumes at 0.33 and 0.41 (seed 1) from
-  the others.
+  labels are no better there than what a student of the gold alone makes of new volumes, so they teach it
+  little, and their scores don't tell the few that went wrong from the others.
 - On ACDC `auto` labels the gold volumes' other slices by a skill of each volume's own two, and the volumes at
-  end-systole by one of all gold slices. That takes half an hour; with one skill for all (`own_slices=no`) it
-  takes eight minutes, and seed 0 had labels of 0.801 and a student of 0.949 of the supervised one.
+  end-systole by one of all gold slices.
 - The backbone is LiteMedSAM, which knows boxes alone: with its own prompt encoder points mean nothing to it.
 """
 

@@ -133,7 +133,7 @@ def evaluate(
 
 def _check_grids(prediction: LabelVolume, reference: LabelVolume) -> None:
     ours, truth = prediction.grid, reference.grid
-    if not ours.is_like(truth):
+    if not truth.is_like(ours):
         raise GeometryMismatchError(
             f"Prediction and reference lie on different grids, {truth.difference(ours)}: "
             f"prediction {prediction.path or ''} {ours}, reference {reference.path or ''} {truth}; "

@@ -36,9 +36,9 @@ def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
     images = [path.parent / item["image"] for item, _ in items]
     names = case_names([Pair(image, None) for image in images])
     cases = tuple(_case(path, name, item) for name, (item, _) in zip(names, items, strict=True))
-    folds = sorted({item["fold"] for item, _ in items if "fold" in item})
+    folds = [item["fold"] for item, _ in items if "fold" in item]
     if fold is not None and fold not in folds:
-        known = ", ".join(map(str, folds)) or "none"
+        known = ", ".join(sorted(set(map(str, folds)))) or "none"
         raise SetError(f"{path} has no item of fold {fold}; its folds are {known}.")
     splits: dict[str, Split] = {}
     for name, (item, split) in zip(names, items, strict=True):

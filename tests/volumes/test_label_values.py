@@ -158,6 +158,10 @@ def moved(**changes):
         pytest.param((7, 11, 5), moved(_00=0.50001), None, id="spacing rounded"),
         pytest.param((7, 11, 5), moved(_03=0.1), "the origins are 0.1 mm apart", id="a fifth of a voxel off"),
         pytest.param((7, 11, 5), moved(_00=0.51), "the spacing differs", id="another spacing"),
+        pytest.param((7, 11, 5), moved(_00=0.5045), "the spacing differs", id="a little on each voxel"),
+        pytest.param(
+            (7, 11, 5), moved(_00=0.501, _23=5.0), "the origins are 5 mm apart", id="rounded and moved"
+        ),
         pytest.param((7, 11, 5), moved(_00=-0.5), "the axes run in other directions", id="flipped"),
         pytest.param((7, 11, 6), moved(), "the shapes differ", id="another shape"),
     ],

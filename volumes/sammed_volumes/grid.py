@@ -27,7 +27,11 @@ class VoxelGrid:
         """In words, the first thing in which another grid is not like this one: what a person has to mend."""
         if self.shape != other.shape:
             return "the shapes differ"
-        if not np.allclose(spacing_mm(self.affine_ras_mm), spacing_mm(other.affine_ras_mm), rtol=1e-3):
+        ours_mm, theirs_mm = (np.array(spacing_mm(each.affine_ras_mm)) for each in (self, other))
+        wider_mm = np.abs(ours_mm - theirs_mm) * (
+            np.array(self.shape) - 1
+        )  # from the first voxel to the last
+        if wider_mm.max() > _TOLERANCE_VOXELS * ours_mm.min():
             return "the spacing differs"
         placed_ras_mm = other.affine_ras_mm.copy()
         placed_ras_mm[:3, 3] = self.affine_ras_mm[:3, 3]

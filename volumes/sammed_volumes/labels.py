@@ -140,7 +140,7 @@ def smallest_unsigned(highest: int) -> np.dtype:
 def check_same_grid(volume: Volume, labels: LabelVolume) -> None:
     """Raise GeometryMismatchError, with both shapes and affines, unless labels lie on the volume's grid."""
     expected, theirs = volume.grid, labels.grid
-    if not theirs.is_like(expected):
+    if not expected.is_like(theirs):
         raise GeometryMismatchError(
             f"{labels.path or 'The label volume'} is not on the grid of {volume.path or 'the volume'}: "
             f"{expected.difference(theirs)} ({theirs} against {expected}); "
