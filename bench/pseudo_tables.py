@@ -49,8 +49,9 @@ LIMITS = """## What this can't say
 - A tenth of ten unlabelled pictures is one picture: the IoU of SamDSK's best labels is of one picture a seed.
   The students of a few steps are seldom sure enough for a beta above 0.9, and then nothing is selected.
 - In ACDC few slices are without the heart: the classifier behind the activation maps sees few of
-  them. It is trained from scratch, for no file of weights was at hand. Tried besides: pictures shifted, turned
-  and scaled, with more epochs; a linear head on the backbone's own embedding. Neither came near what was asked.
+  them. It is trained from scratch, for no file of weights was at hand. Tried besides: pictures shifted,
+  turned and scaled, with more epochs; a linear head on the backbone's own embedding. Neither came near what
+  was asked.
 - Students and pictures are small and steps few, to end in minutes on one core. No row is of the papers'
   UNet++ of 256 x 256 and 100 epochs; the coarse student of Auto-Generate-WLs learns by
   Adam, as the others do, for SGD gets nowhere in so few steps. Its labels count where coarse and weak mask
