@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from pseudo_rows import Row
-from pseudo_trials import GOLD, LABELS, STUDENT, TRUTH
+from pseudo_trials import EMBEDDING_CAM, GOLD, LABELS, STUDENT, TRUTH
 
 BySeed = Mapping[int, float]
+CLASSIFIERS: Mapping[str, str] = {"cam": "a ResNet", EMBEDDING_CAM: "the embedding"}
 SETS = ("hippocampus", "ACDC", "BUSI", "X-ray", "polyps")
 
 
@@ -115,11 +116,11 @@ def gain(first: BySeed, second: BySeed) -> Figure:
     return paired(first, second, lambda ours, before: ours / before - 1 if before else math.nan)
 
 
-def cam_share(figures: Figures, measure: str = "Dice", kind: str = "grad-cam, box") -> Figure:
+def cam_share(figures: Figures, experiment: str, measure: str = "Dice") -> Figure:
     """Prompts from maps over prompts from the truth on ACDC, of labels together, seed by seed."""
-    ways = [way for way in figures.ways("cam", "ACDC") if way.endswith(f": {kind}")]
-    ours = _together([figures.by_seed("cam", "ACDC", way, measure) for way in ways])
-    best = _together([figures.by_seed("cam", "ACDC", way, f"{measure} by truth") for way in ways])
+    ways = [way for way in figures.ways(experiment, "ACDC") if way.endswith(": grad-cam, box")]
+    ours = _together([figures.by_seed(experiment, "ACDC", way, measure) for way in ways])
+    best = _together([figures.by_seed(experiment, "ACDC", way, f"{measure} by truth") for way in ways])
     return share(ours, best)
 
 
@@ -140,7 +141,9 @@ def targets(figures: Figures) -> Iterator[Target]:
         yield Target(what, "+5 % on 3 of 5", found.percent, len(found.values), reached)
     top = figure(figures.by_seed("rounds", "X-ray", "SamDSK", "IoU of the top tenth"))
     yield _target("SamDSK's labels, the tenth with the highest beta, IoU: X-ray", 0.9, top)
-    yield _target("prompts from maps (box), share of prompts from the truth: ACDC", 0.6, cam_share(figures))
+    for experiment, name in CLASSIFIERS.items():
+        what = f"prompts from maps of {name} (box), share of prompts from the truth: ACDC"
+        yield _target(what, 0.6, cam_share(figures, experiment))
 
 
 def _target(what: str, least: float, found: Figure) -> Target:

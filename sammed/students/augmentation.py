@@ -11,11 +11,10 @@ from sammed.students.samples import IGNORED
 
 _MOST_TURN_RAD = math.radians(15)
 _MOST_SCALE = 0.15
-_MOST_SHIFT = 0.05  # of a side
 
 
 class Augmentation:
-    """Turns, scales and shifts image and classes in the picture's plane; changes the image's grey values.
+    """Turns and scales image and classes in the picture's plane; changes the image's grey values.
 
     Nothing is mirrored: left and right are different labels in many a set. What moves in from outside is
     background of value 0, and ignored.

@@ -28,7 +28,7 @@ class ActivationMapper:
         self._mapper = _MAPS[activation](copied, layer, postprocessing=nn.Identity())
 
     def maps(
-        self, pixels: Float[Tensor, "N 3 S S"], class_index: int, shape: tuple[int, int]
+        self, pixels: Float[Tensor, "N C S S"], class_index: int, shape: tuple[int, int]
     ) -> Float[Tensor, "N H W"]:
         """Maps 0..1 of one class on slices of `shape`, on the CPU; 1 where a picture speaks for it most.
 
@@ -38,7 +38,7 @@ class ActivationMapper:
         maps = [self._map(each[None].to(self._device), class_index) for each in pixels]
         return torch.stack([_on_slice(each, shape) for each in maps])
 
-    def _map(self, pixels: Float[Tensor, "1 3 S S"], class_index: int) -> Float[Tensor, "1 1 S S"]:
+    def _map(self, pixels: Float[Tensor, "1 C S S"], class_index: int) -> Float[Tensor, "1 1 S S"]:
         # Torch's hooks want an input that takes gradients.
         map_: Tensor = self._mapper(x=pixels.detach().requires_grad_(True), class_idx=class_index)
         return map_.detach().cpu()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet
 
 from sammed.errors import CheckpointError
-from sammed.pseudo.cam.config import ClassifierConfig, Network
+from sammed.pseudo.cam.config import ClassifierConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -25,7 +25,7 @@ _IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
-    """Pictures N C S S of values 0..1 (C is 1 or 3), the class of each, and the case that each is of."""
+    """Pictures N C S S as `view` shows them, the class of each, and the case that each is of."""
 
     pixels: Float[Tensor, "N C S S"]
     classes: Int64[Tensor, " N"]
@@ -47,8 +47,8 @@ class ClassRow:
 class Classifier:
     """A network that was learned, in evaluation mode, and what is known of it.
 
-    `start` says where its weights began: "from scratch" or the file of ImageNet's. `rows` are its scores on
-    pictures that it didn't learn from.
+    `start` says where its weights began: "from scratch", the file of ImageNet's or the backbone's embedding.
+    `rows` are its scores on pictures that it didn't learn from.
     """
 
     network: nn.Module
@@ -66,9 +66,7 @@ class Classifier:
         """Probability of each class, on the CPU."""
         device = next(self.network.parameters()).device
         with torch.inference_mode():
-            logits = [
-                self.network(as_imagenet(batch.to(device))).cpu() for batch in torch.split(pixels, batch_size)
-            ]
+            logits = [self.network(batch.to(device)).cpu() for batch in torch.split(pixels, batch_size)]
         return torch.softmax(torch.cat(logits), dim=1) if logits else torch.empty(0, len(self.names))
 
     def digest(self) -> str:
@@ -87,29 +85,29 @@ class HeadedResNet(nn.Module):
     would do nothing.
     """
 
-    def __init__(self, network: Network, classes: int, dropout: float) -> None:
+    def __init__(self, trunk: resnet.ResNet, classes: int, dropout: float) -> None:
         super().__init__()
-        self.trunk = _BUILDERS[network](weights=None)
+        self.trunk = trunk
         # Gradients of activations are taken through these; written in place they would be lost.
         for module in self.trunk.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False
         self.head = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(_IMAGENET_CLASSES, classes))
 
-    def forward(self, pixels: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N K"]:
-        """Logits of the classes."""
-        logits: Tensor = self.head(self.trunk(pixels))
+    def forward(self, pixels: Float[Tensor, "N C S S"]) -> Float[Tensor, "N K"]:
+        """Logits of the classes of pictures 0..1."""
+        logits: Tensor = self.head(self.trunk(as_imagenet(pixels)))
         return logits
 
 
-def build_network(config: ClassifierConfig, classes: int, seed: int) -> HeadedResNet:
-    """The network before it learns: weights from the file that the config names, the rest by the seed.
+def build_resnet(config: ClassifierConfig, classes: int, seed: int) -> HeadedResNet:
+    """A ResNet before it learns: weights from the file that the config names, the rest by the seed.
 
     Raises CheckpointError where the file doesn't hold this network's weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = HeadedResNet(config.network, classes, config.dropout)
+        network = HeadedResNet(_BUILDERS[config.network](weights=None), classes, config.dropout)
     if config.weights is not None:
         _load_weights(network.trunk, config.network, config.weights)
     return network

@@ -10,11 +10,12 @@ from typing import Literal, get_args
 
 from sammed.errors import ConfigError
 
-Network = Literal["resnet18", "resnet34", "resnet50"]
+Network = Literal["resnet18", "resnet34", "resnet50", "embedding"]
 Activation = Literal["grad-cam", "grad-cam++"]
 CamPrompt = Literal["box", "box+point", "point"]
 CamPoint = Literal["center", "maximum"]
 ClassPlan = Literal["auto", "each"]
+NONE_NAME = "none"  # of the class of pictures without any of the labels
 CAM_PROMPTS: tuple[CamPrompt, ...] = get_args(CamPrompt)
 
 
@@ -22,7 +23,9 @@ CAM_PROMPTS: tuple[CamPrompt, ...] = get_args(CamPrompt)
 class ClassifierConfig:
     """Settings of `learn_classifier`. Raises ConfigError for a value out of range.
 
-    `weights` is a file of the network's weights for ImageNet, as torchvision publishes them (.pth or
+    The network "embedding" is a linear head on the frozen backbone's embedding, fitted to all pictures at
+    once: of the settings below it has `weight_decay`, `sharpness`, `balanced` and `held_out` alone.
+    `weights` is a file of a ResNet's weights for ImageNet, as torchvision publishes them (.pth or
     .safetensors); None: from scratch.
     """
 
@@ -31,6 +34,7 @@ class ClassifierConfig:
     image_size: int = 224  # pixels of a side, ImageNet's
     dropout: float = 0.7  # paper, 3.1
     weight_decay: float = 1e-2  # "with weight decay too"; ours, AdamW's own
+    sharpness: float = 4.0  # of an embedding head: how few of its cells speak for a picture; ours
     learning_rate: float = 3e-4  # ours
     epochs: int = 20  # ours
     batch_size: int = 16  # ours
@@ -44,6 +48,8 @@ class ClassifierConfig:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+        if self.weights is not None and self.network == "embedding":
+            raise ConfigError("weights are those of a ResNet; the embedding's are the backbone's own.")
         if self.weights is not None and not self.weights.is_file():
             raise ConfigError(f"There is no file of weights {self.weights}.")
         if self.image_size < 32:
@@ -53,11 +59,11 @@ class ClassifierConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it lies from 0 to below 1.")
         if not 0 < self.held_out < 1:
             raise ConfigError(f"held_out is {self.held_out}; a share lies between 0 and 1.")
-        if not (self.learning_rate > 0 and self.weight_decay >= 0):
-            raise ConfigError(
-                f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}; the first is "
-                "above 0, the second 0 or more."
-            )
+        for name in ("learning_rate", "sharpness"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0.")
+        if not self.weight_decay >= 0:
+            raise ConfigError(f"weight_decay is {self.weight_decay}; it must be 0 or more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class CamConfig(ClassifierConfig):
 
     `classes` says what is told apart: "auto" takes one classifier for all labels where no picture holds two
     of them (none, benign, malignant), else, as "each" always does, one for each label (with it, without it).
-    `layer` is the part of the network whose activations are mapped. The classifier's settings come first.
+    `layer` is the part of a ResNet whose activations are mapped. The classifier's settings come first.
     """
 
     classes: ClassPlan = "auto"

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Bool
 
 from sammed.backbones.backbone import Backbone
@@ -23,11 +22,11 @@ from sammed.pseudo.cam.classifier import Classifier
 from sammed.pseudo.cam.config import Activation, CamConfig, CamPoint, CamPrompt, Network
 from sammed.pseudo.cam.prompting import map_prompts, truth_prompts
 from sammed.pseudo.cam.reading import Reader
+from sammed.pseudo.cam.viewing import view
 from sammed.pseudo.coarse.decoding import encode_case, prompted_logits
 from sammed.report import Table
 from sammed.sets.labelled_set import Case, LabelledSet
 from sammed.sets.pictures import Picture, open_case
-from sammed.students.scaling import to_square
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +124,7 @@ def _score(
     """From the map and from the truth, for each way of prompting."""
     assert picture.labels is not None
     truth = picture.labels == value
-    size = reader.config.image_size
-    pixels = torch.from_numpy(to_square(picture.image, size, picture.image.shape[2]))[None]
+    pixels = view(encoded, picture.index, reader.config)[None]
     map_ = reader.map(pixels, reader.task.values.index(value), truth.shape)
     pairs = []
     for prompts, point in ways:

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from sammed.backbones.backbone import Backbone
@@ -22,12 +21,12 @@ from sammed.progress import Reporter
 from sammed.pseudo.cam.config import CamConfig
 from sammed.pseudo.cam.prompting import map_prompts
 from sammed.pseudo.cam.reading import Reader, learn_readers
+from sammed.pseudo.cam.viewing import view
 from sammed.pseudo.coarse.decoding import encode_case, highest_label, prompted_logits
 from sammed.pseudo.labeller import Tools, attempt
 from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.sets.labelled_set import Case, LabelledSet
 from sammed.sets.pictures import OpenCase, from_pictures, open_case
-from sammed.students.scaling import to_square
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +55,7 @@ class CamLabeller:
     ) -> Iterator[PseudoLabel]:
         """Learn the classifiers and label every case; AnnotationError where none can tell classes apart."""
         backbone = self.tools.backbone()
-        readers = learn_readers(gold, self.config, self.tools.seed, backbone.device, reporter)
+        readers = learn_readers(gold, self.config, self.tools.seed, backbone, reporter, self.tools.cache)
         digest = _digest(self.config, readers)
         job = _Job(gold, backbone, readers, self.config, digest, reporter, self.tools.cache)
         for case in unlabelled:
@@ -100,21 +99,21 @@ class _Job:
         slices = []
         with self.reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
             for index in range(opened.slicing.count):
-                slices.append(list(self._findings(encoded, opened, index)))
+                slices.append(list(self._findings(encoded, index)))
                 task.advance()
         return slices
 
-    def _findings(self, encoded: EncodedScan, opened: OpenCase, index: int) -> Iterator[Finding]:
+    def _findings(self, encoded: EncodedScan, index: int) -> Iterator[Finding]:
         """What each reader sees in a slice, outlined by the backbone."""
-        image = opened.image(index)
-        pixels = torch.from_numpy(to_square(image, self.config.image_size, image.shape[2]))[None]
+        pixels = view(encoded, index, self.config)[None]
+        shape = encoded.frame.height, encoded.frame.width
         for reader in self.readers:
             probabilities = reader.classifier.probabilities(pixels)[0]
             class_index = int(probabilities.argmax())
             value = reader.task.values[class_index]
             if not value:
                 continue
-            prompts = list(map_prompts(reader.map(pixels, class_index, image.shape[:2]), self.config))
+            prompts = list(map_prompts(reader.map(pixels, class_index, shape), self.config))
             if prompts:
                 logits = prompted_logits(encoded, index, prompts)
                 yield Finding(value, logits, float(probabilities[class_index]))

@@ -18,11 +18,11 @@ from sammed.pseudo.cam.classifier import (
     Classifier,
     HeadedResNet,
     Pictures,
-    as_imagenet,
-    build_network,
+    build_resnet,
     class_rows,
 )
 from sammed.pseudo.cam.config import ClassifierConfig
+from sammed.pseudo.cam.embedding import EmbeddingHead, fit_head
 
 
 def learn_classifier(
@@ -41,14 +41,12 @@ def learn_classifier(
     """
     _check_classes(pictures, names)
     held = hold_out(pictures, config.held_out, np.random.default_rng(seed))
-    network = build_network(config, len(names), seed).to(device)
     learned_from = Pictures(
         pictures.pixels[~held],
         pictures.classes[~held],
         tuple(case for case, out in zip(pictures.cases, held, strict=True) if not out),
     )
-    _train(network, learned_from, len(names), config, seed, reporter)
-    start = "from scratch" if config.weights is None else f"weights from {config.weights.name}"
+    network, start = _learned(learned_from, names, config, seed, device, reporter)
     unscored = Classifier(network.eval().requires_grad_(True), tuple(names), config.image_size, start, ())
     found = unscored.probabilities(pictures.pixels[held]).argmax(dim=1)
     rows = class_rows(pictures.classes[held], found, names)
@@ -100,6 +98,25 @@ def _check_classes(pictures: Pictures, names: Sequence[str]) -> None:
         )
 
 
+def _learned(
+    pictures: Pictures,
+    names: Sequence[str],
+    config: ClassifierConfig,
+    seed: int,
+    device: torch.device,
+    reporter: Reporter,
+) -> tuple[nn.Module, str]:
+    """A network that has learned, and where its weights began."""
+    if config.network == "embedding":
+        head = EmbeddingHead(pictures.pixels.shape[1], names, config.sharpness)
+        weights = _class_weights(pictures.classes, len(names), config.balanced)
+        fit_head(head, pictures.pixels, pictures.classes, weights, config.weight_decay)
+        return head.to(device), "the backbone's embedding"
+    network = build_resnet(config, len(names), seed).to(device)
+    _train(network, pictures, len(names), config, seed, reporter)
+    return network, "from scratch" if config.weights is None else f"weights from {config.weights.name}"
+
+
 def _train(
     network: HeadedResNet,
     pictures: Pictures,
@@ -120,7 +137,7 @@ def _train(
         torch.manual_seed(seed)
         for _ in range(config.epochs):
             for pixels, truth in _batches(pictures, config.batch_size, rng):
-                loss = F.cross_entropy(network(as_imagenet(pixels.to(device))), truth.to(device), weights)
+                loss = F.cross_entropy(network(pixels.to(device)), truth.to(device), weights)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -131,7 +148,7 @@ def _train(
 def _settle_norms(network: nn.Module, pictures: Pictures, batch_size: int, rng: np.random.Generator) -> None:
     """Statistics of the batch norms from a whole epoch: those gathered in a few steps lag behind."""
     device = next(network.parameters()).device
-    update_bn((as_imagenet(pixels.to(device)) for pixels, _ in _batches(pictures, batch_size, rng)), network)
+    update_bn((pixels.to(device) for pixels, _ in _batches(pictures, batch_size, rng)), network)
 
 
 def _class_weights(classes: Tensor, count: int, balanced: bool) -> Tensor:

@@ -5,31 +5,33 @@ A mask says no more here than that its label is in the picture, which a person c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.errors import AnnotationError
 from sammed.progress import Reporter
 from sammed.pseudo.cam.classifier import Pictures
-from sammed.pseudo.cam.config import ClassPlan
+from sammed.pseudo.cam.config import NONE_NAME, ClassifierConfig, ClassPlan
+from sammed.pseudo.cam.viewing import view
+from sammed.pseudo.coarse.decoding import encode_case
 from sammed.sets.labelled_set import LabelledSet
-from sammed.sets.pictures import Picture, pictures_of
-from sammed.students.scaling import to_square
+from sammed.sets.pictures import OpenCase, open_case
 from sammed_volumes.labels import Label
-
-NONE_NAME = "none"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenPicture:
-    """A gold picture as a square, and the values that it holds."""
+    """A gold picture as `view` shows it, and the values that it holds."""
 
     case: str
-    pixels: Float[np.ndarray, "C S S"]
+    pixels: Float[Tensor, "C S S"]
     present: frozenset[int]
 
 
@@ -51,14 +53,11 @@ class Task:
         return held[0] if held else self.values.index(0)
 
 
-def seen_pictures(gold: LabelledSet, image_size: int) -> list[SeenPicture]:
+def seen_pictures(
+    gold: LabelledSet, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None = None
+) -> list[SeenPicture]:
     """The gold pictures; AnnotationError where there is none."""
-    seen = [
-        _seen(picture, image_size)
-        for case in gold.gold
-        for picture in pictures_of(case, gold)
-        if picture.labels is not None
-    ]
+    seen = [each for case in gold.gold for each in _seen(open_case(case, gold), config, backbone, cache)]
     if not seen:
         raise AnnotationError("The set has no gold picture, so there is nothing to learn from.")
     return seen
@@ -93,17 +92,19 @@ def plan_tasks(
 def as_pictures(seen: Sequence[SeenPicture], task: Task) -> Pictures:
     """The pictures with their classes; grey ones get three channels where others are coloured."""
     channels = max(len(each.pixels) for each in seen)
-    pixels = [np.broadcast_to(each.pixels, (channels, *each.pixels.shape[1:])) for each in seen]
+    pixels = [each.pixels.expand(channels, -1, -1) for each in seen]
     classes = [task.class_of(each.present) for each in seen]
-    return Pictures(
-        torch.from_numpy(np.stack(pixels)), torch.tensor(classes), tuple(each.case for each in seen)
-    )
+    return Pictures(torch.stack(pixels), torch.tensor(classes), tuple(each.case for each in seen))
 
 
-def _seen(picture: Picture, image_size: int) -> SeenPicture:
-    assert picture.labels is not None  # the caller took those that have them
-    present = frozenset(int(value) for value in np.unique(picture.labels) if value)
-    return SeenPicture(picture.case, to_square(picture.image, image_size, picture.image.shape[2]), present)
+def _seen(
+    opened: OpenCase, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None
+) -> Iterator[SeenPicture]:
+    """The labelled pictures of one case."""
+    encoded, stack = encode_case(opened, backbone, cache), opened.label_stack()
+    for index in filter(opened.is_known, range(opened.slicing.count)):
+        present = frozenset(int(value) for value in np.unique(stack[index]) if value)
+        yield SeenPicture(opened.case.name, view(encoded, index, config), present)
 
 
 def _task(labels: Sequence[Label], seen: Sequence[SeenPicture]) -> Task:

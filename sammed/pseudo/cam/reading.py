@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
 from sammed.errors import AnnotationError
 from sammed.progress import Reporter
 from sammed.pseudo.cam.activation import ActivationMapper
-from sammed.pseudo.cam.classifier import Classifier, as_imagenet
+from sammed.pseudo.cam.classifier import Classifier
 from sammed.pseudo.cam.config import Activation, CamConfig
 from sammed.pseudo.cam.learning import check_separates, learn_classifier
 from sammed.pseudo.cam.presence import SeenPicture, Task, as_pictures, plan_tasks, seen_pictures
@@ -34,13 +36,14 @@ class Reader:
     ) -> Float[np.ndarray, "H W"]:
         """Where a picture speaks for a class, 0..1, on the slice's own pixels."""
         height, width = shape
-        found: np.ndarray = self.mapper.maps(as_imagenet(pixels), class_index, (height, width))[0].numpy()
+        found: np.ndarray = self.mapper.maps(pixels, class_index, (height, width))[0].numpy()
         return found
 
 
 def make_reader(task: Task, classifier: Classifier, config: CamConfig) -> Reader:
     """A reader whose maps are those that the config names."""
-    mapper = ActivationMapper(classifier.network, f"trunk.{config.layer}", config.activation)
+    layer = "trunk" if config.network == "embedding" else f"trunk.{config.layer}"
+    mapper = ActivationMapper(classifier.network, layer, config.activation)
     return Reader(task, classifier, config, mapper)
 
 
@@ -50,17 +53,22 @@ def mapped_by(reader: Reader, activation: Activation) -> Reader:
 
 
 def learn_readers(
-    gold: LabelledSet, config: CamConfig, seed: int, device: torch.device, reporter: Reporter
+    gold: LabelledSet,
+    config: CamConfig,
+    seed: int,
+    backbone: Backbone,
+    reporter: Reporter,
+    cache: EmbeddingCache | None = None,
 ) -> tuple[Reader, ...]:
     """A reader for each task that a classifier can do; those that it can't are told to the reporter.
 
     Raises AnnotationError where there is none.
     """
-    seen = seen_pictures(gold, config.image_size)
+    seen = seen_pictures(gold, config, backbone, cache)
     readers, problems = [], []
     for task in plan_tasks(seen, gold.labels, config.classes, reporter):
         try:
-            readers.append(_learn_reader(seen, task, config, seed, device, reporter))
+            readers.append(_learn_reader(seen, task, config, seed, backbone.device, reporter))
         except AnnotationError as error:
             problems.append(str(error))
     if not readers:

@@ -50,6 +50,7 @@ class CoarseConfig(RegionConfig):
 
     prompts: CoarsePrompt = "box"
     most_of_one_class: float = 0.97  # a label with a larger share of one class is dropped; paper, 3
+    least_agreement: float = 0.0  # Dice of a slice's coarse and weak mask, below which both are ignored; ours
     network: NetworkName = "unet++"  # paper, 4.2, like all that follow
     size_px: int = 256
     batch_size: int = 4
@@ -68,6 +69,8 @@ class CoarseConfig(RegionConfig):
                 f"most_of_one_class is {self.most_of_one_class}; a share of one of two classes lies from "
                 "0.5 to 1."
             )
+        if not 0 <= self.least_agreement <= 1:
+            raise ConfigError(f"least_agreement is {self.least_agreement}; a Dice lies from 0 to 1.")
         if self.network == "dynunet":
             raise ConfigError("A dynunet takes volumes; coarse masks are made picture by picture.")
         self.student(channels=1, seed=0)

@@ -26,7 +26,8 @@ class WeakLabel:
     """Values of one picture, how coarse and weak mask agree for each value (Dice), and which were dropped.
 
     `dropped` says of a value why it has no mask: the coarse mask was empty, or nearly all of the mask was one
-    class. `ignore` is where nothing is known: all of a picture without a mask, else what a dropped mask held.
+    class. `ignore` is where nothing is known: all of a picture without a mask, else what a dropped mask held,
+    and what a coarse and a weak mask held that agree too little.
     """
 
     values: UInt[np.ndarray, "H W"]
@@ -48,12 +49,17 @@ def weak_label(
         if prompts:
             logits[value] = prompted_logits(encoded, index, prompts)
     found = _settled(logits, _shape(encoded), tuple(probabilities), config)
+    coarse = {value: each > config.threshold for value, each in probabilities.items()}
     agreement = {
-        value: dice(found.values == value, probabilities[value] > config.threshold)
+        value: dice(found.values == value, coarse[value])
         for value in probabilities
         if value not in found.dropped
     }
-    return WeakLabel(found.values, agreement, found.dropped, found.ignore)
+    ignore = found.ignore
+    for value, agreed in agreement.items():
+        if agreed < config.least_agreement:
+            ignore = ignore | coarse[value] | (found.values == value)
+    return WeakLabel(found.values, agreement, found.dropped, ignore)
 
 
 def baseline_label(encoded: EncodedScan, index: int, value: int, config: CoarseConfig) -> WeakLabel:

@@ -16,7 +16,7 @@ from sammed.pseudo.cam.classifier import (
     ClassRow,
     Pictures,
     as_imagenet,
-    build_network,
+    build_resnet,
     class_rows,
 )
 from sammed.pseudo.cam.config import ClassifierConfig
@@ -98,7 +98,7 @@ def test_of_a_single_volume_slices_of_each_class_are_held_out():
 
 
 def test_the_extra_head_is_relu_dropout_and_one_layer():
-    network = build_network(ClassifierConfig(), 3, seed=0)
+    network = build_resnet(ClassifierConfig(), 3, seed=0)
     relu, dropout, layer = network.head
     assert isinstance(relu, nn.ReLU)
     assert dropout.p == 0.7
@@ -112,7 +112,7 @@ def test_weights_from_a_file_are_taken(tmp_path, suffix):
     torch.manual_seed(3)
     state = resnet18(weights=None).state_dict()
     torch.save(state, path) if suffix == ".pth" else save_file(state, path)
-    network = build_network(ClassifierConfig(weights=path), 2, seed=0)
+    network = build_resnet(ClassifierConfig(weights=path), 2, seed=0)
     assert torch.equal(network.trunk.conv1.weight, state["conv1.weight"])
     assert torch.equal(network.trunk.fc.bias, state["fc.bias"])
 
@@ -121,7 +121,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "imagenet.pth"
     torch.save(resnet18(weights=None).state_dict(), path)
     with pytest.raises(CheckpointError, match="does not hold the weights of resnet50"):
-        build_network(ClassifierConfig(network="resnet50", weights=path), 2, seed=0)
+        build_resnet(ClassifierConfig(network="resnet50", weights=path), 2, seed=0)
 
 
 class Trap:
@@ -134,7 +134,7 @@ def test_a_file_that_is_no_weights_is_refused_and_not_run(tmp_path, content):
     path = tmp_path / "weights.pth"
     path.write_text("no weights") if content == "text" else torch.save({"conv1.weight": Trap()}, path)
     with pytest.raises(CheckpointError, match="weights"):
-        build_network(ClassifierConfig(weights=path), 2, seed=0)
+        build_resnet(ClassifierConfig(weights=path), 2, seed=0)
 
 
 def test_precision_recall_and_f1_by_hand():

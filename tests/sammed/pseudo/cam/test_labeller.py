@@ -9,7 +9,7 @@ import torch
 from sammed.errors import AnnotationError
 from sammed.metrics import dice
 from sammed.pseudo.cam import reading
-from sammed.pseudo.cam.classifier import Classifier, ClassRow
+from sammed.pseudo.cam.classifier import Classifier, ClassRow, as_imagenet
 from sammed.pseudo.cam.config import CamConfig
 from sammed.pseudo.cam.labeller import CamLabeller
 from sammed.pseudo.labeller import Tools
@@ -32,7 +32,7 @@ class BrightnessNetwork(torch.nn.Module):
         torch.nn.init.zeros_(self.trunk["layer4"].bias)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        bright = (self.trunk["layer4"](pixels) - 0.8).relu().mean((1, 2, 3))
+        bright = (self.trunk["layer4"](as_imagenet(pixels)) - 0.8).relu().mean((1, 2, 3))
         return torch.stack([torch.full_like(bright, 0.5), 100 * bright], dim=1)
 
 

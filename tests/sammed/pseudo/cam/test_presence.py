@@ -1,9 +1,10 @@
 """What is told apart: all labels at once where they exclude one another, else each for itself."""
 
-import numpy as np
 import pytest
+import torch
 
 from sammed.errors import AnnotationError
+from sammed.pseudo.cam.config import ClassifierConfig
 from sammed.pseudo.cam.presence import SeenPicture, as_pictures, plan_tasks, seen_pictures
 from sammed_volumes.labels import Label
 
@@ -12,7 +13,7 @@ LABELS = (BENIGN, MALIGNANT)
 
 
 def seen(*present: set[int], channels: int = 1) -> list[SeenPicture]:
-    pixels = np.zeros((channels, 4, 4), dtype=np.float32)
+    pixels = torch.zeros(channels, 4, 4)
     return [SeenPicture(f"case{index}", pixels, frozenset(each)) for index, each in enumerate(present)]
 
 
@@ -59,8 +60,8 @@ def test_grey_pictures_among_coloured_ones_get_three_channels(notes):
     assert as_pictures(pictures, task).pixels.shape == (2, 3, 4, 4)
 
 
-def test_what_gold_pictures_hold(disc_set):
-    found = seen_pictures(disc_set, 32)
+def test_what_gold_pictures_hold(disc_set, brightness_backbone):
+    found = seen_pictures(disc_set, ClassifierConfig(image_size=32), brightness_backbone)
     assert [sorted(each.present) for each in found] == [[1], []] * 6
     assert found[0].pixels.shape == (1, 32, 32)
     assert found[0].pixels.max() > found[1].pixels.min()

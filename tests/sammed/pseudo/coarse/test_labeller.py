@@ -201,6 +201,7 @@ def test_the_method_has_its_name(brightness_backbone):
     [
         ({"prompts": "lasso"}, "prompts is 'lasso'"),
         ({"most_of_one_class": 97}, "most_of_one_class is 97"),
+        ({"least_agreement": 70}, "least_agreement is 70; a Dice lies from 0 to 1"),
         ({"network": "dynunet"}, "takes volumes"),
         ({"size_px": 250}, "size_px is 250"),
         ({"threshold": 1.5}, "threshold is 1.5"),
