@@ -12,6 +12,7 @@ from typing import get_args
 from sammed.errors import ConfigError
 from sammed.provenance import Origin, Provenance
 from sammed_volumes.formats import strip_suffix
+from sammed_volumes.labels import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class Case:
     `annotated_slices` are array indices along `axis` (None: the axis `plan_slices` takes) that a person
     marked; None means all. In a gold case the slices that are not among them are unknown and get the ignore
     label; in a pseudo case the machine labelled them. `provenance` is what stood beside the label volume,
-    for the manifest. `name` is what the case is to be called; None: as its image.
+    for the manifest. `name` is what the case is to be called; None: as its image. `labels` says what the
+    values of the label volume mean; None: what the file says. Voxels that are above 0 in the volume `ignore`,
+    or have the value `ignore_value` in the label volume, are unknown as well.
     """
 
     image: Path
@@ -31,6 +34,9 @@ class Case:
     annotated_slices: tuple[int, ...] | None = None
     provenance: Provenance | None = None
     name: str | None = None
+    labels: tuple[Label, ...] | None = None
+    ignore: Path | None = None
+    ignore_value: int | None = None
 
     def __post_init__(self) -> None:
         if self.origin not in get_args(Origin):

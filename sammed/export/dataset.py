@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import Bool
 
 from sammed.errors import ExportError
 from sammed.export.cases import Case, case_names
@@ -88,7 +88,7 @@ def write_contents(
     labelled = [case for case in cases if case.label is not None]
     if not labelled:
         raise ExportError("No case has labels, so there is nothing to train on.")
-    table = number_labels([read_labels(_label(case)).labels for case in labelled])
+    table = number_labels([case.labels or read_labels(_label(case)).labels for case in labelled])
     ending = choose_ending(cases, file_ending)
     for name in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / name).mkdir()
@@ -165,7 +165,9 @@ class _CaseWriter:
         check_same_grid(volume, source)
         voxels = table.renumber(place, source.voxels)
         axis = plan_slices(source.shape, source.affine_ras_mm, self.case.axis).axis
-        ignored = _ignore_unknown(voxels, self.case, axis, table.ignore_value)
+        unknown = _unknown(volume, source, self.case, axis)
+        voxels[unknown] = table.ignore_value
+        ignored = int(np.moveaxis(unknown, axis, 0).any(axis=(1, 2)).sum())
         named = tuple(
             Label(value, name, default_colour(value))
             for name, value in table.numbering(ignore=ignored > 0).items()
@@ -180,18 +182,29 @@ class _CaseWriter:
         return axis, ignored
 
 
-def _ignore_unknown(voxels: UInt[np.ndarray, "X Y Z"], case: Case, axis: int, ignore: int) -> int:
-    """Set the slices that nobody labelled to the ignore label, in place; return how many they are."""
-    if case.origin == "pseudo" or case.annotated_slices is None:
-        return 0
-    count = voxels.shape[axis]
-    outside = [index for index in case.annotated_slices if not 0 <= index < count]
-    if outside or not case.annotated_slices:
+def _unknown(volume: Volume, source: LabelVolume, case: Case, axis: int) -> Bool[np.ndarray, "X Y Z"]:
+    """Where nobody knows the label: slices that nobody labelled, and what the case ignores."""
+    unknown = np.zeros(source.shape, dtype=bool)
+    if case.origin == "gold" and case.annotated_slices is not None:
+        np.moveaxis(unknown, axis, 0)[_not_annotated(case, axis, source.shape[axis])] = True  # a view
+    if case.ignore_value is not None:
+        unknown |= source.voxels == case.ignore_value
+    if case.ignore is not None:
+        ignored = read_labels(case.ignore)
+        check_same_grid(volume, ignored)
+        unknown |= ignored.voxels > 0
+    return unknown
+
+
+def _not_annotated(case: Case, axis: int, count: int) -> Bool[np.ndarray, " S"]:
+    """Which slices a person did not mark."""
+    annotated = case.annotated_slices or ()
+    outside = [index for index in annotated if not 0 <= index < count]
+    if outside or not annotated:
         what = f"slices {outside}, which it doesn't have" if outside else "no slice"
         raise ExportError(
             f"{case.label} is said to be annotated on {what}: axis {axis} has 0 to {count - 1}."
         )
     unknown = np.ones(count, dtype=bool)
-    unknown[list(case.annotated_slices)] = False
-    np.moveaxis(voxels, axis, 0)[unknown] = ignore  # a view
-    return int(unknown.sum())
+    unknown[list(annotated)] = False
+    return unknown

@@ -55,6 +55,8 @@ def read_set(place: Path) -> LabelledSet:
         return _from_json(path.parent, data)
     except FileNotFoundError:
         raise SetError(f"There is no labelled set {path}; `sammed set make` makes one.") from None
+    except NotADirectoryError:
+        raise SetError(f"{place} is no labelled set, which is a folder with {MANIFEST_NAME} in it.") from None
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except (SammedError, VolumeError) as error:

@@ -164,3 +164,35 @@ def test_the_status_says_whether_a_student_can_be_trained(
     assert summary in run.stderr
     (request,) = requests
     assert (request.settings, request.min_score) == ({"slices": "4"}, 0.5)
+
+
+@pytest.mark.parametrize(("form", "more"), [("nnunet", ("--dataset-id", 7)), ("monai", ())])
+def test_a_set_is_exported(sammed, pictures, form, more):
+    """Masks of pictures have no names; the set has."""
+    assert sammed("set", "make", "images", "masks", "--output", "one", "--name", "1=disc").exit_code == 0
+    assert sammed("set", "split", "one", "--test", 1, "--keep-gold", 2, "--output", "two").exit_code == 0
+    run = sammed("export", form, "two", "--output", "out", "--name", "Discs", *more, "--json")
+    assert run.exit_code == 0, run.stderr
+    assert run.json["labels"] == {"background": 0, "disc": 1}
+    assert (run.json["training"], run.json["testing"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("images",), "LABELS is missing, and images is no labelled set"),
+        (("one", "--marked-only"), "a set says it itself"),
+    ],
+)
+def test_labels_are_missing_for_an_export(sammed, pictures, arguments, sentence):
+    assert sammed("set", "make", "images", "masks", "--output", "one").exit_code == 0
+    run = sammed("export", "monai", *arguments, "--output", "out", "--name", "Discs")
+    assert run.exit_code == 2
+    assert sentence in run.stderr
+    assert not (pictures / "out").exists()
+
+
+def test_a_file_is_no_set(sammed, pictures):
+    run = sammed("set", "info", "images/p0.png")
+    assert run.exit_code == 1
+    assert "p0.png is no labelled set, which is a folder with set.json in it" in run.sentence

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sammed.export.dataset import DataSet
 
 sources = options.together(
-    click.argument("images", type=options.EXISTING),
-    click.argument("labels", type=options.EXISTING),
+    click.argument("images", type=options.EXISTING, metavar="IMAGES|SET"),
+    click.argument("labels", type=options.EXISTING, required=False),
     click.option(
         "--pseudo",
         type=(options.EXISTING, options.EXISTING),
@@ -60,7 +60,7 @@ properties = options.together(
 
 @click.group(short_help="Write a data set for a UNet.")
 def export() -> None:
-    """Turn images and label volumes into a data set for a UNet.
+    """Turn images and label volumes, or a labelled set, into a data set for a UNet.
 
     Labels that sammed wrote say themselves that a machine made them; slices that nobody labelled get the
     label ignore; folds never validate on a machine's labels.
@@ -84,7 +84,7 @@ def nnunet(
     terminal: Terminal,
     /,
     images: Path,
-    labels: Path,
+    labels: Path | None,
     pseudo: Sequence[tuple[Path, Path]],
     test: Sequence[Path],
     marked_only: bool,
@@ -97,6 +97,9 @@ def nnunet(
 
     IMAGES and LABELS are two folders with those below them, or two files; a label volume has the name of its
     image, with _label or _seg after it or not, and lies in a folder of the same name.
+
+    A labelled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
+    trained on, what it ignores gets the label ignore, and cases to test on go without their labels.
     """
     from sammed.export.nnunet import export_nnunet
 
@@ -113,7 +116,7 @@ def monai(
     terminal: Terminal,
     /,
     images: Path,
-    labels: Path,
+    labels: Path | None,
     pseudo: Sequence[tuple[Path, Path]],
     test: Sequence[Path],
     marked_only: bool,
@@ -126,6 +129,9 @@ def monai(
 
     IMAGES and LABELS are two folders with those below them, or two files; a label volume has the name of its
     image, with _label or _seg after it or not, and lies in a folder of the same name.
+
+    A labelled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
+    trained on, what it ignores gets the label ignore, and cases to test on go without their labels.
     """
     from sammed.export.monai import export_monai
 
@@ -135,20 +141,37 @@ def monai(
 
 def _cases(
     images: Path,
-    labels: Path,
+    labels: Path | None,
     pseudo: Sequence[tuple[Path, Path]],
     test: Sequence[Path],
     marked_only: bool,
     axis: int | None,
-) -> list[Case]:
+) -> Sequence[Case]:
     from sammed.export.pairing import gather_cases
 
+    if labels is None:
+        if pseudo or test or marked_only or axis is not None:
+            raise click.UsageError(
+                "--pseudo, --test, --marked-only and --axis go with IMAGES and LABELS; a set says it itself."
+            )
+        return _cases_of_set(images)
     cases = list(gather_cases(images, labels, marked_only=marked_only, axis=axis))
     for machine_images, machine_labels in pseudo:
         cases += gather_cases(machine_images, machine_labels, origin="pseudo", axis=axis)
     for folder in test:
         cases += gather_cases(folder, None)
     return cases
+
+
+def _cases_of_set(place: Path) -> Sequence[Case]:
+    from sammed.sets.exporting import export_cases
+    from sammed.sets.manifest import MANIFEST_NAME, read_set
+
+    if place.name != MANIFEST_NAME and not (place / MANIFEST_NAME).exists():
+        raise click.UsageError(
+            f"LABELS is missing, and {place} is no labelled set: it has no {MANIFEST_NAME}."
+        )
+    return export_cases(read_set(place))
 
 
 def _answer(terminal: Terminal, /, as_json: bool, written: DataSet) -> None:
