@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -37,33 +37,56 @@ def configure(config_type: type[Config], settings: Mapping[str, str]) -> Config:
     return config_type(**values)
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its value as text, "" where it has to be given; `choices` where there are few."""
+
+    name: str
+    value: str
+    choices: tuple[str, ...] = ()
+
+
+def settings_of(config_type: type[Any]) -> Iterator[Setting]:
+    """The settings of a config with the values that they have by themselves; those within it with dots."""
+    return _settings(config_type, None, "")
+
+
 def names_of(config_type: type[Any]) -> Iterator[str]:
-    """The settings of a config, those within it with their dots."""
+    """The names of these settings."""
+    return (each.name for each in settings_of(config_type))
+
+
+def _settings(config_type: type[Any], config: Any, start: str) -> Iterator[Setting]:
+    """`config` has the values; None: they are the fields' own."""
     hints = get_type_hints(config_type)
     for field in fields(config_type):
-        inner = hints[field.name]
-        if is_dataclass(inner) and isinstance(inner, type):
-            yield from (f"{field.name}.{name}" for name in names_of(inner))
+        hint, name = hints[field.name], f"{start}{field.name}"
+        value = _default(field) if config is None else getattr(config, field.name)
+        if is_dataclass(hint) and isinstance(hint, type):
+            yield from _settings(hint, None if value is MISSING else value, f"{name}.")
         else:
-            yield field.name
+            yield Setting(name, _text(value), _choices(hint))
 
 
-def described(config_type: type[Any], settings: Mapping[str, str]) -> dict[str, str]:
-    """Every setting with its value as text, for a report; "" where it has to be given."""
-    try:
-        return dict(_texts(configure(config_type, settings)))
-    except ConfigError:
-        return {**dict.fromkeys(names_of(config_type), ""), **settings}
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def _texts(config: Any, start: str = "") -> Iterator[tuple[str, str]]:
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if is_dataclass(value):
-            yield from _texts(value, f"{start}{field.name}.")
-        else:
-            listed = isinstance(value, tuple)
-            yield f"{start}{field.name}", ",".join(map(str, value)) if listed else str(value)
+def _text(value: object) -> str:
+    """A value as `configure` takes it."""
+    if value is MISSING:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return str(value)
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    if get_origin(hint) is Literal:
+        return tuple(map(str, get_args(hint)))
+    return ("yes", "no") if hint is bool else ()
 
 
 def _value(hint: Any, text: str, name: str) -> object:

@@ -78,6 +78,10 @@ def train_on_samples(
     if not any(sample.weight > 0 for sample in samples):
         raise AnnotationError("There is no labelled picture or volume to train a student on.")
     config = student.config
+    if config.is_3d and all(sample.image.shape[1] == 1 for sample in samples):
+        raise AnnotationError(
+            "A dynunet learns from volumes, and these are all pictures; take unet or unet++."
+        )
     student.network.to(choose_device(config.device))
     augmentation = Augmentation(config.is_3d) if config.augment else None
     batches = Batches(samples, config, augmentation)

@@ -117,7 +117,8 @@ def test_a_method_lists_its_settings(sammed):
         run = sammed("pseudo-label", "--settings", name)
         assert run.exit_code == 0
         assert all("=" in line for line in run.stdout.splitlines())
-    assert "generator=sap" in sammed("pseudo-label", "--settings", "auto").stdout
+    assert "generator=sap  (sap, classification)" in sammed("pseudo-label", "--settings", "auto").stdout
+    assert "balanced=yes  (yes, no)" in sammed("pseudo-label", "--settings", "cam").stdout
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,15 @@ from sammed_cli.failures import FAILED, INTERRUPTED
 
 
 def _show_settings(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
-    """Print a method's settings with their values and leave."""
+    """Print a method's settings, their values and what these may be, and leave."""
     if name is None:
         return
     from sammed.pseudo.methods import config_type
-    from sammed.pseudo.settings import described
+    from sammed.pseudo.settings import settings_of
 
-    for setting, value in described(config_type(name), {}).items():
-        click.echo(f"{setting}={value}")
+    for setting in settings_of(config_type(name)):
+        choices = f"  ({', '.join(setting.choices)})" if setting.choices else ""
+        click.echo(f"{setting.name}={setting.value}{choices}")
     context.exit()
 
 

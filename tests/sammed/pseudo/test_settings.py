@@ -8,7 +8,7 @@ import pytest
 
 from sammed.errors import ConfigError
 from sammed.pseudo.methods import METHODS, config_type, method
-from sammed.pseudo.settings import configure, described, names_of
+from sammed.pseudo.settings import Setting, configure, names_of, settings_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Outer:
     kind: Literal["a", "b"] = "a"
     on: bool = True
     place: Path | None = None
-    inner: Inner = field(default_factory=Inner)
+    inner: Inner = field(default_factory=lambda: Inner(rate=0.25))  # not the inner's own
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -60,21 +60,30 @@ def test_what_is_wrong_is_said(settings, fact):
 
 
 def test_settings_are_described_by_what_would_be_given():
-    assert described(Outer, {"steps": "9"}) == {
-        "steps": "9",
-        "kind": "a",
-        "on": "True",
-        "place": "None",
-        "inner.rate": "0.5",
-        "inner.sizes": "1,2",
-    }
+    assert list(settings_of(Outer)) == [
+        Setting("steps", "3"),
+        Setting("kind", "a", ("a", "b")),
+        Setting("on", "yes", ("yes", "no")),
+        Setting("place", "none"),
+        Setting("inner.rate", "0.25"),
+        Setting("inner.sizes", "1,2"),
+    ]
+
+
+def test_a_setting_that_must_be_given_has_no_value():
+    @dataclass(frozen=True)
+    class Asking:
+        file: Path
+        steps: int = 2
+
+    assert [each.value for each in settings_of(Asking)] == ["", "2"]
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_a_config_that_text_can_set(name):
     found = config_type(name)
     assert list(names_of(found))
-    given = {setting: text for setting, text in described(found, {}).items() if text not in ("", "None")}
+    given = {each.name: each.value for each in settings_of(found) if each.value}
     if name != "assist":  # which has to be told where its prompts are
         assert configure(found, given) == found()
 

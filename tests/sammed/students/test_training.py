@@ -16,8 +16,10 @@ from sammed.errors import AnnotationError, ConfigError, StudentError
 from sammed.metrics import dice
 from sammed.progress import Silent
 from sammed.sets.pictures import Picture
+from sammed.students.samples import Sample, picture_sample
+from sammed.students.student import new_student
 from sammed.students.student_file import load_student, student_digest
-from sammed.students.training import learning_rate, train_student
+from sammed.students.training import learning_rate, train_on_samples, train_student
 from sammed_volumes.labels import Label
 
 DISC = Label(3, "disc", (255, 0, 0))
@@ -128,6 +130,15 @@ def test_a_checkpoint_of_something_else_is_refused(pictures, tiny_config, tmp_pa
 def test_2d_training_refuses_a_3d_network(pictures, tiny_config):
     with pytest.raises(ConfigError, match="volumes"):
         train(pictures(1), tiny_config(network="dynunet"))
+
+
+def test_a_3d_network_refuses_pictures_alone(pictures, tiny_config):
+    config = tiny_config(network="dynunet", depth_px=16)
+    (picture,) = pictures(1)
+    flat = picture_sample(picture, (DISC,), config)
+    stack = Sample(flat.image[:, None], flat.classes[None])
+    with pytest.raises(AnnotationError, match="these are all pictures; take unet"):
+        train_on_samples(new_student(config, (DISC,)), [stack], Silent())
 
 
 def test_a_training_that_stops_at_any_step_ends_with_the_same_student(
