@@ -15,7 +15,7 @@ from sammed_cli.values import window as window_text
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
 
-LABEL_FORMATS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+LABEL_FORMATS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".png")
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(path_type=Path)
@@ -85,7 +85,7 @@ label_format = click.option(
     type=click.Choice(LABEL_FORMATS),
     default=".nii.gz",
     show_default=True,
-    help="Format of the label volume where --output doesn't name one.",
+    help="Format of the label volume where --output doesn't name one; .png is for pictures alone.",
 )
 
 backbone = click.option(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sammed.errors import ConfigError
 from sammed_volumes.errors import OutputError
-from sammed_volumes.formats import LABEL_SUFFIXES, strip_suffix, suffix_of
+from sammed_volumes.formats import LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX, is_picture, strip_suffix, suffix_of
 
 
 def beside(image: Path, suffix: str) -> Path:
@@ -20,10 +20,12 @@ def is_folder(output: Path) -> bool:
     return not suffix_of(output)
 
 
-def label_file(output: Path) -> Path:
-    """The same path; ConfigError unless its ending is one that label volumes are written with."""
-    if suffix_of(output) not in LABEL_SUFFIXES:
+def label_file(output: Path, image: Path) -> Path:
+    """The same path; ConfigError unless the labels of the image can be written with its ending."""
+    if suffix_of(output) not in (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX):
         raise ConfigError(f"Labels are written as {', '.join(LABEL_SUFFIXES)}, not as {output.name}.")
+    if suffix_of(output) == PICTURE_LABEL_SUFFIX and not is_picture(image):
+        raise ConfigError(f"{image} is no picture, so its labels can't go into {output.name}; take .nii.gz.")
     return output
 
 

@@ -33,7 +33,7 @@ from sammed_volumes.volume import Volume
 
 def label_prompts(request: PromptingRequest, reporter: Reporter) -> PromptingResult:
     """Make a label volume from prompts and write it; slices without a prompt stay empty."""
-    output = label_file(request.output or beside(request.image, request.suffix))
+    output = label_file(request.output or beside(request.image, request.suffix), request.image)
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
     skill = load_skill(request.skill) if request.skill else None

@@ -74,7 +74,8 @@ def _targets(request: StudentLabelingRequest) -> list[Target]:
     if output is not None and not is_folder(output):
         if len(sources.found) > 1:
             raise ConfigError(f"{output} is one file, but there are several images; name a folder.")
-        return [Target(sources.found[0].image, label_file(output), sources.found[0].series)]
+        (source,) = sources.found
+        return [Target(source.image, label_file(output, source.image), source.series)]
     targets = [
         Target(source.image, _place(source, output, request.suffix), source.series)
         for source in sources.found
@@ -89,7 +90,8 @@ def _targets(request: StudentLabelingRequest) -> list[Target]:
 def _place(source: Source, output: Path | None, suffix: str) -> Path:
     """Beside the image, or in the output folder at the same place as below the folder that was named."""
     name = f"{source.name}_label{suffix}"
-    return source.image.with_name(name) if output is None else output / source.below / name
+    place = source.image.with_name(name) if output is None else output / source.below / name
+    return label_file(place, source.image)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,7 +32,7 @@ def find_targets(request: LabelingRequest, reporter: Reporter) -> Targets:
         if not single:
             raise ConfigError(f"{request.output} is one file, but there are several images; name a folder.")
         (source,) = sources.found
-        return Targets((Target(source.image, label_file(request.output), source.series),), None)
+        return Targets((Target(source.image, label_file(request.output, source.image), source.series),), None)
     targets = tuple(Target(source.image, _place(source, request), source.series) for source in sources.found)
     _check_places(targets)
     if request.shard is not None:
@@ -43,8 +43,10 @@ def find_targets(request: LabelingRequest, reporter: Reporter) -> Targets:
 def _place(source: Source, request: LabelingRequest) -> Path:
     """Beside the image, or in the output folder at the same place as below the input folder."""
     if request.output is None:
-        return beside(source.image, request.suffix).with_name(f"{source.name}_label{request.suffix}")
-    return request.output / source.below / f"{source.name}_label{request.suffix}"
+        place = beside(source.image, request.suffix).with_name(f"{source.name}_label{request.suffix}")
+    else:
+        place = request.output / source.below / f"{source.name}_label{request.suffix}"
+    return label_file(place, source.image)
 
 
 def _check_places(targets: tuple[Target, ...]) -> None:

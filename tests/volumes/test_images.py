@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sammed_volumes.errors import LabelError, UnreadableVolumeError, UnsupportedVolumeError
-from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.errors import LabelError, OutputError, UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.formats import read_labels, read_volume, write_labels
+from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.slices import plan_slices
+from sammed_volumes.volume import Volume
 
 ROWS, COLUMNS = 5, 7
 GREY = np.arange(ROWS * COLUMNS, dtype=np.uint8).reshape(ROWS, COLUMNS) * 7
@@ -123,3 +125,40 @@ def test_cut_short(tmp_path, capfd, suffix):
     with pytest.raises(UnreadableVolumeError, match="it is no whole picture; copy or export it again"):
         read_volume(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("highest", [1, 255, 256, 65535])
+def test_labels_of_a_picture_as_a_picture(tmp_path, highest):
+    Image.fromarray(GREY).save(tmp_path / "scan.png")
+    scan = read_volume(tmp_path / "scan.png")
+    voxels = np.random.default_rng(1).choice([0, 1, highest], scan.shape).astype(np.uint32)
+    voxels.flat[0] = highest
+    labels = LabelVolume(
+        voxels, scan.affine_ras_mm, (Label(1, "one", (1, 2, 3)), Label(9, "unseen", (4, 5, 6)))
+    )
+    written = write_labels(labels, tmp_path / "scan_label.png", like=scan)
+    assert [path.name for path in written] == ["scan_label.png", "scan_label.json"]
+    again = read_labels(written[0])
+    np.testing.assert_array_equal(again.voxels, voxels)
+    np.testing.assert_array_equal(again.affine_ras_mm, scan.affine_ras_mm)
+    assert again.labels[0].name == "one"
+    pixels = np.asarray(Image.open(written[0]))  # as any other program sees it
+    np.testing.assert_array_equal(pixels, voxels[:, :, 0].T)
+    with pytest.raises(OutputError, match="exists already"):
+        write_labels(labels, tmp_path / "scan_label.png", like=scan)
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine", "value", "sentence"),
+    [
+        ((4, 5, 2), np.diag([-1.0, -1.0, 1.0, 1.0]), 1, "no place for the grid of a volume"),
+        ((4, 5, 1), np.diag([-0.5, -1.0, 1.0, 1.0]), 1, "no place for the grid of a volume"),
+        ((4, 5, 1), np.diag([-1.0, -1.0, 1.0, 1.0]), 65536, "go up to 65535"),
+    ],
+)
+def test_what_a_picture_cannot_hold_is_refused(tmp_path, shape, affine, value, sentence):
+    voxels = np.full(shape, value, dtype=np.uint32)
+    labels = LabelVolume(voxels, affine, (Label(value, "all", (1, 2, 3)),))
+    with pytest.raises(OutputError, match=sentence):
+        write_labels(labels, tmp_path / "label.png", like=Volume(voxels.astype(np.float32), affine))
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ added here.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom import read_series
 from sammed_volumes.errors import OutputError, UnreadableVolumeError, UnsupportedVolumeError, VolumeError
-from sammed_volumes.images import read_picture
+from sammed_volumes.images import is_of_a_picture, read_picture, write_picture
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid, complete_labels, smallest_unsigned
 from sammed_volumes.metaimage import itk_header, read_metaimage, write_metaimage
 from sammed_volumes.nifti import read_nifti, write_nifti
@@ -45,6 +46,9 @@ VOLUME_SUFFIXES = tuple(_READERS)
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 """Endings of the files that `write_labels` writes, the default first."""
 
+PICTURE_LABEL_SUFFIX = ".png"
+"""Ending of the file that `write_labels` writes the labels of a picture into, if asked."""
+
 _NRRD_SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr")
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
@@ -57,6 +61,11 @@ def suffix_of(path: str | Path) -> str:
     """
     name = Path(path).name.lower()
     return next((suffix for suffix in VOLUME_SUFFIXES if name.endswith(suffix)), "")
+
+
+def is_picture(path: str | Path) -> bool:
+    """Whether a path's ending names a picture, which is one slice without a place in a patient."""
+    return suffix_of(path) in _PICTURE_SUFFIXES
 
 
 def strip_suffix(path: str | Path) -> str:
@@ -104,8 +113,8 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
         suffix = _known_suffix(path)
         if suffix in _NRRD_SUFFIXES:
             return _read_nrrd_labels(path, flatten)
-        is_picture = suffix in _PICTURE_SUFFIXES
-        volume = read_picture(path, keep_indices=True) if is_picture else _READERS[suffix](path)
+        reader = partial(read_picture, keep_indices=True) if is_picture(path) else _READERS[suffix]
+        volume = reader(path)
         voxels = whole_numbers(volume)
         return _label_volume(voxels, volume.affine_ras_mm, read_sidecar(sidecar_path(path)), path)
 
@@ -117,17 +126,20 @@ def write_labels(
 
     The header repeats that of `like` bit for bit where it is of the same format. The type is the smallest
     unsigned integer that holds every label. A file appears whole or not at all; OutputError where one
-    exists already and `overwrite` is False, or the system refuses.
+    exists already and `overwrite` is False, or the system refuses. The labels of a picture may go into a
+    PNG; OutputError for those of anything else.
     """
     path = Path(path)
     suffix = suffix_of(path)
-    if suffix not in LABEL_SUFFIXES:
+    if suffix not in (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX):
         raise OutputError(f"{path} can't be written: labels go into {', '.join(LABEL_SUFFIXES)}.")
     check_same_grid(like, labels)
     voxels = _narrowed(labels)
+    if suffix == PICTURE_LABEL_SUFFIX:
+        _check_fits_picture(voxels, like, path)
     if suffix in _NRRD_SUFFIXES:
-        with atomic_file(path, suffix, overwrite=overwrite) as partial:
-            _write_voxels(voxels, partial, suffix, like, labels.labels)
+        with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
+            _write_voxels(voxels, unfinished, suffix, like, labels.labels)
         return (path,)
     return _write_with_sidecar(voxels, path, suffix, like, labels.labels, overwrite=overwrite)
 
@@ -142,10 +154,10 @@ def _write_with_sidecar(
     may_replace = overwrite or says_the_same(names_path, named)
     with ExitStack() as files:
         # Left in reverse: the names are in place before the labels are.
-        partial = files.enter_context(atomic_file(path, suffix, overwrite=overwrite))
-        partial_names = files.enter_context(atomic_file(names_path, ".json", overwrite=may_replace))
-        _write_voxels(voxels, partial, suffix, like, named)
-        write_sidecar(named, partial_names)
+        unfinished = files.enter_context(atomic_file(path, suffix, overwrite=overwrite))
+        unfinished_names = files.enter_context(atomic_file(names_path, ".json", overwrite=may_replace))
+        _write_voxels(voxels, unfinished, suffix, like, named)
+        write_sidecar(named, unfinished_names)
     return path, names_path
 
 
@@ -153,11 +165,22 @@ def _write_voxels(voxels: np.ndarray, path: Path, suffix: str, like: Volume, nam
     affine_ras_mm, header = like.affine_ras_mm, like.header
     if suffix in (".nii", ".nii.gz"):
         write_nifti(voxels, affine_ras_mm, path, header if isinstance(header, NiftiHeader) else None)
+    elif suffix == PICTURE_LABEL_SUFFIX:
+        write_picture(voxels, path)
     elif suffix == ".mha":
         write_metaimage(voxels, path, header if isinstance(header, ItkHeader) else itk_header(affine_ras_mm))
     else:
         nrrd_header = header if isinstance(header, NrrdHeader) else None
         write_nrrd(voxels, affine_ras_mm, path, nrrd_header, pairs_of(named, voxels.shape))
+
+
+def _check_fits_picture(voxels: np.ndarray, like: Volume, path: Path) -> None:
+    if not (voxels.shape[2] == 1 and is_of_a_picture(like.affine_ras_mm)):
+        raise OutputError(
+            f"{path} can't be written: a picture has no place for the grid of a volume; take .nii.gz."
+        )
+    if voxels.dtype.itemsize > 2:
+        raise OutputError(f"{path} can't be written: a picture's labels go up to 65535; take .nii.gz.")
 
 
 def _read_nrrd_labels(path: Path, flatten: bool) -> LabelVolume:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _GREY_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")  # Pillow's names for what is kept as stored
+_AFFINE_RAS_MM = swap_ras_lps(np.eye(4))
 _TO_GREY = {"1": "L", "LA": "L", "La": "L"}
 
 
@@ -48,7 +49,19 @@ def read_picture(path: Path, *, keep_indices: bool = False) -> Volume:
     if pages > 1:
         raise UnsupportedVolumeError(f"it holds {pages} pages; save one page, or the volume as .nii.gz")
     voxels = np.swapaxes(pixels, 0, 1)[:, :, np.newaxis]  # rows columns [C] -> X Y 1 [C]
-    return Volume(voxels, swap_ras_lps(np.eye(4)), path=path)
+    return Volume(voxels, _AFFINE_RAS_MM.copy(), path=path)
+
+
+def write_picture(voxels: np.ndarray, path: Path) -> None:
+    """Write label values X Y 1, unsigned and of 8 or 16 bits, as a grey picture without loss."""
+    from PIL import Image
+
+    Image.fromarray(np.ascontiguousarray(voxels[:, :, 0].T)).save(path)
+
+
+def is_of_a_picture(affine_ras_mm: np.ndarray) -> bool:
+    """Whether a grid is the one that `read_picture` gives, since a picture can hold no other."""
+    return bool(np.array_equal(affine_ras_mm, _AFFINE_RAS_MM))
 
 
 def _as_grey_or_colour(image: Image.Image, keep_indices: bool) -> Image.Image:

@@ -303,7 +303,10 @@ def test_a_skill_that_does_not_fit(case, skill, change, sentence):
         ),
         pytest.param(["a/x.nii", "b/y.nii"], "one.nii.gz", "one.nii.gz is one file, but", id="one file"),
         pytest.param(
-            ["a/x.nii"], "picture.png", "Labels are written as .nii.gz, .* not as picture.png", id="png"
+            ["a/x.nii"], "picture.jpg", "Labels are written as .nii.gz, .* not as picture.jpg", id="jpg"
+        ),
+        pytest.param(
+            ["a/x.nii"], "x.png", "no picture, so its labels can't go into x.png; take .nii.gz", id="png"
         ),
     ],
 )
