@@ -397,7 +397,7 @@ def test_labels_on_another_grid_are_not_written(scan, organs, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["labels.png", "labels.mhd", "labels.txt", "labels"])
+@pytest.mark.parametrize("name", ["labels.jpg", "labels.mhd", "labels.txt", "labels"])
 def test_an_ending_that_holds_no_labels_is_refused(scan, organs, tmp_path, name):
     with pytest.raises(OutputError, match=r"labels go into \.nii\.gz, \.nii, \.seg\.nrrd, \.nrrd, \.mha"):
         write_labels(organs, tmp_path / name, like=scan)
