@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sammed.errors import AnnotationError, ConfigError, SammedError
-from sammed.jobs.outputs import make_folder
+from sammed.jobs.outputs import folder_for_output
 from sammed.pseudo.settings import configure
 from sammed.sets.gathered import Problem
 from sammed.sets.manifest import read_set
@@ -119,16 +119,16 @@ def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> Student
         first = f" {gathering.problems[0].reason}" if gathering.problems else ""
         raise AnnotationError(f"{request.labelled_set} has no labelled training case to learn from.{first}")
     config = gathering.config
-    make_folder(request.log_folder)
     student = new_student(config, labelled_set.labels, labelled_set.window)
-    rows = train_on_samples(
-        student,
-        samples,
-        reporter,
-        validation=validation,
-        checkpoint=request.checkpoint,
-        log=request.log_folder,
-    )
+    with folder_for_output(request.log_folder):
+        rows = train_on_samples(
+            student,
+            samples,
+            reporter,
+            validation=validation,
+            checkpoint=request.checkpoint,
+            log=request.log_folder,
+        )
     save_student(student, request.output, overwrite=request.overwrite)
     request.checkpoint.unlink(missing_ok=True)
     return StudentTrainingResult(

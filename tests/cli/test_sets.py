@@ -197,3 +197,11 @@ def test_a_file_is_no_set(sammed, pictures):
     run = sammed("set", "info", "images/p0.png")
     assert run.exit_code == 1
     assert "p0.png is no labelled set, which is a folder with set.json in it" in run.sentence
+
+
+def test_a_3d_student_of_pictures_leaves_nothing(sammed, pictures):
+    assert sammed("set", "make", "images", "masks", "--output", "one").exit_code == 0
+    run = sammed("student", "train", "one", "--network", "dynunet", "--output", "s.safetensors")
+    assert run.exit_code == 1
+    assert "these are all pictures; take unet or unet++" in run.sentence
+    assert not list(pictures.glob("s*")), "a log or a checkpoint was left"
