@@ -21,7 +21,7 @@ from sammed.pseudo.cam.config import NONE_NAME
 SIDE = 32
 """Cells along a side of the square on which all embeddings are seen, whatever their slices' proportions."""
 
-_MOST_STEPS = 50
+_MOST_STEPS = 50  # of a fit that has mostly ended before
 
 
 class EmbeddingHead(nn.Module):
@@ -36,16 +36,15 @@ class EmbeddingHead(nn.Module):
     def __init__(self, channels: int, names: Sequence[str], sharpness: float) -> None:
         super().__init__()
         self.trunk = nn.BatchNorm2d(channels, affine=False, momentum=None)
-        self.maps = nn.Conv2d(channels, len(names), 1)
-        self.maps.load_state_dict(
-            {key: torch.zeros_like(each) for key, each in self.maps.state_dict().items()}
-        )
+        self.weights = nn.Parameter(torch.zeros(len(names), channels))
+        self.biases = nn.Parameter(torch.zeros(len(names)))
         self.sharpness = sharpness
         self.register_buffer("speaks", torch.tensor([float(name != NONE_NAME) for name in names]))
 
     def forward(self, embeddings: Float[Tensor, "N C s s"]) -> Float[Tensor, "N K"]:
         """Logits of the classes."""
-        maps = self.maps(self.trunk(embeddings)).flatten(2)  # N K s*s
+        seen = self.trunk(embeddings).flatten(2)  # N C s*s
+        maps = self.weights @ seen + self.biases[:, None]  # N K s*s
         softest = torch.logsumexp(self.sharpness * maps, dim=2) - math.log(maps.shape[2])
         logits: Tensor = self.speaks * softest / self.sharpness
         return logits
@@ -62,14 +61,15 @@ def fit_head(
 
     The loss is the cross-entropy, classes weighing as told, and `decay` times the sum of squared weights.
     """
-    head.train()(embeddings)  # the mean and spread of each channel
+    with torch.no_grad():
+        head.train()(embeddings)  # the mean and spread of each channel
     head.eval()
-    optimiser = torch.optim.LBFGS(head.maps.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> float:
         optimiser.zero_grad()
-        found = F.cross_entropy(head(embeddings), classes, weights)
-        found = found + decay * head.maps.weight.square().sum()
+        found: Tensor = F.cross_entropy(head(embeddings), classes, weights)
+        found = found + decay * head.weights.square().sum()
         torch.autograd.backward(found)
         return found.item()
 

@@ -60,7 +60,7 @@ def check_separates(classifier: Classifier, least_gain: float) -> None:
         raise AnnotationError(
             f"The classifier can't tell {', '.join(classifier.names)} apart: on pictures held out its mean "
             f"recall is {classifier.mean_recall:.2f}, where guessing gives {chance:.2f}. More gold cases, "
-            "weights that know ImageNet, or more epochs may help."
+            "weights that know ImageNet, or the network embedding may help."
         )
 
 

@@ -47,7 +47,7 @@ def learned(embeddings):
 def test_the_soft_maximum_by_hand():
     head = EmbeddingHead(1, NAMES, sharpness=2.0).eval()
     with torch.no_grad():
-        head.maps.weight[1] = 1.0
+        head.weights[1] = 1.0
     cells = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
     mean = sum(math.exp(2 * value) for value in (0, 1, 2, 3)) / 4
     spread = math.sqrt(1 + 1e-5)  # the norm's, which has seen nothing yet
@@ -58,12 +58,12 @@ def test_the_soft_maximum_by_hand():
 def test_an_equal_map_is_its_own_soft_maximum():
     head = EmbeddingHead(1, ("a", "b"), sharpness=4.0).eval()
     with torch.no_grad():
-        head.maps.bias.copy_(torch.tensor([0.5, -1.0]))
+        head.biases.copy_(torch.tensor([0.5, -1.0]))
     assert head(torch.zeros(1, 1, 3, 3))[0].tolist() == pytest.approx([0.5, -1.0])
 
 
 def test_presence_teaches_which_channel_shows_the_organ(learned):
-    weights = learned.network.maps.weight[1, :, 0, 0].abs()
+    weights = learned.network.weights[1].abs()
     assert weights.argmax() == 2
     assert learned.mean_recall > 0.9
     assert learned.start == "the backbone's embedding"
@@ -78,9 +78,11 @@ def test_the_map_shines_where_the_organ_is(learned, embeddings):
         assert map_.max() == 1
 
 
-def test_it_learns_the_same_whatever_the_seed(learned, embeddings):
+def test_it_learns_the_same_every_time(learned, embeddings):
+    state = torch.random.get_rng_state()
     again = learn_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
     assert again.digest() == learned.digest()
+    assert torch.equal(torch.random.get_rng_state(), state), "torch's own random state was left changed"
 
 
 def test_the_padding_beside_a_slice_is_not_seen(phantom, tiny_backbone):
