@@ -50,12 +50,14 @@ LIMITS = """## What this can't say
 - A tenth of ten unlabelled pictures is one picture: the IoU of SamDSK's best labels is of one picture a seed.
   The students of a few steps are seldom sure enough for a beta above 0.9, and then nothing is selected.
 - In ACDC few slices are without the heart: the classifier behind the activation maps sees few of
-  them. The ResNet is trained from scratch, for no file of weights was at hand. A box round the myocardium
-  holds the left ventricle as well, so that the truth's own box yields next to nothing of it.
+  them. The ResNet is trained from scratch, for no file of weights was at hand; the embedding is the
+  backbone's own (`network=embedding`). A label that a classifier can't tell has no row in that seed. A box
+  round the myocardium yields the ventricle inside it, as the truth's own box shows.
 - Students and pictures are small and steps few, to end in minutes on one core. No row is of the papers'
   UNet++ of 256 x 256 and 100 epochs; the coarse student of Auto-Generate-WLs learns by
   Adam, as the others do, for SGD gets nowhere in so few steps. Where coarse and weak mask of a slice agree
-  to a Dice below 0.7 both are ignored (`least_agreement=0.7`).
+  to a Dice below 0.7 both are ignored (`least_agreement=0.7`). On ACDC that is the myocardium in most
+  slices, of which the student then learns from the gold alone, in a tenth of its batches.
 - On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten
   others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ. Its
   labels are no better there than what a student of the gold alone makes of new volumes, so they teach it
