@@ -55,9 +55,8 @@ LIMITS = """## What this can't say
   round the myocardium yields the ventricle inside it, as the truth's own box shows.
 - Students and pictures are small and steps few, to end in minutes on one core. No row is of the papers'
   UNet++ of 256 x 256 and 100 epochs; the coarse student of Auto-Generate-WLs learns by
-  Adam, as the others do, for SGD gets nowhere in so few steps. Where coarse and weak mask of a slice agree
-  to a Dice below 0.7 both are ignored (`least_agreement=0.7`). On ACDC that is the myocardium in most
-  slices, of which the student then learns from the gold alone, in a tenth of its batches.
+  Adam, as the others do, for SGD gets nowhere in so few steps. Slices in which coarse and weak mask of a
+  label agree to a Dice below 0.7 are dropped (`least_agreement=0.7`), on ACDC those with a myocardium.
 - On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten
   others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ. Its
   labels are no better there than what a student of the gold alone makes of new volumes, so they teach it

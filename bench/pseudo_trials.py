@@ -69,7 +69,7 @@ def _coarse_settings(trial: Trial, prompts: str) -> dict[str, str]:
     return {
         **kept,
         "prompts": prompts,
-        "least_agreement": "0.7",  # of the two masks of a slice that agree less one is wrong
+        "least_agreement": "0.7",  # of two masks that agree less one is wrong
         "network": own.network,
         "size_px": str(own.size_px),
         "batch_size": str(own.batch_size),

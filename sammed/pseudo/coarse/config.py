@@ -50,7 +50,7 @@ class CoarseConfig(RegionConfig):
 
     prompts: CoarsePrompt = "box"
     most_of_one_class: float = 0.97  # a label with a larger share of one class is dropped; paper, 3
-    least_agreement: float = 0.0  # Dice of a slice's coarse and weak mask, below which both are ignored; ours
+    least_agreement: float = 0.0  # Dice of a label's two masks, below which the slice is dropped; ours
     network: NetworkName = "unet++"  # paper, 4.2, like all that follow
     size_px: int = 256
     batch_size: int = 4

@@ -36,7 +36,11 @@ from sammed.students.student_file import student_digest
 from sammed.students.training import train_student
 
 CHECKPOINT_NAME = "coarse-student.safetensors"
-_WHY: Mapping[Dropped, str] = {"empty": "no coarse mask", "uniform": "nearly all of one class"}
+_WHY: Mapping[Dropped, str] = {
+    "empty": "no coarse mask",
+    "uniform": "nearly all of one class",
+    "contradictory": "coarse and weak mask disagree",
+}
 
 # The weak label of one slice of a case.
 Maker = Callable[[EncodedScan, OpenCase, int], WeakLabel]
@@ -142,7 +146,7 @@ def _label_case(
 def _dropped(found: Sequence[WeakLabel]) -> str:
     """Why slices have no label at all, and how many for each reason: "coarse mask empty in 3 slices"."""
     without = [weak for weak in found if not weak.values.any()]
-    reasons = ["uniform" if "uniform" in weak.dropped.values() else "empty" for weak in without]
+    reasons = [max(weak.dropped.values(), key=tuple(_WHY).index) for weak in without]
     counts = {reason: reasons.count(reason) for reason in _WHY}
     return ", ".join(
         f"{_WHY[reason]} in {count} slice{'s' if count > 1 else ''}"

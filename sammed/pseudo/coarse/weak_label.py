@@ -17,7 +17,7 @@ from sammed.pseudo.coarse.regions import region_prompts
 from sammed.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.pseudo.samdsk.proposing import propose
 
-Dropped = Literal["empty", "uniform"]
+Dropped = Literal["empty", "uniform", "contradictory"]
 _PROPOSALS = 20  # the best so many are looked at
 
 
@@ -25,9 +25,9 @@ _PROPOSALS = 20  # the best so many are looked at
 class WeakLabel:
     """Values of one picture, how coarse and weak mask agree for each value (Dice), and which were dropped.
 
-    `dropped` says of a value why it has no mask: the coarse mask was empty, or nearly all of the mask was one
-    class. `ignore` is where nothing is known: all of a picture without a mask, else what a dropped mask held,
-    and what a coarse and a weak mask held that agree too little.
+    `dropped` says of a value why it has no mask: the coarse mask was empty, nearly all of the mask was one
+    class, or coarse and weak mask of some value agreed too little. `ignore` is where nothing is known: all of
+    a picture without a mask, else what a dropped mask held.
     """
 
     values: UInt[np.ndarray, "H W"]
@@ -49,17 +49,21 @@ def weak_label(
         if prompts:
             logits[value] = prompted_logits(encoded, index, prompts)
     found = _settled(logits, _shape(encoded), tuple(probabilities), config)
-    coarse = {value: each > config.threshold for value, each in probabilities.items()}
     agreement = {
-        value: dice(found.values == value, coarse[value])
+        value: dice(found.values == value, probabilities[value] > config.threshold)
         for value in probabilities
         if value not in found.dropped
     }
-    ignore = found.ignore
-    for value, agreed in agreement.items():
-        if agreed < config.least_agreement:
-            ignore = ignore | coarse[value] | (found.values == value)
-    return WeakLabel(found.values, agreement, found.dropped, ignore)
+    if any(agreed < config.least_agreement for agreed in agreement.values()):
+        return _contradictory(found, agreement)
+    return WeakLabel(found.values, agreement, found.dropped, found.ignore)
+
+
+def _contradictory(found: WeakLabel, agreement: Mapping[int, float]) -> WeakLabel:
+    """All of the slice is unknown: an object that neither mask shows would else pass for background."""
+    dropped: dict[int, Dropped] = {**found.dropped, **dict.fromkeys(agreement, "contradictory")}
+    values = np.zeros_like(found.values)
+    return WeakLabel(values, {}, dropped, np.ones(values.shape, dtype=bool))
 
 
 def baseline_label(encoded: EncodedScan, index: int, value: int, config: CoarseConfig) -> WeakLabel:

@@ -94,6 +94,17 @@ def test_a_label_that_is_nearly_all_one_class_is_dropped(
     assert kept.outcome == "labelled"
 
 
+def test_masks_that_disagree_are_told(disc_set, brightness_backbone, notes, tmp_path, trained, monkeypatch):
+    def everywhere(encoded, index, prompts):
+        return np.ones(SHAPE, dtype=np.float32)
+
+    monkeypatch.setattr(weak_label_module, "prompted_logits", everywhere)
+    settings = {"most_of_one_class": 1.0, "least_agreement": 0.5}
+    found, empty = run(disc_set, brightness_backbone, notes, tmp_path, **settings)
+    assert found.reason == "No weak label is left: coarse and weak mask disagree in 1 slice."
+    assert empty.reason == "No weak label is left: no coarse mask in 1 slice."
+
+
 def test_97_percent_by_hand():
     mask = np.zeros((10, 10), dtype=bool)
     mask.flat[:3] = True

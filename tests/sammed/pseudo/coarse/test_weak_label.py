@@ -1,4 +1,4 @@
-"""A weak label by hand: the decoder fills its box, so that what is ignored can be counted."""
+"""A weak label by hand: the decoder fills its box, so that agreement is known."""
 
 import numpy as np
 import pytest
@@ -44,13 +44,16 @@ def made(encoded, *masks: np.ndarray, **settings):
     return weak_label(encoded, 0, maps, CoarseConfig(**settings))
 
 
-def test_where_masks_agree_too_little_both_are_ignored(encoded):
+def test_a_slice_is_dropped_where_masks_agree_too_little(encoded):
     corner = block(5, 25, 10, 14) | block(21, 25, 10, 30)  # an L, whose box is mostly something else
     sure = block(30, 38, 35, 46)
     kept = made(encoded, corner, sure)
     assert not kept.ignore.any()
     agreement = dice(corner, block(5, 25, 10, 30))
     assert kept.agreement == pytest.approx({1: agreement, 2: 1.0})
+    same = made(encoded, corner, sure, least_agreement=agreement - 0.01)
+    assert np.array_equal(same.values, kept.values)
     found = made(encoded, corner, sure, least_agreement=agreement + 0.01)
-    assert np.array_equal(found.ignore, block(5, 25, 10, 30)), "coarse and weak mask of the L, nothing else"
-    assert not made(encoded, corner, sure, least_agreement=agreement - 0.01).ignore.any()
+    assert found.ignore.all(), "what neither mask shows would pass for background"
+    assert not found.values.any()
+    assert found.dropped == {1: "contradictory", 2: "contradictory"}
