@@ -129,9 +129,12 @@ def test_nothing_is_overwritten(case, prompts, tmp_path):
     assert run(case, prompts=prompts, output=output, overwrite=True).output == output
 
 
-def test_labels_are_no_pictures(case, prompts, tmp_path):
-    with pytest.raises(ConfigError, match=r"not as mask\.png"):
-        run(case, prompts=prompts, output=tmp_path / "mask.png")
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("mask.jpg", r"not as mask\.jpg"), ("mask.png", r"no picture, .* into mask\.png")]
+)
+def test_labels_of_a_volume_are_no_pictures(case, prompts, tmp_path, name, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        run(case, prompts=prompts, output=tmp_path / name)
 
 
 def test_a_skill_for_another_backbone(case, skill, prompts):
