@@ -60,8 +60,8 @@ LIMITS = """## What this can't say
 - On hippocampus `auto` labels the gold volumes' other slices by a skill of each volume's own, and the ten
   others by one of all gold slices, with positions (`positions=yes`), since all are crops of one organ. Its
   labels are no better there than what a student of the gold alone makes of new volumes, so they teach it
-  little, and their scores don't tell the few that went wrong from the others. None of the gold slices there is
-  empty, so that nothing teaches where the organ ends: all students, the gold's too, label beyond it.
+  little, and their scores don't tell the few that went wrong from the others. None of the gold slices
+  there is empty, so that nothing teaches where the organ ends: all students, the gold's too, label beyond it.
 - On ACDC `auto` labels the gold volumes' other slices by a skill of each volume's own two, and the volumes at
   end-systole by one of all gold slices.
 - The backbone is LiteMedSAM, which knows boxes alone: with its own prompt encoder points mean nothing to it.
