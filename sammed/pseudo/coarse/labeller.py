@@ -146,7 +146,8 @@ def _label_case(
 def _dropped(found: Sequence[WeakLabel]) -> str:
     """Why slices have no label at all, and how many for each reason: "coarse mask empty in 3 slices"."""
     without = [weak for weak in found if not weak.values.any()]
-    reasons = [max(weak.dropped.values(), key=tuple(_WHY).index) for weak in without]
+    # A mask that holds no pixel, where that isn't said to be uniform, is as good as none.
+    reasons = [max(weak.dropped.values(), key=tuple(_WHY).index, default="empty") for weak in without]
     counts = {reason: reasons.count(reason) for reason in _WHY}
     return ", ".join(
         f"{_WHY[reason]} in {count} slice{'s' if count > 1 else ''}"

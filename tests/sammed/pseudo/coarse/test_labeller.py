@@ -105,6 +105,17 @@ def test_masks_that_disagree_are_told(disc_set, brightness_backbone, notes, tmp_
     assert empty.reason == "No weak label is left: no coarse mask in 1 slice."
 
 
+def test_a_decoder_that_answers_with_nothing(
+    disc_set, brightness_backbone, notes, tmp_path, trained, monkeypatch
+):
+    def nothing(encoded, index, prompts):
+        return np.full(SHAPE, -1, dtype=np.float32)
+
+    monkeypatch.setattr(weak_label_module, "prompted_logits", nothing)
+    found, _ = run(disc_set, brightness_backbone, notes, tmp_path, most_of_one_class=1.0)
+    assert found.reason == "No weak label is left: no coarse mask in 1 slice."
+
+
 def test_97_percent_by_hand():
     mask = np.zeros((10, 10), dtype=bool)
     mask.flat[:3] = True
