@@ -6,7 +6,14 @@ from pathlib import Path
 
 from sammed.errors import ConfigError
 from sammed_volumes.errors import OutputError
-from sammed_volumes.formats import LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX, is_picture, strip_suffix, suffix_of
+from sammed_volumes.formats import (
+    LABEL_SUFFIXES,
+    PICTURE_LABEL_SUFFIX,
+    WRITTEN_SUFFIXES,
+    is_picture,
+    strip_suffix,
+    suffix_of,
+)
 
 
 def beside(image: Path, suffix: str) -> Path:
@@ -22,7 +29,7 @@ def is_folder(output: Path) -> bool:
 
 def label_file(output: Path, image: Path) -> Path:
     """The same path; ConfigError unless the labels of the image can be written with its ending."""
-    if suffix_of(output) not in (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX):
+    if suffix_of(output) not in WRITTEN_SUFFIXES:
         raise ConfigError(f"Labels are written as {', '.join(LABEL_SUFFIXES)}, not as {output.name}.")
     if suffix_of(output) == PICTURE_LABEL_SUFFIX and not is_picture(image):
         raise ConfigError(f"{image} is no picture, so its labels can't go into {output.name}; take .nii.gz.")

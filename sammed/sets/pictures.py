@@ -16,7 +16,7 @@ from sammed.errors import SetError
 from sammed.sets.labelled_set import Case, LabelledSet
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume
-from sammed_volumes.intensity import apply, default_window, resolve
+from sammed_volumes.intensity import apply, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume, check_same_grid, smallest_unsigned
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
@@ -53,8 +53,7 @@ class OpenCase:
     def image(self, index: int) -> Float[np.ndarray, "H W C"]:
         """One slice of the stack, 0..1, with its channels."""
         values = self.volume.values(self.slicing.to_stack(self.volume.voxels)[index])
-        shown = apply(values, self.low, self.high)
-        return shown if shown.ndim == 3 else shown[:, :, np.newaxis]
+        return with_channels(apply(values, self.low, self.high))
 
     def is_known(self, index: int) -> bool:
         """Whether a slice of the stack is labelled; in a partly annotated case the annotated ones are."""

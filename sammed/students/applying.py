@@ -6,7 +6,7 @@ import numpy as np
 
 from sammed.errors import StudentError
 from sammed.students.student import Student
-from sammed_volumes.intensity import apply, default_window, resolve
+from sammed_volumes.intensity import apply, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
@@ -41,8 +41,7 @@ def label_by_student(volume: Volume, student: Student, axis: int | None = None) 
     stack = slicing.to_stack(volume.voxels)
     images = []
     for index in range(slicing.count):
-        shown = apply(volume.values(stack[index]), low, high)
-        images.append(shown if shown.ndim == 3 else shown[:, :, np.newaxis])
+        images.append(with_channels(apply(volume.values(stack[index]), low, high)))
     values, highest = _likeliest(student, images)
     found = LabelVolume(
         np.ascontiguousarray(slicing.from_stack(values)), volume.affine_ras_mm, student.labels

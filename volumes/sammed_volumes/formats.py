@@ -49,6 +49,9 @@ LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 PICTURE_LABEL_SUFFIX = ".png"
 """Ending of the file that `write_labels` writes the labels of a picture into, if asked."""
 
+WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX)
+"""Endings of all files that `write_labels` writes."""
+
 _NRRD_SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr")
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
@@ -131,7 +134,7 @@ def write_labels(
     """
     path = Path(path)
     suffix = suffix_of(path)
-    if suffix not in (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX):
+    if suffix not in WRITTEN_SUFFIXES:
         raise OutputError(f"{path} can't be written: labels go into {', '.join(LABEL_SUFFIXES)}.")
     check_same_grid(like, labels)
     voxels = _narrowed(labels)

@@ -167,6 +167,11 @@ def auto_window(volume: Volume, slicing: Slicing, region: Bool[np.ndarray, "S H 
     return _percentile_window(inside, around, _body_values(volume, slicing))
 
 
+def with_channels(image: Float[np.ndarray, "H W *C"]) -> Float[np.ndarray, "H W C"]:
+    """A slice with its channels last: one where it is grey."""
+    return image if image.ndim == 3 else image[:, :, np.newaxis]
+
+
 def apply(values: Shaped[np.ndarray, "H W *C"], low: float, high: float) -> Float[np.ndarray, "H W *C"]:
     """Values as float32 0..1, clipped: `low` is 0, `high` is 1; NaN, and a window without width, give 0."""
     if not high > low:

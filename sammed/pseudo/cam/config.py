@@ -24,7 +24,7 @@ class ClassifierConfig:
     """Settings of `learn_classifier`. Raises ConfigError for a value out of range.
 
     The network "embedding" is a linear head on the frozen backbone's embedding, fitted to all pictures at
-    once: of the settings below it has `weight_decay`, `sharpness`, `balanced` and `held_out` alone.
+    once: of the settings below it has `weight_decay`, `sharpness`, `balanced`, `held_out` and `least_gain`.
     `weights` is a file of a ResNet's weights for ImageNet, as torchvision publishes them (.pth or
     .safetensors); None: from scratch.
     """

@@ -46,7 +46,12 @@ def learn_classifier(
         pictures.classes[~held],
         tuple(case for case, out in zip(pictures.cases, held, strict=True) if not out),
     )
-    network, start = _learned(learned_from, names, config, seed, device, reporter)
+    if config.network == "embedding":
+        network, start = _fitted(learned_from, names, config).to(device), "the backbone's embedding"
+    else:
+        network = build_resnet(config, len(names), seed).to(device)
+        _train(network, learned_from, len(names), config, seed, reporter)
+        start = "from scratch" if config.weights is None else f"weights from {config.weights.name}"
     unscored = Classifier(network.eval().requires_grad_(True), tuple(names), config.image_size, start, ())
     found = unscored.probabilities(pictures.pixels[held]).argmax(dim=1)
     rows = class_rows(pictures.classes[held], found, names)
@@ -98,23 +103,12 @@ def _check_classes(pictures: Pictures, names: Sequence[str]) -> None:
         )
 
 
-def _learned(
-    pictures: Pictures,
-    names: Sequence[str],
-    config: ClassifierConfig,
-    seed: int,
-    device: torch.device,
-    reporter: Reporter,
-) -> tuple[nn.Module, str]:
-    """A network that has learned, and where its weights began."""
-    if config.network == "embedding":
-        head = EmbeddingHead(pictures.pixels.shape[1], names, config.sharpness)
-        weights = _class_weights(pictures.classes, len(names), config.balanced)
-        fit_head(head, pictures.pixels, pictures.classes, weights, config.weight_decay)
-        return head.to(device), "the backbone's embedding"
-    network = build_resnet(config, len(names), seed).to(device)
-    _train(network, pictures, len(names), config, seed, reporter)
-    return network, "from scratch" if config.weights is None else f"weights from {config.weights.name}"
+def _fitted(pictures: Pictures, names: Sequence[str], config: ClassifierConfig) -> nn.Module:
+    """A linear head on the embeddings of these pictures."""
+    head = EmbeddingHead(pictures.pixels.shape[1], names, config.sharpness)
+    weights = _class_weights(pictures.classes, len(names), config.balanced)
+    fit_head(head, pictures.pixels, pictures.classes, weights, config.weight_decay)
+    return head
 
 
 def _train(

@@ -10,12 +10,12 @@ from sammed.embeddings.scan import EncodedScan
 from sammed.pseudo.cam.config import ClassifierConfig
 from sammed.pseudo.cam.embedding import square_embedding
 from sammed.students.scaling import to_square
+from sammed_volumes.intensity import with_channels
 
 
 def view(encoded: EncodedScan, index: int, config: ClassifierConfig) -> Float[Tensor, "C S S"]:
     """One slice of the stack, on the CPU: pixels 0..1 in its one channel or three, or its embedding."""
     if config.network == "embedding":
         return square_embedding(encoded, index).cpu()
-    image = encoded.scan.image(index)
-    shown = image if image.ndim == 3 else image[:, :, None]
+    shown = with_channels(encoded.scan.image(index))
     return torch.from_numpy(to_square(shown, config.image_size, shown.shape[2]))

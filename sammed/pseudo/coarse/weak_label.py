@@ -16,6 +16,7 @@ from sammed.pseudo.coarse.decoding import highest_label, prompted_logits, unprom
 from sammed.pseudo.coarse.regions import region_prompts
 from sammed.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.pseudo.samdsk.proposing import propose
+from sammed_volumes.intensity import with_channels
 
 Dropped = Literal["empty", "uniform", "contradictory"]
 _PROPOSALS = 20  # the best so many are looked at
@@ -80,8 +81,7 @@ def baseline_label(encoded: EncodedScan, index: int, value: int, config: CoarseC
 
 def best_proposal(encoded: EncodedScan, index: int, most: float) -> Bool[np.ndarray, "H W"] | None:
     """The best of the backbone's own masks of a slice that isn't nearly all one class; None where all are."""
-    image = encoded.scan.image(index)
-    shown = image if image.ndim == 3 else image[:, :, None]
+    shown = with_channels(encoded.scan.image(index))
     spacing = encoded.scan.slicing.pixel_spacing_mm
     proposals = propose(encoded.backbone, shown, spacing, ProposalConfig(most=_PROPOSALS))
     masks = (proposals.mask(place) for place in range(proposals.count))
