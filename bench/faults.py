@@ -28,7 +28,7 @@ from sammed.batch.manifest import MANIFEST_NAME
 from sammed.jobs.requests import TrainingRequest
 from sammed.jobs.training import train
 from sammed.progress import Silent
-from sammed.provenance import provenance_path
+from sammed.storage.provenance import provenance_path
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
 

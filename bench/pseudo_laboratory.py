@@ -14,22 +14,22 @@ from torch import Tensor
 from sammed.backbones.backbone import Backbone, ImageEncoder
 from sammed.backbones.loading import load_backbone
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.config import configured
+from sammed.embeddings.cache_config import configured
 from sammed.jobs.pseudo_files import write_pseudo_label
-from sammed.metrics import dice
+from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
-from sammed.pseudo.filtering import Filter, apply_filter
-from sammed.pseudo.labeller import PseudoLabeller, Tools
-from sammed.pseudo.methods import config_type, make_labeller
-from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.pseudo.settings import configure
-from sammed.sets.labelled_set import LabelledSet
-from sammed.sets.pictures import open_case
-from sammed.students.applying import label_by_student
-from sammed.students.config import StudentConfig
-from sammed.students.samples import Sample, known_samples, samples_digest
-from sammed.students.student import Student, new_student
-from sammed.students.training import train_on_samples
+from sammed.datasets.pseudo.filtering import Filter, apply_filter
+from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeller, Tools
+from sammed.datasets.pseudo.methods import config_type, make_labeller
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.settings import configure
+from sammed.datasets.labeled_sets.labeled_set import LabelledSet
+from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.datasets.students.inference import label_by_student
+from sammed.datasets.students.config import StudentConfig
+from sammed.datasets.students.samples import Sample, known_samples, samples_digest
+from sammed.datasets.students.student import Student, new_student
+from sammed.datasets.students.training import train_on_samples
 
 ALL = Filter()  # trusts every label
 

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sammed.sets.hiding import keep_gold, keep_slices
-from sammed.sets.labelled_set import GOLD, NONE, Case, LabelledSet
-from sammed.sets.splits import split_cases
-from sammed.students.config import StudentConfig
+from sammed.datasets.labeled_sets.hiding import keep_gold, keep_slices
+from sammed.datasets.labeled_sets.labeled_set import GOLD, NONE, Case, LabelledSet
+from sammed.datasets.labeled_sets.splits import split_cases
+from sammed.datasets.students.config import StudentConfig
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 

@@ -11,11 +11,11 @@ from pseudo_rows import Row
 
 from sammed.errors import AnnotationError
 from sammed.progress import Silent
-from sammed.pseudo.assist_config import PROMPT_STYLES
-from sammed.pseudo.cam.config import CamConfig, CamPoint, CamPrompt
-from sammed.pseudo.cam.evaluating import PromptRow, evaluate_prompts
-from sammed.pseudo.cam.reading import learn_readers, mapped_by
-from sammed.sets.manifest import write_set
+from sammed.datasets.pseudo.assist_config import PROMPT_STYLES
+from sammed.datasets.pseudo.cam.config import CamConfig, CamPoint, CamPrompt
+from sammed.datasets.pseudo.cam.evaluation import PromptRow, evaluate_prompts
+from sammed.datasets.pseudo.cam.reading import learn_readers, mapped_by
+from sammed.datasets.labeled_sets.set_file import write_set
 
 TRUTH, GOLD = "the truth", "gold alone"
 STUDENT, LABELS = "student", "labels"
@@ -87,7 +87,7 @@ def rounds(trial: Trial) -> Iterator[Row]:
 
 
 def _samdsk(trial: Trial) -> Iterator[Row]:
-    from sammed.pseudo.samdsk.labeller import SamDskLabeller
+    from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeller
 
     folder = trial.workspace("samdsk")
     labeller = trial.labeller("samdsk", _samdsk_settings(trial), folder)
@@ -147,9 +147,9 @@ def _student_of_round(trial: Trial, folder: Path, number: int) -> float | None:
     """Test Dice of the student of a round; None where the round went on with the last one's."""
     from safetensors.torch import load_file
 
-    from sammed.pseudo.samdsk.rounds import CHECKPOINT_NAME
-    from sammed.students.student import new_student
-    from sammed.tensor_file import tensors_below
+    from sammed.datasets.pseudo.samdsk.rounds import CHECKPOINT_NAME
+    from sammed.datasets.students.student import new_student
+    from sammed.storage.tensor_file import tensors_below
 
     path = folder / CHECKPOINT_NAME.format(number)
     if not path.exists():
@@ -161,9 +161,9 @@ def _student_of_round(trial: Trial, folder: Path, number: int) -> float | None:
 
 def _plain(trial: Trial, count: int) -> Iterator[Row]:
     """Each round's student labels all pictures for the next one."""
-    from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
-    from sammed.sets.pictures import open_case
-    from sammed.students.applying import label_by_student
+    from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+    from sammed.datasets.labeled_sets.pictures import open_case
+    from sammed.datasets.students.inference import label_by_student
 
     labelled_set = trial.drawn.visible
     for number in range(count):

@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from chest import Chest, chest_ct
 
-from sammed.applying import label_volume
+from sammed.skills.inference import label_volume
 from sammed.backbones.backbone import Backbone
-from sammed.backbones.converted import OpenVinoEncoder, cache_key, compile_model, import_openvino
+from sammed.backbones.openvino import OpenVinoEncoder, cache_key, compile_model, import_openvino
 from sammed.backbones.device import choose_device
 from sammed.backbones.folders import converted_folder
 from sammed.backbones.loading import load_backbone
 from sammed.backbones.runtime import has_bfloat16
 from sammed.embeddings.scan import EncodedScan
 from sammed.jobs.inputs import demo_pair
-from sammed.learning import LearningConfig, learn_skill
-from sammed.metrics import dice
+from sammed.skills.training import LearningConfig, learn_skill
+from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
-from sammed.skill import Skill
+from sammed.skills.model import Skill
 from sammed_volumes.formats import read_labels
 
 HEADER = """# Runtimes and precisions

@@ -9,10 +9,10 @@ from cases import Case
 from sammed.auto.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.config import configured
+from sammed.embeddings.cache_config import configured
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.jobs.training import annotate
-from sammed.metrics import dice
+from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import auto_window
 from sammed_volumes.labels import Label
 from sammed_volumes.slices import plan_slices

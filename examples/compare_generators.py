@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import sammed
-from sammed.applying import GeneratorName, finish, label_encoded
+from sammed.skills.inference import GeneratorName, finish, label_encoded
 from sammed.jobs.inputs import DEMO_LABELS, demo_pair
 from sammed.jobs.training import annotate
 from sammed_volumes import plan_slices, read_labels, read_volume

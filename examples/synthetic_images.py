@@ -20,8 +20,8 @@ from sammed.jobs.synthesising import (
     sample,
     train_model,
 )
-from sammed.sets.labelled_set import Case, LabelledSet
-from sammed.sets.manifest import write_set
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.set_file import write_set
 
 SMALL = {"image_size": "64", "width": "32", "steps": "400", "learning_rate": "5e-4"}
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from sammed.assist.config import AssistConfig
-from sammed.auto.choosing import ChoosingConfig
+from sammed.auto.cross_validation import ChoosingConfig
 from sammed.auto.classification import ClassificationConfig
-from sammed.auto.sap_learning import SapLearningConfig
+from sammed.auto.sap_training import SapLearningConfig
 from sammed.jobs.inputs import Pair
-from sammed.learning import LearningConfig
+from sammed.skills.training import LearningConfig
 from sammed_volumes.formats import read_labels, write_labels
 
 ROOT = Path(__file__).parents[1]
@@ -167,7 +167,7 @@ def test_synthetic_images(pair, monkeypatch, capsys):
 def test_pseudo_labels(pair, monkeypatch, capsys):
     module = load(ROOT / "examples/pseudo_labels.py")
     monkeypatch.setattr(module, "demo_pair", lambda: pair)
-    monkeypatch.setattr("sammed.pseudo.auto.AutoLabelConfig.__post_init__", _learn_little)
+    monkeypatch.setattr("sammed.datasets.pseudo.auto.AutoLabelConfig.__post_init__", _learn_little)
     tiny = {"size_px": "32", "features": "4,4,4,8,8,4", "steps": "2"}
     trained = module.main(student=tiny)
     assert trained.student.exists()
@@ -198,7 +198,7 @@ def test_the_python_of_the_readme_runs(pair, phantom, monkeypatch):
     labels = type(made.labels)(marked, made.labels.affine_ras_mm, made.labels.labels[:2])
     marked[marked == 4] = 2
     write_labels(labels, "label.nii.gz", like=made.volume)
-    monkeypatch.setattr("sammed.learning.LearningConfig", lambda: FEW_STEPS)
+    monkeypatch.setattr("sammed.skills.training.LearningConfig", lambda: FEW_STEPS)
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)  # our own text
     found = read_labels("image_found.nii.gz")

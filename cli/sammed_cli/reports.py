@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sammed.jobs.results import ClickingResult, LabelingItem, LabelingResult, PromptingResult, TrainingResult
-from sammed.report import Table
+from sammed.reports.report import Table
 
 
 def training_table(result: TrainingResult) -> Table:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sammed.report import Table
+from sammed.reports.report import Table
 
 if TYPE_CHECKING:
     from sammed.jobs.pseudo_labeling import PseudoLabelingItem, PseudoLabelingResult
     from sammed.jobs.set_making import SetResult
     from sammed.jobs.student_evaluation import StudentEvaluationResult
     from sammed.jobs.student_training import StudentTrainingResult
-    from sammed.sets.gathered import Problem
+    from sammed.datasets.labeled_sets.gathered import Problem
 
 
 def set_table(result: SetResult) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sammed.report import Table
+from sammed.reports.report import Table
 
 if TYPE_CHECKING:
     from sammed.jobs.synthesising import SamplingResult, SynthesisTrainingResult

@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sammed.report import Cell, Table
+    from sammed.reports.report import Cell, Table
     from sammed_cli.progress import TerminalReporter
 
 # Libraries that print through a handler of their own.

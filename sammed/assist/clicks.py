@@ -17,7 +17,7 @@ from sammed.assist.masks import decode_prompts
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
 from sammed.errors import AnnotationError, ConfigError
-from sammed.metrics import dice
+from sammed.metrics.evaluation import dice
 from sammed.prompts.boxes import box_around, jitter_box
 from sammed.prompts.instances import instances
 from sammed.prompts.points import sample_points

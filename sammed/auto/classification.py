@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from sammed.auto.sap_learning import Episodes, prepare_episodes
+from sammed.auto.sap_training import Episodes, prepare_episodes
 from sammed.auto.sap_net import log_odds
 from sammed.backbones.frame import Frame
 from sammed.errors import ConfigError

@@ -1,7 +1,7 @@
 """Fusion: from a coarse mask and the decoder's mask to one, smoothed along the slices.
 
 The paper takes the decoder's mask as it is. On thin and ragged structures the coarse mask, or the mean of
-the two, is better, and on thin slices so is a mask that its neighbours have a say in. `sammed.auto.choosing`
+the two, is better, and on thin slices so is a mask that its neighbours have a say in. `sammed.auto.cross_validation`
 finds out which, label by label.
 """
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
 from sammed.backbones.frame import Frame
-from sammed.losses import biased_dice_loss
+from sammed.assist.losses import biased_dice_loss
 from sammed_volumes.labels import Label
 
 DOUBTS = (0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)

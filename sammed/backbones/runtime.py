@@ -10,7 +10,7 @@ from typing import Generic, ParamSpec, TypeVar
 import torch
 from torch import nn
 
-from sammed.backbones import converted
+from sammed.backbones import openvino as converted
 from sammed.backbones.backbone import ImageEncoder, MaskDecoder, TorchDecoder
 from sammed.errors import ConfigError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt
 
-from sammed.provenance import sha256_of
+from sammed.storage.provenance import sha256_of
 from sammed_volumes.formats import strip_suffix, suffix_of
 
 _HEADERS = (".mhd", ".nhdr")  # voxels lie in files beside them

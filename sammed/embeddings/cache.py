@@ -1,6 +1,6 @@
 """The cache of embeddings on disk: what was encoded once, by whichever process, need not be encoded again.
 
-One file a slice, one folder a volume (`sammed.embeddings.shelves`), each file moved to its place when whole:
+One file a slice, one folder a volume (`sammed.embeddings.cache_folder`), each file moved to its place when whole:
 a process that is killed leaves nothing half done, and processes share a cache without knowing of each other.
 Where the disk is full, can't be written or holds another version's cache, a warning says so once and the
 work goes on without.
@@ -12,9 +12,9 @@ from pathlib import Path
 from jaxtyping import Float16
 from torch import Tensor
 
-from sammed.embeddings.config import LIMIT_VARIABLE, CacheConfig
+from sammed.embeddings.cache_config import LIMIT_VARIABLE, CacheConfig
 from sammed.embeddings.entry import DamagedEntryError, pack, unpack
-from sammed.embeddings.shelves import (
+from sammed.embeddings.cache_folder import (
     LAYOUT,
     SUFFIX,
     layout_of,

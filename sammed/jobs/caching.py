@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sammed.backbones.folders import cache_folder, converted_folder, is_converted
-from sammed.embeddings.config import configured
-from sammed.embeddings.shelves import remove_layout, remove_shelf, shelves
+from sammed.embeddings.cache_config import configured
+from sammed.embeddings.cache_folder import remove_layout, remove_shelf, shelves
 
 if TYPE_CHECKING:
     from sammed.embeddings.cache import EmbeddingCache

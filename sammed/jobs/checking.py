@@ -89,7 +89,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _openvino() -> Iterator[Finding]:
-    from sammed.backbones.converted import import_openvino
+    from sammed.backbones.openvino import import_openvino
 
     try:
         import_openvino()

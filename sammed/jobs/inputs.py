@@ -11,7 +11,7 @@ from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.label_names import own_name
 from sammed.progress import Reporter
-from sammed.skill import Skill
+from sammed.skills.model import Skill
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import Window, is_constant

@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from sammed.errors import SetError
 from sammed.jobs.requests import SKILL_SUFFIX
-from sammed.report import Cell, Table
-from sammed.sets.manifest import MANIFEST_NAME
+from sammed.reports.report import Cell, Table
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.dicom import find_series
 from sammed_volumes.errors import LabelError
@@ -25,7 +25,7 @@ from sammed_volumes.volume import Volume, planes
 
 if TYPE_CHECKING:
     from sammed.auto.annotations import Annotations
-    from sammed.skill import Skill
+    from sammed.skills.model import Skill
 
 Kind: TypeAlias = Literal["volume", "labels", "skill"]
 Fact: TypeAlias = Cell | tuple[float, ...]
@@ -63,7 +63,7 @@ def inspect(
     """
     _check_no_set(path)
     if path.suffix.lower() == SKILL_SUFFIX:
-        from sammed.skill_file import load_skill
+        from sammed.skills.model_file import load_skill
 
         return _of_skill(path, load_skill(path))
     if suffix_of(path) == ".seg.nrrd":

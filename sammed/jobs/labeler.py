@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sammed.applying import Labelled, label_volume
+from sammed.skills.inference import Labelled, label_volume
 from sammed.backbones.backbone import Backbone
 from sammed.batch.fingerprint import labels_digest
 from sammed.batch.ledger import Busy, Ledger, Passed, Taken
@@ -22,8 +22,8 @@ from sammed.jobs.outputs import is_folder, make_folder
 from sammed.jobs.requests import LabelingRequest
 from sammed.jobs.results import LabelingItem
 from sammed.progress import Reporter, Task
-from sammed.provenance import Provenance, provenance_beside, sha256_of
-from sammed.skill import Skill
+from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
+from sammed.skills.model import Skill
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import write_labels

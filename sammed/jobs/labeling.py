@@ -22,8 +22,8 @@ from sammed.jobs.requests import LabelingRequest
 from sammed.jobs.results import LabelingItem, LabelingResult
 from sammed.jobs.targets import Targets, find_targets
 from sammed.progress import Reporter, Silent
-from sammed.skill import Skill
-from sammed.skill_file import load_skill, skill_digest
+from sammed.skills.model import Skill
+from sammed.skills.model_file import load_skill, skill_digest
 from sammed_volumes.atomic_file import check_free
 
 Work: TypeAlias = Generator[tuple[Target, LabelingItem], None, None]

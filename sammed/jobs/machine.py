@@ -8,7 +8,7 @@ from sammed.backbones.loading import load_backbone
 from sammed.backbones.registry import DEFAULT_BACKBONE
 from sammed.errors import ConfigError
 from sammed.jobs.inputs import naming
-from sammed.skill import Skill
+from sammed.skills.model import Skill
 
 
 class MachineRequest(Protocol):

@@ -19,9 +19,9 @@ from sammed.jobs.results import PromptingResult
 from sammed.progress import Reporter
 from sammed.prompts.file import read_prompts
 from sammed.prompts.placing import Grid, PlacedPrompt, labels_of, place_marks
-from sammed.provenance import Provenance, provenance_beside, sha256_of
-from sammed.skill import Skill
-from sammed.skill_file import load_skill, skill_digest
+from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
+from sammed.skills.model import Skill
+from sammed.skills.model_file import load_skill, skill_digest
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import auto_window, parse_window

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sammed.provenance import Provenance, provenance_beside, sha256_of
-from sammed.pseudo.pseudo_label import PseudoLabel
-from sammed.sets.labelled_set import Case, LabelledSet
-from sammed.sets.pictures import OpenCase, open_case
+from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.volume import Volume

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from sammed.backbones.registry import DEFAULT_BACKBONE, backbone_spec
 from sammed.errors import ConfigError, SammedError, SetError
 from sammed.jobs.set_making import moved
-from sammed.pseudo.filtering import Filter, apply_filter
-from sammed.pseudo.methods import config_type, make_labeller, method
-from sammed.pseudo.settings import configure
-from sammed.sets.labelled_set import Case, LabelledSet
-from sammed.sets.manifest import MANIFEST_NAME, read_set, write_set
+from sammed.datasets.pseudo.filtering import Filter, apply_filter
+from sammed.datasets.pseudo.methods import config_type, make_labeller, method
+from sammed.datasets.settings import configure
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
 from sammed_volumes.errors import OutputError, VolumeError
 
 if TYPE_CHECKING:
     from sammed.progress import Reporter
-    from sammed.pseudo.labeller import PseudoLabeller, Tools
-    from sammed.pseudo.pseudo_label import PseudoLabel
+    from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeller, Tools
+    from sammed.datasets.pseudo.pseudo_label import PseudoLabel
 
 Status: TypeAlias = Literal["labelled", "partly ignored", "dropped", "nothing", "failed"]
 
@@ -179,7 +179,7 @@ def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
 def _tools(request: PseudoLabelingRequest) -> Tools:
     from sammed.jobs.caching import cache_for
     from sammed.jobs.machine import backbone_for
-    from sammed.pseudo.labeller import Tools
+    from sammed.datasets.pseudo.pseudo_labeler import Tools
 
     return Tools(
         backbone=lambda: backbone_for(request, request.backbone),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sammed.report import Cell, Table
+from sammed.reports.report import Cell, Table
 
 Status: TypeAlias = Literal["done", "skipped", "failed"]
 

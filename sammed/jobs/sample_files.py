@@ -17,8 +17,8 @@ from sammed import __version__
 from sammed.errors import SetError
 from sammed.jobs.outputs import make_folder
 from sammed.jobs.set_making import moved
-from sammed.sets.labelled_set import Case, LabelledSet
-from sammed.sets.manifest import MANIFEST_NAME, write_set
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, write_set
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.atomic_file import atomic_file, check_free
 from sammed_volumes.nifti import write_nifti

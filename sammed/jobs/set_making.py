@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from sammed.errors import ConfigError
 from sammed.jobs.outputs import folder_for_output, make_folder
-from sammed.sets.gathered import Gathered, Problem
-from sammed.sets.hiding import keep_gold, keep_slices
-from sammed.sets.labelled_set import SPLITS, LabelledSet
-from sammed.sets.making import make_set
-from sammed.sets.manifest import MANIFEST_NAME, read_set, write_set
-from sammed.sets.monai import gather_monai
-from sammed.sets.nnunet import gather_nnunet
-from sammed.sets.pairs import gather_pairs
-from sammed.sets.splits import split_cases
+from sammed.datasets.labeled_sets.gathered import Gathered, Problem
+from sammed.datasets.labeled_sets.hiding import keep_gold, keep_slices
+from sammed.datasets.labeled_sets.labeled_set import SPLITS, LabelledSet
+from sammed.datasets.labeled_sets.making import make_set
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
+from sammed.datasets.labeled_sets.monai_reader import gather_monai
+from sammed.datasets.labeled_sets.nnunet_reader import gather_nnunet
+from sammed.datasets.labeled_sets.folder_reader import gather_pairs
+from sammed.datasets.labeled_sets.splits import split_cases
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.intensity import parse_window
 

@@ -15,7 +15,7 @@ from sammed.batch.targets import Target
 from sammed.jobs.labeler import in_work
 from sammed.jobs.requests import LabelingRequest
 from sammed.jobs.results import LabelingItem
-from sammed.skill_file import load_skill
+from sammed.skills.model_file import load_skill
 
 
 @dataclass(frozen=True, slots=True)

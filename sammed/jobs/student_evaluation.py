@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sammed.errors import ConfigError, SammedError, SetError, StudentError
-from sammed.metrics import LabelScores, evaluate
-from sammed.sets.gathered import Problem
-from sammed.sets.labelled_set import SPLITS, Case, LabelledSet, Split
-from sammed.sets.manifest import read_set
-from sammed.sets.pictures import OpenCase, open_case
+from sammed.metrics.evaluation import LabelScores, evaluate
+from sammed.datasets.labeled_sets.gathered import Problem
+from sammed.datasets.labeled_sets.labeled_set import SPLITS, Case, LabelledSet, Split
+from sammed.datasets.labeled_sets.set_file import read_set
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed_volumes.errors import VolumeError
 
 if TYPE_CHECKING:
     from sammed.progress import Reporter
-    from sammed.students.student import Student
+    from sammed.datasets.students.student import Student
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def evaluate_student(request: StudentEvaluationRequest, reporter: Reporter) -> S
     student knows other labels than the set.
     """
     from sammed.backbones.device import choose_device
-    from sammed.students.student_file import load_student
+    from sammed.datasets.students.student_file import load_student
 
     started = time.perf_counter()
     student = load_student(request.student)
@@ -148,7 +148,7 @@ def _check_labels(student: Student, labelled_set: LabelledSet, request: StudentE
 
 def _scores(case: Case, labelled_set: LabelledSet, student: Student) -> tuple[LabelScores, ...]:
     """Ignored voxels and slices that nobody annotated don't count."""
-    from sammed.students.applying import label_by_student
+    from sammed.datasets.students.inference import label_by_student
 
     opened = open_case(case, labelled_set)
     assert opened.labels is not None  # it is a gold case

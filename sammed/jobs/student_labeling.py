@@ -13,15 +13,15 @@ from sammed.errors import ConfigError, SammedError
 from sammed.jobs.inputs import naming, open_volume
 from sammed.jobs.outputs import is_folder, label_file, make_folder
 from sammed.jobs.results import LabelingItem, LabelingResult
-from sammed.provenance import Provenance, provenance_beside, sha256_of
+from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import write_labels
 
 if TYPE_CHECKING:
     from sammed.progress import Reporter
-    from sammed.students.applying import StudentLabels
-    from sammed.students.student import Student
+    from sammed.datasets.students.inference import StudentLabels
+    from sammed.datasets.students.student import Student
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class StudentLabelingRequest:
 def label_with_student(request: StudentLabelingRequest, reporter: Reporter) -> LabelingResult:
     """Label image after image; a bad one is told and the others still done. Ctrl-C keeps what is done."""
     from sammed.backbones.device import choose_device
-    from sammed.students.student_file import load_student, student_digest
+    from sammed.datasets.students.student_file import load_student, student_digest
 
     student = load_student(request.student)
     digest = student_digest(student)
@@ -125,7 +125,7 @@ class _Job:
 
     def _label(self, target: Target) -> StudentLabels:
         """Label one image and write it."""
-        from sammed.students.applying import label_by_student
+        from sammed.datasets.students.inference import label_by_student
 
         if self.request.output is not None and is_folder(self.request.output):
             make_folder(target.output.parent)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.jobs.outputs import folder_for_output
-from sammed.pseudo.settings import configure
-from sammed.sets.gathered import Problem
-from sammed.sets.manifest import read_set
-from sammed.sets.pictures import OpenCase, open_case
-from sammed.students.config import NetworkName, StudentConfig
+from sammed.datasets.settings import configure
+from sammed.datasets.labeled_sets.gathered import Problem
+from sammed.datasets.labeled_sets.set_file import read_set
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed.datasets.students.config import NetworkName, StudentConfig
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 
 if TYPE_CHECKING:
     from sammed.progress import Reporter
-    from sammed.sets.labelled_set import Case, LabelledSet
-    from sammed.students.samples import Sample
+    from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+    from sammed.datasets.students.samples import Sample
 
 STUDENT_SUFFIX = ".safetensors"
 
@@ -104,9 +104,9 @@ class StudentTrainingResult:
 
 def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> StudentTrainingResult:
     """Train and write a student; cases that can't be read are told and left out."""
-    from sammed.students.student import new_student
-    from sammed.students.student_file import save_student
-    from sammed.students.training import train_on_samples
+    from sammed.datasets.students.student import new_student
+    from sammed.datasets.students.student_file import save_student
+    from sammed.datasets.students.training import train_on_samples
 
     check_free(request.output, overwrite=request.overwrite)
     started = time.perf_counter()
@@ -163,7 +163,7 @@ class _Gathering:
 
     def samples(self, cases: list[Case], advance: Callable[[], None]) -> Iterator[Sample]:
         """All samples of these cases that show something known."""
-        from sammed.students.samples import known_samples
+        from sammed.datasets.students.samples import known_samples
 
         for case in cases:
             weight = 1.0 if case.is_gold else self._request.pseudo_weight

@@ -13,12 +13,12 @@ from jaxtyping import Float
 
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.jobs.sample_files import SamplePlace
-from sammed.pseudo.settings import configure
-from sammed.sets.gathered import Problem
-from sammed.sets.labelled_set import LabelledSet
-from sammed.sets.manifest import read_set
-from sammed.sets.pictures import open_case
-from sammed.synthesis.config import DiffusionConfig
+from sammed.datasets.settings import configure
+from sammed.datasets.labeled_sets.gathered import Problem
+from sammed.datasets.labeled_sets.labeled_set import LabelledSet
+from sammed.datasets.labeled_sets.set_file import read_set
+from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 
@@ -136,9 +136,9 @@ class SamplingResult:
 
 def train_model(request: SynthesisTrainingRequest, reporter: Reporter) -> SynthesisTrainingResult:
     """Learn and write a model; cases that can't be read are told and left out."""
-    from sammed.synthesis.model_file import save_model
-    from sammed.synthesis.pictures import training_pictures
-    from sammed.synthesis.training import train_diffusion
+    from sammed.datasets.synthesis.model_file import save_model
+    from sammed.datasets.synthesis.pictures import training_pictures
+    from sammed.datasets.synthesis.training import train_diffusion
 
     check_free(request.output, overwrite=request.overwrite)
     started = time.perf_counter()
@@ -168,8 +168,8 @@ def train_model(request: SynthesisTrainingRequest, reporter: Reporter) -> Synthe
 
 def sample(request: SamplingRequest, reporter: Reporter) -> SamplingResult:
     """Write samples; nothing that is there is replaced unless the request says so."""
-    from sammed.synthesis.model_file import load_model, model_digest
-    from sammed.synthesis.sampling import sample_pictures
+    from sammed.datasets.synthesis.model_file import load_model, model_digest
+    from sammed.datasets.synthesis.sampling import sample_pictures
 
     started = time.perf_counter()
     model = load_model(request.model)

@@ -18,8 +18,8 @@ import torch
 
 import sammed_cli
 from sammed.auto.annotations import Annotations
-from sammed.skill import Skill
-from sammed.skill_file import save_skill
+from sammed.skills.model import Skill
+from sammed.skills.model_file import save_skill
 from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from sammed.backbones.converted import cache_key
+from sammed.backbones.openvino import cache_key
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.config import configured
+from sammed.embeddings.cache_config import configured
 from sammed.jobs.caching import cache_for
 from sammed.jobs.requests import DemoRequest, LabelingRequest
 

@@ -23,7 +23,7 @@ from sammed.jobs.results import (
     PromptingResult,
     TrainingResult,
 )
-from sammed.report import Table
+from sammed.reports.report import Table
 
 TRAINED = TrainingResult(
     skill=Path("skill.safetensors"),
@@ -318,7 +318,7 @@ def test_points_can_be_left_out(sammed, stand_in, case):
 def test_demo(sammed, stand_in):
     table = Table("Dice", ("Prompt", "right lung"), (("1 point", 0.5), ("automatic", float("nan"))))
     result = DemoResult(output=Path("out"), files=(Path("out/report.html"),), tables=(table,), seconds=1.0)
-    requests = stand_in("sammed.demo:run_demo", lambda *_: result)
+    requests = stand_in("sammed.jobs.demo:run_demo", lambda *_: result)
     run = sammed("demo", "--output", "out", "--seed", "2", "--overwrite", "--json")
     assert requests == [DemoRequest(output=Path("out"), seed=2, overwrite=True)]
     rows = [{"Prompt": "1 point", "right lung": 0.5}, {"Prompt": "automatic", "right lung": None}]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sammed.jobs import pseudo_labeling
 from sammed.jobs.pseudo_labeling import PseudoLabelingItem, PseudoLabelingResult
-from sammed.pseudo.methods import METHODS
+from sammed.datasets.pseudo.methods import METHODS
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sammed.jobs.synthesising import SamplingResult, SynthesisTrainingResult
-from sammed.sets.gathered import Problem
+from sammed.datasets.labeled_sets.gathered import Problem
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import torch
 from segment_anything.modeling import ImageEncoderViT
 
 from sammed.assist.config import AssistConfig
-from sammed.auto.choosing import ChoosingConfig
+from sammed.auto.cross_validation import ChoosingConfig
 from sammed.auto.classification import ClassificationConfig
-from sammed.auto.sap_learning import SapLearningConfig
+from sammed.auto.sap_training import SapLearningConfig
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import PixelPreparation
 from sammed.backbones.segment_anything import build_mask_decoder, build_prompt_encoder
-from sammed.learning import LearningConfig
+from sammed.skills.training import LearningConfig
 
 TINY_SIZE = 64
 TINY_EMBEDDING = 16

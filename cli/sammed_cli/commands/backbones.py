@@ -14,7 +14,7 @@ from sammed_cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from sammed.jobs.weights_state import WeightsState
-    from sammed.report import Table
+    from sammed.reports.report import Table
 
 NAME = click.Choice(tuple(BACKBONES))
 
@@ -77,6 +77,6 @@ def _answer(terminal: Terminal, as_json: bool, states: tuple[WeightsState, ...],
 
 
 def _table(*rows: tuple[str, ...]) -> Table:
-    from sammed.report import Table
+    from sammed.reports.report import Table
 
     return Table("", ("Backbone", "Weights", "File", ""), rows)

@@ -20,7 +20,7 @@ def cache() -> None:
 def info(terminal: Terminal, /, as_json: bool) -> None:
     """Say where the cache lies, how much is in it, and how much may be."""
     from sammed.jobs.caching import cache_content
-    from sammed.report import Table
+    from sammed.reports.report import Table
 
     found = cache_content()
     facts = (

@@ -25,7 +25,7 @@ def demo(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
 
     Writes the labels, a picture, report.html, the skill and a manifest.
     """
-    from sammed.demo import run_demo
+    from sammed.jobs.demo import run_demo
     from sammed.jobs.requests import DemoRequest
 
     result = run_demo(DemoRequest(**settings), terminal.reporter)

@@ -11,8 +11,8 @@ from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from sammed.metrics import Evaluation
-    from sammed.report import Table
+    from sammed.metrics.evaluation import Evaluation
+    from sammed.reports.report import Table
 
 
 @click.command(short_help="Compare two label volumes.")
@@ -46,7 +46,7 @@ def evaluate(
 
     PREDICTION and REFERENCE are label volumes on one grid. Labels are matched by name, else by value.
     """
-    from sammed.metrics import evaluate as compare
+    from sammed.metrics.evaluation import evaluate as compare
     from sammed_volumes.formats import read_labels
 
     evaluation = compare(
@@ -60,7 +60,7 @@ def evaluate(
 
 
 def _table(evaluation: Evaluation) -> Table:
-    from sammed.report import Table
+    from sammed.reports.report import Table
 
     rows = [(str(label.value), label.name, label.scores) for label in evaluation.labels]
     rows.append(("", "mean", evaluation.mean))

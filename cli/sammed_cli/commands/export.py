@@ -12,8 +12,8 @@ from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from sammed.export.cases import Case
-    from sammed.export.dataset import DataSet
+    from sammed.datasets.export.cases import Case
+    from sammed.datasets.export.dataset import DataSet
 
 sources = options.together(
     click.argument("images", type=options.EXISTING, metavar="IMAGES|SET"),
@@ -101,7 +101,7 @@ def nnunet(
     A labelled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
     trained on, what it ignores gets the label ignore, and cases to test on go without their labels.
     """
-    from sammed.export.nnunet import export_nnunet
+    from sammed.datasets.export.nnunet import export_nnunet
 
     cases = _cases(images, labels, pseudo, test, marked_only, axis)
     _answer(terminal, as_json, export_nnunet(cases, output, **settings))
@@ -133,7 +133,7 @@ def monai(
     A labelled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
     trained on, what it ignores gets the label ignore, and cases to test on go without their labels.
     """
-    from sammed.export.monai import export_monai
+    from sammed.datasets.export.monai import export_monai
 
     cases = _cases(images, labels, pseudo, test, marked_only, axis)
     _answer(terminal, as_json, export_monai(cases, output, **settings))
@@ -147,7 +147,7 @@ def _cases(
     marked_only: bool,
     axis: int | None,
 ) -> Sequence[Case]:
-    from sammed.export.pairing import gather_cases
+    from sammed.datasets.export.pairing import gather_cases
 
     if labels is None:
         if pseudo or test or marked_only or axis is not None:
@@ -164,8 +164,8 @@ def _cases(
 
 
 def _cases_of_set(place: Path) -> Sequence[Case]:
-    from sammed.sets.exporting import export_cases
-    from sammed.sets.manifest import MANIFEST_NAME, read_set
+    from sammed.datasets.labeled_sets.exporting import export_cases
+    from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set
 
     if place.name != MANIFEST_NAME and not (place / MANIFEST_NAME).exists():
         raise click.UsageError(
@@ -175,7 +175,7 @@ def _cases_of_set(place: Path) -> Sequence[Case]:
 
 
 def _answer(terminal: Terminal, /, as_json: bool, written: DataSet) -> None:
-    from sammed.report import Table
+    from sammed.reports.report import Table
 
     for note in written.notes:
         terminal.say(note)

@@ -26,7 +26,7 @@ def info(
 ) -> None:
     """Say what is in FILE: a volume, a label volume, a DICOM folder or a skill."""
     from sammed.jobs.inspecting import inspect
-    from sammed.report import Table
+    from sammed.reports.report import Table
 
     found = inspect(file, series=series, axis=axis, flatten=flatten)
     tables = [Table("", (str(file), found.kind), tuple((name, _text(fact)) for name, fact in found.facts))]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sammed.pseudo.methods import METHODS
+from sammed.datasets.pseudo.methods import METHODS
 from sammed_cli import options
 from sammed_cli.assignments import settings
 from sammed_cli.failures import FAILED, INTERRUPTED
@@ -17,8 +17,8 @@ def _show_settings(context: click.Context, _parameter: click.Parameter, name: st
     """Print a method's settings, their values and what these may be, and leave."""
     if name is None:
         return
-    from sammed.pseudo.methods import config_type
-    from sammed.pseudo.settings import settings_of
+    from sammed.datasets.pseudo.methods import config_type
+    from sammed.datasets.settings import settings_of
 
     for setting in settings_of(config_type(name)):
         choices = f"  ({', '.join(setting.choices)})" if setting.choices else ""

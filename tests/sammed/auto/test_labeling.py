@@ -13,7 +13,7 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.classification import ClassificationConfig, learn_classifier
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import CoarseGrids, coarse_masks, highest_wins, label_logits, label_stack
-from sammed.auto.sap_learning import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.auto.sap_net import SapNetConfig
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan, open_scan

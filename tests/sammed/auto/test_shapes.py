@@ -13,7 +13,7 @@ from sammed.auto.shapes import DOUBTS, Shapes, drawn_shapes, fitted_doubt
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
 from sammed.embeddings.scan import EncodedScan
-from sammed.metrics import dice
+from sammed.metrics.evaluation import dice
 from sammed_volumes.labels import default_label
 
 LABEL = default_label(1)

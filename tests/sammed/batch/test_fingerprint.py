@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sammed.batch.fingerprint import Fingerprint, fingerprint, labels_digest
-from sammed.provenance import sha256_of
+from sammed.storage.provenance import sha256_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.config import CacheConfig
+from sammed.embeddings.cache_config import CacheConfig
 from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from sammed.backbones.folders import cache_folder
 from sammed.embeddings import cache as cache_module
-from sammed.embeddings import shelves as shelves_module
+from sammed.embeddings import cache_folder as shelves_module
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.config import CacheConfig, configured
+from sammed.embeddings.cache_config import CacheConfig, configured
 from sammed.embeddings.entry import DamagedEntryError, pack, unpack
-from sammed.embeddings.shelves import shelves
+from sammed.embeddings.cache_folder import shelves
 from sammed.errors import ConfigError
 
 ENTRY_BYTES = len(pack("", torch.zeros(256, 16, 16).half()))

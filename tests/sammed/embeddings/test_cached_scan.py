@@ -15,7 +15,7 @@ from sammed.backbones.registry import MEDSAM_PIXELS
 from sammed.embeddings import scan as scan_module
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import EncodedScan, Scan
-from sammed.embeddings.shelves import remove_shelf, shelves
+from sammed.embeddings.cache_folder import remove_shelf, shelves
 from sammed_volumes.volume import Volume
 
 ALL = range(13)

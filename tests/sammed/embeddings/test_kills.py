@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from sammed.backbones.frame import Frame
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.config import CacheConfig
+from sammed.embeddings.cache_config import CacheConfig
 from sammed.embeddings.entry import unpack
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed_volumes.intensity import Window

@@ -43,7 +43,7 @@ def test_openvino_only_slows_down(monkeypatch):
     def fail():
         raise ImportError("libopenvino.so: cannot open\nmore")
 
-    monkeypatch.setattr("sammed.backbones.converted.import_openvino", fail)
+    monkeypatch.setattr("sammed.backbones.openvino.import_openvino", fail)
     found = findings()["openvino"]
     assert found.status == "attention"
     assert "(libopenvino.so: cannot open)" in found.text

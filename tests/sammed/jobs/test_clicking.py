@@ -9,7 +9,7 @@ from sammed.errors import AnnotationError
 from sammed.jobs.clicking import evaluate_clicks
 from sammed.jobs.requests import ClickingRequest
 from sammed.progress import Silent
-from sammed.skill_file import load_skill
+from sammed.skills.model_file import load_skill
 from sammed_volumes.errors import LabelError, VolumeError
 from sammed_volumes.formats import read_labels, write_labels
 

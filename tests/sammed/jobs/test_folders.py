@@ -19,8 +19,8 @@ from sammed.jobs import labeler
 from sammed.jobs.labeling import label
 from sammed.jobs.requests import LabelingRequest
 from sammed.progress import Silent
-from sammed.provenance import read_provenance, sha256_of
-from sammed.skill_file import skill_digest
+from sammed.storage.provenance import read_provenance, sha256_of
+from sammed.skills.model_file import skill_digest
 from sammed_volumes.formats import read_labels, write_labels
 
 NAMES = ("a", "ward 7/b", "ward 7/c")

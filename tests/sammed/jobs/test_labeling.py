@@ -14,14 +14,14 @@ import pytest
 
 from sammed.batch.manifest import MANIFEST_NAME
 from sammed.errors import ConfigError, SkillError
-from sammed.export.pairing import gather_cases
+from sammed.datasets.export.pairing import gather_cases
 from sammed.jobs import labeler
 from sammed.jobs.labeling import label
 from sammed.jobs.outputs import beside
 from sammed.jobs.requests import LabelingRequest
 from sammed.progress import Silent
-from sammed.provenance import read_provenance, sha256_of
-from sammed.skill_file import load_skill, save_skill, skill_digest
+from sammed.storage.provenance import read_provenance, sha256_of
+from sammed.skills.model_file import load_skill, save_skill, skill_digest
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.orientation import axis_codes

@@ -11,8 +11,8 @@ from sammed.jobs.prompting import label_prompts
 from sammed.jobs.requests import PromptingRequest
 from sammed.progress import Silent
 from sammed.prompts.marks import parse_box, parse_point
-from sammed.provenance import read_provenance
-from sammed.skill_file import load_skill, save_skill, skill_digest
+from sammed.storage.provenance import read_provenance
+from sammed.skills.model_file import load_skill, save_skill, skill_digest
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 

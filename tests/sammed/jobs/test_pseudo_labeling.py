@@ -16,13 +16,13 @@ from sammed.jobs.student_evaluation import StudentEvaluationRequest, evaluate_st
 from sammed.jobs.student_labeling import StudentLabelingRequest, label_with_student
 from sammed.jobs.student_training import StudentTrainingRequest, train_on_set
 from sammed.progress import Silent
-from sammed.provenance import read_provenance
-from sammed.pseudo.auto import AutoLabelConfig, AutoLabeller
-from sammed.pseudo.labeller import Tools, attempt
-from sammed.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.sets.manifest import read_set, write_set
-from sammed.sets.pictures import from_pictures, open_case
-from sammed.skill_file import load_skill
+from sammed.storage.provenance import read_provenance
+from sammed.datasets.pseudo.auto import AutoLabelConfig, AutoLabeller
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.labeled_sets.set_file import read_set, write_set
+from sammed.datasets.labeled_sets.pictures import from_pictures, open_case
+from sammed.skills.model_file import load_skill
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
@@ -77,7 +77,7 @@ def method(monkeypatch) -> Callable[..., None]:
                 for case in unlabelled:
                     yield attempt(case, lambda case=case: make_label(open_case(case, gold), gold))
 
-        monkeypatch.setattr("sammed.pseudo.assist.AssistLabeller", Labeller)
+        monkeypatch.setattr("sammed.datasets.pseudo.assist.AssistLabeller", Labeller)
 
     return put
 

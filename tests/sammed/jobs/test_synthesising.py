@@ -11,9 +11,9 @@ from PIL import Image
 from sammed.errors import AnnotationError, ConfigError, SetError
 from sammed.jobs.synthesising import SamplingRequest, SynthesisTrainingRequest, sample, train_model
 from sammed.progress import Silent
-from sammed.sets.labelled_set import Case, LabelledSet
-from sammed.sets.manifest import read_set, write_set
-from sammed.sets.pictures import open_case
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.set_file import read_set, write_set
+from sammed.datasets.labeled_sets.pictures import open_case
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label

@@ -10,7 +10,7 @@ from sammed.jobs.inputs import demo_pair, find_pair
 from sammed.jobs.requests import GeneratorRequest, TrainingRequest
 from sammed.jobs.training import annotate, train, train_generator
 from sammed.progress import Silent
-from sammed.skill_file import load_skill, skill_digest
+from sammed.skills.model_file import load_skill, skill_digest
 from sammed_volumes.errors import LabelError, OutputError, VolumeError
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume

@@ -1,0 +1,1 @@
+"""Data sets: labeled sets, pseudo-labels, students, synthetic images and export."""

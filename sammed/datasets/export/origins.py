@@ -1,0 +1,108 @@
+"""The manifest of a data set: `manifest.json`, which says where every image and label in it comes from.
+
+The provenance of a single label volume, from which much of it is taken, is in `sammed.storage.provenance`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sammed import __version__
+from sammed.errors import ExportError
+from sammed.datasets.export.cases import Case
+from sammed.storage.provenance import (
+    Provenance,
+    provenance_path,
+    provenance_to_json,
+    read_provenance,
+    sha256_of,
+    write_provenance,
+)
+
+__all__ = [
+    "MANIFEST_NAME",
+    "CaseRecord",
+    "Provenance",
+    "check_is_data_set",
+    "provenance_path",
+    "read_provenance",
+    "sha256_of",
+    "write_manifest",
+    "write_provenance",
+]
+
+MANIFEST_NAME = "manifest.json"
+
+_FORMAT, _VERSION = "sammed-dataset", 1
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRecord:
+    """One case as it stands in a data set; files are relative to the data set's folder.
+
+    `values` are pairs (value in the source, value in the data set) of the labels; `ignored_slices` counts the
+    slices, along the case's axis, that hold the ignore label. `modality` is "CT" where the values say so.
+    """
+
+    name: str
+    case: Case
+    image_files: tuple[str, ...]
+    image_sha256: str
+    label_file: str | None
+    label_sha256: str | None
+    values: tuple[tuple[int, int], ...]
+    axis: int | None
+    ignored_slices: int
+    modality: str | None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the case has labels; a case without is a test case."""
+        return self.label_file is not None
+
+
+def write_manifest(folder: Path, *, name: str, labels: dict[str, int], records: Sequence[CaseRecord]) -> None:
+    """Write `manifest.json` into a data set's folder; `labels` are all names and values, background too."""
+    manifest = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "sammed_version": __version__,
+        "name": name,
+        "labels": labels,
+        "cases": [_to_json(record) for record in records],
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+
+
+def check_is_data_set(folder: Path) -> None:
+    """Raise ExportError unless `folder` is a data set that sammed wrote, so that it may be overwritten."""
+    try:
+        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise ExportError(f"{folder} is no data set of sammed's, so it stays; remove it yourself.")
+
+
+def _to_json(record: CaseRecord) -> dict[str, object]:
+    case = record.case
+    image = {"files": list(record.image_files), "source": str(case.image), "sha256": record.image_sha256}
+    if not record.is_training:
+        return {"case": record.name, "image": image, "label": None}
+    slices, written = case.annotated_slices, case.provenance
+    label = {
+        "file": record.label_file,
+        "source": str(case.label),
+        "sha256": record.label_sha256,
+        "values": {str(source): target for source, target in record.values},
+        "origin": case.origin,
+        "axis": record.axis,
+        "annotated_slices": None if slices is None else list(slices),
+        "ignored_slices": record.ignored_slices,
+        "provenance": None if written is None else provenance_to_json(written),
+    }
+    return {"case": record.name, "image": image, "label": label}

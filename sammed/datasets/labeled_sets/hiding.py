@@ -1,0 +1,67 @@
+"""Hiding labels: from a set that is labelled throughout to one that a person had little time for.
+
+For experiments: what is hidden stays in its file, and the set without hiding is the truth to measure against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sammed.errors import ConfigError, SetError
+from sammed.datasets.labeled_sets.labeled_set import NONE, Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import open_case
+
+
+def keep_gold(labelled_set: LabelledSet, count: int, *, seed: int = 0) -> LabelledSet:
+    """The set with the labels of `count` gold training cases, drawn by the seed; those of the others go.
+
+    Cases that are validated or tested on keep theirs. Raises SetError where there are fewer.
+    """
+    training = labelled_set.part("train").gold
+    if not 0 < count <= len(training):
+        raise SetError(f"There are {len(training)} gold training cases, of which {count} can't be kept.")
+    ordered = sorted(training, key=lambda case: case.name)
+    drawn = np.random.default_rng(seed).permutation(len(ordered))[:count].tolist()
+    kept = {ordered[index].name for index in drawn}
+    hidden = {case.name for case in training} - kept
+    return labelled_set.with_cases(
+        [_without_labels(case) if case.name in hidden else case for case in labelled_set.cases]
+    )
+
+
+def keep_slices(labelled_set: LabelledSet, count: int) -> LabelledSet:
+    """The set with `count` annotated slices in each gold training volume, spread evenly over its labels.
+
+    Of a volume with fewer labelled slices all are kept; a single slice is annotated as a whole. Files are
+    read; see `open_case` for errors.
+    """
+    if count < 1:
+        raise ConfigError(f"A volume keeps one annotated slice or more, not {count}.")
+    training = {case.name for case in labelled_set.part("train").gold}
+    return labelled_set.with_cases(
+        [
+            _with_slices(case, labelled_set, count) if case.name in training else case
+            for case in labelled_set.cases
+        ]
+    )
+
+
+def _without_labels(case: Case) -> Case:
+    return replace(case, labels=None, origin=NONE, ignore=None, annotated_slices=None)
+
+
+def _with_slices(case: Case, labelled_set: LabelledSet, count: int) -> Case:
+    opened = open_case(case, labelled_set)
+    if opened.slicing.count == 1:
+        return case
+    stack = opened.label_stack()
+    shown = [index for index in np.flatnonzero(stack.any(axis=(1, 2))).tolist() if opened.is_known(index)]
+    if not shown:
+        raise SetError(f"Case {case.name} shows no label, so no slice of it can be annotated.")
+    # The middles of `count` equal parts: neither end of an organ is drawn, where little of it is left.
+    places = (np.arange(count) + 0.5) / count * len(shown)
+    kept = {shown[int(place)] for place in places}
+    slices = tuple(sorted(opened.slicing.array_index(index) for index in kept))
+    return replace(case, annotated_slices=slices, axis=opened.slicing.axis)

@@ -1,0 +1,131 @@
+"""Making a set: every case is opened and checked once, a bad one is told and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sammed.errors import SammedError, SetError
+from sammed.label_names import own_name
+from sammed.progress import Reporter
+from sammed.storage.provenance import sha256_of
+from sammed.datasets.labeled_sets.gathered import Gathered, Problem
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import open_case
+from sammed_volumes.errors import VolumeError
+from sammed_volumes.formats import read_labels
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label, default_colour
+
+# A mask that was saved as a JPEG has values without end.
+_MOST_SHOWN = 20
+
+
+def make_set(
+    gathered: Gathered,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    window: Window | None = None,
+    names: Mapping[int, str] | None = None,
+) -> tuple[LabelledSet, tuple[Problem, ...]]:
+    """The set of all cases that can be used, and what is wrong with the others. Nothing is written.
+
+    `names` are names for label values, in place of those of the files. Raises SetError where no case can be
+    used, where no label volume has a label, and for the name of a value that is no label's.
+    """
+    labels, problems = _listed(gathered)
+    labels = _named(labels, names or {}) if labels else _of_names(names or {})
+    unnamed = [str(label.value) for label in labels if not own_name(label)]
+    if names and unnamed:
+        reporter.message(f"There are labels without a name as well; are they strays? {', '.join(unnamed)}.")
+    bad = {problem.case for problem in problems}
+    labelled_set = LabelledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
+    seen: dict[str, str] = {}
+    with reporter.task("checking cases", len(gathered.cases)) as task:
+        for case in gathered.cases:
+            if case.name not in bad and (reason := _fault(case, labelled_set, seen)):
+                problems.append(Problem(case.name, reason))
+            task.advance()
+    bad = {problem.case for problem in problems}
+    problems = [*gathered.problems, *problems]
+    if len(bad) == len(gathered.cases):
+        raise SetError(f"None of {len(problems)} cases can be used; the first: {problems[0].reason}")
+    return labelled_set.keep(lambda case: case.name not in bad), tuple(problems)
+
+
+def _fault(case: Case, labelled_set: LabelledSet, seen: dict[str, str]) -> str | None:
+    """What is wrong with a case; `seen` holds the digests of the images before it, to tell twins by."""
+    try:
+        open_case(case, labelled_set)
+        digest = sha256_of(case.image)
+    except (SammedError, VolumeError, OSError) as error:
+        return str(error)
+    if digest in seen:
+        return f"{case.image} is the same image as that of case {seen[digest]}."
+    seen[digest] = case.name
+    return None
+
+
+def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
+    """The labels that the source lists, or else those that the label volumes hold, each with one name."""
+    if gathered.labels is not None:
+        return gathered.labels, []
+    if all(case.labels is None for case in gathered.cases):
+        return (), []  # images alone, for synthesis or to be labelled
+    found: dict[int, Label] = {}
+    problems = []
+    for case in gathered.cases:
+        try:
+            for label in _labels_of(case):
+                _join(found, label, case)
+        except (SammedError, VolumeError, OSError) as error:
+            problems.append(Problem(case.name, str(error)))
+    if not found:
+        first = f" {problems[0].reason}" if problems else ""
+        raise SetError(f"No label volume holds a label, so there is nothing to learn.{first}")
+    return tuple(found[value] for value in sorted(found)), problems
+
+
+def _of_names(names: Mapping[int, str]) -> tuple[Label, ...]:
+    """The labels of a set of images alone, which only a person can name."""
+    if not names:
+        raise SetError(
+            "No label volume holds a label, so there is nothing to learn; what images alone may show say "
+            "with --name VALUE=NAME."
+        )
+    return tuple(Label(value, name, default_colour(value)) for value, name in sorted(names.items()))
+
+
+def _labels_of(case: Case) -> Sequence[Label]:
+    if case.labels is None:
+        return ()
+    volume = read_labels(case.labels)
+    counts = volume.voxel_counts()
+    return [label for label in volume.labels if counts[label.value] or own_name(label)]
+
+
+def _join(found: dict[int, Label], label: Label, case: Case) -> None:
+    known = found.get(label.value)
+    if known is None or not own_name(known):
+        found[label.value] = label
+    elif own_name(label) and own_name(label) != own_name(known):
+        raise SetError(
+            f"{case.labels} calls the label {label.value} {label.name!r}, and others call it {known.name!r}."
+        )
+
+
+def _named(labels: Sequence[Label], names: Mapping[int, str]) -> tuple[Label, ...]:
+    values = [label.value for label in labels]
+    for value, name in names.items():
+        if value not in values:
+            raise SetError(f"No label has the value {value}, so none can be named {name}; {_told(values)}.")
+    return tuple(replace(label, name=names.get(label.value, label.name)) for label in labels)
+
+
+def _told(values: Sequence[int]) -> str:
+    if len(values) == 1:
+        return f"the only value is {values[0]}"
+    shown = ", ".join(map(str, values[:_MOST_SHOWN]))
+    return f"the values are {shown}" + (", and more" if len(values) > _MOST_SHOWN else "")

@@ -1,0 +1,111 @@
+"""nnU-Net's raw data sets: `DatasetXXX_Name` with dataset.json, imagesTr, labelsTr, imagesTs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sammed.errors import SetError
+from sammed.datasets.labeled_sets.gathered import Gathered, Problem
+from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
+from sammed_volumes.labels import Label, default_colour
+
+_IGNORE = "ignore"
+
+
+def gather_nnunet(folder: Path, *, channel: int = 0) -> Gathered:
+    """The cases of a data set in the format of nnU-Net v2, one channel of each.
+
+    Those of imagesTs are tested on, with the labels of labelsTs where that folder is there. nnU-Net's label
+    `ignore` becomes the set's. A case without its image or one of its channels is a problem. Raises SetError
+    for a folder without a readable dataset.json, regions in place of labels, and a data set that holds no
+    case.
+    """
+    data = _dataset(folder)
+    labels, ignore_value = _labels(folder, data)
+    ending = str(data.get("file_ending", ".nii.gz"))
+    channels = tuple(dict.fromkeys((channel, *_channels(data))))
+    training, problems = _cases(folder, "Tr", ending, channels)
+    testing, more_problems = _cases(folder, "Ts", ending, channels)
+    if not training and not testing:
+        first = next(iter([*problems, *more_problems]), None)
+        fact = f"imagesTr and imagesTs hold no *_{channel:04d}{ending}." if first is None else first.reason
+        raise SetError(f"{folder} holds no whole case: {fact}")
+    splits: dict[str, Split] = {case.name: "test" for case in testing}
+    return Gathered((*training, *testing), labels, splits, ignore_value, (*problems, *more_problems))
+
+
+def _dataset(folder: Path) -> Mapping[str, Any]:
+    path = folder / "dataset.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(data["labels"], dict):
+            return dict(data)
+        raise TypeError("labels")
+    except OSError as error:
+        raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SetError(f"{path} doesn't describe a data set of nnU-Net: it has no labels.") from error
+
+
+def _labels(folder: Path, data: Mapping[str, Any]) -> tuple[tuple[Label, ...], int | None]:
+    """Names to values as version 2 writes them, or values to names as version 1 and the decathlon do."""
+    named = data["labels"]
+    if all(str(key).isdecimal() for key in named):
+        named = {name: int(value) for value, name in named.items()}
+    if any(isinstance(value, list) for value in named.values()):
+        raise SetError(
+            f"{folder / 'dataset.json'} has regions, which overlap; sammed takes labels that don't."
+        )
+    by_value = {int(value): str(name) for name, value in named.items()}
+    ignore = next((value for value, name in by_value.items() if name.casefold() == _IGNORE), None)
+    labels = tuple(
+        Label(value, name, default_colour(value))
+        for value, name in sorted(by_value.items())
+        if value not in (0, ignore)
+    )
+    return labels, ignore
+
+
+def _channels(data: Mapping[str, Any]) -> tuple[int, ...]:
+    """The channels that every case has; none where dataset.json doesn't list them, as in version 1."""
+    names = data.get("channel_names")
+    return tuple(int(key) for key in names if str(key).isdecimal()) if isinstance(names, dict) else ()
+
+
+def _cases(
+    folder: Path, part: str, ending: str, channels: tuple[int, ...]
+) -> tuple[list[Case], list[Problem]]:
+    """The cases of `images{part}` with the first of the channels, and those that lack a file."""
+    images, labels = (_files(folder / f"{kind}{part}", ending) for kind in ("images", "labels"))
+    marks = _marks(images, labels, channels)
+    names = {stem.removesuffix(mark) for stem in images for mark in marks if stem.endswith(mark)}
+    cases, problems = [], []
+    for name in sorted(names | labels.keys()):
+        missing = [f"{name}{mark}{ending}" for mark in marks if f"{name}{mark}" not in images]
+        if missing:
+            problems.append(Problem(name, f"{folder / f'images{part}'} holds no {' and no '.join(missing)}."))
+        else:
+            cases.append(_case(name, images[name + marks[0]], labels.get(name)))
+    return cases, problems
+
+
+def _files(folder: Path, ending: str) -> dict[str, Path]:
+    """The files with an ending by their names without it."""
+    paths = sorted(path for path in folder.glob(f"*{ending}") if not path.name.startswith("."))
+    return {path.name.removesuffix(ending): path.absolute() for path in paths}
+
+
+def _marks(
+    images: Mapping[str, Path], labels: Mapping[str, Path], channels: tuple[int, ...]
+) -> tuple[str, ...]:
+    """What stands for each channel in the images' names, as in version 2; the decathlon has nothing there."""
+    marks = tuple(f"_{channel:04d}" for channel in channels)
+    is_numbered = any(stem.endswith((*marks, "_0000")) for stem in images)
+    return ("",) if not is_numbered or (labels and labels.keys() <= images.keys()) else marks
+
+
+def _case(name: str, image: Path, labels: Path | None) -> Case:
+    return Case(name, image) if labels is None else Case(name, image, labels, GOLD)

@@ -1,0 +1,173 @@
+"""Cases as 2-D pictures, and label maps of pictures back on the case's own grid.
+
+A 2-D image is one picture. A volume is its slices in the canonical pose of `sammed_volumes.slices`, in the
+order of the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt
+
+from sammed.errors import SetError
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed_volumes.errors import GeometryMismatchError, VolumeError
+from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.intensity import apply, default_window, resolve, with_channels
+from sammed_volumes.labels import LabelVolume, check_same_grid, smallest_unsigned
+from sammed_volumes.slices import Slicing, plan_slices
+from sammed_volumes.volume import Volume
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One slice as a network sees it, on its own pixels.
+
+    `image` has one channel or three, 0..1 by the set's window. `labels` holds label values, 0 the
+    background; None: nobody labelled this slice. `ignore` is True where labels are not to be learned from.
+    `index` counts in the stack.
+    """
+
+    case: str
+    index: int
+    image: Float[np.ndarray, "H W C"]
+    labels: UInt[np.ndarray, "H W"] | None
+    ignore: Bool[np.ndarray, "H W"] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenCase:
+    """A case with its files read and checked: image, labels and ignored voxels on one grid."""
+
+    case: Case
+    volume: Volume
+    slicing: Slicing
+    low: float
+    high: float
+    labels: LabelVolume | None
+    ignore: Bool[np.ndarray, "X Y Z"] | None
+
+    def image(self, index: int) -> Float[np.ndarray, "H W C"]:
+        """One slice of the stack, 0..1, with its channels."""
+        values = self.volume.values(self.slicing.to_stack(self.volume.voxels)[index])
+        return with_channels(apply(values, self.low, self.high))
+
+    def is_known(self, index: int) -> bool:
+        """Whether a slice of the stack is labelled; in a partly annotated case the annotated ones are."""
+        if self.labels is None:
+            return False
+        if not self.case.is_partial:
+            return True
+        assert self.case.annotated_slices is not None  # is_partial says so
+        return self.slicing.array_index(index) in self.case.annotated_slices
+
+    def picture(self, index: int) -> Picture:
+        """One slice of the stack as a picture."""
+        labels = ignore = None
+        if self.labels is not None and self.is_known(index):
+            labels = np.ascontiguousarray(self.slicing.to_stack(self.labels.voxels)[index])
+            if self.ignore is not None:
+                ignore = self.slicing.to_stack(self.ignore)[index]
+        return Picture(self.case.name, index, self.image(index), labels, ignore)
+
+    def label_stack(self) -> UInt[np.ndarray, "S H W"]:
+        """The labels of all slices as a view; SetError where there are none."""
+        if self.labels is None:
+            raise SetError(f"Case {self.case.name} has no labels.")
+        return self.slicing.to_stack(self.labels.voxels)
+
+
+def open_case(case: Case, labelled_set: LabelledSet) -> OpenCase:
+    """Read a case's files and check that they belong together.
+
+    Raises VolumeError for files that are missing or on different grids; SetError for labels that the set
+    doesn't list, annotated slices outside the volume, and a window that shows nothing.
+    """
+    volume = read_volume(labelled_set.path(case.image))
+    slicing = plan_slices(volume.shape, volume.affine_ras_mm, case.axis)
+    window = labelled_set.window or default_window(volume)
+    low, high = resolve(window, volume, slicing)
+    if not low < high:
+        raise SetError(
+            f"Case {case.name}: every pixel looks alike in {case.image}, so there is nothing to see."
+        )
+    labels, unknown = _labels(case, labelled_set, volume)
+    _check_annotated(case, slicing)
+    ignored = _ignored(case, labelled_set, volume)
+    if ignored is not None and unknown is not None:
+        ignored = ignored | unknown
+    return OpenCase(case, volume, slicing, low, high, labels, unknown if ignored is None else ignored)
+
+
+def pictures_of(case: Case, labelled_set: LabelledSet) -> Iterator[Picture]:
+    """All pictures of a case in the order of the stack, unlabelled ones too; errors as `open_case`."""
+    opened = open_case(case, labelled_set)
+    for index in range(opened.slicing.count):
+        yield opened.picture(index)
+
+
+def from_pictures(
+    stack: UInt[np.ndarray, "S H W"], opened: OpenCase, labelled_set: LabelledSet
+) -> LabelVolume:
+    """Label maps of all pictures, in the order of the stack, as a label volume on the case's own grid."""
+    highest = max([0, *(label.value for label in labelled_set.labels)])
+    voxels = opened.slicing.from_stack(stack).astype(smallest_unsigned(max(highest, 1)))
+    return LabelVolume(np.ascontiguousarray(voxels), opened.volume.affine_ras_mm, labelled_set.labels)
+
+
+def ignore_from_pictures(stack: Bool[np.ndarray, "S H W"], opened: OpenCase) -> Bool[np.ndarray, "X Y Z"]:
+    """Ignored pixels of all pictures on the case's own grid, as `PseudoLabel.ignore` wants them."""
+    return np.ascontiguousarray(opened.slicing.from_stack(stack))
+
+
+def _labels(
+    case: Case, labelled_set: LabelledSet, volume: Volume
+) -> tuple[LabelVolume | None, np.ndarray | None]:
+    """The labels, 0 where the set's `ignore_value` stands, and where that is; None for what isn't there."""
+    if case.labels is None:
+        return None, None
+    labels = read_labels(labelled_set.path(case.labels))
+    check_same_grid(volume, labels)
+    unknown = None
+    if labelled_set.ignore_value is not None:
+        unknown = labels.voxels == labelled_set.ignore_value
+        known = tuple(label for label in labels.labels if label.value != labelled_set.ignore_value)
+        voxels = np.where(unknown, 0, labels.voxels).astype(labels.voxels.dtype)
+        labels = replace(labels, voxels=voxels, labels=known)
+    _check_listed(case, labels, labelled_set)
+    return labels, unknown
+
+
+def _check_listed(case: Case, labels: LabelVolume, labelled_set: LabelledSet) -> None:
+    known = {label.value for label in labelled_set.labels}
+    counts = labels.voxel_counts()
+    unknown = [label.value for label in labels.labels if counts[label.value] and label.value not in known]
+    if unknown:
+        raise SetError(
+            f"Case {case.name}: {case.labels} has the label {unknown[0]}, which the set doesn't list "
+            f"(it lists {', '.join(map(str, sorted(known))) or 'none'})."
+        )
+
+
+def _check_annotated(case: Case, slicing: Slicing) -> None:
+    outside = [index for index in case.annotated_slices or () if not 0 <= index < slicing.count]
+    if outside:
+        raise SetError(
+            f"Case {case.name} is said to be annotated on slice {outside[0]}: axis {slicing.axis} has 0 to "
+            f"{slicing.count - 1}."
+        )
+
+
+def _ignored(case: Case, labelled_set: LabelledSet, volume: Volume) -> np.ndarray | None:
+    if case.ignore is None:
+        return None
+    ignored = read_labels(labelled_set.path(case.ignore))
+    try:
+        check_same_grid(volume, ignored)
+    except GeometryMismatchError as error:
+        raise VolumeError(f"Case {case.name}, voxels to ignore: {error}") from error
+    where: np.ndarray = ignored.voxels > 0
+    return where

@@ -1,0 +1,167 @@
+"""The set's manifest: `set.json` in the set's folder, which holds all but the files that it names.
+
+    {"format": "sammed-set", "version": 1,
+     "labels": [{"value": 1, "name": "liver", "colour_rgb": [230, 25, 75]}],
+     "window": {"low": -160, "high": 240, "unit": "hu"},
+     "ignore_value": null,
+     "cases": [{"name": "anna", "image": "../scans/anna.nii.gz", "labels": "labels/anna.nii.gz",
+                "origin": "gold", "split": "train", "annotated_slices": [12, 40], "axis": 2}]}
+
+Paths are relative to the folder wherever that works, so that set and images can move together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sammed import __version__
+from sammed.errors import SammedError, SetError
+from sammed.datasets.labeled_sets.labeled_set import NONE, SPLITS, Case, LabelledSet, Split
+from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.errors import VolumeError
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label
+
+MANIFEST_NAME = "set.json"
+
+_FORMAT, _VERSION = "sammed-set", 1
+
+
+def manifest_path(place: Path) -> Path:
+    """The manifest of a set that is named by its folder or by the manifest itself."""
+    return place / MANIFEST_NAME if place.suffix != ".json" else place
+
+
+def write_set(labelled_set: LabelledSet, *, overwrite: bool = False) -> Path:
+    """Write the manifest into the set's folder, which is there, and return where; see `read_set`."""
+    path = labelled_set.folder / MANIFEST_NAME
+    text = json.dumps(_to_json(labelled_set), indent=2, ensure_ascii=False) + "\n"
+    with atomic_file(path, ".json", overwrite=overwrite) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
+
+
+def read_set(place: Path) -> LabelledSet:
+    """Read the set in a folder, or of a manifest; SetError says what is wrong with it. No image is opened."""
+    path = manifest_path(place)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        _check_version(data)
+        return _from_json(path.parent, data)
+    except FileNotFoundError:
+        raise SetError(f"There is no labelled set {path}; `sammed set make` makes one.") from None
+    except NotADirectoryError:
+        raise SetError(f"{place} is no labelled set, which is a folder with {MANIFEST_NAME} in it.") from None
+    except OSError as error:
+        raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
+    except (SammedError, VolumeError) as error:
+        raise SetError(f"{path} can't be used: {str(error).rstrip('.')}.") from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SetError(f"{path} is damaged: {_fault(error)}; make the set anew.") from error
+
+
+def _check_version(data: Any) -> None:
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise SetError("it is no labelled set")
+    if data["version"] > _VERSION:
+        written = f" ({data['sammed_version']})" if "sammed_version" in data else ""
+        raise SetError(f"it is of a later version of sammed{written}; update sammed")
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a manifest, without the names that Python has for it."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]!r}"
+    return "a value in it is of another kind than it should be"
+
+
+def _to_json(labelled_set: LabelledSet) -> dict[str, object]:
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "sammed_version": __version__,
+        "labels": [asdict(label) for label in labelled_set.labels],
+        "window": None if labelled_set.window is None else asdict(labelled_set.window),
+        "ignore_value": labelled_set.ignore_value,
+        "cases": [_case_json(case, labelled_set) for case in labelled_set.cases],
+    }
+
+
+def _case_json(case: Case, labelled_set: LabelledSet) -> dict[str, object]:
+    """What is not said is left out, so that a person finds his way."""
+    slices = case.annotated_slices
+    optional = {
+        "labels": _text(case.labels, labelled_set),
+        "ignore": _text(case.ignore, labelled_set),
+        "score": case.score,
+        "label_scores": {str(value): score for value, score in case.label_scores.items()} or None,
+        "maker_digest": case.maker_digest,
+        "annotated_slices": None if slices is None else list(slices),
+        "axis": case.axis,
+    }
+    return {
+        "name": case.name,
+        "image": _text(case.image, labelled_set),
+        "origin": case.origin,
+        "split": labelled_set.split_of(case),
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def _text(path: Path | None, labelled_set: LabelledSet) -> str | None:
+    """A path as it stands in the file: from the set's folder, absolute only on another drive."""
+    if path is None:
+        return None
+    target, folder = labelled_set.path(path).resolve(), labelled_set.folder.resolve()
+    try:
+        return Path(os.path.relpath(target, folder)).as_posix()
+    except ValueError:  # Windows, another drive
+        return target.as_posix()
+
+
+def _from_json(folder: Path, data: Mapping[str, Any]) -> LabelledSet:
+    cases = tuple(_case(each) for each in data["cases"])
+    splits = {str(each["name"]): _split(each) for each in data["cases"]}
+    return LabelledSet(
+        folder=folder,
+        labels=tuple(
+            Label(int(each["value"]), str(each["name"]), tuple(each["colour_rgb"])) for each in data["labels"]
+        ),
+        cases=cases,
+        splits=splits,
+        window=None if data["window"] is None else Window(**data["window"]),
+        ignore_value=data["ignore_value"],
+    )
+
+
+def _split(data: Mapping[str, Any]) -> Split:
+    split: Split = data.get("split", "train")
+    if split not in SPLITS:
+        raise SetError(f"case {data['name']} is in the split {split!r}; there are {', '.join(SPLITS)}")
+    return split
+
+
+def _case(data: Mapping[str, Any]) -> Case:
+    labels, ignore, slices = data.get("labels"), data.get("ignore"), data.get("annotated_slices")
+    scores = {int(value): float(score) for value, score in data.get("label_scores", {}).items()}
+    return Case(
+        name=str(data["name"]),
+        image=Path(data["image"]),
+        labels=None if labels is None else Path(labels),
+        origin=str(data.get("origin", NONE)),
+        score=data.get("score"),
+        label_scores=scores,
+        maker_digest=data.get("maker_digest"),
+        ignore=None if ignore is None else Path(ignore),
+        annotated_slices=None if slices is None else tuple(int(index) for index in slices),
+        axis=data.get("axis"),
+    )

@@ -1,0 +1,186 @@
+"""SAM^Med as a pseudo-labeller: learn a skill from the gold cases, label the others without a prompt.
+
+The score of a label is how well SAP-Net's coarse mask and the decoder's mask agree (Dice, as
+`LabelledStack.agreement`), that of a case the mean over the labels that either of them found.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal, get_args
+
+import numpy as np
+
+from sammed.skills.inference import label_encoded
+from sammed.auto.annotations import Annotations
+from sammed.auto.cross_validation import USUAL_WIDTH_SLICES
+from sammed.auto.fusion import LabelChoice
+from sammed.auto.labeling import LabelledStack
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.errors import ConfigError, SetError
+from sammed.skills.training import LearningConfig, learn_skill
+from sammed.progress import Reporter
+from sammed.datasets.pseudo.gold_stack import stack_gold
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
+from sammed.skills.model import Skill
+from sammed.skills.model_file import digest_of, save_skill
+from sammed_volumes.intensity import Window, auto_window
+from sammed_volumes.slices import Slicing
+
+AutoGenerator = Literal["sap", "classification"]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoLabelConfig:
+    """Settings of `AutoLabeller`.
+
+    One skill is learned from about `slices` gold slices, and some that hold nothing. With `own_slices` a
+    partly annotated volume is labelled by a skill of its own annotated slices, if they show every label.
+    Places in different patients don't agree, so that SAP-Net does without them (SAM^Med 4.3), but for
+    `positions`: where every case shows the same region in the same place, as crops of one organ do.
+    """
+
+    slices: int = 25
+    empty_slices: int = 2
+    own_slices: bool = True
+    positions: bool = False
+    generator: AutoGenerator = "sap"
+    learning: LearningConfig = field(default_factory=LearningConfig)
+
+    def __post_init__(self) -> None:
+        if self.slices < 1 or self.empty_slices < 0:
+            raise ConfigError("A skill takes one gold slice or more, and no negative number of empty ones.")
+        if self.generator not in get_args(AutoGenerator):
+            raise ConfigError(f"generator is {self.generator!r}; it is sap or classification.")
+
+
+class AutoLabeller:
+    """A `PseudoLabeller`: SAM_auto."""
+
+    name = "auto"
+
+    def __init__(self, config: AutoLabelConfig, tools: Tools) -> None:
+        self._config = config
+        self._tools = tools
+
+    def label(
+        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
+    ) -> Iterator[PseudoLabel]:
+        """See `PseudoLabeller.label`."""
+        session = _Session(self._config, self._tools, gold, self._tools.backbone(), reporter)
+        if not all(session.has_own(case) for case in unlabelled):
+            session.shared_skill()
+        for case in unlabelled:
+            yield attempt(case, partial(session.label, case))
+
+
+class _Session:
+    """What all cases of one run share: the backbone and the skill that all gold cases teach."""
+
+    def __init__(
+        self, config: AutoLabelConfig, tools: Tools, gold: LabelledSet, backbone: Backbone, reporter: Reporter
+    ) -> None:
+        self._config, self._tools, self._gold = config, tools, gold
+        self._backbone, self._reporter = backbone, reporter
+        self._shared: Skill | None = None
+
+    def has_own(self, case: Case) -> bool:
+        """Whether a case's own annotated slices teach what labels it."""
+        return self._config.own_slices and case.is_partial
+
+    def shared_skill(self) -> Skill:
+        """The skill that the gold cases teach together; learned once."""
+        if self._shared is None:
+            self._shared = self._learn_shared()
+        return self._shared
+
+    def label(self, case: Case) -> PseudoLabel:
+        """Label one case."""
+        opened = open_case(case, self._gold)
+        annotations = _own_annotations(opened, self._gold) if self.has_own(case) else None
+        if annotations is not None:
+            window = self._gold.window or _own_window(opened)
+            encoded = self._encoded(opened, window)
+            config, seed = self._config.learning, self._tools.seed
+            skill = learn_skill(encoded, annotations, window, config, seed, self._reporter)
+            self._keep(skill, case.name)
+        else:
+            skill = _smoothed(self.shared_skill(), opened.slicing)
+            encoded = self._encoded(opened, skill.window)
+        found = label_encoded(encoded, skill, self._config.generator, self._reporter)
+        return _pseudo_label(opened, found, digest_of(skill), self._gold)
+
+    def _learn_shared(self) -> Skill:
+        config, seed = self._config, self._tools.seed
+        gold = stack_gold(
+            self._gold, self._backbone, slices=config.slices, empty_slices=config.empty_slices, seed=seed
+        )
+        learning = config.learning
+        if len(self._gold.gold) > 1 and not config.positions:
+            network = replace(learning.sap_net.network, positions=False)
+            learning = replace(learning, sap_net=replace(learning.sap_net, network=network))
+        encoded = EncodedScan(gold.scan, self._backbone)
+        skill = learn_skill(encoded, gold.annotations, gold.window, learning, seed, self._reporter)
+        self._keep(skill, "shared")
+        return skill
+
+    def _encoded(self, opened: OpenCase, window: Window) -> EncodedScan:
+        scan = open_scan(opened.volume, opened.slicing, window)
+        if not scan.low < scan.high:
+            raise SetError(
+                f"Case {opened.case.name}: the skill's window shows nothing of {opened.case.image}."
+            )
+        return EncodedScan(scan, self._backbone, cache=self._tools.cache)
+
+    def _keep(self, skill: Skill, name: str) -> None:
+        if self._tools.workspace is not None:
+            folder = self._tools.workspace / "skills"
+            folder.mkdir(parents=True, exist_ok=True)
+            save_skill(skill, folder / f"{name}.safetensors", overwrite=True)
+
+
+def _own_annotations(opened: OpenCase, gold: LabelledSet) -> Annotations | None:
+    """The annotated slices of a partly annotated case; None unless they show every label of the set."""
+    indices = tuple(index for index in range(opened.slicing.count) if opened.is_known(index))
+    masks = np.ascontiguousarray(opened.label_stack()[list(indices)])
+    if not all((masks == label.value).any() for label in gold.labels):
+        return None
+    return Annotations(indices, masks, gold.labels)
+
+
+def _own_window(opened: OpenCase) -> Window:
+    known = np.array([opened.is_known(index) for index in range(opened.slicing.count)])
+    return auto_window(opened.volume, opened.slicing, (opened.label_stack() > 0) & known[:, None, None])
+
+
+def _smoothed(skill: Skill, slicing: Slicing) -> Skill:
+    """The skill with the usual smoothing along the slices, where a volume's slices are thin.
+
+    Slices of several cases can't teach how much their neighbours have to say; a volume's own can.
+    """
+    auto = skill.require_auto()
+    thickest_mm = LearningConfig().choosing.thickest_smoothed_mm
+    if slicing.count == 1 or slicing.slice_spacing_mm > thickest_mm:
+        return skill
+    width_mm = USUAL_WIDTH_SLICES * slicing.slice_spacing_mm
+    choices: Mapping[int, LabelChoice] = {
+        value: replace(choice, smoothing_mm=width_mm) for value, choice in auto.choices.items()
+    }
+    return replace(skill, auto=replace(auto, choices=choices))
+
+
+def _pseudo_label(opened: OpenCase, found: LabelledStack, digest: str, gold: LabelledSet) -> PseudoLabel:
+    scores = {value: score for value, score in found.agreement.items() if score is not None}
+    if not found.stack.any():
+        return nothing_found(opened.case.name, "The skill found none of the labels in it.", digest)
+    return PseudoLabel(
+        opened.case.name,
+        from_pictures(found.stack, opened, gold),
+        score=sum(scores.values()) / len(scores) if scores else 0.0,
+        label_scores=scores,
+        maker_digest=digest,
+    )

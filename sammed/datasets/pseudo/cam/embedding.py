@@ -1,0 +1,85 @@
+"""A linear head on the frozen backbone's embedding, as a classifier for few pictures.
+
+A ResNet from scratch learns from some hundred pictures which class they are, and little of where it sees
+that. The backbone's embedding knows places and needs no learning; what is learned is one weight a channel.
+The paper has nothing of the kind: it had ImageNet's weights and thousands of pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sammed.embeddings.scan import EncodedScan
+from sammed.datasets.pseudo.cam.config import NONE_NAME
+
+SIDE = 32
+"""Cells along a side of the square on which all embeddings are seen, whatever their slices' proportions."""
+
+_MOST_STEPS = 50  # of a fit that has mostly ended before
+
+
+class EmbeddingHead(nn.Module):
+    """A map for each class, linear in the embedding, and its soft maximum as the class's logit.
+
+    The soft maximum is a log-sum-exp over the cells (Pinheiro and Collobert 2015): the higher `sharpness`,
+    the fewer cells speak for a picture. Absence has no place, so that the logit of none is always 0.
+    """
+
+    speaks: Tensor
+
+    def __init__(self, channels: int, names: Sequence[str], sharpness: float) -> None:
+        super().__init__()
+        self.trunk = nn.BatchNorm2d(channels, affine=False, momentum=None)
+        self.weights = nn.Parameter(torch.zeros(len(names), channels))
+        self.biases = nn.Parameter(torch.zeros(len(names)))
+        self.sharpness = sharpness
+        self.register_buffer("speaks", torch.tensor([float(name != NONE_NAME) for name in names]))
+
+    def forward(self, embeddings: Float[Tensor, "N C s s"]) -> Float[Tensor, "N K"]:
+        """Logits of the classes."""
+        seen = self.trunk(embeddings).flatten(2)  # N C s*s
+        maps = self.weights @ seen + self.biases[:, None]  # N K s*s
+        softest = torch.logsumexp(self.sharpness * maps, dim=2) - math.log(maps.shape[2])
+        logits: Tensor = self.speaks * softest / self.sharpness
+        return logits
+
+
+def fit_head(
+    head: EmbeddingHead,
+    embeddings: Float[Tensor, "N C s s"],
+    classes: Int64[Tensor, " N"],
+    weights: Float[Tensor, " K"],
+    decay: float,
+) -> None:
+    """Fit the head, in place, to all pictures at once.
+
+    The loss is the cross-entropy, classes weighing as told, and `decay` times the sum of squared weights.
+    """
+    with torch.no_grad():
+        head.train()(embeddings)  # the mean and spread of each channel
+    head.eval()
+    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimiser.zero_grad()
+        found: Tensor = F.cross_entropy(head(embeddings), classes, weights)
+        found = found + decay * head.weights.square().sum()
+        torch.autograd.backward(found)
+        return found.item()
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+
+
+def square_embedding(encoded: EncodedScan, index: int) -> Float[Tensor, "C s s"]:
+    """The embedding of a slice, without the padding beside it, as a square."""
+    embedding = encoded.embeddings([index]).float()
+    frame, side = encoded.frame, embedding.shape[-1]
+    rows = math.ceil(side * frame.content_height / frame.size)
+    columns = math.ceil(side * frame.content_width / frame.size)
+    return F.adaptive_avg_pool2d(embedding[:, :, :rows, :columns], SIDE)[0]

@@ -1,0 +1,178 @@
+"""Evaluating: prompts from activation maps beside prompts from the truth (paper, 3.4, tables 2 to 8).
+
+As in the paper the class of each picture is given, and only pictures that hold the label count. For
+evaluation alone: it sees the truth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool
+
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.scan import EncodedScan
+from sammed.metrics.evaluation import dice
+from sammed.prompts.prompt import Prompt
+from sammed.datasets.pseudo.cam.classifier import Classifier
+from sammed.datasets.pseudo.cam.config import Activation, CamConfig, CamPoint, CamPrompt, Network
+from sammed.datasets.pseudo.cam.prompting import map_prompts, truth_prompts
+from sammed.datasets.pseudo.cam.reading import Reader
+from sammed.datasets.pseudo.cam.viewing import view
+from sammed.datasets.pseudo.coarse.decoding import encode_case, prompted_logits
+from sammed.reports.report import Table
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import Picture, open_case
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Dice, IoU and the share of pixels that are right, 0..1 (formulas of 3.4); also the means of several."""
+
+    dice: float
+    iou: float
+    pixel_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRow:
+    """One way of prompting for one label: means over pictures, from maps and from the truth."""
+
+    label: str
+    network: Network
+    classes: int
+    activation: Activation
+    prompts: CamPrompt
+    point: CamPoint
+    from_map: Overlap
+    from_truth: Overlap
+    pictures: int
+
+    @property
+    def share(self) -> Overlap:
+        """What prompts from maps reach of what prompts from the truth do; NaN where those reach nothing."""
+        return Overlap(
+            _share(self.from_map.dice, self.from_truth.dice),
+            _share(self.from_map.iou, self.from_truth.iou),
+            _share(self.from_map.pixel_accuracy, self.from_truth.pixel_accuracy),
+        )
+
+
+def overlap(prediction: Bool[np.ndarray, "H W"], truth: Bool[np.ndarray, "H W"]) -> Overlap:
+    """The three measures of one picture; two empty masks are the same."""
+    found = dice(prediction, truth)
+    return Overlap(found, found / (2 - found), float((prediction == truth).mean()))
+
+
+def evaluate_prompts(
+    cases: Sequence[Case],
+    labelled_set: LabelledSet,
+    readers: Sequence[Reader],
+    backbone: Backbone,
+    ways: Sequence[tuple[CamPrompt, CamPoint]],
+) -> tuple[PromptRow, ...]:
+    """A row for each reader, label and way of prompting, over the labelled pictures of the cases."""
+    scores: dict[tuple[int, int, int], list[tuple[Overlap, Overlap]]] = defaultdict(list)
+    for case in cases:
+        opened = open_case(case, labelled_set)
+        encoded = encode_case(opened, backbone)
+        for index in filter(opened.is_known, range(opened.slicing.count)):
+            picture = opened.picture(index)
+            for place, reader in enumerate(readers):
+                for value in _held(picture, reader):
+                    for way, pair in enumerate(_score(encoded, picture, reader, value, ways)):
+                        scores[place, value, way].append(pair)
+    return tuple(
+        _row(readers[place], value, ways[way], pairs) for (place, value, way), pairs in scores.items()
+    )
+
+
+def prompt_table(rows: Sequence[PromptRow], title: str = "") -> Table:
+    """The rows as the paper's tables 2 to 8 have them, the shares of the truth's prompts beside them."""
+    headers = (
+        *("Label", "Network", "Classes", "Map", "Prompt", "Point"),
+        *("Dice", "of truth", "IoU", "of truth ", "Pixels", "of truth  "),
+        "Pictures",
+    )
+    return Table(title, headers, tuple(_cells(row) for row in rows))
+
+
+def class_table(classifier: Classifier, title: str = "") -> Table:
+    """Precision, recall and F1 of each class on the pictures held out (tables 1 and 6)."""
+    headers = ("Class", "Precision", "Recall", "F1", "Pictures")
+    rows = tuple((row.name, row.precision, row.recall, row.f1, row.pictures) for row in classifier.rows)
+    return Table(title, headers, rows)
+
+
+def _held(picture: Picture, reader: Reader) -> list[int]:
+    """The reader's labels that a picture holds."""
+    assert picture.labels is not None  # only known slices are looked at
+    return [value for value in reader.task.values if value and (picture.labels == value).any()]
+
+
+def _score(
+    encoded: EncodedScan,
+    picture: Picture,
+    reader: Reader,
+    value: int,
+    ways: Sequence[tuple[CamPrompt, CamPoint]],
+) -> list[tuple[Overlap, Overlap]]:
+    """From the map and from the truth, for each way of prompting."""
+    assert picture.labels is not None
+    truth = picture.labels == value
+    pixels = view(encoded, picture.index, reader.config)[None]
+    map_ = reader.map(pixels, reader.task.values.index(value), truth.shape)
+    pairs = []
+    for prompts, point in ways:
+        config: CamConfig = replace(reader.config, prompts=prompts, point=point)
+        found = _mask(encoded, picture.index, list(map_prompts(map_, config)))
+        best = _mask(encoded, picture.index, list(truth_prompts(truth, config)))
+        pairs.append((overlap(found, truth), overlap(best, truth)))
+    return pairs
+
+
+def _mask(encoded: EncodedScan, index: int, prompts: Sequence[Prompt]) -> Bool[np.ndarray, "H W"]:
+    if not prompts:
+        return np.zeros((encoded.frame.height, encoded.frame.width), dtype=bool)
+    return prompted_logits(encoded, index, prompts) > 0
+
+
+def _row(
+    reader: Reader, value: int, way: tuple[CamPrompt, CamPoint], pairs: Sequence[tuple[Overlap, Overlap]]
+) -> PromptRow:
+    return PromptRow(
+        label=reader.task.names[reader.task.values.index(value)],
+        network=reader.config.network,
+        classes=len(reader.task.values),
+        activation=reader.config.activation,
+        prompts=way[0],
+        point=way[1],
+        from_map=_mean([pair[0] for pair in pairs]),
+        from_truth=_mean([pair[1] for pair in pairs]),
+        pictures=len(pairs),
+    )
+
+
+def _mean(overlaps: Sequence[Overlap]) -> Overlap:
+    count = len(overlaps)
+    return Overlap(
+        sum(each.dice for each in overlaps) / count,
+        sum(each.iou for each in overlaps) / count,
+        sum(each.pixel_accuracy for each in overlaps) / count,
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.nan
+
+
+def _cells(row: PromptRow) -> tuple[str | float | int, ...]:
+    point = "" if row.prompts == "box" else row.point
+    kind = (row.label, row.network, row.classes, row.activation, row.prompts, point)
+    found, share = row.from_map, row.share
+    pairs = (found.dice, share.dice, found.iou, share.iou, found.pixel_accuracy, share.pixel_accuracy)
+    return *kind, *pairs, row.pictures

@@ -1,0 +1,116 @@
+"""Presence: which gold pictures hold which label, and what is told apart by it (paper, 3.1).
+
+A mask says no more here than that its label is in the picture, which a person can say at a glance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.errors import AnnotationError
+from sammed.progress import Reporter
+from sammed.datasets.pseudo.cam.classifier import Pictures
+from sammed.datasets.pseudo.cam.config import NONE_NAME, ClassifierConfig, ClassPlan
+from sammed.datasets.pseudo.cam.viewing import view
+from sammed.datasets.pseudo.coarse.decoding import encode_case
+from sammed.datasets.labeled_sets.labeled_set import LabelledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed_volumes.labels import Label
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenPicture:
+    """A gold picture as `view` shows it, and the values that it holds."""
+
+    case: str
+    pixels: Float[Tensor, "C S S"]
+    present: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one classifier tells apart: the value that each class stands for, 0 for none of them."""
+
+    values: tuple[int, ...]
+    names: tuple[str, ...]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the labels, without that of their absence."""
+        return tuple(name for value, name in zip(self.values, self.names, strict=True) if value)
+
+    def class_of(self, present: frozenset[int]) -> int:
+        """The class of a picture that holds these values."""
+        held = [place for place, value in enumerate(self.values) if value in present]
+        return held[0] if held else self.values.index(0)
+
+
+def seen_pictures(
+    gold: LabelledSet, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None = None
+) -> list[SeenPicture]:
+    """The gold pictures; AnnotationError where there is none."""
+    seen = [each for case in gold.gold for each in _seen(open_case(case, gold), config, backbone, cache)]
+    if not seen:
+        raise AnnotationError("The set has no gold picture, so there is nothing to learn from.")
+    return seen
+
+
+def plan_tasks(
+    seen: Sequence[SeenPicture], labels: Sequence[Label], plan: ClassPlan, reporter: Reporter
+) -> tuple[Task, ...]:
+    """What is told apart: all labels at once where no picture holds two, else each one for itself.
+
+    A label that is in all pictures, or in none, is passed over with a sentence. Raises AnnotationError where
+    nothing is left.
+    """
+    exclusive = all(len(each.present) <= 1 for each in seen)
+    if exclusive and plan == "auto":
+        task = _task(labels, seen)
+        tasks = [task] if len(task.values) > 1 else []
+    else:
+        tasks = [task for label in labels if len((task := _task([label], seen)).values) > 1]
+    learned = {value for task in tasks for value in task.values}
+    missing = [label.name for label in labels if label.value not in learned]
+    if not tasks:
+        raise AnnotationError(
+            f"The gold pictures don't differ in whether they hold {' or '.join(missing)}; a classifier needs "
+            "pictures with it and pictures without."
+        )
+    if missing:
+        reporter.message(f"Not learned, for all gold pictures have it or none has: {', '.join(missing)}.")
+    return tuple(tasks)
+
+
+def as_pictures(seen: Sequence[SeenPicture], task: Task) -> Pictures:
+    """The pictures with their classes; grey ones get three channels where others are coloured."""
+    channels = max(len(each.pixels) for each in seen)
+    pixels = [each.pixels.expand(channels, -1, -1) for each in seen]
+    classes = [task.class_of(each.present) for each in seen]
+    return Pictures(torch.stack(pixels), torch.tensor(classes), tuple(each.case for each in seen))
+
+
+def _seen(
+    opened: OpenCase, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None
+) -> Iterator[SeenPicture]:
+    """The labelled pictures of one case."""
+    encoded, stack = encode_case(opened, backbone, cache), opened.label_stack()
+    for index in filter(opened.is_known, range(opened.slicing.count)):
+        present = frozenset(int(value) for value in np.unique(stack[index]) if value)
+        yield SeenPicture(opened.case.name, view(encoded, index, config), present)
+
+
+def _task(labels: Sequence[Label], seen: Sequence[SeenPicture]) -> Task:
+    """The classes that occur among these labels and their absence."""
+    names = {0: NONE_NAME, **{label.value: label.name for label in labels}}
+    wanted = set(names)
+    held = {value for each in seen for value in (each.present & wanted or {0})}
+    values = tuple(value for value in names if value in held)
+    return Task(values, tuple(names[value] for value in values))

@@ -1,0 +1,131 @@
+"""Prompts from class activation maps as a pseudo-labeller: presence of a label is all that it learns from.
+
+The score of a label is the classifier's probability that the picture holds it (for a volume the mean over
+the slices that it labelled); it says nothing of the outline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float
+
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.scan import EncodedScan
+from sammed.progress import Reporter
+from sammed.datasets.pseudo.cam.config import CamConfig
+from sammed.datasets.pseudo.cam.prompting import map_prompts
+from sammed.datasets.pseudo.cam.reading import Reader, learn_readers
+from sammed.datasets.pseudo.cam.viewing import view
+from sammed.datasets.pseudo.coarse.decoding import encode_case, highest_label, prompted_logits
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """What was found in one slice: a value's logits, and the probability that the slice holds it."""
+
+    value: int
+    logits: Float[np.ndarray, "H W"]
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CamLabeller:
+    """The method `cam`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeller` says what it does."""
+
+    config: CamConfig
+    tools: Tools
+
+    @property
+    def name(self) -> str:
+        """The method's name, the origin of its labels."""
+        return "cam"
+
+    def label(
+        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
+    ) -> Iterator[PseudoLabel]:
+        """Learn the classifiers and label every case; AnnotationError where none can tell classes apart."""
+        backbone = self.tools.backbone()
+        readers = learn_readers(gold, self.config, self.tools.seed, backbone, reporter, self.tools.cache)
+        digest = _digest(self.config, readers)
+        job = _Job(gold, backbone, readers, self.config, digest, reporter, self.tools.cache)
+        for case in unlabelled:
+            yield attempt(case, partial(job.label, case))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """What every case is labelled with."""
+
+    gold: LabelledSet
+    backbone: Backbone
+    readers: Sequence[Reader]
+    config: CamConfig
+    digest: str
+    reporter: Reporter
+    cache: EmbeddingCache | None
+
+    def label(self, case: Case) -> PseudoLabel:
+        """The pseudo-label of one case."""
+        opened = open_case(case, self.gold)
+        slices = self._slices(case, opened)
+        shape = opened.slicing.stack_shape[1:]
+        stack = [highest_label({each.value: each.logits for each in found}, shape) for found in slices]
+        if not any(values.any() for values in stack):
+            names = sorted({name for reader in self.readers for name in reader.task.label_names})
+            reason = f"The classifier sees nothing of {', '.join(names)}."
+            return nothing_found(case.name, reason, self.digest)
+        scores = _mean_probabilities([each for found in slices for each in found])
+        return PseudoLabel(
+            case.name,
+            from_pictures(np.stack(stack), opened, self.gold),
+            score=float(np.mean(list(scores.values()))),
+            label_scores=scores,
+            maker_digest=self.digest,
+        )
+
+    def _slices(self, case: Case, opened: OpenCase) -> list[list[Finding]]:
+        """What is found in each slice of the stack."""
+        encoded = encode_case(opened, self.backbone, self.cache)
+        slices = []
+        with self.reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
+            for index in range(opened.slicing.count):
+                slices.append(list(self._findings(encoded, index)))
+                task.advance()
+        return slices
+
+    def _findings(self, encoded: EncodedScan, index: int) -> Iterator[Finding]:
+        """What each reader sees in a slice, outlined by the backbone."""
+        pixels = view(encoded, index, self.config)[None]
+        shape = encoded.frame.height, encoded.frame.width
+        for reader in self.readers:
+            probabilities = reader.classifier.probabilities(pixels)[0]
+            class_index = int(probabilities.argmax())
+            value = reader.task.values[class_index]
+            if not value:
+                continue
+            prompts = list(map_prompts(reader.map(pixels, class_index, shape), self.config))
+            if prompts:
+                logits = prompted_logits(encoded, index, prompts)
+                yield Finding(value, logits, float(probabilities[class_index]))
+
+
+def _mean_probabilities(found: Sequence[Finding]) -> dict[int, float]:
+    values = sorted({each.value for each in found})
+    return {
+        value: float(np.mean([each.probability for each in found if each.value == value])) for value in values
+    }
+
+
+def _digest(config: CamConfig, readers: Sequence[Reader]) -> str:
+    learned = " ".join(reader.classifier.digest() for reader in readers)
+    return hashlib.sha256(f"cam {sorted(asdict(config).items())} {learned}".encode()).hexdigest()

@@ -1,0 +1,21 @@
+"""What a classifier sees of a slice: its pixels as a square, or the backbone's embedding of it."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sammed.embeddings.scan import EncodedScan
+from sammed.datasets.pseudo.cam.config import ClassifierConfig
+from sammed.datasets.pseudo.cam.embedding import square_embedding
+from sammed.datasets.students.scaling import to_square
+from sammed_volumes.intensity import with_channels
+
+
+def view(encoded: EncodedScan, index: int, config: ClassifierConfig) -> Float[Tensor, "C S S"]:
+    """One slice of the stack, on the CPU: pixels 0..1 in its one channel or three, or its embedding."""
+    if config.network == "embedding":
+        return square_embedding(encoded, index).cpu()
+    shown = with_channels(encoded.scan.image(index))
+    return torch.from_numpy(to_square(shown, config.image_size, shown.shape[2]))

@@ -1,0 +1,98 @@
+"""How coarse masks become weak labels: every number, and where it comes from (Auto-Generate-WLs, 3)."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sammed.errors import ConfigError
+from sammed.datasets.students.config import NetworkName, OptimiserName, StudentConfig
+
+CoarsePrompt = Literal["box", "points", "automatic", "none"]
+COARSE_PROMPTS: tuple[CoarsePrompt, ...] = get_args(CoarsePrompt)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionConfig:
+    """Which regions of a probability map are the object, and how points are laid.
+
+    Raises ConfigError for a value out of range.
+    """
+
+    threshold: float = 0.5  # of the probability, above which a pixel belongs to the coarse mask
+    least_pixels: int = 20  # "filter out small blocks"; the paper names no number, ours
+    least_share: float = 0.25  # of the largest region's pixels; a smaller block is noise; ours
+    most_regions: int = 3  # "largest contiguous region(s)"; ours
+    negatives: int = 3  # "low-probability points"; ours, as many as sammed.auto.prompting.POINTS
+    low_probability: float = 0.1  # what "low" is; ours
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "least_share", "low_probability"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it lies from 0 to below 1.")
+        for name, least in (("least_pixels", 1), ("most_regions", 1), ("negatives", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be {least} or more.")
+        if self.low_probability >= self.threshold:
+            raise ConfigError(
+                f"low_probability is {self.low_probability}, the threshold {self.threshold}; "
+                "a point outside must be less likely than the coarse mask."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseConfig(RegionConfig):
+    """Settings of Auto-Generate-WLs. Raises ConfigError for a value out of range.
+
+    `prompts` is what the backbone gets: a box or points for each region of the student's coarse mask. The
+    baselines of the paper's table 1 and appendix B need no student and know one label: "automatic" takes the
+    best of the masks that the backbone proposes by itself, "none" what it makes of no prompt at all. The
+    other settings are those of the student that makes the coarse masks.
+    """
+
+    prompts: CoarsePrompt = "box"
+    most_of_one_class: float = 0.97  # a label with a larger share of one class is dropped; paper, 3
+    least_agreement: float = 0.0  # Dice of a label's two masks, below which the slice is dropped; ours
+    network: NetworkName = "unet++"  # paper, 4.2, like all that follow
+    size_px: int = 256
+    batch_size: int = 4
+    epochs: int = 100
+    steps: int | None = None
+    optimiser: OptimiserName = "sgd"  # "adam" gets there in fewer steps, for few pictures or no GPU
+    learning_rate: float = 1e-3
+    least_learning_rate: float = 1e-5
+
+    def __post_init__(self) -> None:
+        RegionConfig.__post_init__(self)
+        if self.prompts not in COARSE_PROMPTS:
+            raise ConfigError(f"prompts is {self.prompts!r}; it is one of {', '.join(COARSE_PROMPTS)}.")
+        if not 0.5 <= self.most_of_one_class <= 1:
+            raise ConfigError(
+                f"most_of_one_class is {self.most_of_one_class}; a share of one of two classes lies from "
+                "0.5 to 1."
+            )
+        if not 0 <= self.least_agreement <= 1:
+            raise ConfigError(f"least_agreement is {self.least_agreement}; a Dice lies from 0 to 1.")
+        if self.network == "dynunet":
+            raise ConfigError("A dynunet takes volumes; coarse masks are made picture by picture.")
+        self.student(channels=1, seed=0)
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the backbone is asked without a student's coarse mask."""
+        return self.prompts in ("automatic", "none")
+
+    def student(self, channels: int, seed: int) -> StudentConfig:
+        """The settings of the student, whose loss is the paper's."""
+        return StudentConfig(
+            network=self.network,
+            size_px=self.size_px,
+            channels=channels,
+            loss="dice+bce",
+            entropy_weight=0.5,
+            optimiser=self.optimiser,
+            learning_rate=self.learning_rate,
+            least_learning_rate=self.least_learning_rate,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            steps=self.steps,
+            seed=seed,
+        )

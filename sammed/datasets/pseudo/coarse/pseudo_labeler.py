@@ -1,0 +1,169 @@
+"""Auto-Generate-WLs as a pseudo-labeller: a student's coarse masks become prompts (section 3).
+
+The score of a label is the Dice of coarse mask and weak label: far apart, one of the two is wrong. The
+baselines have no coarse mask; their score is 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float
+
+from sammed.embeddings.scan import EncodedScan
+from sammed.errors import AnnotationError, ConfigError
+from sammed.progress import Reporter
+from sammed.datasets.pseudo.coarse.config import CoarseConfig
+from sammed.datasets.pseudo.coarse.decoding import encode_case
+from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import (
+    OpenCase,
+    Picture,
+    from_pictures,
+    ignore_from_pictures,
+    open_case,
+    pictures_of,
+)
+from sammed.datasets.students.student import Student
+from sammed.datasets.students.student_file import student_digest
+from sammed.datasets.students.training import train_student
+
+CHECKPOINT_NAME = "coarse-student.safetensors"
+_WHY: Mapping[Dropped, str] = {
+    "empty": "no coarse mask",
+    "uniform": "nearly all of one class",
+    "contradictory": "coarse and weak mask disagree",
+}
+
+# The weak label of one slice of a case.
+Maker = Callable[[EncodedScan, OpenCase, int], WeakLabel]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoarseLabeller:
+    """The method `coarse`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeller` says what it does."""
+
+    config: CoarseConfig
+    tools: Tools
+
+    @property
+    def name(self) -> str:
+        """The method's name, the origin of its labels."""
+        return "coarse"
+
+    def label(
+        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
+    ) -> Iterator[PseudoLabel]:
+        """Train the student and label every case; AnnotationError where no gold picture has a label."""
+        if self.config.is_baseline:
+            maker, digest = self._baseline(gold), _digest(self.config, "")
+        else:
+            student = self._student(gold, reporter)
+            maker = partial(_prompted, student, self.config)
+            digest = _digest(self.config, student_digest(student))
+        encode = partial(encode_case, backbone=self.tools.backbone(), cache=self.tools.cache)
+        for case in unlabelled:
+            yield attempt(case, partial(_label_case, case, gold, encode, maker, digest, reporter))
+
+    def _baseline(self, gold: LabelledSet) -> Maker:
+        if len(gold.labels) != 1:
+            raise ConfigError(
+                f"Without a coarse mask the backbone can't say which of {len(gold.labels)} labels it found; "
+                "prompt it with boxes or points, or take a set with one label."
+            )
+        value = gold.labels[0].value
+        return lambda encoded, _opened, index: baseline_label(encoded, index, value, self.config)
+
+    def _student(self, gold: LabelledSet, reporter: Reporter) -> Student:
+        pictures = gold_pictures(gold)
+        workspace = self.tools.workspace
+        return train_student(
+            pictures,
+            gold.labels,
+            self.config.student(max(each.image.shape[2] for each in pictures), self.tools.seed),
+            reporter,
+            checkpoint=None if workspace is None else workspace / CHECKPOINT_NAME,
+            window=gold.window,
+        )
+
+
+def gold_pictures(gold: LabelledSet) -> list[Picture]:
+    """The pictures that a person labelled; AnnotationError where there is none, or none holds a label."""
+    pictures = [
+        picture for case in gold.gold for picture in pictures_of(case, gold) if picture.labels is not None
+    ]
+    if not any(picture.labels.any() for picture in pictures if picture.labels is not None):
+        raise AnnotationError("No gold picture of the set holds a label, so there is nothing to learn from.")
+    return pictures
+
+
+def _prompted(
+    student: Student, config: CoarseConfig, encoded: EncodedScan, opened: OpenCase, index: int
+) -> WeakLabel:
+    maps: Float[np.ndarray, "K H W"] = student.probabilities(opened.image(index))
+    values = (label.value for label in student.labels)
+    return weak_label(encoded, index, dict(zip(values, maps[1:], strict=True)), config)
+
+
+def _label_case(
+    case: Case,
+    gold: LabelledSet,
+    encode: Callable[[OpenCase], EncodedScan],
+    maker: Maker,
+    digest: str,
+    reporter: Reporter,
+) -> PseudoLabel:
+    opened = open_case(case, gold)
+    encoded = encode(opened)
+    found = []
+    with reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
+        for index in range(opened.slicing.count):
+            found.append(maker(encoded, opened, index))
+            task.advance()
+    kept = [weak for weak in found if weak.values.any()]
+    if not kept:
+        return nothing_found(case.name, f"No weak label is left: {_dropped(found)}.", digest)
+    if len(kept) < len(found):
+        reporter.message(f"{case.name}: {_dropped(found)}; {len(kept)} of {len(found)} slices have labels.")
+    scores = _mean_agreement(found)
+    return PseudoLabel(
+        case.name,
+        from_pictures(np.stack([weak.values for weak in found]), opened, gold),
+        score=float(np.mean(list(scores.values()))) if scores else 0.0,
+        label_scores=scores,
+        ignore=ignore_from_pictures(np.stack([weak.ignore for weak in found]), opened),
+        maker_digest=digest,
+    )
+
+
+def _dropped(found: Sequence[WeakLabel]) -> str:
+    """Why slices have no label at all, and how many for each reason: "coarse mask empty in 3 slices"."""
+    without = [weak for weak in found if not weak.values.any()]
+    # A mask that holds no pixel, where that isn't said to be uniform, is as good as none.
+    reasons = [max(weak.dropped.values(), key=tuple(_WHY).index, default="empty") for weak in without]
+    counts = {reason: reasons.count(reason) for reason in _WHY}
+    return ", ".join(
+        f"{_WHY[reason]} in {count} slice{'s' if count > 1 else ''}"
+        for reason, count in counts.items()
+        if count
+    )
+
+
+def _mean_agreement(found: Sequence[WeakLabel]) -> dict[int, float]:
+    """The mean over the slices that have a mask of each value."""
+    values = sorted({value for weak in found for value in weak.agreement})
+    return {
+        value: float(np.mean([weak.agreement[value] for weak in found if value in weak.agreement]))
+        for value in values
+    }
+
+
+def _digest(config: CoarseConfig, student: str) -> str:
+    return hashlib.sha256(f"coarse {sorted(asdict(config).items())} {student}".encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""Gold slices of several cases as one scan, so that a skill can be learned from all of them together.
+
+Where all slices have one shape they are stacked as they are. Others are each drawn into the backbone's
+square, as the backbone would show them.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt
+
+from sammed.auto.annotations import Annotations
+from sammed.backbones.backbone import Backbone
+from sammed.backbones.frame import Frame
+from sammed.embeddings.scan import Scan
+from sammed.errors import AnnotationError
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed_volumes.intensity import Window, apply, auto_window, resolve
+from sammed_volumes.labels import Label, smallest_unsigned
+from sammed_volumes.slices import plan_slices
+from sammed_volumes.volume import Volume
+
+# Slices of different cases are no neighbours: further apart than any smoothing reaches.
+_APART_MM = 1000.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureStack(Scan):
+    """Pictures of several cases as a scan; `volume` shows them in grey, `images` as they are."""
+
+    images: tuple[Float[np.ndarray, "H W *C"], ...]
+
+    def image(self, index: int) -> Float[np.ndarray, "H W *C"]:
+        """One picture, 0..1."""
+        return self.images[index]
+
+    def digest(self) -> str:
+        """sha256 of all pictures."""
+        digest = hashlib.sha256()
+        for image in self.images:
+            digest.update(f"{image.shape}".encode())
+            digest.update(np.ascontiguousarray(image).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldStack:
+    """What a skill is learned from: gold slices as a scan, all of them annotated, and their window."""
+
+    scan: PictureStack
+    annotations: Annotations
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _GoldSlice:
+    image: Float[np.ndarray, "H W *C"]
+    labels: UInt[np.ndarray, "H W"]
+    pixel_spacing_mm: tuple[float, float]
+
+
+def stack_gold(
+    gold: LabelledSet, backbone: Backbone, *, slices: int, empty_slices: int, seed: int
+) -> GoldStack:
+    """About `slices` annotated slices that show labels, and some that show none, from gold cases.
+
+    Where there are more cases than slices the seed draws among them; within a case slices are spread evenly
+    over each label. Ignored voxels count as background. Raises AnnotationError where no slice shows a label.
+    """
+    if not gold.gold:
+        raise AnnotationError("There is no gold case to learn from.")
+    cases = _drawn(gold.gold, slices, seed)
+    opened = [open_case(case, gold) for case in cases]
+    window = gold.window or _window(opened)
+    each = max(1, round(slices / max(1, len(opened))))
+    found: list[_GoldSlice] = []
+    empty: list[_GoldSlice] = []
+    for one in opened:
+        showing, without = _rows(one, gold.labels, each)
+        found += list(_slices(one, showing, window))
+        empty += list(_slices(one, without[: max(0, empty_slices - len(empty))], window))
+    if not found:
+        raise AnnotationError(f"No gold case among {len(cases)} shows a label, so nothing can be learned.")
+    return _stacked([*found, *empty], gold.labels, backbone, window)
+
+
+def _drawn(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
+    ordered = sorted(cases, key=lambda case: case.name)
+    if len(ordered) <= count:
+        return ordered
+    drawn = np.random.default_rng(seed).permutation(len(ordered))[:count].tolist()
+    return [ordered[index] for index in sorted(drawn)]
+
+
+def _window(opened: Sequence[OpenCase]) -> Window:
+    """The window of the case that shows the most of its labels."""
+    best = max(opened, key=lambda one: int(np.count_nonzero(one.label_stack())))
+    known = np.array([best.is_known(index) for index in range(best.slicing.count)])
+    region = (best.label_stack() > 0) & known[:, None, None]
+    return auto_window(best.volume, best.slicing, region)
+
+
+def _rows(opened: OpenCase, labels: Sequence[Label], count: int) -> tuple[list[int], list[int]]:
+    """Known slices of the stack: about `count` that show labels, spread over each label; some that don't."""
+    stack = opened.label_stack()
+    known = [index for index in range(opened.slicing.count) if opened.is_known(index)]
+    chosen: set[int] = set()
+    share = max(1, count // max(1, len(labels)))
+    for label in labels:
+        chosen.update(_spread([index for index in known if (stack[index] == label.value).any()], share))
+    # A slice that shows several labels was counted for each of them.
+    others = [index for index in known if stack[index].any() and index not in chosen]
+    chosen.update(_spread(others, count - len(chosen)))
+    empty = [index for index in known if not stack[index].any()]
+    return sorted(chosen), empty[:: max(1, len(empty) // 2)][1:] or empty[:1]
+
+
+def _spread(indices: Sequence[int], count: int) -> list[int]:
+    """The middles of `count` equal parts, or all where there are no more."""
+    count = max(0, min(count, len(indices)))
+    return [indices[int((place + 0.5) / count * len(indices))] for place in range(count)]
+
+
+def _slices(opened: OpenCase, indices: Sequence[int], window: Window) -> Iterator[_GoldSlice]:
+    low, high = resolve(window, opened.volume, opened.slicing)
+    values, labels = opened.slicing.to_stack(opened.volume.voxels), opened.label_stack()
+    for index in indices:
+        image = apply(opened.volume.values(values[index]), low, high)
+        yield _GoldSlice(image, np.ascontiguousarray(labels[index]), opened.slicing.pixel_spacing_mm)
+
+
+def _stacked(
+    slices: Sequence[_GoldSlice], labels: Sequence[Label], backbone: Backbone, window: Window
+) -> GoldStack:
+    if len({(each.image.shape, each.pixel_spacing_mm) for each in slices}) > 1:
+        slices = [_squared(each, backbone) for each in slices]
+    images = tuple(each.image for each in slices)
+    masks = np.stack([each.labels for each in slices])
+    grey = np.stack([image if image.ndim == 2 else image.mean(axis=2) for image in images])  # S H W
+    row_mm, column_mm = slices[0].pixel_spacing_mm
+    affine = np.diag([-column_mm, -row_mm, _APART_MM, 1.0])  # the pose in which rows and columns stay
+    volume = Volume(np.ascontiguousarray(grey.transpose(2, 1, 0)), affine)
+    slicing = plan_slices(volume.shape, affine, axis=2)
+    shown = tuple(label for label in labels if (masks == label.value).any())
+    highest = max(label.value for label in shown)
+    annotations = Annotations(tuple(range(len(masks))), masks.astype(smallest_unsigned(highest)), shown)
+    return GoldStack(PictureStack(volume, slicing, 0.0, 1.0, images), annotations, window)
+
+
+def _squared(each: _GoldSlice, backbone: Backbone) -> _GoldSlice:
+    """The slice in the backbone's square; zeros, and background, fill the rest."""
+    height, width = each.labels.shape
+    frame = backbone.frame(height, width, each.pixel_spacing_mm)
+    image = np.ascontiguousarray(frame.image_to_sam(each.image).permute(1, 2, 0).numpy())
+    return _GoldSlice(image, _labels_to_sam(each.labels, frame), (1.0, 1.0))
+
+
+def _labels_to_sam(labels: UInt[np.ndarray, "H W"], frame: Frame) -> UInt[np.ndarray, "S S"]:
+    """Labels in the SAM frame, each pixel that of the nearest one."""
+    squared = np.zeros((frame.size, frame.size), dtype=labels.dtype)
+    rows = ((np.arange(frame.content_height) + 0.5) * frame.height / frame.content_height).astype(np.int64)
+    columns = ((np.arange(frame.content_width) + 0.5) * frame.width / frame.content_width).astype(np.int64)
+    squared[: frame.content_height, : frame.content_width] = labels[rows[:, None], columns]
+    return squared

@@ -1,0 +1,80 @@
+"""The methods by name. A method is imported when it is asked for; a new one adds one line.
+
+`config` names a frozen dataclass whose fields are the method's settings, `maker` a function or class that is
+called with the config and `Tools` and gives a `PseudoLabeller`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sammed.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeller, Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Where a method lies (`module:name`), one line about it for --help, and whether it learns from gold."""
+
+    config: str
+    maker: str
+    summary: str
+    needs_gold: bool = True
+
+
+METHODS: dict[str, Method] = {
+    "assist": Method(
+        "sammed.datasets.pseudo.assist:AssistLabelConfig",
+        "sammed.datasets.pseudo.assist:AssistLabeller",
+        "a person's prompts, or simulated ones, through the backbone",
+        needs_gold=False,
+    ),
+    "auto": Method(
+        "sammed.datasets.pseudo.auto:AutoLabelConfig",
+        "sammed.datasets.pseudo.auto:AutoLabeller",
+        "SAM^Med: learn a skill from the gold cases",
+    ),
+    "coarse": Method(
+        "sammed.datasets.pseudo.coarse.config:CoarseConfig",
+        "sammed.datasets.pseudo.coarse.pseudo_labeler:CoarseLabeller",
+        "Auto-Generate-WLs: a student's coarse masks prompt the backbone",
+    ),
+    "samdsk": Method(
+        "sammed.datasets.pseudo.samdsk.config:SamDskConfig",
+        "sammed.datasets.pseudo.samdsk.pseudo_labeler:SamDskLabeller",
+        "SamDSK: proposals of the backbone, matched with a student's maps round by round",
+    ),
+    "cam": Method(
+        "sammed.datasets.pseudo.cam.config:CamConfig",
+        "sammed.datasets.pseudo.cam.pseudo_labeler:CamLabeller",
+        "class activation maps of a classifier prompt the backbone",
+    ),
+}
+
+
+def method(name: str) -> Method:
+    """The method of that name; ConfigError where there is none."""
+    if name not in METHODS:
+        raise ConfigError(f"There is no pseudo-labeller {name!r}; there are {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
+def config_type(name: str) -> type[Any]:
+    """The frozen dataclass that holds a method's settings."""
+    found: type[Any] = _named(method(name).config)
+    return found
+
+
+def make_labeller(name: str, config: object, tools: Tools) -> PseudoLabeller:
+    """The method of that name with its config."""
+    labeller: PseudoLabeller = _named(method(name).maker)(config, tools)
+    return labeller
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,56 @@
+"""What the rounds came through, for the report (SamDSK, figure 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sammed.reports.report import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round: how many pictures were tried and added, and their mean scores (β); None without any.
+
+    `trained_on` counts the pictures that the round's student learned from, `inexact` the matchings that may
+    not be the best.
+    """
+
+    number: int
+    trained_on: int
+    tried: int
+    added: int
+    mean_score: float | None
+    mean_score_added: float | None
+    inexact: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """The round in one line."""
+        if self.mean_score is None:
+            return f"Round {self.number}: none of {self.tried} pictures could be matched."
+        mean = f"mean score {self.mean_score:.3f}"
+        if self.mean_score_added is not None:
+            mean += f", of those added {self.mean_score_added:.3f}"
+        inexact = f"; {self.inexact} matchings may not be the best" if self.inexact else ""
+        return f"Round {self.number}: {self.added} of {self.tried} pictures added ({mean}){inexact}."
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All rounds, the first first."""
+
+    rounds: tuple[Round, ...] = ()
+
+    @property
+    def added(self) -> int:
+        """Pictures that were added in all rounds."""
+        return sum(each.added for each in self.rounds)
+
+    def table(self) -> Table:
+        """The rounds as a table of a report."""
+        headers = ("round", "trained on", "tried", "added", "mean score", "mean score of those added")
+        rows = tuple(
+            (each.number, each.trained_on, each.tried, each.added, each.mean_score, each.mean_score_added)
+            for each in self.rounds
+        )
+        return Table("SamDSK, round by round", headers, rows)

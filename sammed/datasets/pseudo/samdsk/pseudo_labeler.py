@@ -1,0 +1,107 @@
+"""SamDSK as a pseudo-labeller. A picture's score is β (equation 4), a case's the mean over its pictures.
+
+Of a volume the slices that no round selected are ignored; a case without a single selected picture has no
+labels, and says why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from sammed.progress import Reporter
+from sammed.datasets.pseudo.coarse.pseudo_labeler import gold_pictures
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, nothing_found
+from sammed.datasets.pseudo.samdsk.config import SamDskConfig
+from sammed.datasets.pseudo.samdsk.history import History
+from sammed.datasets.pseudo.samdsk.pool import Pool
+from sammed.datasets.pseudo.samdsk.rounds import Expansion, Rounds
+from sammed.datasets.pseudo.samdsk.selection import Annotation
+from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
+from sammed_volumes.labels import smallest_unsigned
+
+
+class SamDskLabeller:
+    """The method `samdsk`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeller` says what it does."""
+
+    def __init__(self, config: SamDskConfig, tools: Tools) -> None:
+        self._config, self._tools = config, tools
+        self._history = History()
+
+    @property
+    def name(self) -> str:
+        """The method's name, the origin of its labels."""
+        return "samdsk"
+
+    @property
+    def history(self) -> History:
+        """The rounds of the last `label`; empty before its first pseudo-label."""
+        return self._history
+
+    def label(
+        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
+    ) -> Iterator[PseudoLabel]:
+        """All rounds, then what came of each case; AnnotationError where no gold picture has a label."""
+        pool = Pool(gold, unlabelled)
+        rounds = Rounds(gold, gold_pictures(gold), pool, self._config, self._tools)
+        expansion = rounds.run(reporter)
+        self._history = expansion.history
+        for case in unlabelled:
+            if case.name in pool.failures:
+                yield failure(case.name, pool.failures[case.name])
+            else:
+                yield attempt(case, partial(_of_case, case, gold, expansion))
+
+
+def _of_case(case: Case, gold: LabelledSet, expansion: Expansion) -> PseudoLabel:
+    opened = open_case(case, gold)
+    found = {
+        index: expansion.annotations[case.name, index]
+        for index in range(opened.slicing.count)
+        if (case.name, index) in expansion.annotations
+    }
+    values = [label.value for label in gold.labels]
+    stack = np.zeros(opened.slicing.stack_shape, dtype=smallest_unsigned(max(values)))
+    ignore = np.ones(stack.shape, dtype=bool)
+    labelled = {index: each for index, each in found.items() if each.labels is not None}
+    for index, each in labelled.items():
+        stack[index], ignore[index] = each.labels, False
+    if not stack.any():
+        return nothing_found(case.name, _why(list(found.values())), expansion.digest)
+    return PseudoLabel(
+        case.name,
+        from_pictures(stack, opened, gold),
+        score=float(np.mean([each.score for each in labelled.values()])),
+        label_scores=_label_scores(list(labelled.values()), values),
+        ignore=ignore_from_pictures(ignore, opened) if ignore.any() else None,
+        maker_digest=expansion.digest,
+    )
+
+
+def _label_scores(annotations: Sequence[Annotation], values: Sequence[int]) -> Mapping[int, float]:
+    """The mean of each label over the pictures in which it was looked for or found."""
+    scores = {}
+    for place, value in enumerate(values):
+        known = [each.label_scores[place] for each in annotations]
+        there = [score for score in known if score is not None]
+        if there:
+            scores[value] = float(np.mean(there))
+    return scores
+
+
+def _why(annotations: Sequence[Annotation]) -> str:
+    """One sentence on why a case has no labels: the picture's reason, or how often each was one."""
+    reasons = Counter(each.reason or "no label was found in it" for each in annotations)
+    if len(annotations) == 1:
+        return f"Not selected: {next(iter(reasons))}."
+    scores = [each for each in annotations if each.reason and each.reason.startswith("its score")]
+    parts = [f"{reason} ({times})" for reason, times in reasons.items() if not reason.startswith("its score")]
+    if scores:
+        best = max(each.score for each in scores)
+        parts.append(f"the score is too low, {best:.3f} at best ({len(scores)})")
+    return f"None of {len(annotations)} slices was selected: {'; '.join(parts) or 'all are annotated'}."

@@ -1,0 +1,66 @@
+"""Applying a student to a volume or picture: labels on its own grid, and how sure the student is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sammed.errors import StudentError
+from sammed.datasets.students.student import Student
+from sammed_volumes.intensity import apply, default_window, resolve, with_channels
+from sammed_volumes.labels import LabelVolume
+from sammed_volumes.slices import plan_slices
+from sammed_volumes.volume import Volume
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudentLabels:
+    """A label volume, and each label's mean probability 0..1 over the voxels that have it, by value.
+
+    A label that was not found has no score.
+    """
+
+    labels: LabelVolume
+    scores: dict[int, float]
+    axis: int
+
+    def labelled_slices(self) -> int:
+        """How many slices along the axis hold a label."""
+        others = tuple(axis for axis in range(3) if axis != self.axis)
+        return int(np.count_nonzero(self.labels.voxels.any(axis=others)))
+
+
+def label_by_student(volume: Volume, student: Student, axis: int | None = None) -> StudentLabels:
+    """Label every slice along `axis` (None: the one that `plan_slices` takes), shown as in training.
+
+    Raises StudentError where the window shows nothing of the volume.
+    """
+    slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis)
+    low, high = resolve(student.window or default_window(volume), volume, slicing)
+    if not low < high:
+        raise StudentError("the student's window shows nothing of the image")
+    stack = slicing.to_stack(volume.voxels)
+    images = []
+    for index in range(slicing.count):
+        images.append(with_channels(apply(volume.values(stack[index]), low, high)))
+    values, highest = _likeliest(student, images)
+    found = LabelVolume(
+        np.ascontiguousarray(slicing.from_stack(values)), volume.affine_ras_mm, student.labels
+    )
+    scores = {
+        label.value: float(highest[values == label.value].mean())
+        for label in student.labels
+        if (values == label.value).any()
+    }
+    return StudentLabels(found, scores, slicing.axis)
+
+
+def _likeliest(student: Student, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Label values S H W and their probabilities; a 2-D student's maps are dropped slice by slice."""
+    if student.config.is_3d:
+        probabilities = student.volume_probabilities(images)
+        return student.values_of(probabilities), probabilities.max(axis=0)
+    pairs = []
+    for image in images:
+        probabilities = student.probabilities(image)
+        pairs.append((student.values_of(probabilities), probabilities.max(axis=0).astype(np.float16)))
+    return np.stack([values for values, _ in pairs]), np.stack([highest for _, highest in pairs])

@@ -1,0 +1,192 @@
+"""Training a student, so that a kill at any moment loses nothing but time."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sammed.backbones.device import choose_device
+from sammed.errors import AnnotationError, ConfigError, StudentError
+from sammed.progress import Reporter
+from sammed.datasets.labeled_sets.pictures import Picture
+from sammed.datasets.students.augmentation import Augmentation
+from sammed.datasets.students.batches import Batches
+from sammed.datasets.students.checkpoint import Progress, load_checkpoint, save_checkpoint
+from sammed.datasets.students.config import StudentConfig
+from sammed.datasets.students.history import Row
+from sammed.datasets.students.logs import TrainingLog
+from sammed.datasets.students.losses import student_loss
+from sammed.datasets.students.samples import Sample, picture_sample, samples_digest
+from sammed.datasets.students.student import Student, last_output, new_student
+from sammed.datasets.students.validation import validation_dice
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label
+
+
+def train_student(
+    pictures: Sequence[Picture],
+    labels: tuple[Label, ...],
+    config: StudentConfig,
+    reporter: Reporter,
+    *,
+    weights: Sequence[float] | None = None,
+    validation: Sequence[Picture] = (),
+    checkpoint: Path | None = None,
+    start: Student | None = None,
+    window: Window | None = None,
+    log: Path | None = None,
+) -> Student:
+    """Train a 2-D student on labelled pictures; those without labels are passed over.
+
+    `weights` multiply each picture's loss (lambda of SamDSK's equation 5); None: 1 for all. `validation`
+    is measured after each epoch for the log and decides nothing. With `checkpoint` the state is kept there,
+    and where it exists training goes on from it: with the same pictures, config, weights and threads the
+    student comes out the same as without the break. `start` gives initial weights. `log` is a folder for
+    TensorBoard's event files and curves.png.
+
+    Raises AnnotationError where no picture has labels, StudentError for a checkpoint of something else and a
+    `start` whose network or labels differ.
+    """
+    if config.is_3d:
+        raise ConfigError("A dynunet is trained on volumes; give it samples of volumes.")
+    weighted = zip(pictures, weights or [1.0] * len(pictures), strict=True)
+    samples = [
+        picture_sample(picture, labels, config, weight)
+        for picture, weight in weighted
+        if picture.labels is not None
+    ]
+    held_out = [picture_sample(each, labels, config) for each in validation if each.labels is not None]
+    student = _fresh(config, labels, window, start)
+    train_on_samples(student, samples, reporter, validation=held_out, checkpoint=checkpoint, log=log)
+    return student
+
+
+def train_on_samples(
+    student: Student,
+    samples: Sequence[Sample],
+    reporter: Reporter,
+    *,
+    validation: Sequence[Sample] = (),
+    checkpoint: Path | None = None,
+    log: Path | None = None,
+) -> tuple[Row, ...]:
+    """Train a student, in place, on samples made for its config, as `train_student`; a row an epoch."""
+    if not any(sample.weight > 0 for sample in samples):
+        raise AnnotationError("There is no labelled picture or volume to train a student on.")
+    config = student.config
+    if config.is_3d and all(sample.image.shape[1] == 1 for sample in samples):
+        raise AnnotationError(
+            "A dynunet learns from volumes, and these are all pictures; take unet or unet++."
+        )
+    student.network.to(choose_device(config.device))
+    augmentation = Augmentation(config.is_3d) if config.augment else None
+    batches = Batches(samples, config, augmentation)
+    with TrainingLog(log, student.labels, reporter) as training_log:
+        training = _Training(student, batches, validation, _optimiser(student), checkpoint, training_log)
+        rows = training.run(reporter)
+    student.network.eval().requires_grad_(False)
+    return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Training:
+    """One student's way from its first step, or its checkpoint's, to the last."""
+
+    student: Student
+    batches: Batches
+    validation: Sequence[Sample]
+    optimiser: torch.optim.Optimizer
+    checkpoint: Path | None
+    log: TrainingLog
+
+    def run(self, reporter: Reporter) -> tuple[Row, ...]:
+        """All steps that are left; a row for every epoch."""
+        digest = samples_digest(self.batches.samples) if self.checkpoint else ""
+        progress = self._resumed(digest, reporter)
+        saved = time.monotonic()
+        with reporter.task("training the student", self.batches.total) as task:
+            task.advance(progress.step)
+            while progress.step < self.batches.total:
+                progress = self._after(progress, self._step(progress.step))
+                task.advance()
+                is_last = progress.step == self.batches.total
+                if is_last or time.monotonic() - saved >= self.student.config.checkpoint_seconds:
+                    self._keep(progress, digest)
+                    saved = time.monotonic()
+        self.log.curves(progress.rows)
+        return progress.rows
+
+    def _step(self, step: int) -> float:
+        """Learn from one batch; its loss."""
+        config, network = self.student.config, self.student.network.train()
+        batch = self.batches.batch(step)
+        device = next(network.parameters()).device
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(config, step, self.batches.total)
+        scores: Tensor = last_output(network(batch.images.to(device)))
+        loss = student_loss(scores, batch.classes.to(device), batch.weights.to(device), config)
+        if not math.isfinite(loss.item()):
+            raise StudentError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
+        self.optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        self.optimiser.step()
+        return loss.item()
+
+    def _after(self, progress: Progress, loss: float) -> Progress:
+        """The progress one step further; an epoch that is over becomes a row."""
+        step, losses = progress.step + 1, (*progress.losses, loss)
+        epoch, is_last = self.batches.epoch(step), step == self.batches.total
+        if epoch == self.batches.epoch(step - 1) and not is_last:
+            return replace(progress, step=step, losses=losses)
+        row = Row(
+            epoch=max(epoch, 1),
+            step=step,
+            loss=math.fsum(losses) / len(losses),
+            learning_rate=learning_rate(self.student.config, step - 1, self.batches.total),
+            dice=validation_dice(self.student, self.validation),
+        )
+        self.log.row(row)
+        return Progress(step, (*progress.rows, row))
+
+    def _resumed(self, digest: str, reporter: Reporter) -> Progress:
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return Progress()
+        progress = load_checkpoint(self.checkpoint, self.student, self.optimiser, digest)
+        reporter.message(f"Training goes on after step {progress.step} of {self.batches.total}.")
+        return progress
+
+    def _keep(self, progress: Progress, digest: str) -> None:
+        if self.checkpoint is not None:
+            save_checkpoint(self.checkpoint, self.student, self.optimiser, progress, digest)
+
+
+def learning_rate(config: StudentConfig, step: int, total: int) -> float:
+    """The rate of a step counted from 0: a cosine from `learning_rate` down to `least_learning_rate`."""
+    fall = (1 + math.cos(math.pi * step / total)) / 2
+    return config.least_learning_rate + (config.learning_rate - config.least_learning_rate) * fall
+
+
+def _fresh(
+    config: StudentConfig, labels: tuple[Label, ...], window: Window | None, start: Student | None
+) -> Student:
+    student = new_student(config, labels, window)
+    if start is None:
+        return student
+    try:
+        student.network.load_state_dict(start.network.state_dict())
+    except RuntimeError as error:
+        raise StudentError("The student to start from has another network or other labels.") from error
+    return student
+
+
+def _optimiser(student: Student) -> torch.optim.Optimizer:
+    config, parameters = student.config, student.network.requires_grad_(True).parameters()
+    if config.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.SGD(
+        parameters, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+    )

@@ -1,0 +1,73 @@
+"""Sampling: pictures from noise, by a trained diffusion model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from monai.inferers.inferer import DiffusionInferer
+from torch import Tensor
+
+from sammed.backbones.device import choose_device
+from sammed.errors import ConfigError
+from sammed.progress import Reporter, Task
+from sammed.datasets.synthesis.diffusion import DiffusionModel, backward_process
+from sammed.datasets.synthesis.pictures import as_picture
+
+
+def sample_pictures(
+    model: DiffusionModel,
+    count: int,
+    *,
+    seed: int,
+    reporter: Reporter,
+    steps: int | None = None,
+    batch_size: int = 4,
+    device: str = "auto",
+) -> Iterator[Float[np.ndarray, "H W C"]]:
+    """`count` pictures 0..1 in the shape of those that the model learned from.
+
+    With all of the model's timesteps (None) they come by DDPM, with fewer `steps` by DDIM, which is faster
+    and less varied. The same seed, batch size and device give the same pictures, and a larger count begins
+    with those of a smaller one that is whole batches. Raises ConfigError for numbers out of range.
+    """
+    most = model.config.timesteps
+    steps = most if steps is None else steps
+    if count < 1 or batch_size < 1 or not 1 <= steps <= most:
+        raise ConfigError(
+            f"{count} pictures in batches of {batch_size} and {steps} steps can't be sampled: each is 1 or "
+            f"more, steps no more than {most}."
+        )
+    model.network.to(choose_device(device))
+    with reporter.task("sampling", -(-count // batch_size) * steps) as task:
+        for start in range(0, count, batch_size):
+            for square in _batch(model, min(batch_size, count - start), (seed, start), steps, task):
+                yield as_picture(square, model.shape)
+
+
+def _batch(
+    model: DiffusionModel, size: int, seed: tuple[int, int], steps: int, task: Task
+) -> Float[Tensor, "B C s s"]:
+    device = next(model.network.parameters()).device
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    generator = torch.Generator(device).manual_seed(number)
+    side = model.config.image_size
+    noise = torch.randn(size, model.config.channels, side, side, generator=generator, device=device)
+    scheduler = backward_process(model.config, steps, generator)
+    # Any callable will do; MONAI's own annotation says its UNet.
+    found = DiffusionInferer(scheduler).sample(noise, _watched(model, task), verbose=False)  # type: ignore[arg-type]
+    assert isinstance(found, Tensor)  # pictures alone, for no steps between were asked for
+    return found
+
+
+def _watched(model: DiffusionModel, task: Task) -> Callable[..., Tensor]:
+    """The network, telling of each step."""
+
+    def predict(noisy: Tensor, timesteps: Tensor, context: Tensor | None = None) -> Tensor:
+        found: Tensor = model.network(noisy, timesteps, context)
+        task.advance()
+        return found
+
+    return predict

@@ -1,0 +1,124 @@
+"""Training a diffusion model (Ho et al. 2020, algorithm 1), so that a kill loses nothing but time."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.inferers.inferer import DiffusionInferer
+from torch import Tensor
+from torch.nn import functional as F
+
+from sammed.backbones.device import choose_device
+from sammed.errors import SynthesisError
+from sammed.progress import Reporter
+from sammed.datasets.synthesis.config import DiffusionConfig
+from sammed.datasets.synthesis.diffusion import DiffusionModel, new_model, noising_process
+from sammed.datasets.synthesis.model_file import Progress, load_checkpoint, save_checkpoint
+from sammed.datasets.synthesis.pictures import TrainingPictures
+
+_ORDER, _NOISE = 1, 2  # what a seed is for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedDiffusion:
+    """A model that was trained, and the loss of each step."""
+
+    model: DiffusionModel
+    losses: tuple[float, ...]
+
+
+def train_diffusion(
+    pictures: TrainingPictures,
+    config: DiffusionConfig,
+    reporter: Reporter,
+    *,
+    checkpoint: Path | None = None,
+) -> TrainedDiffusion:
+    """Learn to tell the noise from the picture at every step of the noising process.
+
+    With `checkpoint` the state is kept there, and where it exists training goes on from it: with the same
+    pictures, config and threads the model comes out the same as without the break. Raises SynthesisError for
+    a checkpoint of something else, and for a loss that is no number.
+    """
+    model = new_model(config, pictures.shape)
+    model.network.to(choose_device(config.device))
+    optimiser = torch.optim.Adam(model.network.parameters(), lr=config.learning_rate)
+    inferer = DiffusionInferer(noising_process(config))
+    losses = _Training(model, optimiser, pictures, inferer, checkpoint).run(reporter)
+    model.network.eval().requires_grad_(False)
+    return TrainedDiffusion(model, losses)
+
+
+def batch_rows(config: DiffusionConfig, count: int, step: int) -> list[int]:
+    """Which of `count` pictures a step sees, decided by the seed and the step alone; each once an epoch."""
+    rows = []
+    for place in range(step * config.batch_size, (step + 1) * config.batch_size):
+        epoch, position = divmod(place, count)
+        rng = np.random.default_rng((config.seed, _ORDER, epoch))
+        rows.append(int(rng.permutation(count)[position]))
+    return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Training:
+    model: DiffusionModel
+    optimiser: torch.optim.Optimizer
+    pictures: TrainingPictures
+    inferer: DiffusionInferer
+    checkpoint: Path | None
+
+    def run(self, reporter: Reporter) -> tuple[float, ...]:
+        """All steps that are left; the loss of every step from the first on."""
+        config = self.model.config
+        digest = self.pictures.digest() if self.checkpoint else ""
+        progress = self._resumed(digest, reporter)
+        saved = time.monotonic()
+        with reporter.task("training the diffusion model", config.steps) as task:
+            task.advance(progress.step)
+            while progress.step < config.steps:
+                progress = Progress((*progress.losses, self._step(progress.step)))
+                task.advance()
+                is_last = progress.step == config.steps
+                if is_last or time.monotonic() - saved >= config.checkpoint_seconds:
+                    self._keep(progress, digest)
+                    saved = time.monotonic()
+        return progress.losses
+
+    def _step(self, step: int) -> float:
+        """Learn from one batch; its loss, the mean square of what was taken for noise and is none."""
+        config, network = self.model.config, self.model.network.train()
+        device = next(network.parameters()).device
+        images = self.pictures.batch(batch_rows(config, len(self.pictures.squares), step))
+        noise, timesteps = _drawn(images, config, step)
+        found: Tensor = self.inferer(images.to(device), network, noise.to(device), timesteps.to(device))
+        loss = F.mse_loss(found, noise.to(device))
+        if not math.isfinite(loss.item()):
+            raise SynthesisError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
+        self.optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        self.optimiser.step()
+        return loss.item()
+
+    def _resumed(self, digest: str, reporter: Reporter) -> Progress:
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return Progress()
+        progress = load_checkpoint(self.checkpoint, self.model, self.optimiser, digest)
+        reporter.message(f"Training goes on after step {progress.step} of {self.model.config.steps}.")
+        return progress
+
+    def _keep(self, progress: Progress, digest: str) -> None:
+        if self.checkpoint is not None:
+            save_checkpoint(self.checkpoint, self.model, self.optimiser, progress, digest)
+
+
+def _drawn(images: Tensor, config: DiffusionConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Noise and times for one step, on the CPU, so that they are the same on every device."""
+    seed = np.random.SeedSequence((config.seed, _NOISE, step)).generate_state(1)[0]
+    generator = torch.Generator().manual_seed(int(seed))
+    noise = torch.randn(images.shape, generator=generator)
+    return noise, torch.randint(0, config.timesteps, (len(images),), generator=generator)

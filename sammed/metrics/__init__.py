@@ -1,0 +1,1 @@
+"""Metrics: overlap and surface distance of two label volumes."""

@@ -1,0 +1,260 @@
+"""Overlap and surface distance of a prediction and a reference: label by label, in 3-D, in millimetres.
+
+Dice and IoU count voxels. HD95 is the 95th percentile of the distances between the two surfaces, the larger
+of both directions; NSD is the share of both surfaces that lies within a tolerance of the other. Both come
+from MONAI with the voxel spacing; a volume of one slice is measured in its plane.
+
+Empty masks: where both are empty the label is right (Dice, IoU and NSD 1, HD95 0); where one is, Dice, IoU
+and NSD are 0 and HD95 has no value (NaN here, null in JSON).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from sammed.errors import ConfigError
+from sammed.label_names import own_name
+from sammed.metrics.surface import hd95_mm, nsd
+from sammed_volumes.affine import spacing_mm
+from sammed_volumes.errors import GeometryMismatchError, LabelError, VolumeError
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.slices import plan_slices
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Dice, IoU and NSD (0..1, more is better) and HD95 (mm, less is better); NaN where there is no value."""
+
+    dice: float
+    iou: float
+    hd95_mm: float
+    nsd: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """The scores under their names, None in place of NaN."""
+        values = {"dice": self.dice, "iou": self.iou, "hd95_mm": self.hd95_mm, "nsd": self.nsd}
+        return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScores:
+    """The scores of one label; `value` is the reference's, or the prediction's where only that has it."""
+
+    value: int
+    name: str
+    scores: Scores
+    only_in: Literal["prediction", "reference"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What `evaluate` measured. The mean weighs every label alike and leaves out HD95 that has no value."""
+
+    labels: tuple[LabelScores, ...]
+    mean: Scores
+    axis: int | None
+    excluded_slices: tuple[int, ...]
+    tolerance_mm: float
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed evaluate --json` prints: `labels: {VALUE: {name ...}}` and `mean: {...}`.
+
+        A label that only the prediction has, under a value that another label has in the reference, is keyed
+        `prediction:VALUE`.
+        """
+        labels: dict[str, object] = {}
+        for label in self.labels:
+            key = str(label.value)
+            if key in labels:
+                key = f"prediction:{label.value}"
+            labels[key] = {"name": label.name, **label.scores.to_json()}
+        return {"labels": labels, "mean": self.mean.to_json()}
+
+
+def dice(prediction: Bool[np.ndarray, "*axes"], reference: Bool[np.ndarray, "*axes"]) -> float:
+    """Twice the overlap over the sum of both masks, 0..1; 1 where both are empty.
+
+    >>> dice(np.array([True, True, False]), np.array([True, False, False]))
+    0.6666666666666666
+    """
+    total = int(np.count_nonzero(prediction)) + int(np.count_nonzero(reference))
+    if total == 0:
+        return 1.0
+    return 2.0 * int(np.count_nonzero(prediction & reference)) / total
+
+
+def evaluate(
+    prediction: LabelVolume,
+    reference: LabelVolume,
+    *,
+    exclude_slices: Collection[int] = (),
+    axis: int | None = None,
+    tolerance_mm: float = 1.0,
+) -> Evaluation:
+    """Compare two label volumes on one grid, label by label.
+
+    Only labels that the volumes list count. Two labels are the same when they have the same name (case
+    aside), or, where one of them has no name of its own, the same value; a label that only one volume has
+    is compared with nothing.
+
+    `exclude_slices` are indices along array `axis` (default: the axis `plan_slices` takes), such as the
+    slices the prediction was learned from. They add nothing to any score: Dice and IoU don't count their
+    voxels, and HD95 and NSD don't ask how far the surface in them is from the other. Such a slice is
+    taken to look like the nearest one that counts, so that no object is cut open there.
+
+    `tolerance_mm` is the distance up to which NSD calls two surfaces the same.
+
+    Raises GeometryMismatchError for different grids, LabelError where neither volume lists a label, and
+    ConfigError for slices outside the volume, an exclusion that leaves no slice, and a negative tolerance.
+    """
+    if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
+        raise ConfigError(f"The tolerance must be a distance of 0 mm or more, not {tolerance_mm}.")
+    _check_grids(prediction, reference)
+    if not (prediction.labels or reference.labels):
+        raise LabelError("Neither label volume shows a label, so there is nothing to compare.")
+    excluded = tuple(sorted(set(exclude_slices)))
+    if excluded and axis is None:
+        axis = plan_slices(reference.shape, reference.affine_ras_mm).axis
+    kept = _kept_slices(reference.shape, axis, excluded)
+    counted = np.broadcast_to(True, reference.shape) if kept is None else kept.voxels
+    spacing = spacing_mm(reference.affine_ras_mm)
+    rows = []
+    for ours, truth in _match(prediction.labels, reference.labels):
+        masks = (_mask(prediction, ours, kept), _mask(reference, truth, kept))
+        rows.append(_label_scores(ours, truth, _scores(*masks, counted, spacing, tolerance_mm)))
+    return Evaluation(tuple(rows), _mean(row.scores for row in rows), axis, excluded, tolerance_mm)
+
+
+def _check_grids(prediction: LabelVolume, reference: LabelVolume) -> None:
+    ours, truth = prediction.grid, reference.grid
+    if not truth.is_like(ours):
+        raise GeometryMismatchError(
+            f"Prediction and reference lie on different grids, {truth.difference(ours)}: "
+            f"prediction {prediction.path or ''} {ours}, reference {reference.path or ''} {truth}; "
+            "take labels of the same scan, or resample one onto the other."
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """What counts: `voxels` say which, `nearest` names for each slice along `axis` the nearest that does."""
+
+    axis: int
+    nearest: Int[np.ndarray, " n"]
+    voxels: Bool[np.ndarray, "X Y Z"]
+
+
+def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, ...]) -> _Kept | None:
+    """All but the excluded slices along `axis`; None where all count."""
+    if not excluded or axis is None:
+        return None
+    if axis not in (0, 1, 2):
+        raise ConfigError(f"The slice axis must be 0, 1 or 2, not {axis}.")
+    outside = [index for index in excluded if not 0 <= index < shape[axis]]
+    if outside:
+        raise VolumeError(
+            f"Slices {outside} are outside the volume: axis {axis} has slices 0 to {shape[axis] - 1}."
+        )
+    slices = np.arange(shape[axis])
+    counted = np.setdiff1d(slices, excluded)
+    if not len(counted):
+        raise ConfigError(
+            f"All {shape[axis]} slices along axis {axis} are excluded, so there is nothing to compare."
+        )
+    nearest = counted[np.abs(slices[:, None] - counted).argmin(axis=1)]
+    along = [length if other == axis else 1 for other, length in enumerate(shape)]
+    return _Kept(axis, nearest, np.broadcast_to(np.isin(slices, counted).reshape(along), shape))
+
+
+def _match(ours: Sequence[Label], truth: Sequence[Label]) -> list[tuple[Label | None, Label | None]]:
+    """Pairs (prediction, reference), None for a partner that is missing; by name first, then by value."""
+    left = list(ours)
+    partners: dict[int, Label] = {}
+    for same in (_same_name, _same_value):
+        for label in truth:
+            found = next((one for one in left if label.value not in partners and same(one, label)), None)
+            if found is not None:
+                partners[label.value] = found
+                left.remove(found)
+    return [*((partners.get(label.value), label) for label in truth), *((label, None) for label in left)]
+
+
+def _same_name(one: Label, other: Label) -> bool:
+    return own_name(one) == own_name(other) != ""
+
+
+def _same_value(one: Label, other: Label) -> bool:
+    """Whether two labels have one value and are not told apart by names of their own."""
+    return one.value == other.value and not (own_name(one) and own_name(other))
+
+
+def _mask(labels: LabelVolume, label: Label | None, kept: _Kept | None) -> Bool[np.ndarray, "X Y Z"]:
+    if label is None:
+        return np.zeros(labels.shape, dtype=bool)
+    mask: Bool[np.ndarray, "X Y Z"] = labels.voxels == label.value
+    return mask if kept is None else mask.take(kept.nearest, axis=kept.axis)
+
+
+def _label_scores(ours: Label | None, truth: Label | None, scores: Scores) -> LabelScores:
+    if truth is None:
+        assert ours is not None  # a pair has at least one label
+        return LabelScores(ours.value, ours.name, scores, only_in="prediction")
+    if ours is None:
+        return LabelScores(truth.value, truth.name, scores, only_in="reference")
+    name = ours.name if own_name(ours) and not own_name(truth) else truth.name
+    return LabelScores(truth.value, name, scores)
+
+
+def _scores(
+    prediction: Bool[np.ndarray, "X Y Z"],
+    reference: Bool[np.ndarray, "X Y Z"],
+    kept: Bool[np.ndarray, "X Y Z"],
+    spacing_mm: tuple[float, ...],
+    tolerance_mm: float,
+) -> Scores:
+    counts = int(np.count_nonzero(prediction & kept)), int(np.count_nonzero(reference & kept))
+    if 0 in counts:
+        both = counts == (0, 0)
+        return Scores(float(both), float(both), 0.0 if both else math.nan, float(both))
+    box = _bounding_box(prediction | reference)
+    # a volume of one slice has no surface above and below: that axis goes, and outlines are measured
+    flat = tuple(axis for axis, length in enumerate(reference.shape) if length == 1)
+    ours, truth = (mask[box].squeeze(axis=flat) for mask in (prediction, reference))
+    spacing = [length for axis, length in enumerate(spacing_mm) if axis not in flat]
+    counted = kept[box].squeeze(axis=flat)
+    overlap = dice(ours & counted, truth & counted)
+    return Scores(
+        overlap,
+        overlap / (2.0 - overlap),
+        hd95_mm(ours, truth, spacing, counted),
+        nsd(ours, truth, spacing, counted, tolerance_mm),
+    )
+
+
+def _bounding_box(mask: Bool[np.ndarray, "X Y Z"]) -> tuple[slice, ...]:
+    box = []
+    for axis in range(mask.ndim):
+        found = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box.append(slice(int(found[0]), int(found[-1]) + 1))
+    return tuple(box)
+
+
+def _mean(scores: Iterable[Scores]) -> Scores:
+    rows = list(scores)
+
+    def mean(values: Iterable[float]) -> float:
+        known = [value for value in values if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
+
+    return Scores(
+        mean(row.dice for row in rows),
+        mean(row.iou for row in rows),
+        mean(row.hd95_mm for row in rows),
+        mean(row.nsd for row in rows),
+    )

@@ -1,0 +1,88 @@
+"""A skill: all that was learned for one task; `sammed.skills.model_file` keeps it in one small file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from sammed import __version__
+from sammed.assist.label_encoder import LabelEncoder
+from sammed.auto.annotations import Annotations
+from sammed.auto.classification import LearnedClassifier
+from sammed.auto.fusion import LabelChoice
+from sammed.auto.sap_training import LearnedSapNet
+from sammed.backbones.backbone import Backbone, freeze
+from sammed.errors import SkillError
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label
+from sammed_volumes.orientation import Plane
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AutoModel:
+    """What SAM_auto learned: SAP-Net, the classifier of cells, and each label's choice (by value)."""
+
+    sap_net: LearnedSapNet
+    classifier: LearnedClassifier
+    choices: Mapping[int, LabelChoice]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skill:
+    """One task: its labels, how its slices are shown, a prompt encoder a label, and perhaps SAM_auto.
+
+    `plane` and `window` say how a volume is sliced and shown; `axis` is that of the array that was learned
+    from. `encoders` holds, by label value, those tensors of the prompt encoder that learning changed.
+    `annotations` are the slices that a person marked, in the stack of the volume with the digest
+    `volume_sha256`.
+    """
+
+    backbone: str
+    backbone_digest: str
+    plane: Plane
+    axis: int
+    window: Window
+    labels: tuple[Label, ...]
+    encoders: Mapping[int, Mapping[str, Tensor]]
+    annotations: Annotations
+    volume_sha256: str
+    prompts: str
+    seed: int
+    auto: AutoModel | None = None
+    version: str = __version__
+
+    def check_backbone(self, backbone: Backbone) -> None:
+        """Raise SkillError unless the skill was learned on this very backbone."""
+        if backbone.name != self.backbone:
+            raise SkillError(
+                f"The skill was learned on the backbone {self.backbone}, not on {backbone.name}; "
+                f"use --backbone {self.backbone} or learn it again."
+            )
+        if backbone.digest != self.backbone_digest:
+            raise SkillError(
+                f"The skill was learned on other weights of {self.backbone}: their digests differ. "
+                "Use the checkpoint that it was learned on, or learn it again."
+            )
+
+    def prompt_encoder(self, backbone: Backbone, label: Label) -> nn.Module:
+        """The learned prompt encoder of one label, frozen."""
+        encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder())
+        state = encoder.state_dict()
+        learned = dict(self.encoders[label.value])
+        if not set(learned) <= set(state) or any(
+            state[name].shape != learned[name].shape for name in learned
+        ):
+            raise SkillError(f"The skill's prompt encoder of {label.name!r} does not fit {backbone.name}.")
+        encoder.load_state_dict({**state, **learned})
+        return freeze(encoder)
+
+    def require_auto(self) -> AutoModel:
+        """What SAM_auto learned; SkillError where the skill was learned without it."""
+        if self.auto is None:
+            raise SkillError("The skill has no generator; learn one with `sammed auto-train`.")
+        return self.auto
+
+    @property
+    def learned_numbers(self) -> int:
+        """How many numbers learning changed in the prompt encoders."""
+        return sum(tensor.numel() for encoder in self.encoders.values() for tensor in encoder.values())

@@ -1,0 +1,117 @@
+"""Learning a skill: a prompt encoder for each label (SAM_assist), then what writes the prompts (SAM_auto)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from sammed.assist.config import AssistConfig
+from sammed.assist.training import learn_prompt_encoder
+from sammed.auto.annotations import Annotations
+from sammed.auto.cross_validation import ChoosingConfig, choose
+from sammed.auto.classification import ClassificationConfig, learn_classifier
+from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.embeddings.scan import EncodedScan
+from sammed.progress import Reporter
+from sammed.skills.model import AutoModel, Skill
+from sammed_volumes.intensity import Window
+
+
+@dataclass(frozen=True, slots=True)
+class LearningConfig:
+    """All that learning can be told, part by part."""
+
+    assist: AssistConfig = field(default_factory=AssistConfig)
+    sap_net: SapLearningConfig = field(default_factory=SapLearningConfig)
+    choosing: ChoosingConfig = field(default_factory=ChoosingConfig)
+    classification: ClassificationConfig = field(default_factory=ClassificationConfig)
+
+
+def learn_skill(
+    encoded: EncodedScan,
+    annotations: Annotations,
+    window: Window,
+    config: LearningConfig,
+    seed: int,
+    reporter: Reporter,
+    *,
+    auto: bool = True,
+) -> Skill:
+    """Learn everything from the annotated slices of one scan; `auto` False leaves SAM_auto out."""
+    generator = torch.Generator().manual_seed(seed)
+    encoders = _learn_encoders(encoded, annotations, config.assist, generator, reporter)
+    slicing = encoded.scan.slicing
+    skill = Skill(
+        backbone=encoded.backbone.name,
+        backbone_digest=encoded.backbone.digest,
+        plane=slicing.plane,
+        axis=slicing.axis,
+        window=window,
+        labels=annotations.labels,
+        encoders={value: _learned(encoder) for value, encoder in encoders.items()},
+        annotations=annotations,
+        volume_sha256=encoded.digest,
+        prompts=config.assist.prompts,
+        seed=seed,
+    )
+    return learn_auto(skill, encoded, annotations, config, seed, reporter) if auto else skill
+
+
+def learn_auto(
+    skill: Skill,
+    encoded: EncodedScan,
+    annotations: Annotations,
+    config: LearningConfig,
+    seed: int,
+    reporter: Reporter,
+) -> Skill:
+    """The same skill with SAM_auto learned (again) from these annotated slices."""
+    generator = torch.Generator().manual_seed(seed)
+    masks = annotations.tensor()
+    embeddings = encoded.embeddings(annotations.indices)
+    with reporter.task("SAP-Net", config.sap_net.steps) as task:
+        episodes = prepare_episodes(embeddings, masks, encoded.frame)
+        sap_net = learn_sap_net(episodes, config.sap_net, generator, task.advance)
+    classifier = learn_classifier(embeddings, masks, encoded.frame, config.classification)
+    encoders = {label.value: skill.prompt_encoder(encoded.backbone, label) for label in annotations.labels}
+    with reporter.task("choosing, label by label", len(encoders)) as task:
+        choices = choose(
+            encoded, annotations, encoders, config.sap_net, config.choosing, generator, task.advance
+        )
+    return replace(
+        skill,
+        annotations=annotations,
+        volume_sha256=encoded.digest,
+        auto=AutoModel(sap_net, classifier, choices),
+    )
+
+
+def _learn_encoders(
+    encoded: EncodedScan,
+    annotations: Annotations,
+    config: AssistConfig,
+    generator: torch.Generator,
+    reporter: Reporter,
+) -> Mapping[int, nn.Module]:
+    encoders = {}
+    for label in annotations.labels:
+        rows = list(annotations.showing(label))
+        embeddings = encoded.embeddings([annotations.indices[row] for row in rows])
+        with reporter.task(f"prompt encoder of {label.name}", config.most_steps) as task:
+            learned = learn_prompt_encoder(
+                encoded.backbone,
+                embeddings,
+                annotations.mask(label)[rows],
+                encoded.frame,
+                config,
+                generator,
+                lambda _steps_done, task=task: task.advance(),  # type: ignore[misc]
+            )
+        encoders[label.value] = learned.encoder
+    return encoders
+
+
+def _learned(encoder: nn.Module) -> dict[str, Tensor]:
+    """The tensors that learning changes: all weights, not the Fourier matrix, which is a buffer."""
+    return {name: weight.detach().clone() for name, weight in encoder.named_parameters()}

@@ -1,0 +1,175 @@
+"""Learning a prompt encoder: what changes, what must not, and what the seed decides."""
+
+import copy
+from collections import Counter
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sammed.assist.config import AssistConfig
+from sammed.assist.examples import gather_examples
+from sammed.assist.training import _lessons, learn_prompt_encoder
+from sammed.errors import AnnotationError
+
+SHORT = AssistConfig(steps=4, point_steps=3, batch_size=2, least_pixels=4)
+
+
+def learn(backbone, slices, config, seed=0, progress=None):
+    generator = torch.Generator().manual_seed(seed)
+    return learn_prompt_encoder(
+        backbone, slices.embeddings, slices.masks, slices.frame, config, generator, progress
+    )
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.state_dict().items(), other.state_dict().items(), strict=True)
+    return all(name == again and torch.equal(value, twin) for (name, value), (again, twin) in pairs)
+
+
+def changed(encoder: nn.Module, pretrained: dict[str, nn.Parameter]) -> set[str]:
+    return {name for name, weight in encoder.named_parameters() if not weight.equal(pretrained[name])}
+
+
+@pytest.mark.parametrize("prompts", ["points", "boxes", "composite"])
+def test_frozen_weights_stay_bit_for_bit_and_get_no_gradients(tiny_backbone, slices, prompts):
+    parts = ("image_encoder", "mask_decoder", "prompt_encoder")
+    before = {part: copy.deepcopy(getattr(tiny_backbone, part)) for part in parts}
+    learned = learn(
+        tiny_backbone,
+        slices,
+        AssistConfig(prompts=prompts, steps=4, point_steps=3, batch_size=2, least_pixels=4),
+    )
+    for part in parts:
+        module = getattr(tiny_backbone, part)
+        assert same_weights(module, before[part]), f"learning changed the frozen {part}"
+        assert all(weight.grad is None for weight in module.parameters()), f"{part} got gradients"
+    learned_parts = {"points": learned.encoder.points, "boxes": learned.encoder.boxes}
+    for name, encoder in learned_parts.items():
+        was_learned = not same_weights(encoder, before["prompt_encoder"])
+        assert was_learned == (prompts in (name, "composite")), f"the encoder for {name}"
+
+
+def test_composite_learning_reaches_every_weight_that_its_prompts_use(tiny_backbone, slices):
+    encoder = learn(tiny_backbone, slices, SHORT).encoder
+    pretrained = dict(tiny_backbone.prompt_encoder.named_parameters())
+    of_points = {
+        "point_embeddings.0.weight",
+        "point_embeddings.1.weight",
+        "not_a_point_embed.weight",
+        "no_mask_embed.weight",
+    }
+    assert changed(encoder.points, pretrained) == of_points
+    assert changed(encoder.boxes, pretrained) == set(pretrained) - {"not_a_point_embed.weight"}  # a filler
+    assert sum(weight.numel() for weight in encoder.parameters()) == 2 * 6220
+
+
+def test_a_prompt_goes_to_the_encoder_that_learned_its_kind(tiny_backbone, slices):
+    encoder = learn(tiny_backbone, slices, SHORT).encoder
+    points = torch.tensor([[[3.0, 4.0]]]), torch.tensor([[1]])
+    box, masks = torch.tensor([[2.0, 3.0, 9.0, 9.0]]), torch.randn(1, 1, 64, 64)
+    for prompt, wanted in (
+        ((points, None, None), encoder.points),
+        ((points, box, None), encoder.boxes),
+        ((None, box, masks), encoder.boxes),
+        ((None, None, masks), encoder.boxes),
+    ):
+        arguments = dict(zip(("points", "boxes", "masks"), prompt, strict=True))
+        for found, expected in zip(encoder(**arguments), wanted(**arguments), strict=True):
+            assert found.equal(expected)
+
+
+def test_the_fourier_matrix_stays(tiny_backbone, slices):
+    name = "pe_layer.positional_encoding_gaussian_matrix"
+    learned = learn(tiny_backbone, slices, SHORT).encoder.state_dict()
+    pretrained = tiny_backbone.prompt_encoder.state_dict()[name]
+    assert learned[f"points.{name}"].equal(pretrained)
+    assert learned[f"boxes.{name}"].equal(pretrained)
+
+
+def test_the_learned_encoder_is_frozen(tiny_backbone, slices):
+    encoder = learn(tiny_backbone, slices, SHORT).encoder
+    assert not encoder.training
+    assert not any(weight.requires_grad for weight in encoder.parameters())
+
+
+def test_learning_lowers_the_loss(tiny_backbone, slices):
+    config = AssistConfig(prompts="boxes", steps=24, batch_size=3, least_pixels=4)
+    losses = learn(tiny_backbone, slices, config).losses
+    assert np.mean(losses[-8:]) < np.mean(losses[:8])
+
+
+def test_the_seed_decides(tiny_backbone, slices):
+    first, again, other = (learn(tiny_backbone, slices, SHORT, seed) for seed in (0, 0, 1))
+    assert first.losses == again.losses
+    assert same_weights(first.encoder, again.encoder)
+    assert first.losses != other.losses
+
+
+def test_learning_stops_where_the_loss_no_longer_falls(tiny_backbone, slices):
+    still = AssistConfig(
+        prompts="boxes",
+        steps=40,
+        batch_size=2,
+        learning_rate=1e-9,
+        patience=3,
+        least_fall=0.5,
+        least_pixels=4,
+    )
+    assert learn(tiny_backbone, slices, still).steps == 6
+
+
+def test_progress_counts_the_steps(tiny_backbone, slices):
+    heard: list[int] = []
+    learned = learn(tiny_backbone, slices, SHORT, progress=heard.append)
+    assert sorted(heard) == [1, 2, 3, 4, 5, 6, 7]
+    assert learned.steps == 7
+
+
+def test_slices_without_the_label_teach_nothing(tiny_backbone, slices):
+    with pytest.raises(AnnotationError, match="None of the 1 annotated slices has the label"):
+        learn_prompt_encoder(
+            tiny_backbone,
+            slices.embeddings[2:],
+            slices.masks[2:],
+            slices.frame,
+            SHORT,
+            torch.Generator().manual_seed(0),
+        )
+
+
+def lessons_of(slices, config, course, count):
+    examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
+    return islice(_lessons(examples, course, config, np.random.default_rng(0)), count)
+
+
+def test_each_kind_of_prompt_gets_its_share_of_the_lessons(slices):
+    config = AssistConfig(batch_size=2, least_pixels=4)
+    lessons = lessons_of(slices, config, config.box_course, 16)
+    counts = Counter(lesson.prompts[0].kind for lesson in lessons)
+    assert counts == {"box": 4, "points+box": 4, "coarse": 4, "box+coarse": 4}
+
+
+def test_a_lesson_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slices):
+    config = AssistConfig(prompts="points", most_points=6, point_batch_size=3, least_pixels=4)
+    lessons = list(lessons_of(slices, config, config.point_course, 80))
+    drawn = {prompt.count // 2 for lesson in lessons for prompt in lesson.prompts}
+    assert drawn == {1, 2, 3, 4, 5}
+    assert all(len({prompt.count for prompt in lesson.prompts}) == 1 for lesson in lessons)
+
+
+def test_every_lesson_sees_its_smallest_instance(slices):
+    """A lesson looks at one cell of 64: an instance of three cells would be invisible in most of them."""
+    config = AssistConfig(prompts="points", least_pixels=4)
+    examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
+    dots = []
+    for place, example in enumerate(examples):
+        dot = torch.zeros_like(example.target)
+        dot[5, 3 * place : 3 * place + 3] = 1
+        dots.append(replace(example, target=dot))
+    lessons = islice(_lessons(dots, config.point_course, config, np.random.default_rng(0)), 60)
+    seen = [lesson.target.sum() for lesson in lessons]
+    assert min(seen) == 1, "a lesson whose instance is invisible teaches that prompts mean nothing"

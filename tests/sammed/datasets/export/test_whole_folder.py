@@ -1,0 +1,61 @@
+"""A data set appears whole or not at all, and never over something else."""
+
+import pytest
+
+from sammed.errors import ExportError
+from sammed.datasets.export import dataset as dataset_module
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_existing_data_set_is_kept_unless_told_otherwise(make_folders, gold, export):
+    folders = make_folders("a", "b")
+    done = export(gold(folders))
+    before = contents(done.folder)
+    with pytest.raises(ExportError, match="exists already"):
+        export(gold(folders)[:1])
+    assert contents(done.folder) == before
+    export(gold(folders)[:1], overwrite=True)
+    assert [path.name for path in (done.folder / "labelsTr").iterdir()] == ["a.nii.gz"]
+    assert [path.name for path in done.folder.parent.iterdir()] == [done.folder.name]
+
+
+def test_folder_of_somebody_else_is_never_overwritten(make_folders, tmp_path, gold, export):
+    folder = tmp_path / "raw" / "Dataset501_Chest"
+    folder.mkdir(parents=True)
+    (folder / "precious.txt").write_text("mine")
+    with pytest.raises(ExportError, match="no data set of sammed's"):
+        export(gold(make_folders("a")), overwrite=True)
+    assert [path.name for path in folder.iterdir()] == ["precious.txt"]
+
+
+@pytest.mark.parametrize(
+    "accident", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=["Ctrl-C", "full disk"]
+)
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "over another"])
+def test_accident_in_the_middle_leaves_nothing_half(
+    make_folders, tmp_path, gold, export, monkeypatch, accident, is_there
+):
+    folders = make_folders("a", "b", "c")
+    if is_there:
+        before = contents(export(gold(folders)).folder)
+    written = []
+    original = dataset_module.write_labels
+
+    def write_once(*args, **rest):
+        if written:
+            raise accident
+        written.append(args)
+        return original(*args, **rest)
+
+    monkeypatch.setattr(dataset_module, "write_labels", write_once)
+    expected = KeyboardInterrupt if isinstance(accident, KeyboardInterrupt) else ExportError
+    with pytest.raises(expected):
+        export(gold(folders), overwrite=True)
+    assert len(written) == 1
+    left = list((tmp_path / "raw").iterdir())
+    assert [path.name for path in left] == (["Dataset501_Chest"] if is_there else [])
+    if is_there:
+        assert contents(left[0]) == before

@@ -1,0 +1,112 @@
+"""Prompts from maps beside prompts from the truth, and the tables that show them."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sammed.datasets.pseudo.cam.classifier import Classifier, ClassRow
+from sammed.datasets.pseudo.cam.config import CamConfig
+from sammed.datasets.pseudo.cam.evaluation import (
+    Overlap,
+    PromptRow,
+    class_table,
+    evaluate_prompts,
+    overlap,
+    prompt_table,
+)
+from sammed.datasets.pseudo.cam.presence import Task
+from sammed.datasets.pseudo.cam.reading import Reader
+
+from ..conftest import disc
+
+
+def test_the_three_measures_by_hand():
+    prediction = np.array([[1, 1, 0, 0], [0, 0, 0, 0]], dtype=bool)
+    truth = np.array([[1, 0, 0, 0], [1, 0, 0, 0]], dtype=bool)
+    found = overlap(prediction, truth)
+    assert (found.dice, found.iou, found.pixel_accuracy) == pytest.approx((2 / 4, 1 / 3, 6 / 8))
+    nothing = np.zeros((2, 2), dtype=bool)
+    assert overlap(nothing, nothing) == Overlap(1.0, 1.0, 1.0)
+
+
+class TrueMap:
+    """Maps that are right, shifted, or empty, in place of an activation map."""
+
+    def __init__(self, mask: np.ndarray) -> None:
+        self.mask = mask
+
+    def maps(self, pixels, class_index, shape):
+        import torch
+
+        assert class_index == 1
+        return torch.from_numpy(self.mask.astype(np.float32))[None]
+
+
+@pytest.fixture
+def truth_set(set_maker):
+    set_maker.add("with", disc((30, 15)), gold=True)
+    set_maker.add("without", np.zeros((40, 48), dtype=bool), gold=True)
+    return set_maker.made()
+
+
+def reader(mask: np.ndarray) -> Reader:
+    classifier = Classifier(None, ("none", "disc"), 32, "by hand", (ClassRow("disc", 0.5, 0.25, 0.333, 4),))
+    return Reader(Task((0, 1), ("none", "disc")), classifier, CamConfig(image_size=32), TrueMap(mask))
+
+
+WAYS = (("box", "center"), ("point", "center"), ("point", "maximum"))
+
+
+def test_a_map_that_is_right_reaches_what_the_truth_does(truth_set, brightness_backbone):
+    rows = evaluate_prompts(truth_set.cases, truth_set, [reader(disc((30, 15)))], brightness_backbone, WAYS)
+    assert [(row.prompts, row.point) for row in rows] == list(WAYS)
+    for row in rows:
+        assert row.pictures == 1, "the picture without the label doesn't count"
+        assert (row.label, row.network, row.classes, row.activation) == ("disc", "resnet18", 2, "grad-cam")
+        assert row.from_truth.dice > 0.9
+        # The maximum of a map of one value is its first pixel, so that point alone is another.
+        assert row.share == Overlap(1.0, 1.0, 1.0) or (row.point == "maximum" and row.share.dice > 0.9)
+
+
+def test_a_map_that_is_wrong_falls_behind(truth_set, brightness_backbone):
+    (row,) = evaluate_prompts(
+        truth_set.cases, truth_set, [reader(disc((8, 32), 4))], brightness_backbone, WAYS[:1]
+    )
+    assert row.from_map.dice < 0.2 < row.from_truth.dice
+    assert row.share.dice == row.from_map.dice / row.from_truth.dice
+
+
+def test_a_map_of_zeros_finds_nothing(truth_set, brightness_backbone):
+    (row,) = evaluate_prompts(
+        truth_set.cases, truth_set, [reader(np.zeros((40, 48)))], brightness_backbone, WAYS[:1]
+    )
+    assert (row.from_map.dice, row.from_map.iou) == (0, 0)
+    assert row.from_map.pixel_accuracy == pytest.approx(1 - disc((30, 15)).mean())
+
+
+ROW = PromptRow(
+    *("disc", "resnet18", 2, "grad-cam", "box", "center"),
+    from_map=Overlap(0.37, 0.30, 0.94),
+    from_truth=Overlap(0.86, 0.78, 0.98),
+    pictures=7,
+)
+
+
+def test_the_table_shows_the_papers_shares():
+    """Table 2, first row: 0.37 (43 %) of 0.86."""
+    table = prompt_table([ROW], "Table 2")
+    (cells,) = table.rows
+    assert dict(zip(table.headers, cells, strict=True))["of truth"] == pytest.approx(0.43, abs=0.005)
+    assert cells[5] == "", "a box has no point"
+
+
+def test_the_share_of_nothing_is_no_number():
+    row = replace(ROW, from_truth=Overlap(0.0, 0.0, 0.5))
+    assert math.isnan(row.share.dice)
+
+
+def test_the_classes_table():
+    table = class_table(reader(np.zeros((2, 2))).classifier)
+    assert table.rows == (("disc", 0.5, 0.25, 0.333, 4),)

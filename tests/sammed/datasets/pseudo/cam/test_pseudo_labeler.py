@@ -1,0 +1,147 @@
+"""The method `cam` from end to end: presence of a disc alone yields its outline."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sammed.errors import AnnotationError
+from sammed.metrics.evaluation import dice
+from sammed.datasets.pseudo.cam import reading
+from sammed.datasets.pseudo.cam.classifier import Classifier, ClassRow, as_imagenet
+from sammed.datasets.pseudo.cam.config import CamConfig
+from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeller
+from sammed.datasets.pseudo.pseudo_labeler import Tools
+from sammed.datasets.pseudo.methods import config_type, make_labeller
+from sammed_volumes.labels import Label
+
+from ..conftest import SHAPE, disc
+
+TRUE_DISC = disc((30, 15))
+CONFIG = CamConfig(image_size=32, epochs=1, batch_size=8)
+
+
+class BrightnessNetwork(torch.nn.Module):
+    """Class 1 where something is bright; its map is the brightness itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = torch.nn.ModuleDict({"layer4": torch.nn.Conv2d(3, 1, 1)})
+        torch.nn.init.constant_(self.trunk["layer4"].weight, 1 / 3)
+        torch.nn.init.zeros_(self.trunk["layer4"].bias)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        bright = (self.trunk["layer4"](as_imagenet(pixels)) - 0.8).relu().mean((1, 2, 3))
+        return torch.stack([torch.full_like(bright, 0.5), 100 * bright], dim=1)
+
+
+@pytest.fixture
+def known_classifier(monkeypatch) -> None:
+    """Nothing is learned: the classifier is one that knows what is bright."""
+
+    def learn(pictures, names, config, **_settings):
+        rows = tuple(ClassRow(name, 1.0, 1.0, 1.0, 2) for name in names)
+        return Classifier(BrightnessNetwork().eval(), tuple(names), config.image_size, "by hand", rows)
+
+    monkeypatch.setattr(reading, "learn_classifier", learn)
+
+
+def run(labelled_set, backbone, notes, config=CONFIG):
+    labeller = CamLabeller(config, Tools(lambda: backbone))
+    gold = labelled_set.keep(lambda case: case.is_gold)
+    return list(labeller.label(gold, labelled_set.unlabelled, notes))
+
+
+@pytest.mark.parametrize("prompts", ["box", "box+point", "point"])
+def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes, known_classifier, prompts):
+    found, empty = run(disc_set, brightness_backbone, notes, replace(CONFIG, prompts=prompts))
+    assert found.outcome == "labelled"
+    assert dice(found.labels.voxels[:, :, 0].T == 1, TRUE_DISC) > 0.9
+    assert 0.5 < found.score <= 1
+    assert found.label_scores == {1: found.score}
+    assert empty.outcome == "nothing"
+    assert empty.reason == "The classifier sees nothing of disc."
+    assert "resnet18, by hand, tells none, disc apart with a mean recall of 1.00" in notes.messages[0]
+
+
+def test_slices_of_a_volume_are_told_apart(phantom, brightness_backbone, notes, known_classifier, tmp_path):
+    import nibabel
+
+    from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+    from sammed_volumes.formats import write_labels
+
+    made = phantom(modality="mr")
+    nibabel.save(
+        nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), tmp_path / "image.nii.gz"
+    )
+    heart = np.where(made.labels.voxels == 2, 2, 0).astype(np.uint8)
+    labels = replace(made.labels, voxels=heart, labels=(made.labels.labels[1],))
+    write_labels(labels, tmp_path / "labels.nii.gz", like=made.volume)
+    cases = (
+        Case("gold", tmp_path / "image.nii.gz", tmp_path / "labels.nii.gz", "gold"),
+        Case("unknown", tmp_path / "image.nii.gz"),
+    )
+    labelled_set = LabelledSet(tmp_path, labels.labels, cases)
+    (found,) = run(labelled_set, brightness_backbone, notes)
+    assert found.outcome == "labelled"
+    assert found.labels.shape == made.volume.shape
+    assert not found.labels.voxels[:, :, [0, -1]].any(), "slices of air hold no heart"
+
+
+def test_a_case_that_cannot_be_read_fails_alone(
+    disc_set, brightness_backbone, notes, known_classifier, tmp_path
+):
+    (tmp_path / "unknown-with.png").unlink()
+    failed, empty = run(disc_set, brightness_backbone, notes)
+    assert (failed.outcome, empty.outcome) == ("failed", "nothing")
+
+
+def test_without_contrast_there_is_nothing_to_learn(set_maker, brightness_backbone, notes):
+    for index in range(3):
+        set_maker.add(f"with{index}", disc((12 + index, 20)), gold=True)
+    with pytest.raises(AnnotationError, match="don't differ in whether they hold disc"):
+        run(set_maker.made(), brightness_backbone, notes)
+
+
+def test_without_gold_there_is_nothing_to_learn(set_maker, brightness_backbone, notes):
+    set_maker.add("unknown", disc((12, 20)), gold=False)
+    with pytest.raises(AnnotationError, match="no gold picture"):
+        run(set_maker.made(), brightness_backbone, notes)
+
+
+def test_a_label_that_cannot_be_told_apart_is_left_out(set_maker, brightness_backbone, notes, monkeypatch):
+    """Two labels on one picture, so each has its own classifier; that of the second sees nothing."""
+    for index in range(3):
+        both = disc((12, 20)).astype(int) + 2 * disc((34, 20))
+        set_maker.add(f"both{index}", both > 0, gold=True)
+        set_maker._write(f"both{index}_mask.png", both)
+        set_maker.add(f"without{index}", np.zeros(SHAPE, dtype=bool), gold=True)
+    set_maker.add("unknown", disc((30, 15)), gold=False)
+
+    def learn(pictures, names, config, **_settings):
+        recall = 1.0 if names[1] == "one" else 0.5
+        rows = tuple(ClassRow(name, recall, recall, recall, 2) for name in names)
+        return Classifier(BrightnessNetwork().eval(), tuple(names), config.image_size, "by hand", rows)
+
+    monkeypatch.setattr(reading, "learn_classifier", learn)
+    labels = (Label(1, "one", (1, 2, 3)), Label(2, "two", (4, 5, 6)))
+    (found,) = run(set_maker.made(labels), brightness_backbone, notes)
+    assert set(found.label_scores) == {1}
+    assert "can't tell none, two apart" in notes.messages[-1]
+
+
+def test_a_real_classifier_goes_the_same_way(disc_set, brightness_backbone, notes):
+    """Untrained and not asked to be good: all that is checked is that it fits the set and the backbone."""
+    config = replace(CONFIG, least_gain=0.0)
+    try:
+        found = run(disc_set, brightness_backbone, notes, config)
+    except AnnotationError as error:
+        assert "can't tell none, disc apart" in str(error)  # noqa: PT017
+    else:
+        assert not any(each.failed for each in found)
+
+
+def test_the_method_has_its_name(brightness_backbone):
+    config = config_type("cam")(network="resnet34")
+    assert make_labeller("cam", config, Tools(lambda: brightness_backbone)).name == "cam"

@@ -1,0 +1,234 @@
+"""Auto-Generate-WLs from end to end, with a student whose coarse masks are known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from sammed.errors import AnnotationError, ConfigError
+from sammed.metrics.evaluation import dice
+from sammed.datasets.pseudo.coarse import pseudo_labeler as module
+from sammed.datasets.pseudo.coarse import weak_label as weak_label_module
+from sammed.datasets.pseudo.coarse.config import CoarseConfig
+from sammed.datasets.pseudo.coarse.pseudo_labeler import CHECKPOINT_NAME, CoarseLabeller
+from sammed.datasets.pseudo.coarse.weak_label import is_uniform
+from sammed.datasets.pseudo.pseudo_labeler import Tools
+from sammed.datasets.pseudo.methods import config_type, make_labeller
+from sammed.datasets.pseudo.samdsk.proposals import pack
+from sammed_volumes.labels import Label
+
+from ..conftest import SHAPE, disc
+
+TRUE_DISC = disc((30, 15))
+
+
+@dataclass
+class KnownStudent:
+    """Says that everything above a brightness is the label, and that next to nothing is elsewhere."""
+
+    labels: tuple[Label, ...]
+    above: float = 0.5
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        found = np.where(image[:, :, 0] > self.above, 0.8, 0.02)
+        return np.stack([1 - found, *[found] * len(self.labels)])
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[dict]:
+    """A known student in place of a trained one; what it was to be trained with."""
+    calls: list[dict] = []
+
+    def train(pictures, labels, config, reporter, **settings):
+        calls.append({"pictures": pictures, "config": config, **settings})
+        return KnownStudent(labels)
+
+    monkeypatch.setattr(module, "train_student", train)
+    monkeypatch.setattr(module, "student_digest", lambda student: "known")
+    return calls
+
+
+def run(labelled_set, backbone, notes, tmp_path, **settings):
+    labeller = CoarseLabeller(CoarseConfig(**settings), Tools(lambda: backbone, 0, tmp_path))
+    gold = labelled_set.keep(lambda case: case.is_gold)
+    return list(labeller.label(gold, labelled_set.unlabelled, notes))
+
+
+@pytest.mark.parametrize("prompts", ["box", "points"])
+def test_a_coarse_mask_becomes_a_weak_label(disc_set, brightness_backbone, notes, tmp_path, trained, prompts):
+    found, empty = run(disc_set, brightness_backbone, notes, tmp_path, prompts=prompts)
+    assert (found.case, found.outcome) == ("unknown-with", "labelled")
+    mask = found.labels.voxels[:, :, 0].T == 1
+    assert dice(mask, TRUE_DISC) > 0.9
+    assert found.score == found.label_scores[1] > 0.9, "coarse and weak mask agree"
+    assert not found.ignore.any()
+    assert empty.outcome == "nothing"
+    assert empty.reason == "No weak label is left: no coarse mask in 1 slice."
+
+
+def test_the_student_is_the_papers(disc_set, brightness_backbone, notes, tmp_path, trained):
+    run(disc_set, brightness_backbone, notes, tmp_path)
+    (call,) = trained
+    config = call["config"]
+    assert len(call["pictures"]) == 12
+    assert call["checkpoint"] == tmp_path / CHECKPOINT_NAME
+    assert (config.network, config.size_px, config.batch_size, config.epochs) == ("unet++", 256, 4, 100)
+    assert (config.loss, config.dice_weight, config.entropy_weight) == ("dice+bce", 1.0, 0.5)
+    assert (config.optimiser, config.learning_rate, config.least_learning_rate) == ("sgd", 1e-3, 1e-5)
+
+
+def test_the_student_may_learn_by_adam(disc_set, brightness_backbone, notes, tmp_path, trained):
+    run(disc_set, brightness_backbone, notes, tmp_path, optimiser="adam")
+    assert trained[0]["config"].optimiser == "adam"
+
+
+def test_a_label_that_is_nearly_all_one_class_is_dropped(
+    set_maker, brightness_backbone, notes, tmp_path, trained
+):
+    set_maker.add("gold", disc((20, 20)), gold=True)
+    set_maker.add("small", disc((20, 20), radius=3), gold=False)
+    made = set_maker.made()
+    (dropped,) = run(made, brightness_backbone, notes, tmp_path)
+    assert dropped.reason == "No weak label is left: nearly all of one class in 1 slice."
+    (kept,) = run(made, brightness_backbone, notes, tmp_path, most_of_one_class=1.0)
+    assert kept.outcome == "labelled"
+
+
+def test_masks_that_disagree_are_told(disc_set, brightness_backbone, notes, tmp_path, trained, monkeypatch):
+    def everywhere(encoded, index, prompts):
+        return np.ones(SHAPE, dtype=np.float32)
+
+    monkeypatch.setattr(weak_label_module, "prompted_logits", everywhere)
+    settings = {"most_of_one_class": 1.0, "least_agreement": 0.5}
+    found, empty = run(disc_set, brightness_backbone, notes, tmp_path, **settings)
+    assert found.reason == "No weak label is left: coarse and weak mask disagree in 1 slice."
+    assert empty.reason == "No weak label is left: no coarse mask in 1 slice."
+
+
+def test_a_decoder_that_answers_with_nothing(
+    disc_set, brightness_backbone, notes, tmp_path, trained, monkeypatch
+):
+    def nothing(encoded, index, prompts):
+        return np.full(SHAPE, -1, dtype=np.float32)
+
+    monkeypatch.setattr(weak_label_module, "prompted_logits", nothing)
+    found, _ = run(disc_set, brightness_backbone, notes, tmp_path, most_of_one_class=1.0)
+    assert found.reason == "No weak label is left: no coarse mask in 1 slice."
+
+
+def test_97_percent_by_hand():
+    mask = np.zeros((10, 10), dtype=bool)
+    mask.flat[:3] = True
+    assert not is_uniform(mask, 0.97)
+    mask.flat[2] = False
+    assert is_uniform(mask, 0.97)
+    assert is_uniform(~mask, 0.97)
+
+
+def test_slices_without_a_weak_label_are_ignored(phantom, brightness_backbone, notes, tmp_path, trained):
+    made = phantom(modality="mr")
+    volume_set(made, tmp_path)
+    labelled_set = volume_set(made, tmp_path)
+    labeller = CoarseLabeller(CoarseConfig(), Tools(lambda: brightness_backbone, 0, tmp_path))
+    (found,) = labeller.label(labelled_set, [labelled_set.cases[1]], notes)
+    assert found.outcome == "labelled"
+    assert found.labels.shape == made.volume.shape
+    empty = ~found.labels.voxels.any(axis=(0, 1))
+    assert empty.any(), "the phantom's first and last slices are air"
+    assert found.ignore[:, :, empty].all()
+    assert not found.ignore[:, :, ~empty].all(axis=(0, 1)).any()
+    assert "unknown: no coarse mask in" in notes.messages[-1]
+
+
+def volume_set(made, folder):
+    import nibabel
+
+    from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+    from sammed_volumes.formats import write_labels
+
+    image = folder / "image.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), image)
+    write_labels(made.labels, folder / "labels.nii.gz", like=made.volume, overwrite=True)
+    cases = (Case("gold", image, folder / "labels.nii.gz", "gold"), Case("unknown", image))
+    return LabelledSet(folder, made.labels.labels, cases)
+
+
+def test_a_case_that_cannot_be_read_fails_alone(disc_set, brightness_backbone, notes, tmp_path, trained):
+    (tmp_path / "unknown-with.png").write_text("no picture")
+    failed, empty = run(disc_set, brightness_backbone, notes, tmp_path)
+    assert failed.outcome == "failed"
+    assert "unknown-with.png" in failed.reason
+    assert empty.outcome == "nothing"
+
+
+def test_without_gold_there_is_nothing_to_learn(set_maker, brightness_backbone, notes, tmp_path):
+    set_maker.add("empty", np.zeros(SHAPE, dtype=bool), gold=True)
+    set_maker.add("unknown", disc((20, 20)), gold=False)
+    with pytest.raises(AnnotationError, match="No gold picture of the set holds a label"):
+        run(set_maker.made(), brightness_backbone, notes, tmp_path)
+
+
+@pytest.fixture
+def no_student(monkeypatch) -> None:
+    monkeypatch.setattr(module, "train_student", lambda *_a, **_s: pytest.fail("a student was trained"))
+
+
+def test_the_backbone_may_be_told_nothing(disc_set, tiny_backbone, notes, tmp_path, no_student):
+    found = run(disc_set, tiny_backbone, notes, tmp_path, prompts="none", most_of_one_class=1.0)
+    assert {each.outcome for each in found} <= {"labelled", "nothing"}
+    assert all(each.score == 0 for each in found)
+
+
+def test_the_automatic_baseline_is_the_best_proposal(
+    disc_set, tiny_backbone, notes, tmp_path, no_student, monkeypatch
+):
+    everything = np.ones(SHAPE, dtype=bool)
+    asked = []
+
+    def propose(backbone, image, spacing_mm, config):
+        asked.append((backbone.name, image.shape))
+        return pack([everything, TRUE_DISC, ~TRUE_DISC] if len(asked) == 1 else [everything], *SHAPE)
+
+    monkeypatch.setattr(weak_label_module, "propose", propose)
+    found, other = run(disc_set, tiny_backbone, notes, tmp_path, prompts="automatic")
+    assert (found.labels.voxels[:, :, 0].T == TRUE_DISC).all()
+    assert found.score == 0
+    assert other.outcome == "nothing", "a mask of everything is no label"
+    assert asked == [("tiny", (*SHAPE, 1))] * 2
+
+
+def test_a_baseline_cannot_tell_two_labels_apart(set_maker, tiny_backbone, notes, tmp_path):
+    set_maker.add("gold", disc((20, 20)), gold=True)
+    made = set_maker.made((Label(1, "one", (1, 2, 3)), Label(2, "two", (4, 5, 6))))
+    with pytest.raises(ConfigError, match="can't say which of 2 labels"):
+        run(made, tiny_backbone, notes, tmp_path, prompts="automatic")
+
+
+def test_a_real_student_goes_the_same_way(disc_set, brightness_backbone, notes, tmp_path):
+    found = run(disc_set, brightness_backbone, notes, tmp_path, size_px=32, steps=1)
+    assert [each.case for each in found] == ["unknown-with", "unknown-without"]
+    assert not any(each.failed for each in found)
+    assert (tmp_path / CHECKPOINT_NAME).is_file()
+    again = run(disc_set, brightness_backbone, notes, tmp_path, size_px=32, steps=1)
+    assert [each.maker_digest for each in again] == [each.maker_digest for each in found]
+
+
+def test_the_method_has_its_name(brightness_backbone):
+    config = config_type("coarse")(prompts="points")
+    assert make_labeller("coarse", config, Tools(lambda: brightness_backbone)).name == "coarse"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"prompts": "lasso"}, "prompts is 'lasso'"),
+        ({"most_of_one_class": 97}, "most_of_one_class is 97"),
+        ({"least_agreement": 70}, "least_agreement is 70; a Dice lies from 0 to 1"),
+        ({"network": "dynunet"}, "takes volumes"),
+        ({"size_px": 250}, "size_px is 250"),
+        ({"threshold": 1.5}, "threshold is 1.5"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        CoarseConfig(**settings)

@@ -1,0 +1,164 @@
+"""The picture: what is chosen, what is drawn, and that odd input makes a picture too."""
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from sammed.errors import ConfigError
+from sammed.reports.overlay import choose_slices, draw_overlay
+from sammed_volumes.errors import OutputError
+from sammed_volumes.labels import Label
+from sammed_volumes.slices import plan_slices
+
+RED, BLUE = Label(1, "liver", (255, 0, 0)), Label(2, "aorta", (0, 0, 255))
+ANNOTATED_RGB = (255, 210, 63)
+
+
+def slicing(stack_shape, spacing_mm=(1.0, 1.0, 5.0)):
+    """The plan of an axial volume in RAS whose stack has this shape."""
+    slices, height, width = stack_shape
+    return plan_slices((width, height, slices), np.diag([*spacing_mm, 1.0]), 2)
+
+
+def squares(shape=(6, 40, 50), value=1, low=10, high=30):
+    stack = np.zeros(shape, dtype=np.uint8)
+    stack[:, low:high, low:high] = value
+    return stack
+
+
+def draw(
+    path, prediction, reference=None, labels=(RED, BLUE), image=None, spacing_mm=(1.0, 1.0, 5.0), **rest
+):
+    if image is None:
+        image = np.full(prediction.shape, 0.25, dtype=np.float32)
+    plan = slicing(prediction.shape, spacing_mm)
+    draw_overlay(image, prediction, reference, labels=labels, slicing=plan, path=path, **rest)
+    return np.round(matplotlib.image.imread(path)[..., :3] * 255).astype(int)
+
+
+def has_colour(pixels, rgb, within=60):
+    """How many pixels are near a colour."""
+    return int((np.abs(pixels - np.array(rgb)).max(axis=-1) < within).sum())
+
+
+def test_prediction_is_drawn_in_its_colour_and_truth_in_white(tmp_path):
+    without = draw(tmp_path / "a.png", squares())
+    assert has_colour(without, RED.colour_rgb) > 500
+    bare = has_colour(draw(tmp_path / "b.png", squares(value=0)), RED.colour_rgb)
+    assert bare < has_colour(without, RED.colour_rgb) / 2  # the legend's square is all that is left
+    truth = draw(tmp_path / "c.png", squares(), squares(low=14, high=36))
+    assert has_colour(truth, (255, 255, 255)) > has_colour(without, (255, 255, 255)) + 500
+
+
+def test_outline_lies_where_the_mask_ends(tmp_path):
+    # One slice, the whole of it in view: the red pixels must span what the mask spans.
+    prediction = squares((1, 40, 40), low=8, high=32)
+    pixels = draw(tmp_path / "a.png", prediction, labels=(RED,))
+    red = np.abs(pixels - np.array(RED.colour_rgb)).max(axis=-1) < 60
+    panel = red[: pixels.shape[0] - 60]  # without the legend
+    rows, columns = np.flatnonzero(panel.any(axis=1)), np.flatnonzero(panel.any(axis=0))
+    side = columns[-1] - columns[0]
+    assert rows[-1] - rows[0] == pytest.approx(side, abs=3)
+    view_width = 24 + 2 * 0.08 * 40  # the mask and a margin of the slice's width on both sides
+    assert side / (2.1 * 150) == pytest.approx(24 / np.ceil(view_width), abs=0.03)
+
+
+def test_pixels_that_are_not_square_keep_their_proportion(tmp_path):
+    tall = draw(tmp_path / "a.png", squares((1, 40, 40)), spacing_mm=(1.0, 1.8, 5.0))
+    square = draw(tmp_path / "b.png", squares((1, 40, 40)), spacing_mm=(1.0, 1.0, 5.0))
+    assert tall.shape[0] - square.shape[0] == pytest.approx(0.8 * 2.1 * 150, abs=4)
+    assert tall.shape[1] == square.shape[1]
+
+
+def test_annotated_slices_are_framed(tmp_path):
+    plain = draw(tmp_path / "a.png", squares())
+    framed = draw(tmp_path / "b.png", squares(), annotated=[2, 4])
+    assert has_colour(plain, ANNOTATED_RGB) == 0
+    assert has_colour(framed, ANNOTATED_RGB) > 2 * 4 * 300  # two frames, four sides of some 300 pixels
+
+
+def test_many_slices_become_one_grid(tmp_path):
+    many = draw(tmp_path / "a.png", squares((40, 40, 50)), columns=4, rows=2)
+    four = draw(tmp_path / "b.png", squares((4, 40, 50)), columns=4, rows=2)
+    assert many.shape[1] == four.shape[1]
+    assert 1.7 * four.shape[0] < many.shape[0] < 2.1 * four.shape[0]
+
+
+@pytest.mark.parametrize(
+    ("labelled", "annotated", "count", "chosen"),
+    [
+        (range(10), (), 20, tuple(range(10))),  # all fit
+        (range(5, 20), (), 4, (5, 10, 14, 19)),  # from the first labelled slice to the last
+        (range(5, 20), (11,), 4, (5, 11, 14, 19)),  # an annotated slice takes its neighbour's place
+        (range(5, 20), (0, 25), 4, (5, 10, 14, 19)),  # out of the labelled range
+        (range(5, 20), (6, 7, 8, 9, 10), 3, (6, 7, 8)),  # more annotated slices than places
+        ((), (), 3, (0, 14, 29)),  # nothing labelled: over the whole stack
+        ((7,), (7,), 5, (7,)),
+        (range(30), (), 1, (14,)),
+    ],
+)
+def test_chosen_slices(labelled, annotated, count, chosen):
+    found = np.zeros(30, dtype=bool)
+    found[list(labelled)] = True
+    assert choose_slices(found, annotated, count) == chosen
+
+
+def test_numbers_are_the_array_indices(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    titles = []
+    original = Axes.set_title
+    monkeypatch.setattr(
+        Axes, "set_title", lambda self, text, **rest: (titles.append(text), original(self, text, **rest))
+    )
+    prediction = squares((3, 40, 50))
+    flipped = plan_slices((50, 40, 3), np.diag([1.0, 1.0, -5.0, 1.0]), 2)  # stored from superior to inferior
+    image = np.zeros(prediction.shape, dtype=np.float32)
+    scores = {0: 0.5, 1: float("nan")}
+    draw_overlay(
+        image, prediction, labels=(RED,), slicing=flipped, path=tmp_path / "a.png", dice_per_slice=scores
+    )
+    assert titles == ["slice 2", "Dice 0.500", "slice 1", "slice 0"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels"),
+    [
+        ((1, 40, 50), (RED,)),
+        ((5, 40, 50), ()),
+        ((2, 1, 50), (RED,)),
+        ((2, 300, 3), (RED,)),
+        ((2, 40, 50), tuple(Label(value, f"organ {value}", (200, value, 90)) for value in range(1, 20))),
+        ((2, 40, 50), (Label(1, "_$x^{2$ <b> 肝", (9, 9, 9)),)),
+    ],
+    ids=["one slice", "no labels", "one row", "very tall", "many labels", "odd name"],
+)
+def test_odd_input_makes_a_picture(tmp_path, shape, labels):
+    pixels = draw(tmp_path / "a.png", np.ones(shape, dtype=np.uint8), labels=labels, annotated=[0])
+    assert pixels.size
+    assert has_colour(pixels, ANNOTATED_RGB) > 0
+
+
+def test_colour_pictures_keep_their_colours(tmp_path):
+    image = np.zeros((1, 40, 50, 3), dtype=np.float32)
+    image[..., 1] = 0.8
+    pixels = draw(tmp_path / "a.png", squares((1, 40, 50)), image=image)
+    assert has_colour(pixels, (0, 204, 0)) > 10_000
+
+
+def test_stacks_of_different_shapes_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"\(6, 40, 50\).*prediction \(5, 40, 50\)"):
+        draw(tmp_path / "a.png", squares((5, 40, 50)), image=np.zeros((6, 40, 50), dtype=np.float32))
+    with pytest.raises(ConfigError, match="reference"):
+        draw(tmp_path / "a.png", squares(), squares((5, 40, 50)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"a\.png exists already"):
+        draw(path, squares())
+    assert path.read_bytes() == b"mine"
+    draw(path, squares(), overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]

@@ -1,0 +1,125 @@
+"""Peak memory of labelling volumes of LiteMedSAM's sizes.
+
+    memory_of_labelling.py LABELS HELD SLICES... [cached]
+
+Prints resident MB before, and at the peak after each volume of so many slices, as JSON. At most HELD
+embeddings are held in memory, so that a few slices show what many would take. What the networks compute is
+replaced by next to nothing, since it costs time and no memory that grows with the volume; everything else is
+the product's own. Not a test itself: a peak is that of a whole process.
+"""
+
+import json
+import resource
+import sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sammed.skills.inference import finish
+from sammed.auto.annotations import Annotations
+from sammed.auto.fusion import LabelChoice
+from sammed.auto.labeling import label_stack
+from sammed.backbones.openvino import import_openvino
+from sammed.backbones.frame import Frame
+from sammed.embeddings import scan
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.cache_config import CacheConfig
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scratch import Scratch
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import default_label
+from sammed_volumes.slices import plan_slices
+from sammed_volumes.volume import Volume
+
+SIDE = 512
+
+
+class Backbone(SimpleNamespace):
+    """LiteMedSAM's shapes: 256 pixels, embeddings 256 x 64 x 64, masks of 256 x 256."""
+
+    digest, dtype, device = "of weights", torch.float32, torch.device("cpu")
+    embedding_size, image_size = 64, 256
+
+    def frame(self, height: int, width: int, spacing_mm: tuple[float, float]) -> Frame:
+        return Frame(height, width, spacing_mm, 256, 256)
+
+    def prepare(self, image: np.ndarray, frame: Frame) -> Tensor:
+        return frame.image_to_sam(image)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        return F.avg_pool2d(pixels[:, :1], 4).expand(-1, 256, -1, -1)
+
+    def decode(self, embeddings: Tensor, _sparse: Tensor, _dense: Tensor, **_settings: bool) -> tuple[Tensor]:
+        masks = F.interpolate(embeddings[:, :1], scale_factor=4) * 20 - 10
+        return (masks,)
+
+
+class Bright:
+    """A generator and prompt encoder that find what is bright, in every slice."""
+
+    def __init__(self, labels: int) -> None:
+        self.labels = labels
+
+    def coarse(self, embeddings: Tensor) -> Tensor:
+        return (embeddings[:, :1] * 20 - 10).expand(-1, self.labels, -1, -1)
+
+    def __call__(self, **_prompts: object) -> tuple[Tensor, Tensor]:
+        return torch.zeros(1), torch.zeros(1)
+
+
+def peak_mb() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux getrusage begins with the peak of the process that started this one
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def volume_of(slices: int) -> Volume:
+    """A bright ball of noise in every slice, int16."""
+    rows, columns = np.ogrid[:SIDE, :SIDE]
+    bright = np.hypot(rows - 200, columns - 250) < 120
+    voxels = np.empty((SIDE, SIDE, slices), dtype=np.int16, order="F")
+    rng = np.random.default_rng(0)
+    for index in range(slices):
+        voxels[:, :, index] = np.where(bright, 900, 50) + rng.integers(0, 50, (SIDE, SIDE))
+    return Volume(voxels, np.diag([0.8, 0.8, 1.0, 1.0]))
+
+
+def label(slices: int, labels: int, cached: bool) -> int:
+    """Label a volume; how many slices came out with a label."""
+    backbone, volume = Backbone(), volume_of(slices)
+    cache = EmbeddingCache(CacheConfig(Path("cache"))) if cached else None
+    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
+    encoded = EncodedScan(open_scan(volume, slicing, Window(0, 1000, "value")), backbone, cache=cache)
+    encoded.encode(range(slices))
+    known = tuple(default_label(value) for value in range(1, labels + 1))
+    choices = dict.fromkeys(range(1, labels + 1), LabelChoice(source="mean", smoothing_mm=1.5))
+    generator = Bright(labels)
+    found = label_stack(encoded, generator, dict.fromkeys(choices, generator), choices, known)
+    marked = np.zeros((1, SIDE, SIDE), dtype=np.uint8)
+    marked[0, 200, 250] = 1
+    annotations = Annotations((0,), marked, known[:1])
+    skill = SimpleNamespace(volume_sha256=encoded.scan.digest(), annotations=annotations, labels=known)
+    finished = finish(encoded, skill, found)
+    return sum(bool(plane.any()) for plane in np.moveaxis(finished.labels.voxels, 2, 0))
+
+
+def main(labels: int, numbers: list[int], cached: bool) -> None:
+    import_openvino()
+    peaks = [peak_mb()]
+    for slices in numbers:
+        assert label(slices, labels, cached) == slices
+        peaks.append(peak_mb())
+    print(json.dumps(peaks))
+
+
+if __name__ == "__main__":
+    words = [int(word) for word in sys.argv[1:] if word != "cached"]
+    scan.MOST_RECENT = words[1]
+    scan.Scratch = partial(Scratch, words[1])
+    main(words[0], words[2:], "cached" in sys.argv)

@@ -1,0 +1,102 @@
+"""Applying a skill to volumes: pose, window, annotated slices."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sammed.skills.inference import encode_for, label_volume
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.errors import SkillError
+from sammed.jobs.training import annotate
+from sammed.skills.training import learn_skill
+from sammed.progress import Silent
+from sammed.skills.model import Skill
+from sammed_volumes.intensity import Window
+from sammed_volumes.slices import plan_slices
+
+WINDOW = Window(-900.0, 500.0, "hu")
+
+
+@pytest.fixture(scope="session")
+def kept() -> list[Skill]:
+    return []
+
+
+@pytest.fixture
+def skill(phantom, tiny_backbone, few_steps, kept) -> Skill:
+    """Learned once from two slices of the phantom and an empty one."""
+    if not kept:
+        made = phantom()
+        slicing = plan_slices(made.volume.shape, made.volume.affine_ras_mm)
+        encoded = EncodedScan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
+        marked = annotate(slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,))
+        kept.append(learn_skill(encoded, marked, WINDOW, few_steps(), 0, Silent()))
+    return kept[0]
+
+
+def test_the_volume_is_seen_as_the_skill_wants_it(skill, phantom, tiny_backbone):
+    """In a volume of sagittal slices the axial ones are looked at, through the skill's window."""
+    volume = phantom(shape=(13, 37, 41), spacing_mm=(5.0, 2.0, 2.0)).volume
+    encoded = encode_for(volume, skill, tiny_backbone, Silent())
+    assert (encoded.scan.slicing.plane, encoded.scan.slicing.axis) == ("axial", 2)
+    assert (encoded.scan.low, encoded.scan.high) == (-900, 500)
+
+
+def test_the_same_volume_turned_keeps_its_annotated_slices(skill, phantom, tiny_backbone):
+    made = phantom()
+    flip = np.diag([1.0, 1, -1, 1])
+    flip[2, 3] = made.volume.shape[2] - 1
+    turned = replace(
+        made.volume, voxels=made.volume.voxels[:, :, ::-1], affine_ras_mm=made.volume.affine_ras_mm @ flip
+    )
+    found = label_volume(turned, skill, tiny_backbone)
+    assert found.annotated == (5, 7, 12)
+    np.testing.assert_array_equal(found.labels.voxels[:, :, 7], made.labels.voxels[:, :, 5])
+    upright = label_volume(made.volume, skill, tiny_backbone)
+    np.testing.assert_array_equal(found.labels.voxels[:, :, ::-1], upright.labels.voxels)
+
+
+def test_one_other_voxel_is_another_volume(skill, phantom, tiny_backbone):
+    volume = phantom().volume
+    voxels = volume.voxels.copy()
+    voxels[0, 0, 0] += 1
+    other = replace(volume, voxels=voxels)
+    assert label_volume(other, skill, tiny_backbone).annotated == ()
+    with pytest.raises(SkillError, match="Propagation starts from annotated slices"):
+        label_volume(other, skill, tiny_backbone, generator="propagation")
+
+
+def test_labels_lie_on_the_volume_s_grid(skill, phantom, tiny_backbone):
+    volume = phantom(shape=(30, 45, 9), spacing_mm=(2.5, 1.5, 6.0), axcodes="RAI").volume
+    found = label_volume(volume, skill, tiny_backbone)
+    assert found.labels.shape == volume.shape
+    np.testing.assert_array_equal(found.labels.affine_ras_mm, volume.affine_ras_mm)
+    assert found.labels.labels == skill.labels
+    assert set(np.unique(found.labels.voxels)) <= {0, 1, 2, 4}
+    assert found.labels.voxels.dtype == np.uint8
+
+
+def test_agreement_is_a_share_or_unknown(skill, phantom, tiny_backbone):
+    volume = phantom().volume
+    for value, score in label_volume(volume, skill, tiny_backbone).agreement.items():
+        assert score is None or 0 <= score <= 1, value
+    propagated = label_volume(volume, skill, tiny_backbone, generator="propagation")
+    assert set(propagated.agreement.values()) == {None}
+
+
+def test_labelling_twice_gives_the_same(skill, phantom, tiny_backbone):
+    volume = phantom().volume
+    for generator in ("sap", "propagation", "classification"):
+        first, second = (
+            label_volume(volume, skill, tiny_backbone, generator=generator).labels.voxels for _ in range(2)
+        )
+        np.testing.assert_array_equal(first, second, err_msg=generator)
+
+
+def test_a_skill_that_can_not_be_applied(skill, phantom, tiny_backbone):
+    volume = phantom().volume
+    with pytest.raises(SkillError, match="no generator"):
+        label_volume(volume, replace(skill, auto=None), tiny_backbone)
+    with pytest.raises(SkillError, match="digests differ"):
+        label_volume(volume, replace(skill, backbone_digest="other"), tiny_backbone)

@@ -1,0 +1,157 @@
+"""The skill file: what goes in comes out, and what is not whole is refused in one sentence."""
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sammed.skills.inference import label_volume
+from sammed.auto.annotations import Annotations
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.errors import SkillError
+from sammed.jobs.training import annotate
+from sammed.skills.training import learn_skill
+from sammed.progress import Silent
+from sammed.skills.model import Skill
+from sammed.skills.model_file import load_skill, save_skill, skill_digest
+from sammed_volumes.errors import OutputError
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label
+from sammed_volumes.slices import plan_slices
+
+WINDOW = Window(-900.0, 500.0, "hu")
+
+
+def empty_skill(shape: tuple[int, int, int] = (2, 9, 11), dtype: type = np.uint16) -> Skill:
+    """A skill whose only weights are one tensor; its annotated slices show a square."""
+    label = Label(300 if dtype is not np.uint8 else 3, "Milz, groß", (1, 2, 3))
+    masks = np.zeros(shape, dtype)
+    masks[:, 2:6, 3:7] = label.value
+    return Skill(
+        backbone="tiny",
+        backbone_digest="tiny-0",
+        plane="coronal",
+        axis=1,
+        window=Window(0.0, 99.5, "percentile"),
+        labels=(label,),
+        encoders={label.value: {"weight": torch.arange(6.0).reshape(2, 3)}},
+        annotations=Annotations(tuple(range(3, 3 + shape[0])), masks, (label,)),
+        volume_sha256="f" * 64,
+        prompts="boxes",
+        seed=7,
+    )
+
+
+def test_fields_come_back(tmp_path):
+    before = empty_skill()
+    after = load_skill(save_skill(before, tmp_path / "skill.safetensors"))
+    for field in fields(Skill):
+        if field.name not in ("encoders", "annotations"):
+            assert getattr(after, field.name) == getattr(before, field.name), field.name
+    assert after.annotations.indices == before.annotations.indices
+    assert after.annotations.masks.dtype == np.uint16
+    np.testing.assert_array_equal(after.annotations.masks, before.annotations.masks)
+    assert after.encoders[300]["weight"].equal(before.encoders[300]["weight"])
+
+
+def test_a_skill_read_again_labels_alike_to_the_last_bit(tmp_path, phantom, tiny_backbone, few_steps):
+    made = phantom()
+    slicing = plan_slices(made.volume.shape, made.volume.affine_ras_mm)
+    encoded = EncodedScan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
+    annotations = annotate(slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,))
+    skill = learn_skill(encoded, annotations, WINDOW, few_steps(), 3, Silent())
+    again = load_skill(save_skill(skill, tmp_path / "skill.safetensors"))
+    assert dict(again.require_auto().choices) == dict(skill.require_auto().choices)
+    other = phantom(seed=1).volume
+    labelled = 0
+    for generator in ("sap", "classification"):
+        before = label_volume(other, skill, tiny_backbone, generator=generator)
+        after = label_volume(other, again, tiny_backbone, generator=generator)
+        np.testing.assert_array_equal(after.labels.voxels, before.labels.voxels)
+        assert after.agreement == before.agreement
+        labelled += np.count_nonzero(before.labels.voxels)
+    assert labelled, "nothing was labelled, so nothing was compared"
+
+
+def test_large_slices_make_no_large_file(tmp_path):
+    path = save_skill(empty_skill((7, 512, 512)), tmp_path / "skill.safetensors")
+    assert path.stat().st_size < 50_000
+
+
+def test_the_digest_names_the_content(tmp_path):
+    first = save_skill(empty_skill(), tmp_path / "a.safetensors")
+    second = save_skill(empty_skill(), tmp_path / "b.safetensors")
+    third = save_skill(replace(empty_skill(), seed=8), tmp_path / "c.safetensors")
+    assert skill_digest(first) == skill_digest(second) != skill_digest(third)
+    assert len(skill_digest(first)) == 64
+
+
+def test_a_skill_is_kept_unless_overwritten(tmp_path):
+    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    with pytest.raises(OutputError, match="exists already"):
+        save_skill(replace(empty_skill(), seed=8), path)
+    assert load_skill(path).seed == 7
+    save_skill(replace(empty_skill(), seed=8), path, overwrite=True)
+    assert load_skill(path).seed == 8
+
+
+def refusal(path) -> str:
+    with pytest.raises(SkillError) as raised:
+        load_skill(path)
+    said = str(raised.value)
+    assert said.startswith(str(path)) or f" {path}" in said
+    assert "\n" not in said
+    return said
+
+
+@pytest.mark.parametrize("kept", [0, 4, 8, 100, 0.5, 0.9, -1])
+def test_a_file_cut_short(tmp_path, kept):
+    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    assert "not a skill, or was cut short" in refusal(path)
+
+
+def test_any_flipped_byte_is_noticed(tmp_path):
+    """Every 7th byte: the length, the header with all names and numbers, the tensors."""
+    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1
+        path.write_bytes(flipped)
+        refusal(path)
+
+
+def test_a_later_version(tmp_path):
+    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    whole = path.read_bytes()
+    later = whole.replace(rb"\"format\": 2", rb"\"format\": 3")
+    assert later != whole
+    path.write_bytes(later)
+    assert "later sammed (format 3; this one reads up to 2); update sammed" in refusal(path)
+
+
+def test_safetensors_of_something_else(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(3)}, path)
+    assert refusal(path) == f"{path} holds tensors but is not a skill of sammed."
+
+
+def test_a_header_that_says_nothing(tmp_path):
+    path = tmp_path / "skill.safetensors"
+    save_file({"weight": torch.zeros(3)}, path, {"sammed_skill": json.dumps(["format"])})
+    assert "damaged header" in refusal(path)
+
+
+def test_no_such_file(tmp_path):
+    assert "learn one with `sammed assist-train`" in refusal(tmp_path / "skill.safetensors")
+
+
+def test_no_pickle_is_in_the_file(tmp_path):
+    """Whatever is in it is a plain tensor."""
+    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    assert set(load_file(path)) == {"annotations/masks", "encoder/300/weight"}
