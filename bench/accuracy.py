@@ -22,17 +22,17 @@ from trials import Laboratory, Row, Trial
 
 from sammed.assist.clicks import ClickPlan, simulate_clicks
 from sammed.assist.config import AssistConfig
-from sammed.assist.training import learn_prompt_encoder
 from sammed.assist.masks import decode_prompts, unite
+from sammed.assist.training import learn_prompt_encoder
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import highest_wins, label_stack
 from sammed.auto.prompting import PAPER_RULE, write_prompts
-from sammed.auto.sap_training import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.auto.sap_net import SapNet, SapNetConfig
+from sammed.auto.sap_training import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.backbones.loading import load_backbone
-from sammed.skills.training import LearningConfig, learn_skill
 from sammed.progress import Silent
 from sammed.skills.model import Skill
+from sammed.skills.training import LearningConfig, learn_skill
 
 AS_IN_THE_PAPER = " (slices drawn as in the paper)"
 

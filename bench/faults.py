@@ -1,6 +1,6 @@
 """Kills at random moments: `python bench/faults.py --kills 50`. The next run must end as if undisturbed.
 
-A small folder of phantoms is labelled in peace. Then `sammed auto-label` is started on it again and again and
+A small folder of phantoms is labeled in peace. Then `sammed auto-label` is started on it again and again and
 killed (SIGKILL) at a random moment of its life, from loading to writing; a last run is left in peace. Its
 labels must be the same to the last voxel, every label volume must have its provenance, and nothing but
 half-files, which go when they are an hour old, may be left over. Such a round begins with an empty folder of
@@ -82,7 +82,7 @@ def undisturbed(work: Path, emptied: str) -> Life:
     empty(work, emptied)
     started = time.perf_counter()
     subprocess.run(**auto_label(work, output), check=True)  # type: ignore[call-overload]
-    life = Life(emptied, output, time.perf_counter() - started, labelling_s(output))
+    life = Life(emptied, output, time.perf_counter() - started, labeling_s(output))
     click.echo(
         f"undisturbed, {CACHES[emptied]}: {life.whole_s:.1f} s, {life.volumes_s:.1f} s of them on volumes"
     )
@@ -118,7 +118,7 @@ def kill_often(work: Path, life: Life, most: int, chance: random.Random) -> int:
     return kills
 
 
-def labelling_s(output: Path) -> float:
+def labeling_s(output: Path) -> float:
     """The seconds that its manifest says were spent on volumes."""
     lines = (output / MANIFEST_NAME).read_text(encoding="utf-8").splitlines()
     return float(sum(json.loads(line)["seconds"] for line in lines))

@@ -13,23 +13,23 @@ from torch import Tensor
 
 from sammed.backbones.backbone import Backbone, ImageEncoder
 from sammed.backbones.loading import load_backbone
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.datasets.pseudo.filtering import Filter, apply_filter
+from sammed.datasets.pseudo.methods import config_type, make_labeler
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeler, Tools
+from sammed.datasets.settings import configure
+from sammed.datasets.students.config import StudentConfig
+from sammed.datasets.students.inference import label_by_student
+from sammed.datasets.students.samples import Sample, known_samples, samples_digest
+from sammed.datasets.students.student import Student, new_student
+from sammed.datasets.students.training import train_on_samples
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import configured
 from sammed.jobs.pseudo_files import write_pseudo_label
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
-from sammed.datasets.pseudo.filtering import Filter, apply_filter
-from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeller, Tools
-from sammed.datasets.pseudo.methods import config_type, make_labeller
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.datasets.settings import configure
-from sammed.datasets.labeled_sets.labeled_set import LabelledSet
-from sammed.datasets.labeled_sets.pictures import open_case
-from sammed.datasets.students.inference import label_by_student
-from sammed.datasets.students.config import StudentConfig
-from sammed.datasets.students.samples import Sample, known_samples, samples_digest
-from sammed.datasets.students.student import Student, new_student
-from sammed.datasets.students.training import train_on_samples
 
 ALL = Filter()  # trusts every label
 
@@ -71,22 +71,22 @@ def remembering_backbone() -> Backbone:
 class Made:
     """The visible set with a method's labels in it; `names` are the cases that got some, best score first."""
 
-    labelled_set: LabelledSet
+    labeled_set: LabeledSet
     names: tuple[str, ...]
     asked: int
     reasons: tuple[str, ...]
 
-    def only(self, names: Iterable[str], visible: LabelledSet) -> LabelledSet:
+    def only(self, names: Iterable[str], visible: LabeledSet) -> LabeledSet:
         """The set with these cases' labels; others are as they were."""
         kept = set(names)
-        cases = [self.labelled_set.case(each.name) if each.name in kept else each for each in visible.cases]
+        cases = [self.labeled_set.case(each.name) if each.name in kept else each for each in visible.cases]
         return visible.with_cases(cases)
 
     @property
     def coverage(self) -> str:
         """How many of the cases got labels, and why others got none."""
         others = f"; {self.reasons[0]}" if self.reasons else ""
-        return f"{len(self.names)} of {self.asked} cases labelled{others}"
+        return f"{len(self.names)} of {self.asked} cases labeled{others}"
 
 
 class Laboratory:
@@ -104,15 +104,15 @@ class Laboratory:
             self._backbone = remembering_backbone()
         return self._backbone
 
-    def student(self, labelled_set: LabelledSet, config: StudentConfig) -> Student:
-        """A student of the set's labelled training cases; of the same samples the same student."""
+    def student(self, labeled_set: LabeledSet, config: StudentConfig) -> Student:
+        """A student of the set's labeled training cases; of the same samples the same student."""
         samples: list[Sample] = []
-        for case in labelled_set.part("train").cases:
-            if case.is_labelled:
-                samples += known_samples(open_case(case, labelled_set), labelled_set.labels, config)
+        for case in labeled_set.part("train").cases:
+            if case.is_labeled:
+                samples += known_samples(open_case(case, labeled_set), labeled_set.labels, config)
         key = (config, samples_digest(samples))
         if key not in self._students:
-            student = new_student(config, labelled_set.labels, labelled_set.window)
+            student = new_student(config, labeled_set.labels, labeled_set.window)
             train_on_samples(student, samples, Silent())
             self._students[key] = student
         return self._students[key]
@@ -134,7 +134,7 @@ class Trial:
     def config(self) -> StudentConfig:
         """The student that is compared: one for all of a set's rows."""
         first = open_case(self.drawn.truth.cases[0], self.drawn.truth)
-        channels = 3 if first.volume.is_colour else 1
+        channels = 3 if first.volume.is_color else 1
         return replace(self.source.student, channels=channels, seed=self.seed)
 
     def workspace(self, name: str) -> Path:
@@ -144,17 +144,17 @@ class Trial:
             (folder / each).mkdir(parents=True, exist_ok=True)
         return folder
 
-    def labeller(self, method: str, settings: Mapping[str, str], workspace: Path) -> PseudoLabeller:
+    def labeler(self, method: str, settings: Mapping[str, str], workspace: Path) -> PseudoLabeler:
         """A method with its settings as text."""
         tools = Tools(lambda: self.laboratory.backbone, self.seed, workspace)
-        return make_labeller(method, configure(config_type(method), settings), tools)
+        return make_labeler(method, configure(config_type(method), settings), tools)
 
-    def label(self, labeller: PseudoLabeller, folder: Path, trusted: Filter = ALL) -> Made:
+    def label(self, labeler: PseudoLabeler, folder: Path, trusted: Filter = ALL) -> Made:
         """What the method makes of all cases that want labels, without what is not to be trusted."""
         visible = self.drawn.visible
         gold = visible.part("train").keep(lambda case: case.is_gold)
-        found = [_judged(each, trusted) for each in labeller.label(gold, self.drawn.wanted, Silent())]
-        return self.written(found, folder, labeller.name)
+        found = [_judged(each, trusted) for each in labeler.label(gold, self.drawn.wanted, Silent())]
+        return self.written(found, folder, labeler.name)
 
     def written(self, found: Sequence[PseudoLabel], folder: Path, method: str) -> Made:
         """Pseudo-labels as files, and the visible set with them."""
@@ -169,9 +169,9 @@ class Trial:
         reasons = tuple(dict.fromkeys(str(each.reason) for each in found if each.labels is None))
         return Made(visible.with_cases(cases), tuple(ordered), len(found), reasons)
 
-    def student(self, labelled_set: LabelledSet) -> Student:
+    def student(self, labeled_set: LabeledSet) -> Student:
         """The set's student, trained on these labels."""
-        return self.laboratory.student(labelled_set, self.config)
+        return self.laboratory.student(labeled_set, self.config)
 
     def student_dice(self, student: Student) -> float:
         """Mean Dice over labels and test cases, whole volumes."""
@@ -192,7 +192,7 @@ class Trial:
     def case_dice(self, made: Made, name: str) -> float:
         """That of one case, mean over its labels."""
         shown = self.drawn.visible.case(name)
-        opened = open_case(made.labelled_set.case(name), made.labelled_set)
+        opened = open_case(made.labeled_set.case(name), made.labeled_set)
         truth = open_case(self.drawn.truth.case(name), self.drawn.truth).label_stack()
         asked = np.ones(truth.shape, dtype=bool)
         if opened.ignore is not None:

@@ -1,11 +1,11 @@
-"""Sets that pseudo-labels are measured on: labelled throughout, and how little of them is shown as gold."""
+"""Sets that pseudo-labels are measured on: labeled throughout, and how little of them is shown as gold."""
 
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sammed.datasets.labeled_sets.hiding import keep_gold, keep_slices
-from sammed.datasets.labeled_sets.labeled_set import GOLD, NONE, Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import GOLD, NONE, Case, LabeledSet
 from sammed.datasets.labeled_sets.splits import split_cases
 from sammed.datasets.students.config import StudentConfig
 from sammed_volumes.intensity import Window
@@ -19,7 +19,7 @@ _PICTURES = StudentConfig(
     size_px=80,
     features=(16, 16, 32, 64, 128, 16),
     loss="dice+ce",
-    optimiser="adam",
+    optimizer="adam",
     learning_rate=2e-3,
     batch_size=4,
     steps=200,
@@ -33,11 +33,11 @@ class Source:
     `tested` cases are measured on; those that match `group` alike go together. With `same_test` they are the
     same for all seeds. Of the training cases `gold` keep their labels, or those whose names match
     `gold_cases`, and of these `slices` slices (None: all). With `rest` the other slices of gold volumes are
-    labelled as well. `weak` are the numbers of weak labels that are added to the gold, `auto` settings of
+    labeled as well. `weak` are the numbers of weak labels that are added to the gold, `auto` settings of
     that method.
     """
 
-    truth: LabelledSet
+    truth: LabeledSet
     tested: int
     weak: tuple[int, ...]
     gold: int | None = None
@@ -54,8 +54,8 @@ class Source:
 class Draw:
     """What one seed shows of a set: `visible` to a method, `truth` to who measures."""
 
-    visible: LabelledSet
-    truth: LabelledSet
+    visible: LabeledSet
+    truth: LabeledSet
     wanted: tuple[Case, ...]
 
 
@@ -71,12 +71,12 @@ def draw(source: Source, seed: int) -> Draw:
     if source.slices is not None:
         visible = keep_slices(visible, source.slices)
     training = visible.part("train").cases
-    wanted = tuple(case for case in training if not case.is_labelled or (source.rest and case.is_partial))
+    wanted = tuple(case for case in training if not case.is_labeled or (source.rest and case.is_partial))
     return Draw(visible, truth, wanted)
 
 
-def _hidden_unless(case: Case, pattern: str, labelled_set: LabelledSet) -> Case:
-    if labelled_set.split_of(case) != "train" or re.search(pattern, case.name):
+def _hidden_unless(case: Case, pattern: str, labeled_set: LabeledSet) -> Case:
+    if labeled_set.split_of(case) != "train" or re.search(pattern, case.name):
         return case
     return replace(case, labels=None, origin=NONE)
 
@@ -97,7 +97,7 @@ def _hippocampus(folder: Path) -> Source:
     """35 of the volumes: 20 to test on, 15 to learn from; 5 slices of 5 of these are gold."""
     labels = (Label(1, "anterior", _RED), Label(2, "posterior", _BLUE))
     cases = _folders(folder)[:35]
-    truth = LabelledSet(folder, labels, cases, window=_WINDOW)
+    truth = LabeledSet(folder, labels, cases, window=_WINDOW)
     student = replace(_PICTURES, size_px=64, batch_size=8)
     return Source(
         truth,
@@ -119,7 +119,7 @@ def _acdc(folder: Path) -> Source:
         Label(2, "myocardium", _GREEN),
         Label(3, "left ventricle", _BLUE),
     )
-    truth = LabelledSet(folder, labels, _folders(folder), window=_WINDOW)
+    truth = LabeledSet(folder, labels, _folders(folder), window=_WINDOW)
     student = replace(_PICTURES, size_px=128, steps=250)
     return Source(
         truth,
@@ -137,7 +137,7 @@ def _pictures(folder: Path, label: str, weak: tuple[int, ...]) -> Source:
     masks = sorted((folder / "masks").glob("*.png"))
     images = {path.stem: path for path in (folder / "images").glob("*")}
     cases = tuple(Case(mask.stem, images[mask.stem], mask, GOLD) for mask in masks)
-    return Source(LabelledSet(folder, (Label(255, label, _RED),), cases), tested=5, weak=weak, gold=10)
+    return Source(LabeledSet(folder, (Label(255, label, _RED),), cases), tested=5, weak=weak, gold=10)
 
 
 def _folders(folder: Path) -> tuple[Case, ...]:

@@ -26,11 +26,11 @@ HEADER = """# Pseudo-labels and students
 
 Written by `python bench/pseudo.py`. Mean ± standard deviation over seeds (a seed draws the split, the gold
 and the student's weights); a single figure is one run. Dice of a student is the mean over labels and test
-cases, none of which was gold or pseudo-labelled; Dice of labels that over the cases that a method was asked
+cases, none of which was gold or pseudo-labeled; Dice of labels that over the cases that a method was asked
 to label, without the person's slices and without ignored voxels. Within a set all students are the same small
 UNet with the same number of steps, whatever they learn from.
 
-| set | gold | to be labelled | tested on | student |
+| set | gold | to be labeled | tested on | student |
 |---|---|---|---|---|
 | hippocampus (MSD) | 25 slices, 5 in each of 5 volumes | their other slices, and 10 volumes | 20 volumes | \
 64 x 64, 200 steps of 8 |
@@ -47,7 +47,7 @@ LIMITS = """## What this can't say
   noise, as the spread over seeds shows; so is every figure of one run.
 - The polyps are frames of one video, so that test frames look like gold ones. On X-ray ten gold pictures
   leave little to gain.
-- A tenth of ten unlabelled pictures is one picture: the IoU of SamDSK's best labels is of one picture a seed.
+- A tenth of ten unlabeled pictures is one picture: the IoU of SamDSK's best labels is of one picture a seed.
   The students of a few steps are seldom sure enough for a beta above 0.9, and then nothing is selected.
 - In ACDC few slices are without the heart: the classifier behind the activation maps sees few of
   them. The ResNet is trained from scratch, for no file of weights was at hand; the embedding is the

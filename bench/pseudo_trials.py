@@ -9,13 +9,13 @@ import numpy as np
 from pseudo_laboratory import Made, Trial
 from pseudo_rows import Row
 
-from sammed.errors import AnnotationError
-from sammed.progress import Silent
+from sammed.datasets.labeled_sets.set_file import write_set
 from sammed.datasets.pseudo.assist_config import PROMPT_STYLES
 from sammed.datasets.pseudo.cam.config import CamConfig, CamPoint, CamPrompt
 from sammed.datasets.pseudo.cam.evaluation import PromptRow, evaluate_prompts
 from sammed.datasets.pseudo.cam.reading import learn_readers, mapped_by
-from sammed.datasets.labeled_sets.set_file import write_set
+from sammed.errors import AnnotationError
+from sammed.progress import Silent
 
 TRUTH, GOLD = "the truth", "gold alone"
 STUDENT, LABELS = "student", "labels"
@@ -31,22 +31,22 @@ WAYS: tuple[tuple[CamPrompt, CamPoint], ...] = (
 
 def base(trial: Trial) -> Iterator[Row]:
     """What all others are measured against: the student of all truth, and that of the gold alone."""
-    for way, labelled_set in ((TRUTH, trial.drawn.truth), (GOLD, trial.drawn.visible)):
-        score = trial.student_dice(trial.student(labelled_set))
+    for way, labeled_set in ((TRUTH, trial.drawn.truth), (GOLD, trial.drawn.visible)):
+        score = trial.student_dice(trial.student(labeled_set))
         yield _row("base", trial, way, STUDENT, score, detail=f"{trial.config.steps} steps")
 
 
 def auto(trial: Trial) -> Iterator[Row]:
     """SAM^Med's labels, and the student that learns from them (Supervised and pseudo-labels compared)."""
     folder = trial.workspace("auto")
-    made = trial.label(trial.labeller("auto", dict(trial.source.auto), folder), folder)
+    made = trial.label(trial.labeler("auto", dict(trial.source.auto), folder), folder)
     yield from _labels_and_student("auto", trial, "auto", made)
 
 
 def coarse(trial: Trial) -> Iterator[Row]:
     """Auto-Generate-WLs, tables 1 and 3: gold against gold and weak by number of weak labels."""
     folder = trial.workspace("coarse")
-    made = trial.label(trial.labeller("coarse", _coarse_settings(trial, "box"), folder), folder)
+    made = trial.label(trial.labeler("coarse", _coarse_settings(trial, "box"), folder), folder)
     yield _row("coarse", trial, "box", LABELS, trial.label_dice(made), detail=made.coverage)
     wanted = [case.name for case in trial.drawn.wanted]
     for number in trial.source.weak:
@@ -59,7 +59,7 @@ def prompts_of_coarse(trial: Trial) -> Iterator[Row]:
     ways = ("points", "automatic") if trial.labels == 1 else ("points",)
     for way in ways:
         folder = trial.workspace("coarse")  # the coarse student is the same: its training is found there
-        made = trial.label(trial.labeller("coarse", _coarse_settings(trial, way), folder), folder)
+        made = trial.label(trial.labeler("coarse", _coarse_settings(trial, way), folder), folder)
         yield from _labels_and_student("weak prompts", trial, way, made)
 
 
@@ -74,7 +74,7 @@ def _coarse_settings(trial: Trial, prompts: str) -> dict[str, str]:
         "size_px": str(own.size_px),
         "batch_size": str(own.batch_size),
         "steps": str(own.steps),
-        "optimiser": own.optimiser,  # the paper's SGD finds nothing in so few steps
+        "optimizer": own.optimizer,  # the paper's SGD finds nothing in so few steps
         "learning_rate": str(own.learning_rate),
         "least_learning_rate": str(own.least_learning_rate),
     }
@@ -87,15 +87,15 @@ def rounds(trial: Trial) -> Iterator[Row]:
 
 
 def _samdsk(trial: Trial) -> Iterator[Row]:
-    from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeller
+    from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeler
 
     folder = trial.workspace("samdsk")
-    labeller = trial.labeller("samdsk", _samdsk_settings(trial), folder)
-    made = trial.label(labeller, folder)
-    assert isinstance(labeller, SamDskLabeller)
+    labeler = trial.labeler("samdsk", _samdsk_settings(trial), folder)
+    made = trial.label(labeler, folder)
+    assert isinstance(labeler, SamDskLabeler)
     yield from _top(trial, made)
     added = 0
-    for each in labeller.history.rounds:
+    for each in labeler.history.rounds:
         detail = f"{each.added} of {each.tried} added"
         if each.mean_score is not None:
             yield _row("rounds", trial, "SamDSK", "beta", each.mean_score, each.number, detail)
@@ -104,7 +104,7 @@ def _samdsk(trial: Trial) -> Iterator[Row]:
         if student is not None:
             yield _row("rounds", trial, "SamDSK", STUDENT, student, each.number - 1, f"{added} added before")
         added += each.added
-    scores = {case.name: case.score or 0.0 for case in made.labelled_set.pseudo}
+    scores = {case.name: case.score or 0.0 for case in made.labeled_set.pseudo}
     selected = [name for name in made.names if scores[name] > SELECTED]
     final = trial.student(made.only(selected, trial.drawn.visible))
     detail = f"{len(selected)} of {made.asked} selected"
@@ -138,7 +138,7 @@ def _top(trial: Trial, made: Made) -> Iterator[Row]:
     for measure, names in (("IoU of the top tenth", made.names[:count]), ("IoU of all", made.names)):
         if names:
             value = float(np.mean([ious[name] for name in names]))
-            scores = [made.labelled_set.case(name).score or 0.0 for name in names]
+            scores = [made.labeled_set.case(name).score or 0.0 for name in names]
             detail = f"{len(names)} labels, beta {min(scores):.3f} to {max(scores):.3f}"
             yield _row("rounds", trial, "SamDSK", measure, value, detail=detail)
 
@@ -161,13 +161,13 @@ def _student_of_round(trial: Trial, folder: Path, number: int) -> float | None:
 
 def _plain(trial: Trial, count: int) -> Iterator[Row]:
     """Each round's student labels all pictures for the next one."""
-    from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
     from sammed.datasets.labeled_sets.pictures import open_case
+    from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
     from sammed.datasets.students.inference import label_by_student
 
-    labelled_set = trial.drawn.visible
+    labeled_set = trial.drawn.visible
     for number in range(count):
-        student = trial.student(labelled_set)
+        student = trial.student(labeled_set)
         yield _row("rounds", trial, "plain", STUDENT, trial.student_dice(student), number)
         found = []
         for case in trial.drawn.wanted:
@@ -178,8 +178,8 @@ def _plain(trial: Trial, count: int) -> Iterator[Row]:
             found.append(PseudoLabel(case.name, made.labels, score) if made.scores else empty)
         written = trial.written(found, trial.workspace("plain"), "plain")
         yield _row("rounds", trial, "plain", LABELS, trial.label_dice(written), number, written.coverage)
-        labelled_set = written.labelled_set
-    yield _row("rounds", trial, "plain", STUDENT, trial.student_dice(trial.student(labelled_set)), count)
+        labeled_set = written.labeled_set
+    yield _row("rounds", trial, "plain", STUDENT, trial.student_dice(trial.student(labeled_set)), count)
 
 
 def cam(trial: Trial) -> Iterator[Row]:
@@ -234,7 +234,7 @@ def prompts(trial: Trial) -> Iterator[Row]:
     for encoder in ("plain", "learned"):
         for style in PROMPT_STYLES:
             settings = {"truth": str(folder / "truth"), "style": style, "encoder": encoder}
-            made = trial.label(trial.labeller("assist", settings, folder), folder)
+            made = trial.label(trial.labeler("assist", settings, folder), folder)
             way = f"{style}, {encoder}"
             if encoder == "learned" or style == "box":  # the default backbone knows boxes alone
                 yield from _labels_and_student("prompts", trial, way, made)
@@ -244,7 +244,7 @@ def prompts(trial: Trial) -> Iterator[Row]:
 
 def _labels_and_student(experiment: str, trial: Trial, way: str, made: Made) -> Iterator[Row]:
     yield _row(experiment, trial, way, LABELS, trial.label_dice(made), detail=made.coverage)
-    score = trial.student_dice(trial.student(made.labelled_set))
+    score = trial.student_dice(trial.student(made.labeled_set))
     yield _row(experiment, trial, way, STUDENT, score, len(made.names))
 
 

@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from chest import Chest, chest_ct
 
-from sammed.skills.inference import label_volume
 from sammed.backbones.backbone import Backbone
-from sammed.backbones.openvino import OpenVinoEncoder, cache_key, compile_model, import_openvino
 from sammed.backbones.device import choose_device
 from sammed.backbones.folders import converted_folder
 from sammed.backbones.loading import load_backbone
+from sammed.backbones.openvino import OpenVinoEncoder, cache_key, compile_model, import_openvino
 from sammed.backbones.runtime import has_bfloat16
 from sammed.embeddings.scan import EncodedScan
 from sammed.jobs.inputs import demo_pair
-from sammed.skills.training import LearningConfig, learn_skill
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
+from sammed.skills.inference import label_volume
 from sammed.skills.model import Skill
+from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.formats import read_labels
 
 HEADER = """# Runtimes and precisions
@@ -36,7 +36,7 @@ HEADER = """# Runtimes and precisions
 Written by `python bench/runtimes.py` on {device}. Both lungs of the chest CT of slicerio, all slices that
 were not annotated. The skill was learned from five slices with eager float32 torch and is the same in all
 rows, so that only the encoder differs. Asked: Dice with eager float32 above 0.99, and the Dice with the truth
-within 0.005 of its. int8 is post-training quantisation by NNCF, calibrated on every fourth slice of this
+within 0.005 of its. int8 is post-training quantization by NNCF, calibrated on every fourth slice of this
 volume: it would be kept where it stays within 0.005.
 
 | runtime | precision | Dice with eager float32 | Dice with the truth (right / left) | time over eager | |

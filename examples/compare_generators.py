@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import sammed
-from sammed.skills.inference import GeneratorName, finish, label_encoded
 from sammed.jobs.inputs import DEMO_LABELS, demo_pair
 from sammed.jobs.training import annotate
+from sammed.skills.inference import GeneratorName, finish, label_encoded
 from sammed_volumes import plan_slices, read_labels, read_volume
 from sammed_volumes.intensity import auto_window
 

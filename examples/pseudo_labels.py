@@ -16,7 +16,7 @@ from sammed.jobs.pseudo_labeling import PseudoLabelingRequest, pseudo_label
 from sammed.jobs.set_making import SetMakingRequest, SetSplittingRequest, make, split
 from sammed.jobs.student_training import StudentTrainingRequest, StudentTrainingResult, train_on_set
 
-QUICK = {"size_px": "96", "features": "16,16,32,64,64,16", "steps": "200", "optimiser": "adam"}
+QUICK = {"size_px": "96", "features": "16,16,32,64,64,16", "steps": "200", "optimizer": "adam"}
 
 
 def main(
@@ -31,15 +31,15 @@ def main(
     whole, few, made = (output / name for name in ("whole", "few-slices", "pseudo"))
     source = {"source": images or demo.image, "labels": labels or demo.labels}
     make(SetMakingRequest(output=whole, overwrite=True, **source), Silent())
-    thinning = SetSplittingRequest(labelled_set=whole, output=few, test=0, keep_slices=5, overwrite=True)
+    thinning = SetSplittingRequest(labeled_set=whole, output=few, test=0, keep_slices=5, overwrite=True)
     split(thinning)
-    labelling = PseudoLabelingRequest(
-        labelled_set=few, method="auto", output=made, settings=method or {}, overwrite=True
+    labeling = PseudoLabelingRequest(
+        labeled_set=few, method="auto", output=made, settings=method or {}, overwrite=True
     )
-    for item in pseudo_label(labelling, Silent()).items:
+    for item in pseudo_label(labeling, Silent()).items:
         print(f"{item.case}: {item.status}, score {item.score or 0:.2f} {item.reason or ''}")
     training = StudentTrainingRequest(
-        labelled_set=made,
+        labeled_set=made,
         output=output / "student.safetensors",
         network="unet",
         settings=student,

@@ -3,7 +3,7 @@
     python examples/synthetic_images.py [SET]
 
 Without arguments: the slices of the chest CT that pip installed. The model is small and learns for a minute
-or two, which is enough for shapes and no more; `sammed synthesise train --help` says what the paper takes.
+or two, which is enough for shapes and no more; `sammed synthesize train --help` says what the paper takes.
 The pictures go into `example-output/synthetic/`.
 """
 
@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sammed import Silent
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.set_file import write_set
 from sammed.jobs.inputs import demo_pair
-from sammed.jobs.synthesising import (
+from sammed.jobs.synthesizing import (
     SamplingRequest,
     SamplingResult,
     SynthesisTrainingRequest,
     sample,
     train_model,
 )
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.set_file import write_set
 
 SMALL = {"image_size": "64", "width": "32", "steps": "400", "learning_rate": "5e-4"}
 
@@ -36,7 +36,7 @@ def main(
     output.mkdir(parents=True, exist_ok=True)
     model = output / "diffusion.safetensors"
     training = SynthesisTrainingRequest(
-        labelled_set=place or demo_set(output / "set"), output=model, settings=settings, overwrite=True
+        labeled_set=place or demo_set(output / "set"), output=model, settings=settings, overwrite=True
     )
     learned = train_model(training, Silent())
     print(f"learned from {learned.pictures} pictures in {learned.steps} steps, loss {learned.loss:.3f}")
@@ -50,7 +50,7 @@ def demo_set(folder: Path) -> Path:
     """A set of the chest CT alone, without its labels, which a diffusion model doesn't look at."""
     folder.mkdir(parents=True, exist_ok=True)
     case = Case("chest", demo_pair().image.absolute())
-    return write_set(LabelledSet(folder, (), (case,)), overwrite=True)
+    return write_set(LabeledSet(folder, (), (case,)), overwrite=True)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ The names below are imported when they are first asked for: importing sammed loa
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sammed.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from sammed.skills.inference import Labelled as Labelled
-    from sammed.skills.inference import label_volume as label_volume
     from sammed.auto.annotations import Annotations as Annotations
     from sammed.backbones.backbone import Backbone as Backbone
     from sammed.backbones.loading import load_backbone as load_backbone
     from sammed.backbones.registry import BACKBONES as BACKBONES
-    from sammed.jobs.demo import run_demo as run_demo
+    from sammed.datasets.export.monai import export_monai as export_monai
+    from sammed.datasets.export.nnunet import export_nnunet as export_nnunet
+    from sammed.datasets.export.pairing import gather_cases as gather_cases
     from sammed.embeddings.scan import EncodedScan as EncodedScan
     from sammed.embeddings.scan import open_scan as open_scan
     from sammed.errors import AnnotationError as AnnotationError
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
     from sammed.errors import PromptError as PromptError
     from sammed.errors import SammedError as SammedError
     from sammed.errors import SkillError as SkillError
-    from sammed.datasets.export.monai import export_monai as export_monai
-    from sammed.datasets.export.nnunet import export_nnunet as export_nnunet
-    from sammed.datasets.export.pairing import gather_cases as gather_cases
     from sammed.jobs.clicking import evaluate_clicks as evaluate_clicks
+    from sammed.jobs.demo import run_demo as run_demo
     from sammed.jobs.labeling import label as label
     from sammed.jobs.prompting import label_prompts as label_prompts
     from sammed.jobs.requests import ClickingRequest as ClickingRequest
@@ -39,20 +39,21 @@ if TYPE_CHECKING:
     from sammed.jobs.results import TrainingResult as TrainingResult
     from sammed.jobs.training import train as train
     from sammed.jobs.training import train_generator as train_generator
-    from sammed.skills.training import LearningConfig as LearningConfig
-    from sammed.skills.training import learn_skill as learn_skill
     from sammed.metrics.evaluation import Evaluation as Evaluation
     from sammed.metrics.evaluation import evaluate as evaluate
-    from sammed.reports.overlay import draw_overlay as draw_overlay
     from sammed.progress import Reporter as Reporter
     from sammed.progress import Silent as Silent
     from sammed.prompts.prompt import PointSign as PointSign
     from sammed.prompts.prompt import Prompt as Prompt
+    from sammed.reports.overlay import draw_overlay as draw_overlay
+    from sammed.skills.inference import Labeled as Labeled
+    from sammed.skills.inference import label_volume as label_volume
     from sammed.skills.model import Skill as Skill
     from sammed.skills.model_file import load_skill as load_skill
     from sammed.skills.model_file import save_skill as save_skill
+    from sammed.skills.training import LearningConfig as LearningConfig
+    from sammed.skills.training import learn_skill as learn_skill
 
-__version__ = "0.1.0"
 __all__ = [
     "BACKBONES",
     "AnnotationError",
@@ -66,9 +67,9 @@ __all__ = [
     "Evaluation",
     "ExportError",
     "GeneratorRequest",
+    "Labeled",
     "LabelingRequest",
     "LabelingResult",
-    "Labelled",
     "LearningConfig",
     "PointSign",
     "Prompt",
@@ -101,7 +102,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "applying": ("Labelled", "label_volume"),
+    "applying": ("Labeled", "label_volume"),
     "auto.annotations": ("Annotations",),
     "backbones.backbone": ("Backbone",),
     "backbones.loading": ("load_backbone",),

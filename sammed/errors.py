@@ -7,7 +7,7 @@ SammedError
     PromptError          a prompt is empty, outside the slice, or inside out
     AnnotationError      the annotated slices can't teach what was asked for
     ExportError          a data set can't be written as asked
-    SetError             a labelled set, or a case of it, is not usable
+    SetError             a labeled set, or a case of it, is not usable
     StudentError         a student's file is damaged, or the student does not fit what it is asked for
     SynthesisError       a diffusion model's file is damaged, or belongs to another training
 
@@ -45,7 +45,7 @@ class ExportError(SammedError):
 
 
 class SetError(SammedError):
-    """A labelled set, or a case of it, is not usable."""
+    """A labeled set, or a case of it, is not usable."""
 
 
 class StudentError(SammedError):

@@ -35,7 +35,7 @@ def affine_for(
     spacing_mm: tuple[float, float, float],
     origin_ras_mm: tuple[float, float, float] = (0, 0, 0),
 ) -> np.ndarray:
-    """The 4x4 affine of an array whose axes run towards `axcodes`, as in "LPS"."""
+    """The 4x4 affine of an array whose axes run toward `axcodes`, as in "LPS"."""
     affine = np.eye(4)
     affine[:3, :3] = 0.0
     for array_axis, code in enumerate(axcodes):
@@ -45,7 +45,7 @@ def affine_for(
     return affine
 
 
-# Organ: centre and radii as parts of the field of view along right, anterior, superior; CT value; MRI value;
+# Organ: center and radii as parts of the field of view along right, anterior, superior; CT value; MRI value;
 # label.
 _ORGANS = (
     ("body", (0.5, 0.5, 0.5), (0.45, 0.42, 0.47), 0, 300, 0),
@@ -53,7 +53,7 @@ _ORGANS = (
     ("heart", (0.62, 0.6, 0.45), (0.18, 0.16, 0.2), 150, 700, 2),
     ("tumour", (0.64, 0.62, 0.44), (0.07, 0.06, 0.08), 400, 950, 4),
 )
-_COLOURS = {"lung": (80, 160, 255), "heart": (220, 40, 60), "tumour": (250, 210, 30)}
+_COLORS = {"lung": (80, 160, 255), "heart": (220, 40, 60), "tumour": (250, 210, 30)}
 
 
 def make_phantom(
@@ -72,7 +72,7 @@ def make_phantom(
     extents = np.array(shape) * spacing_mm
     affine = affine_for(axcodes, spacing_mm)
     patient = [AXIS_CODES[code][0] for code in axcodes]
-    # Place the field of view so that its centre lies at the origin.
+    # Place the field of view so that its center lies at the origin.
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     extents_ras = np.empty(3)
     extents_ras[patient] = extents
@@ -80,12 +80,12 @@ def make_phantom(
     parts_ras = (grid @ affine[:3, :3].T + affine[:3, 3]) / extents_ras + 0.5
     values = np.full(shape, -1000.0 if modality == "ct" else 5.0)
     labels = np.zeros(shape, dtype=np.uint8)
-    for _, centre, radii, hu, signal, label in _ORGANS:
-        inside = (((parts_ras - centre) / radii) ** 2).sum(axis=-1) <= 1
+    for _, center, radii, hu, signal, label in _ORGANS:
+        inside = (((parts_ras - center) / radii) ** 2).sum(axis=-1) <= 1
         values[inside] = hu if modality == "ct" else signal
         labels[inside] = label
     values += np.random.default_rng(seed).normal(0.0, noise, shape)
-    named = tuple(Label(label, name, _COLOURS[name]) for name, *_, label in _ORGANS if label)
+    named = tuple(Label(label, name, _COLORS[name]) for name, *_, label in _ORGANS if label)
     volume = Volume(values.round().astype(np.int16), affine)
     return Phantom(volume, LabelVolume(labels, affine, named), _true_volumes(extents_ras))
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from sammed.assist.config import AssistConfig
-from sammed.auto.cross_validation import ChoosingConfig
 from sammed.auto.classification import ClassificationConfig
+from sammed.auto.cross_validation import ChoosingConfig
 from sammed.auto.sap_training import SapLearningConfig
 from sammed.jobs.inputs import Pair
 from sammed.skills.training import LearningConfig
@@ -171,9 +171,9 @@ def test_pseudo_labels(pair, monkeypatch, capsys):
     tiny = {"size_px": "32", "features": "4,4,4,8,8,4", "steps": "2"}
     trained = module.main(student=tiny)
     assert trained.student.exists()
-    assert trained.samples == 17  # every slice, annotated or labelled
+    assert trained.samples == 17  # every slice, annotated or labeled
     assert trained.pseudo_cases == 1
-    assert "ct: labelled" in capsys.readouterr().out
+    assert "ct: labeled" in capsys.readouterr().out
 
 
 def _learn_little(config) -> None:

@@ -98,7 +98,7 @@ def test_the_wheel_holds_every_module(wheel_names):
         assert modules <= wheel_names
 
 
-def test_the_wheel_carries_its_licence_and_readme(wheel, wheel_names):
+def test_the_wheel_carries_its_license_and_readme(wheel, wheel_names):
     [metadata] = [name for name in wheel_names if name.endswith(".dist-info/METADATA")]
     assert [name for name in wheel_names if name.endswith("/licenses/LICENSE")]
     with zipfile.ZipFile(wheel) as archive:

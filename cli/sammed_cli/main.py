@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from sammed import __version__
+from sammed.version import __version__
 from sammed_cli.failures import Failure, describe
 from sammed_cli.lazy_group import LazyGroup
 from sammed_cli.terminal import Terminal, only_our_messages, print_json
@@ -24,10 +24,10 @@ _COMMANDS = {
     "auto-label": "sammed_cli.commands.auto_label:auto_label",
     "evaluate": "sammed_cli.commands.evaluate:evaluate",
     "export": "sammed_cli.commands.export:export",
-    "set": "sammed_cli.commands.labelled_set:labelled_set",
+    "set": "sammed_cli.commands.labeled_set:labeled_set",
     "pseudo-label": "sammed_cli.commands.pseudo_label:pseudo_label",
     "student": "sammed_cli.commands.student:student",
-    "synthesise": "sammed_cli.commands.synthesise:synthesise",
+    "synthesize": "sammed_cli.commands.synthesize:synthesize",
     "backbones": "sammed_cli.commands.backbones:backbones",
     "info": "sammed_cli.commands.info:info",
     "cache": "sammed_cli.commands.cache:cache",

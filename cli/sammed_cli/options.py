@@ -177,7 +177,7 @@ annotated_slices = together(
         type=click.Choice(("normal", "even")),
         default="normal",
         show_default=True,
-        help="How --slices draws: normally round the median labelled slice (paper, 3.3), or evenly.",
+        help="How --slices draws: normally round the median labeled slice (paper, 3.3), or evenly.",
     ),
 )
 skill = click.option(

@@ -28,15 +28,15 @@ def labeling_table(result: LabelingResult) -> Table:
 
 
 def labeling_summary(result: LabelingResult) -> str:
-    """One line: "12 labelled, 1 skipped, 1 failed"."""
+    """One line: "12 labeled, 1 skipped, 1 failed"."""
     done, skipped, failed = result.count("done"), result.count("skipped"), result.count("failed")
-    counts = f"{done} labelled, {skipped} skipped, {failed} failed"
+    counts = f"{done} labeled, {skipped} skipped, {failed} failed"
 
     return f"Interrupted: {counts}, the rest not finished." if result.interrupted else f"{counts}."
 
 
 def prompting_table(result: PromptingResult) -> Table:
-    """What was labelled, and where it lies."""
+    """What was labeled, and where it lies."""
     facts = (
         ("label volume", str(result.output)),
         ("labels", ", ".join(result.labels)),
@@ -44,7 +44,7 @@ def prompting_table(result: PromptingResult) -> Table:
         ("backbone", result.backbone),
         ("seconds", f"{result.seconds:.1f}"),
     )
-    return Table("", ("Labelled", ""), facts)
+    return Table("", ("Labeled", ""), facts)
 
 
 def clicking_table(result: ClickingResult) -> Table:

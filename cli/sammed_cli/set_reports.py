@@ -1,4 +1,4 @@
-"""Tables for people: labelled sets, pseudo-labels and students."""
+"""Tables for people: labeled sets, pseudo-labels and students."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from sammed.reports.report import Table
 
 if TYPE_CHECKING:
+    from sammed.datasets.labeled_sets.gathered import Problem
     from sammed.jobs.pseudo_labeling import PseudoLabelingItem, PseudoLabelingResult
     from sammed.jobs.set_making import SetResult
     from sammed.jobs.student_evaluation import StudentEvaluationResult
     from sammed.jobs.student_training import StudentTrainingResult
-    from sammed.datasets.labeled_sets.gathered import Problem
 
 
 def set_table(result: SetResult) -> Table:
@@ -22,8 +22,8 @@ def set_table(result: SetResult) -> Table:
         for split, counts in result.counts().items()
         for origin, count in counts.items()
     )
-    labels = ", ".join(f"{label.value} {label.name}" for label in result.labelled_set.labels)
-    title = f"{result.labelled_set.folder}: {labels or 'no labels'}"
+    labels = ", ".join(f"{label.value} {label.name}" for label in result.labeled_set.labels)
+    title = f"{result.labeled_set.folder}: {labels or 'no labels'}"
     return Table(title, ("Split", "Labels made by", "Cases"), rows)
 
 
@@ -39,10 +39,10 @@ def pseudo_labeling_table(result: PseudoLabelingResult) -> Table:
 
 
 def pseudo_labeling_summary(result: PseudoLabelingResult) -> str:
-    """One line: "8 labelled from 10 gold cases, 1 dropped, 1 without a finding, 0 failed"."""
+    """One line: "8 labeled from 10 gold cases, 1 dropped, 1 without a finding, 0 failed"."""
     counts = {
-        "labelled": f"labelled from {result.gold} gold cases",
-        "partly ignored": "labelled and partly ignored",
+        "labeled": f"labeled from {result.gold} gold cases",
+        "partly ignored": "labeled and partly ignored",
         "dropped": "dropped",
         "nothing": "without a finding",
         "failed": "failed",
@@ -62,7 +62,7 @@ def student_table(result: StudentTrainingResult) -> Table:
         ("student", str(result.student)),
         ("network", result.network),
         ("labels", ", ".join(result.labels)),
-        ("cases", f"{result.gold_cases} gold, {result.pseudo_cases} pseudo-labelled"),
+        ("cases", f"{result.gold_cases} gold, {result.pseudo_cases} pseudo-labeled"),
         ("samples", f"{result.samples:,}"),
         ("steps", f"{result.steps:,}"),
         ("last loss", f"{result.loss:.4f}"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sammed.reports.report import Table
 
 if TYPE_CHECKING:
-    from sammed.jobs.synthesising import SamplingResult, SynthesisTrainingResult
+    from sammed.jobs.synthesizing import SamplingResult, SynthesisTrainingResult
 
 
 def model_table(result: SynthesisTrainingResult) -> Table:
@@ -31,7 +31,7 @@ def samples_table(result: SamplingResult) -> Table:
     facts = (
         ("folder", str(result.output)),
         ("pictures", f"{len(result.files)} of {width} x {height}"),
-        ("set", str(result.labelled_set or "none")),
+        ("set", str(result.labeled_set or "none")),
         ("seconds", f"{result.seconds:.1f}"),
     )
     return Table("", ("Synthetic images", ""), facts)

@@ -18,13 +18,13 @@ from sammed.assist.config import AssistConfig, Course
 from sammed.assist.encoding import encode_prompts
 from sammed.assist.examples import Example, draw_prompt, gather_examples
 from sammed.assist.label_encoder import LabelEncoder
+from sammed.assist.losses import dice_and_cross_entropy
+from sammed.assist.parallel import Stop, side_by_side
 from sammed.backbones.backbone import Backbone, MaskDecoder, freeze
 from sammed.backbones.frame import Frame
 from sammed.backbones.sparse_masks import STRIDE, Cell, cells_of, thinned
 from sammed.errors import AnnotationError
-from sammed.assist.losses import dice_and_cross_entropy
 from sammed.prompts.prompt import Prompt
-from sammed.assist.parallel import Stop, side_by_side
 
 Progress = Callable[[int], None]
 

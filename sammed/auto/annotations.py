@@ -65,7 +65,7 @@ class Annotations:
     def objects(self, label: Label) -> int:
         """How many components a label has in 3-D, as far as slices of one volume tell: `components` or fewer.
 
-        Pieces that lie over one another in neighbouring annotated slices are one. What runs aslant doesn't
+        Pieces that lie over one another in neighboring annotated slices are one. What runs aslant doesn't
         lie over itself, hence never more than one slice shows.
         """
         return min(self.components(label), _components(self.mask(label)))

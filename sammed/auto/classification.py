@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from sammed.auto.sap_training import Episodes, prepare_episodes
 from sammed.auto.sap_net import log_odds
+from sammed.auto.sap_training import Episodes, prepare_episodes
 from sammed.backbones.frame import Frame
 from sammed.errors import ConfigError
 
@@ -38,7 +38,7 @@ class ClassificationConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LearnedClassifier:
-    """Weights for standardised features, background first, and what standardises them; all float32."""
+    """Weights for standardized features, background first, and what standardizes them; all float32."""
 
     weight: Float[Tensor, "K C"]
     bias: Float[Tensor, " K"]
@@ -55,7 +55,7 @@ class LearnedClassifier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cells:
-    """Cells of annotated slices: standardised features and the share of their area that each class covers."""
+    """Cells of annotated slices: standardized features and the share of their area that each class covers."""
 
     features: Float[Tensor, "M C"]
     shares: Float[Tensor, "M K"]
@@ -108,15 +108,15 @@ def _fit(
     """Weights and biases from zeros; the loss is convex, so there is nothing to draw."""
     weight = cells.features.new_zeros(cells.shares.shape[1], cells.features.shape[1], requires_grad=True)
     bias = cells.features.new_zeros(cells.shares.shape[1], requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight, bias], max_iter=config.iterations, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=config.iterations, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = cells.loss(weight, bias) + strength / 2 * weight.square().sum()
         torch.autograd.backward(loss)
         return loss
 
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return weight.detach(), bias.detach()
 
 

@@ -1,6 +1,6 @@
 """Choosing: how each label's masks are made, found out by leaving annotated slices out in turn.
 
-SAP-Net is learned without some annotated slices and asked for them and their neighbours. Every rule of
+SAP-Net is learned without some annotated slices and asked for them and their neighbors. Every rule of
 `sammed.auto.prompting` then writes prompts from its coarse masks, the learned prompt encoder decodes them,
 and the rule, the source and the smoothing with the best Dice on the slices left out are taken, unless they
 are hardly better than the usual ones: a box with a margin, the mean of coarse and decoded logits, and for
@@ -68,10 +68,10 @@ class ChoosingConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LeftOut:
-    """An annotated slice and the coarse masks, of it and its neighbours, from a net that never saw it.
+    """An annotated slice and the coarse masks, of it and its neighbors, from a net that never saw it.
 
     `row` counts among the annotated slices; `window` are slices of the stack with the one left out in the
-    middle, where a neighbour beyond the stack's end is the end again.
+    middle, where a neighbor beyond the stack's end is the end again.
     """
 
     row: int
@@ -98,7 +98,7 @@ def choose(
     choices = {}
     for column, label in enumerate(annotations.labels):
         trial = _Trial(encoded, annotations.mask(label), left_out, column, encoders[label.value])
-        of_one_case = learning.network.positions  # else neighbours in the stack have nothing in common
+        of_one_case = learning.network.positions  # else neighbors in the stack have nothing in common
         count = annotations.objects(label) if of_one_case else annotations.components(label)
         plain = LabelChoice(components=count)
         best = _best(trial, plain, config) if len(annotations.showing(label)) > 1 else plain

@@ -1,8 +1,8 @@
 """Fusion: from a coarse mask and the decoder's mask to one, smoothed along the slices.
 
 The paper takes the decoder's mask as it is. On thin and ragged structures the coarse mask, or the mean of
-the two, is better, and on thin slices so is a mask that its neighbours have a say in. `sammed.auto.cross_validation`
-finds out which, label by label.
+the two, is better, and on thin slices so is a mask that its neighbors have a say in.
+`sammed.auto.cross_validation` finds out which, label by label.
 """
 
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def mix(
 def smooth(
     logits: Float[Tensor, "S r g"], width_slices: float, radius: int = RADIUS
 ) -> Float[Tensor, "S r g"]:
-    """Logits averaged along the slices by a Gaussian; the first and the last slice continue outwards."""
+    """Logits averaged along the slices by a Gaussian; the first and the last slice continue outward."""
     if width_slices == 0:
         return logits
     offsets = torch.arange(-radius, radius + 1, device=logits.device, dtype=torch.float32)

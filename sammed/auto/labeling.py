@@ -1,4 +1,4 @@
-"""Labelling a whole volume: read this first.
+"""Labeling a whole volume: read this first.
 
     embeddings -> coarse masks (a generator), with the shapes that a person drew in this volume's slices
     -> the top-K components in 3-D -> prompts -> decoder -> one mask a label, smoothed along the slices
@@ -39,7 +39,7 @@ class Coarse(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelledStack:
+class LabeledStack:
     """Labels of a stack S H W, and how well a generator and the decoder agree on each label (Dice, 0..1)."""
 
     stack: UInt[np.ndarray, "S H W"]
@@ -54,7 +54,7 @@ def label_stack(
     labels: Sequence[Label],
     progress: Callable[[int], None] | None = None,
     drawn: Annotations | None = None,
-) -> LabelledStack:
+) -> LabeledStack:
     """Label every slice of a scan. `encoders` and `choices` are by label value.
 
     `drawn` are slices that a person annotated in this very scan: their shapes guide the slices nearby.
@@ -70,7 +70,7 @@ def label_stack(
         logits.append(found)
         if progress is not None:
             progress(1)
-    return LabelledStack(highest_wins(encoded, logits, labels), agreement)
+    return LabeledStack(highest_wins(encoded, logits, labels), agreement)
 
 
 def coarse_masks(encoded: EncodedScan, generator: Coarse) -> Float[Tensor, "S k h w"]:

@@ -130,7 +130,7 @@ def _propagate_label(
 def _start(scan: Scan, annotations: Annotations, label: Label) -> list[_Run]:
     masks = annotations.mask(label)
     return [
-        _Run(annotations.indices[row], step, _grey(scan, annotations.indices[row]), masks[row])
+        _Run(annotations.indices[row], step, _gray(scan, annotations.indices[row]), masks[row])
         for row in annotations.showing(label)
         for step in (-1, 1)
     ]
@@ -144,7 +144,7 @@ def _carry(
     run: _Run, scan: Scan, most: int, config: PropagationConfig, rng: np.random.Generator
 ) -> list[Prompt]:
     """Prompts for the next slice, one for each of the `most` largest components with a surviving point."""
-    next_image = _grey(scan, run.next_index)
+    next_image = _gray(scan, run.next_index)
     prompts = []
     for instance in instances(run.mask)[:most]:
         points_xy = sample_points(instance, min(config.points, int(instance.sum())), "uniform", rng)
@@ -177,13 +177,13 @@ def _advance(encoded: EncodedScan, runs: Sequence[_Run], logits: Float[Tensor, "
     """The runs on their next slices, without those that found nothing there."""
     masks = (encoded.frame.logits_to_slice(logits) > 0).numpy()  # R H W
     return [
-        _Run(run.next_index, run.step, _grey(encoded.scan, run.next_index), mask)
+        _Run(run.next_index, run.step, _gray(encoded.scan, run.next_index), mask)
         for run, mask in zip(runs, masks, strict=True)
         if mask.any()
     ]
 
 
-def _grey(scan: Scan, index: int) -> Float[np.ndarray, "H W"]:
+def _gray(scan: Scan, index: int) -> Float[np.ndarray, "H W"]:
     image = scan.image(index)
     return image if image.ndim == 2 else image.mean(axis=2)  # H W 3 -> H W
 

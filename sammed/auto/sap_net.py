@@ -75,7 +75,7 @@ class SapNet(nn.Module):
         return F.normalize(self.tuner(embeddings), dim=1)
 
     def positions(self, height: int, width: int) -> Float[Tensor, "P h w"]:
-        """Gaussian Fourier features of the cells' centres (equation 6), unit length; P = 2 d."""
+        """Gaussian Fourier features of the cells' centers (equation 6), unit length; P = 2 d."""
         rows = (torch.arange(height, device=self.matrix.device) + 0.5) / height * 2 - 1
         columns = (torch.arange(width, device=self.matrix.device) + 0.5) / width * 2 - 1
         grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)  # h w 2, (x, y)

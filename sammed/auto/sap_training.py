@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from sammed.assist.losses import biased_dice_loss
 from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig, log_odds
 from sammed.backbones.frame import Frame
 from sammed.errors import AnnotationError, ConfigError
-from sammed.assist.losses import biased_dice_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +86,16 @@ def learn_sap_net(
 ) -> LearnedSapNet:
     """Learn the tuner; `generator` (on the CPU) decides the initial weights and every episode."""
     network = SapNet(config.network, generator).to(episodes.embeddings.device)
-    optimiser = torch.optim.Adam(network.tuner.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(network.tuner.parameters(), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.steps + 1
+        optimizer, config.learning_rate, total_steps=config.steps + 1
     )
     for _ in range(config.steps):
         support, query = draw_episode(episodes, generator)
         loss = episode_loss(network, episodes, support, query, config)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.autograd.backward(loss)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         if progress is not None:
             progress(1)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from sammed.assist.losses import biased_dice_loss
 from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
 from sammed.backbones.frame import Frame
-from sammed.assist.losses import biased_dice_loss
 from sammed_volumes.labels import Label
 
 DOUBTS = (0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -56,14 +56,14 @@ class Shapes:
         )
 
     def _logits(self, index: int, doubt: float) -> Float[Tensor, "M M"]:
-        before, after = self._neighbours(index)
+        before, after = self._neighbors(index)
         distances_mm = self._between(before, after, index)
         away_mm = min(abs(index - each) for each in self.indices) * self.slice_spacing_mm
         enclosed = before != after and self._shows(before) and self._shows(after)
         doubt_mm = away_mm * doubt * (1 if enclosed else 2)
         return (distances_mm / max(doubt_mm, 1e-3)).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
 
-    def _neighbours(self, index: int) -> tuple[int, int]:
+    def _neighbors(self, index: int) -> tuple[int, int]:
         """Rows of the annotated slices on either side; twice the same at one and beyond both ends."""
         rows = range(len(self.indices))
         before = max((row for row in rows if self.indices[row] <= index), default=0)
@@ -119,7 +119,7 @@ def _vanishing(distances_mm: Float[Tensor, "M M"], share: float) -> Float[Tensor
 
 
 def _signed_distances_mm(mask: Bool[np.ndarray, "H W"], frame: Frame) -> Float[Tensor, "M M"]:
-    """Distance to the mask's border, positive inside: between two pixels' centres it passes 0."""
+    """Distance to the mask's border, positive inside: between two pixels' centers it passes 0."""
     inside = _distances_mm(mask, frame) - _distances_mm(~mask, frame)
     return frame.masks_to_mask_grid(torch.from_numpy(inside.astype(np.float32))[None])[0]
 

@@ -1,4 +1,4 @@
-"""Drawing annotated slices from a labelled volume, as a person would have chosen them (SAM^Med 3.3)."""
+"""Drawing annotated slices from a labeled volume, as a person would have chosen them (SAM^Med 3.3)."""
 
 from dataclasses import dataclass
 from typing import Literal

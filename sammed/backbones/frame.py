@@ -8,7 +8,7 @@
 - *content*: the part of the SAM frame that shows the slice, `content_height` x `content_width` pixels at
   its upper left.
 
-A coordinate (x, y) names a pixel's centre: (0, 0) is the centre of the first pixel, whose area reaches
+A coordinate (x, y) names a pixel's center: (0, 0) is the center of the first pixel, whose area reaches
 from -0.5 to 0.5. SAM's prompt encoder takes coordinates of this kind (it adds the half pixel itself).
 """
 
@@ -34,7 +34,7 @@ class Frame:
     """Map between one slice and a backbone's square; every slice of a volume has the same.
 
     `pixel_spacing_mm` is (row, column): the height and the width of a pixel. The slice is shown in its
-    true proportion in millimetres, its longest side fills the square, zeros fill the right and the
+    true proportion in millimeters, its longest side fills the square, zeros fill the right and the
     bottom. With `stretch` it fills the whole square, whatever its proportion. Raises ConfigError where
     the numbers allow no frame.
     """
@@ -75,17 +75,17 @@ class Frame:
         return self.mask_size // EMBEDDING_STRIDE
 
     def points_to_sam(self, points_xy_slice: Coordinates) -> Coordinates:
-        """Centres ... 2 (x, y) in slice pixels to SAM pixels; `points_to_slice` goes back."""
+        """Centers ... 2 (x, y) in slice pixels to SAM pixels; `points_to_slice` goes back."""
         return (points_xy_slice + 0.5) * _as(self.scale_xy, points_xy_slice) - 0.5
 
     def points_to_slice(self, points_xy_sam: Coordinates) -> Coordinates:
-        """Centres ... 2 (x, y) in SAM pixels to slice pixels; `points_to_sam` goes back."""
+        """Centers ... 2 (x, y) in SAM pixels to slice pixels; `points_to_sam` goes back."""
         return (points_xy_sam + 0.5) / _as(self.scale_xy, points_xy_sam) - 0.5
 
     def boxes_to_sam(self, boxes_xyxy_slice: Coordinates) -> Coordinates:
         """Boxes ... 4 in slice pixels to SAM pixels; `boxes_to_slice` goes back.
 
-        A box's corners are the centres of its first and of its last pixel: what covers the columns 3, 4
+        A box's corners are the centers of its first and of its last pixel: what covers the columns 3, 4
         and 5 has x from 3 to 5. Its corners map like points.
         """
         return (boxes_xyxy_slice + 0.5) * _as(self.scale_xy * 2, boxes_xyxy_slice) - 0.5

@@ -169,7 +169,7 @@ def _root_logger_kept() -> Iterator[None]:
 
 
 def _check(openvino: Any, model: Any, module: nn.Module, part: Part) -> None:
-    """Compare a fresh conversion with torch once, so that no slice is ever labelled by a wrong one."""
+    """Compare a fresh conversion with torch once, so that no slice is ever labeled by a wrong one."""
     with torch.no_grad():
         first = module(*part.example)
     wanted = first if isinstance(first, Tensor) else first[0]

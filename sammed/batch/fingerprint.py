@@ -1,4 +1,4 @@
-"""Fingerprints: whether an image has changed since it was labelled.
+"""Fingerprints: whether an image has changed since it was labeled.
 
 A digest says so for certain and costs reading the file. A stamp (sizes and times of writing) costs next to
 nothing; where it is the one that was noted with a digest, the digest is taken to be still the same.

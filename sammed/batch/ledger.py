@@ -117,7 +117,7 @@ class Ledger:
         last = self.manifest.last(target.key(self.root))
         is_there = target.output.exists()
         if is_there and last is not None and last.status == "done" and self._is_current(target, last):
-            return Passed("It is labelled already; image, skill and options are the same.", last)
+            return Passed("It is labeled already; image, skill and options are the same.", last)
         if is_there and not self.config.overwrite and not self._is_own(target, last):
             return Passed(f"{target.output} exists already.")
         return None

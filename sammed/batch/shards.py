@@ -27,7 +27,7 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     def of(self, everything: Sequence[Each]) -> list[Each]:
-        """The part, every `count`-th: parts differ by one at most, and neighbours fall apart.
+        """The part, every `count`-th: parts differ by one at most, and neighbors fall apart.
 
         >>> Shard(2, 3).of("abcdefgh")
         ['b', 'e', 'h']

@@ -12,6 +12,7 @@ from sammed.errors import ConfigError
 
 Config = TypeVar("Config")
 
+_RENAMED = {"optimiser": "optimizer"}  # codespell:ignore optimiser
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -26,6 +27,7 @@ def configure(config_type: type[Config], settings: Mapping[str, str]) -> Config:
     hints = get_type_hints(config_type)
     for name, text in settings.items():
         first, _, rest = name.partition(".")
+        first = _RENAMED.get(first, first)
         if first not in hints or (rest and not is_dataclass(hints[first])):
             raise ConfigError(f"There is no setting {name!r}; there are {', '.join(names_of(config_type))}.")
         if rest:

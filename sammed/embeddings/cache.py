@@ -1,7 +1,7 @@
 """The cache of embeddings on disk: what was encoded once, by whichever process, need not be encoded again.
 
-One file a slice, one folder a volume (`sammed.embeddings.cache_folder`), each file moved to its place when whole:
-a process that is killed leaves nothing half done, and processes share a cache without knowing of each other.
+One file a slice, one folder a volume (`sammed.embeddings.cache_folder`), each file moved to its place when
+whole: a process that is killed leaves nothing half done, and processes share a cache without knowing of each other.
 Where the disk is full, can't be written or holds another version's cache, a warning says so once and the
 work goes on without.
 """
@@ -13,7 +13,6 @@ from jaxtyping import Float16
 from torch import Tensor
 
 from sammed.embeddings.cache_config import LIMIT_VARIABLE, CacheConfig
-from sammed.embeddings.entry import DamagedEntryError, pack, unpack
 from sammed.embeddings.cache_folder import (
     LAYOUT,
     SUFFIX,
@@ -24,6 +23,7 @@ from sammed.embeddings.cache_folder import (
     shelves,
     write_layout,
 )
+from sammed.embeddings.entry import DamagedEntryError, pack, unpack
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import OutputError
 

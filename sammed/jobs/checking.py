@@ -14,10 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sammed import __version__
 from sammed.backbones.folders import CACHE_VARIABLE, cache_folder, weights_folder
 from sammed.backbones.registry import DEFAULT_BACKBONE
 from sammed.jobs.weights_state import WeightsState, verify_weights
+from sammed.version import __version__
 
 FindingStatus: TypeAlias = Literal["ok", "attention", "broken"]
 

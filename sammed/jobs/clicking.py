@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from sammed.skills.inference import drawn_in
 from sammed.assist.clicks import ClickPlan, ClickScore, simulate_clicks
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
@@ -17,6 +16,7 @@ from sammed.jobs.machine import backbone_of
 from sammed.jobs.requests import ClickingRequest
 from sammed.jobs.results import ClickingResult, ClickingRow
 from sammed.progress import Reporter
+from sammed.skills.inference import drawn_in
 from sammed.skills.model import Skill
 from sammed.skills.model_file import load_skill
 from sammed_volumes.intensity import auto_window, parse_window

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sammed import __version__
-from sammed.skills.inference import encode_for, finish, label_encoded
 from sammed.assist.clicks import ClickPlan
-from sammed.auto.labeling import LabelledStack
+from sammed.auto.labeling import LabeledStack
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import SammedError
 from sammed.jobs.clicking import ClickTrial
@@ -23,12 +21,14 @@ from sammed.jobs.requests import DemoRequest, TrainingRequest
 from sammed.jobs.results import ClickingRow, DemoResult
 from sammed.jobs.training import train
 from sammed.metrics.evaluation import dice
-from sammed.reports.overlay import draw_overlay
 from sammed.progress import Reporter
-from sammed.storage.provenance import sha256_of
+from sammed.reports.overlay import draw_overlay
 from sammed.reports.report import Picture, Report, Table, write_report
+from sammed.skills.inference import encode_for, finish, label_encoded
 from sammed.skills.model import Skill
 from sammed.skills.model_file import load_skill, skill_digest
+from sammed.storage.provenance import sha256_of
+from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file, check_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
@@ -140,7 +140,7 @@ def _clicks(
 def _accuracy(
     encoded: EncodedScan,
     skill: Skill,
-    found: LabelledStack,
+    found: LabeledStack,
     truth: LabelVolume,
     rows: dict[str, list[ClickingRow]],
 ) -> Table:
@@ -160,7 +160,7 @@ def _accuracy(
     return Table("Dice on slices that were not annotated", ("", *names), tuple(lines))
 
 
-def _automatic(encoded: EncodedScan, skill: Skill, found: LabelledStack, truth: LabelVolume) -> list[float]:
+def _automatic(encoded: EncodedScan, skill: Skill, found: LabeledStack, truth: LabelVolume) -> list[float]:
     """Dice of the automatic labels over all slices that nobody annotated, in 3-D."""
     slicing = encoded.scan.slicing
     others = np.setdiff1d(np.arange(slicing.count), skill.annotations.indices)
@@ -173,7 +173,7 @@ def _seconds(clock: Clock) -> Table:
 
 
 def _labels(
-    encoded: EncodedScan, skill: Skill, found: LabelledStack, paths: dict[str, Path], *, overwrite: bool
+    encoded: EncodedScan, skill: Skill, found: LabeledStack, paths: dict[str, Path], *, overwrite: bool
 ) -> None:
     """The label volume in two formats; of the first the names stand in a file beside it."""
     labels = finish(encoded, skill, found).labels
@@ -184,7 +184,7 @@ def _labels(
 def _picture(
     encoded: EncodedScan,
     skill: Skill,
-    found: LabelledStack,
+    found: LabeledStack,
     truth: LabelVolume,
     path: Path,
     *,
@@ -216,7 +216,7 @@ def _report(skill: Skill, picture: Path, tables: tuple[Table, ...], request: Dem
     return Report(
         title="sammed on a chest CT",
         summary=(
-            f"Learned from {annotated} annotated slices; every other slice was labelled without a prompt. "
+            f"Learned from {annotated} annotated slices; every other slice was labeled without a prompt. "
             "The CT and its segmentation come with the package slicerio."
         ),
         pictures=(Picture(picture, "Truth and prediction; annotated slices are framed."),),

@@ -9,7 +9,6 @@ from pathlib import Path
 from sammed.batch.sources import is_label
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import AnnotationError, ConfigError, SammedError
-from sammed.label_names import own_name
 from sammed.progress import Reporter
 from sammed.skills.model import Skill
 from sammed_volumes.errors import VolumeError
@@ -110,7 +109,7 @@ def labels_of_skill(skill: Skill, labels: LabelVolume) -> tuple[Label, ...]:
     counts, by_value = labels.voxel_counts(), {label.value: label for label in labels.labels}
     shown = tuple(label for label in skill.labels if counts.get(label.value))
     for label in shown:
-        name, wanted = own_name(by_value[label.value]), own_name(label)
+        name, wanted = by_value[label.value].own_name, label.own_name
         if name and wanted and name != wanted:
             raise AnnotationError(
                 f"{labels.path} calls the label {label.value} {by_value[label.value].name!r} and the skill "

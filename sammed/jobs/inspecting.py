@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
 from sammed.errors import SetError
 from sammed.jobs.requests import SKILL_SUFFIX
 from sammed.reports.report import Cell, Table
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.dicom import find_series
 from sammed_volumes.errors import LabelError
@@ -59,7 +59,7 @@ def inspect(
 ) -> Inspection:
     """Say what is in a volume, a label volume, a DICOM folder or a skill.
 
-    Raises VolumeError or SkillError for what can't be read, and SetError for a labelled set.
+    Raises VolumeError or SkillError for what can't be read, and SetError for a labeled set.
     """
     _check_no_set(path)
     if path.suffix.lower() == SKILL_SUFFIX:
@@ -78,15 +78,15 @@ def inspect(
 
 
 def _check_no_set(path: Path) -> None:
-    """A labelled set has a command of its own; its manifest may lie among the slices of a DICOM series."""
+    """A labeled set has a command of its own; its manifest may lie among the slices of a DICOM series."""
     is_manifest = path.name == MANIFEST_NAME
     if is_manifest or ((path / MANIFEST_NAME).is_file() and not find_series(path)):
-        raise SetError(f"{path} is a labelled set; `sammed set info {path}` says what is in it.")
+        raise SetError(f"{path} is a labeled set; `sammed set info {path}` says what is in it.")
 
 
 def _may_be_labels(volume: Volume) -> bool:
     """Whether the voxels are few different whole numbers from 0 up; stops at the first plane that isn't."""
-    if volume.is_colour:
+    if volume.is_color:
         return False
     found: set[float] = set()
     for plane in planes(volume.voxels):
@@ -150,9 +150,9 @@ def _of_skill(path: Path, skill: Skill) -> Inspection:
 
 
 def _annotated(annotations: Annotations) -> str:
-    labelled = len(annotations.foreground)
-    empty = len(annotations.indices) - labelled
-    return f"{labelled} with a label" + (f", {empty} empty" if empty else "")
+    labeled = len(annotations.foreground)
+    empty = len(annotations.indices) - labeled
+    return f"{labeled} with a label" + (f", {empty} empty" if empty else "")
 
 
 def _grid(shape: tuple[int, int, int], affine_ras_mm: Float[np.ndarray, "4 4"], slicing: Slicing) -> Facts:
@@ -176,7 +176,7 @@ def _range(volume: Volume) -> tuple[float, float]:
 
 
 def _intensities(volume: Volume) -> str:
-    if volume.is_picture or volume.is_colour:
+    if volume.is_picture or volume.is_color:
         return "picture"
     if is_ct(volume):
         return "CT in Hounsfield units"

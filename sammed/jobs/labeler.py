@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sammed.skills.inference import Labelled, label_volume
 from sammed.backbones.backbone import Backbone
 from sammed.batch.fingerprint import labels_digest
 from sammed.batch.ledger import Busy, Ledger, Passed, Taken
@@ -22,8 +21,9 @@ from sammed.jobs.outputs import is_folder, make_folder
 from sammed.jobs.requests import LabelingRequest
 from sammed.jobs.results import LabelingItem
 from sammed.progress import Reporter, Task
-from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
+from sammed.skills.inference import Labeled, label_volume
 from sammed.skills.model import Skill
+from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import write_labels
@@ -45,7 +45,7 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labeler:
-    """What every image is labelled with. `ledger` is None for a single image, which no one else works on."""
+    """What every image is labeled with. `ledger` is None for a single image, which no one else works on."""
 
     request: LabelingRequest
     skill: Skill
@@ -84,14 +84,14 @@ class Labeler:
         started = time.perf_counter() - opened.seconds
         try:
             with naming(opened.target.image):
-                labelled = self._label(opened)
+                labeled = self._label(opened)
         except self._faults as error:
             return self._failed(opened.target, opened.taken, error, time.perf_counter() - started)
         except BaseException:
             self.drop(opened)
             raise
-        item = _done(opened.target, labelled, time.perf_counter() - started)
-        self._note(opened, labelled, item)
+        item = _done(opened.target, labeled, time.perf_counter() - started)
+        self._note(opened, labeled, item)
         return item
 
     def drop(self, ready: Ready) -> None:
@@ -108,8 +108,8 @@ class Labeler:
         if self.request.output is not None and is_folder(self.request.output):
             make_folder(target.output.parent)
 
-    def _label(self, opened: Opened) -> Labelled:
-        labelled = label_volume(
+    def _label(self, opened: Opened) -> Labeled:
+        labeled = label_volume(
             opened.volume,
             self.skill,
             self.backbone,
@@ -121,16 +121,16 @@ class Labeler:
         if self.ledger is not None and opened.taken is not None:
             overwrite = opened.taken.may_replace
             check_free(target.output, overwrite=overwrite)
-            self.ledger.writing(opened.taken, labels_digest(labelled.labels.voxels))
+            self.ledger.writing(opened.taken, labels_digest(labeled.labels.voxels))
         # Labels without their provenance would pass for a person's.
-        with provenance_beside(target.output, self._provenance(target, labelled), overwrite=True):
-            write_labels(labelled.labels, target.output, like=opened.volume, overwrite=overwrite)
-        return labelled
+        with provenance_beside(target.output, self._provenance(target, labeled), overwrite=True):
+            write_labels(labeled.labels, target.output, like=opened.volume, overwrite=overwrite)
+        return labeled
 
-    def _note(self, opened: Opened, labelled: Labelled, item: LabelingItem) -> None:
+    def _note(self, opened: Opened, labeled: Labeled, item: LabelingItem) -> None:
         if self.ledger is None or opened.taken is None:
             return
-        digest = labels_digest(labelled.labels.voxels)
+        digest = labels_digest(labeled.labels.voxels)
         try:
             self.ledger.done(
                 opened.taken, digest, seconds=item.seconds, slices=item.slices, labels=item.labels
@@ -167,18 +167,18 @@ class Labeler:
                 taken.claim.release()
         return LabelingItem(image=target.image, output=None, status="failed", seconds=seconds, error=said)
 
-    def _provenance(self, target: Target, labelled: Labelled) -> Provenance:
+    def _provenance(self, target: Target, labeled: Labeled) -> Provenance:
         scores = {
             label.name: score
-            for label in labelled.labels.labels
-            if (score := labelled.agreement[label.value]) is not None
+            for label in labeled.labels.labels
+            if (score := labeled.agreement[label.value]) is not None
         }
         return Provenance(
             image_file=target.image.name,
             image_sha256=sha256_of(target.image),
             origin="pseudo",
-            axis=labelled.axis,
-            annotated_slices=labelled.annotated,
+            axis=labeled.axis,
+            annotated_slices=labeled.annotated,
             method=f"sam_auto/{self.request.generator}",
             skill_digest=self.digest,
             backbone=self.backbone.name,
@@ -211,16 +211,16 @@ def _skipped(target: Target, reason: str) -> LabelingItem:
     return LabelingItem(image=target.image, output=target.output, status="skipped", error=reason)
 
 
-def _done(target: Target, labelled: Labelled, seconds: float) -> LabelingItem:
-    counts = labelled.labels.voxel_counts()
-    axes = tuple(axis for axis in range(3) if axis != labelled.axis)
+def _done(target: Target, labeled: Labeled, seconds: float) -> LabelingItem:
+    counts = labeled.labels.voxel_counts()
+    axes = tuple(axis for axis in range(3) if axis != labeled.axis)
     return LabelingItem(
         image=target.image,
         output=target.output,
         status="done",
         seconds=seconds,
-        slices=int(np.count_nonzero(labelled.labels.voxels.any(axis=axes))),
-        labels=tuple(each.name for each in labelled.labels.labels if counts[each.value]),
+        slices=int(np.count_nonzero(labeled.labels.voxels.any(axis=axes))),
+        labels=tuple(each.name for each in labeled.labels.labels if counts[each.value]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Labelling: images and folders of images to label volumes, with a skill, one after another."""
+"""Labeling: images and folders of images to label volumes, with a skill, one after another."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _label_here(labeler: Labeler, targets: Sequence[Target]) -> Work:
 def _one_after_another(
     labeler: Labeler, targets: Sequence[Target]
 ) -> Iterator[tuple[Target, LabelingItem | Busy]]:
-    """Each volume is labelled while the next one is read."""
+    """Each volume is labeled while the next one is read."""
     if labeler.ledger is None:
         yield from ((target, labeler.label(target)) for target in targets)
         return

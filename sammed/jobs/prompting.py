@@ -19,13 +19,13 @@ from sammed.jobs.results import PromptingResult
 from sammed.progress import Reporter
 from sammed.prompts.file import read_prompts
 from sammed.prompts.placing import Grid, PlacedPrompt, labels_of, place_marks
-from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
 from sammed.skills.model import Skill
 from sammed.skills.model_file import load_skill, skill_digest
+from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import auto_window, parse_window
-from sammed_volumes.labels import Label, LabelVolume, default_colour, default_label
+from sammed_volumes.labels import Label, LabelVolume, default_color, default_label
 from sammed_volumes.orientation import axis_of_plane
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
@@ -126,5 +126,5 @@ def _joined(first: Sequence[Label], others: Sequence[Label]) -> tuple[Label, ...
             by_value[other.value] = other
         elif other.name != default_label(other.value).name:  # the value was made up for the name
             value = max(by_value) + 1
-            by_value[value] = Label(value, other.name, default_colour(value))
+            by_value[value] = Label(value, other.name, default_color(value))
     return tuple(by_value[value] for value in sorted(by_value))

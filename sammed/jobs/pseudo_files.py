@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel
+from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.volume import Volume
@@ -19,7 +19,7 @@ _IGNORED = Label(1, "ignored", (128, 128, 128))
 
 
 def write_pseudo_label(
-    found: PseudoLabel, case: Case, labelled_set: LabelledSet, folder: Path, method: str, backbone: str
+    found: PseudoLabel, case: Case, labeled_set: LabeledSet, folder: Path, method: str, backbone: str
 ) -> tuple[Path, Path | None]:
     """Write `labels/CASE.nii.gz` and, where voxels are ignored, `ignore/CASE.nii.gz`; return where.
 
@@ -29,7 +29,7 @@ def write_pseudo_label(
     path = folder / "labels" / f"{case.name}.nii.gz"
     labels, ignore = found.labels, found.ignore
     if case.is_partial:
-        opened = open_case(case, labelled_set)
+        opened = open_case(case, labeled_set)
         volume = opened.volume
         labels, ignore = _with_the_persons(opened, labels, ignore)
     else:

@@ -1,4 +1,4 @@
-"""Pseudo-labelling: from a labelled set to one whose other cases a machine has labelled."""
+"""Pseudo-labeling: from a labeled set to one whose other cases a machine has labeled."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sammed.backbones.registry import DEFAULT_BACKBONE, backbone_spec
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
+from sammed.datasets.pseudo.filtering import Filter, apply_filter
+from sammed.datasets.pseudo.methods import config_type, make_labeler, method
+from sammed.datasets.settings import configure
 from sammed.errors import ConfigError, SammedError, SetError
 from sammed.jobs.set_making import moved
-from sammed.datasets.pseudo.filtering import Filter, apply_filter
-from sammed.datasets.pseudo.methods import config_type, make_labeller, method
-from sammed.datasets.settings import configure
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
 from sammed_volumes.errors import OutputError, VolumeError
 
 if TYPE_CHECKING:
-    from sammed.progress import Reporter
-    from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeller, Tools
     from sammed.datasets.pseudo.pseudo_label import PseudoLabel
+    from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeler, Tools
+    from sammed.progress import Reporter
 
-Status: TypeAlias = Literal["labelled", "partly ignored", "dropped", "nothing", "failed"]
+Status: TypeAlias = Literal["labeled", "partly ignored", "dropped", "nothing", "failed"]
 
 WORKSPACE = "work"
 """Folder in the output for what must outlive a kill; that it is there without a manifest means unfinished."""
@@ -32,14 +32,14 @@ WORKSPACE = "work"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PseudoLabelingRequest:
-    """Label the unlabelled training cases of a set, and the other slices of partly annotated ones.
+    """Label the unlabeled training cases of a set, and the other slices of partly annotated ones.
 
     `settings` are those of the method's config as text, by name. What scores below `min_score` is dropped, or
     with `ignore_below` marked as ignored (see `Filter`). The new set goes to the folder `output`; images stay
     where they are.
     """
 
-    labelled_set: Path
+    labeled_set: Path
     method: str
     output: Path
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class PseudoLabelingResult:
     @property
     def is_good(self) -> bool:
         """Whether no case failed and at least one has got labels."""
-        return self.count("failed") == 0 and self.count("labelled", "partly ignored") > 0
+        return self.count("failed") == 0 and self.count("labeled", "partly ignored") > 0
 
     def to_json(self) -> dict[str, object]:
         """The object that `sammed pseudo-label --json` prints."""
@@ -123,15 +123,15 @@ def pseudo_label(request: PseudoLabelingRequest, reporter: Reporter) -> PseudoLa
     Raises SetError for a set without gold (where the method needs some) or without anything to label,
     AnnotationError where the gold can't teach the method.
     """
-    labelled_set = read_set(request.labelled_set)
+    labeled_set = read_set(request.labeled_set)
     config = configure(config_type(request.method), request.settings)
-    gold = labelled_set.part("train").keep(lambda case: case.is_gold)
+    gold = labeled_set.part("train").keep(lambda case: case.is_gold)
     if not gold.cases and method(request.method).needs_gold:
-        raise SetError(f"{request.labelled_set} has no gold training case, so {request.method} can't learn.")
-    wanted = _wanted(labelled_set)
+        raise SetError(f"{request.labeled_set} has no gold training case, so {request.method} can't learn.")
+    wanted = _wanted(labeled_set)
     with _folders(request):
-        labeller = make_labeller(request.method, config, _tools(request))
-        job = _Job(request, moved(labelled_set, request.output), labeller)
+        labeler = make_labeler(request.method, config, _tools(request))
+        job = _Job(request, moved(labeled_set, request.output), labeler)
         items, interrupted = job.run(gold, wanted, reporter)
     return PseudoLabelingResult(
         output=request.output,
@@ -142,13 +142,13 @@ def pseudo_label(request: PseudoLabelingRequest, reporter: Reporter) -> PseudoLa
     )
 
 
-def _wanted(labelled_set: LabelledSet) -> tuple[Case, ...]:
+def _wanted(labeled_set: LabeledSet) -> tuple[Case, ...]:
     """The training cases that lack labels, as a whole or on some slices."""
-    training = labelled_set.part("train").cases
-    wanted = tuple(case for case in training if case.is_partial or not case.is_labelled)
+    training = labeled_set.part("train").cases
+    wanted = tuple(case for case in training if case.is_partial or not case.is_labeled)
     if not wanted:
         raise SetError(
-            f"All {len(training)} training cases of the set in {labelled_set.folder} have labels already, so "
+            f"All {len(training)} training cases of the set in {labeled_set.folder} have labels already, so "
             "there is nothing to label."
         )
     return wanted
@@ -168,7 +168,7 @@ def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
             )
         if any(output.iterdir()) and not (output / WORKSPACE).is_dir():
             raise OutputError(f"{output} holds other files; choose another place.")
-    if (output / MANIFEST_NAME).exists() and read_set(output).folder == read_set(request.labelled_set).folder:
+    if (output / MANIFEST_NAME).exists() and read_set(output).folder == read_set(request.labeled_set).folder:
         raise ConfigError("The new set can't take the place of the old one; choose another folder.")
     with ExitStack() as stack:
         for folder in (output / WORKSPACE, output / "labels", output / "ignore"):
@@ -177,9 +177,9 @@ def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
 
 
 def _tools(request: PseudoLabelingRequest) -> Tools:
+    from sammed.datasets.pseudo.pseudo_labeler import Tools
     from sammed.jobs.caching import cache_for
     from sammed.jobs.machine import backbone_for
-    from sammed.datasets.pseudo.pseudo_labeler import Tools
 
     return Tools(
         backbone=lambda: backbone_for(request, request.backbone),
@@ -192,24 +192,24 @@ def _tools(request: PseudoLabelingRequest) -> Tools:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     request: PseudoLabelingRequest
-    labelled_set: LabelledSet
-    labeller: PseudoLabeller
+    labeled_set: LabeledSet
+    labeler: PseudoLabeler
 
     def run(
-        self, gold: LabelledSet, wanted: Sequence[Case], reporter: Reporter
+        self, gold: LabeledSet, wanted: Sequence[Case], reporter: Reporter
     ) -> tuple[tuple[PseudoLabelingItem, ...], bool]:
         """Label all and write the set; what became of each case, and whether Ctrl-C came."""
         items, made, interrupted = [], {}, False
         with reporter.task(f"pseudo-labels by {self.request.method}", len(wanted)) as task:
             try:
-                for item, case in self.cases(self.labeller.label(gold, wanted, reporter)):
+                for item, case in self.cases(self.labeler.label(gold, wanted, reporter)):
                     items.append(item)
                     made.update({} if case is None else {case.name: case})
                     task.advance()
             except KeyboardInterrupt:
                 interrupted = True
-        kept = [made.get(case.name, case) for case in self.labelled_set.cases]
-        write_set(self.labelled_set.with_cases(kept), overwrite=self.request.overwrite)
+        kept = [made.get(case.name, case) for case in self.labeled_set.cases]
+        write_set(self.labeled_set.with_cases(kept), overwrite=self.request.overwrite)
         return tuple(items), interrupted
 
     def cases(self, found: Iterator[PseudoLabel]) -> Iterator[tuple[PseudoLabelingItem, Case | None]]:
@@ -225,10 +225,10 @@ class _Job:
         if found.labels is None:
             status: Status = "failed" if found.failed else "nothing"
             return PseudoLabelingItem(case=found.case, status=status, reason=found.reason), None
-        names = {label.value: label.name for label in self.labelled_set.labels}
+        names = {label.value: label.name for label in self.labeled_set.labels}
         item = PseudoLabelingItem(
             case=found.case,
-            status="labelled",
+            status="labeled",
             score=found.score,
             label_scores={names[value]: score for value, score in found.label_scores.items()},
         )
@@ -247,14 +247,14 @@ class _Job:
         """Write labels, provenance and ignored voxels; the case that has them."""
         from sammed.jobs.pseudo_files import write_pseudo_label
 
-        case = self.labelled_set.case(found.case)
+        case = self.labeled_set.case(found.case)
         labels, ignore = write_pseudo_label(
-            found, case, self.labelled_set, self.request.output, self.labeller.name, self.request.backbone
+            found, case, self.labeled_set, self.request.output, self.labeler.name, self.request.backbone
         )
         return replace(
             case,
             labels=labels,
-            origin=self.labeller.name,
+            origin=self.labeler.name,
             score=found.score,
             label_scores=dict(found.label_scores),
             maker_digest=found.maker_digest or None,

@@ -1,4 +1,4 @@
-"""Where synthetic images go: a folder of pictures, or a labelled set with gold beside them.
+"""Where synthetic images go: a folder of pictures, or a labeled set with gold beside them.
 
 They are PNG with the values that the set's window shows as 0 and 1, or, where an 8-bit picture has no such
 values, as in CT, volumes of one slice (.nii.gz).
@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from sammed import __version__
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, write_set
 from sammed.errors import SetError
 from sammed.jobs.outputs import make_folder
 from sammed.jobs.set_making import moved
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, write_set
+from sammed.version import __version__
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.atomic_file import atomic_file, check_free
 from sammed_volumes.nifti import write_nifti
@@ -29,7 +29,7 @@ class SamplePlace:
     """A folder for samples; with `origin` it becomes a set with the gold cases of that one."""
 
     folder: Path
-    origin: LabelledSet | None = None
+    origin: LabeledSet | None = None
 
     def prepare(self, count: int, *, overwrite: bool) -> None:
         """Make the folders. Raises OutputError for files in the way, SetError for a set without gold."""
@@ -98,6 +98,6 @@ def _write_png(path: Path, values: Float[np.ndarray, "H W C"], digest: str, *, o
 
 
 def _write_slice(path: Path, values: Float[np.ndarray, "H W C"], *, overwrite: bool) -> None:
-    grey = values.mean(axis=2).astype(np.float32)
+    gray = values.mean(axis=2).astype(np.float32)
     with atomic_file(path, ".nii.gz", overwrite=overwrite) as partial:
-        write_nifti(grey.T[:, :, np.newaxis], swap_ras_lps(np.eye(4)), partial, None)
+        write_nifti(gray.T[:, :, np.newaxis], swap_ras_lps(np.eye(4)), partial, None)

@@ -1,4 +1,4 @@
-"""Making and splitting labelled sets."""
+"""Making and splitting labeled sets."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sammed.errors import ConfigError
-from sammed.jobs.outputs import folder_for_output, make_folder
+from sammed.datasets.labeled_sets.folder_reader import gather_pairs
 from sammed.datasets.labeled_sets.gathered import Gathered, Problem
 from sammed.datasets.labeled_sets.hiding import keep_gold, keep_slices
-from sammed.datasets.labeled_sets.labeled_set import SPLITS, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import SPLITS, LabeledSet
 from sammed.datasets.labeled_sets.making import make_set
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
 from sammed.datasets.labeled_sets.monai_reader import gather_monai
 from sammed.datasets.labeled_sets.nnunet_reader import gather_nnunet
-from sammed.datasets.labeled_sets.folder_reader import gather_pairs
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
 from sammed.datasets.labeled_sets.splits import split_cases
+from sammed.errors import ConfigError
+from sammed.jobs.outputs import folder_for_output, make_folder
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.intensity import parse_window
 
@@ -64,7 +64,7 @@ class SetSplittingRequest:
     training volume. With `output` None the set itself is changed, which `overwrite` must allow.
     """
 
-    labelled_set: Path
+    labeled_set: Path
     test: int
     validation: int = 0
     seed: int = 0
@@ -77,7 +77,7 @@ class SetSplittingRequest:
     def __post_init__(self) -> None:
         if self.output is None and not self.overwrite:
             raise ConfigError(
-                f"Say where the new set goes, or that {self.labelled_set} may be overwritten (--overwrite)."
+                f"Say where the new set goes, or that {self.labeled_set} may be overwritten (--overwrite)."
             )
         if self.seed < 0:
             raise ConfigError(f"A seed is 0 or more, not {self.seed}.")
@@ -87,12 +87,12 @@ class SetSplittingRequest:
 class SetResult:
     """A set, and the cases that are not in it because something is wrong with them."""
 
-    labelled_set: LabelledSet
+    labeled_set: LabeledSet
     problems: tuple[Problem, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Cases of each split by their origin; a partly annotated one counts as "partly gold"."""
-        parts = {split: self.labelled_set.part(split).cases for split in SPLITS}
+        parts = {split: self.labeled_set.part(split).cases for split in SPLITS}
         return {
             split: dict(Counter("partly gold" if case.is_partial else case.origin for case in cases))
             for split, cases in parts.items()
@@ -101,8 +101,8 @@ class SetResult:
     def to_json(self) -> dict[str, object]:
         """The object that `sammed set make|split|info --json` prints."""
         return {
-            "set": str(self.labelled_set.folder / MANIFEST_NAME),
-            "labels": {str(label.value): label.name for label in self.labelled_set.labels},
+            "set": str(self.labeled_set.folder / MANIFEST_NAME),
+            "labels": {str(label.value): label.name for label in self.labeled_set.labels},
             "cases": self.counts(),
             "problems": [{"case": problem.case, "reason": problem.reason} for problem in self.problems],
         }
@@ -112,58 +112,58 @@ def make(request: SetMakingRequest, reporter: Reporter) -> SetResult:
     """Gather, check and write a set; bad cases are left out and told."""
     with folder_for_output(request.output):
         check_free(request.output / MANIFEST_NAME, overwrite=request.overwrite)
-        labelled_set, problems = make_set(
+        labeled_set, problems = make_set(
             _gathered(request),
             request.output,
             reporter,
             window=parse_window(request.window),
             names=request.names,
         )
-        write_set(labelled_set, overwrite=request.overwrite)
-    return SetResult(labelled_set=labelled_set, problems=problems)
+        write_set(labeled_set, overwrite=request.overwrite)
+    return SetResult(labeled_set=labeled_set, problems=problems)
 
 
 def split(request: SetSplittingRequest) -> SetResult:
     """Split a set and write it."""
-    labelled_set = split_cases(
-        read_set(request.labelled_set),
+    labeled_set = split_cases(
+        read_set(request.labeled_set),
         test=request.test,
         validation=request.validation,
         seed=request.seed,
         group=request.group,
     )
     if request.keep_gold is not None:
-        labelled_set = keep_gold(labelled_set, request.keep_gold, seed=request.seed)
+        labeled_set = keep_gold(labeled_set, request.keep_gold, seed=request.seed)
     if request.keep_slices is not None:
-        labelled_set = keep_slices(labelled_set, request.keep_slices)
+        labeled_set = keep_slices(labeled_set, request.keep_slices)
     if request.output is not None:
         make_folder(request.output)
-        labelled_set = moved(labelled_set, request.output)
-    write_set(labelled_set, overwrite=request.overwrite)
-    return SetResult(labelled_set=labelled_set)
+        labeled_set = moved(labeled_set, request.output)
+    write_set(labeled_set, overwrite=request.overwrite)
+    return SetResult(labeled_set=labeled_set)
 
 
 def describe(place: Path) -> SetResult:
     """What a set holds, by its manifest."""
-    return SetResult(labelled_set=read_set(place))
+    return SetResult(labeled_set=read_set(place))
 
 
-def moved(labelled_set: LabelledSet, folder: Path) -> LabelledSet:
+def moved(labeled_set: LabeledSet, folder: Path) -> LabeledSet:
     """The same set with its manifest in another folder; the files stay where they are."""
 
     def there(path: Path | None) -> Path | None:
-        return None if path is None else labelled_set.path(path).absolute()
+        return None if path is None else labeled_set.path(path).absolute()
 
     cases = [
         replace(
             case,
-            image=labelled_set.path(case.image).absolute(),
+            image=labeled_set.path(case.image).absolute(),
             labels=there(case.labels),
             ignore=there(case.ignore),
         )
-        for case in labelled_set.cases
+        for case in labeled_set.cases
     ]
-    return replace(labelled_set.with_cases(cases), folder=folder)
+    return replace(labeled_set.with_cases(cases), folder=folder)
 
 
 def _gathered(request: SetMakingRequest) -> Gathered:

@@ -1,4 +1,4 @@
-"""Labelling on workers: the same job as in `sammed.jobs.labeling`, by the processes of a Dask cluster."""
+"""Labeling on workers: the same job as in `sammed.jobs.labeling`, by the processes of a Dask cluster."""
 
 from __future__ import annotations
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sammed.datasets.labeled_sets.gathered import Problem
+from sammed.datasets.labeled_sets.labeled_set import SPLITS, Case, LabeledSet, Split
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed.datasets.labeled_sets.set_file import read_set
 from sammed.errors import ConfigError, SammedError, SetError, StudentError
 from sammed.metrics.evaluation import LabelScores, evaluate
-from sammed.datasets.labeled_sets.gathered import Problem
-from sammed.datasets.labeled_sets.labeled_set import SPLITS, Case, LabelledSet, Split
-from sammed.datasets.labeled_sets.set_file import read_set
-from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed_volumes.errors import VolumeError
 
 if TYPE_CHECKING:
-    from sammed.progress import Reporter
     from sammed.datasets.students.student import Student
+    from sammed.progress import Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class StudentEvaluationRequest:
     """Measure a student on the gold cases of one split of a set."""
 
     student: Path
-    labelled_set: Path
+    labeled_set: Path
     split: Split = "test"
     device: str = "auto"
 
@@ -112,17 +112,17 @@ def evaluate_student(request: StudentEvaluationRequest, reporter: Reporter) -> S
 
     started = time.perf_counter()
     student = load_student(request.student)
-    labelled_set = read_set(request.labelled_set)
-    _check_labels(student, labelled_set, request)
+    labeled_set = read_set(request.labeled_set)
+    _check_labels(student, labeled_set, request)
     student.network.to(choose_device(request.device))
-    gold = labelled_set.part(request.split).gold
+    gold = labeled_set.part(request.split).gold
     if not gold:
-        raise SetError(f"The split {request.split} of {request.labelled_set} has no gold case to measure on.")
+        raise SetError(f"The split {request.split} of {request.labeled_set} has no gold case to measure on.")
     cases, problems = [], []
     with reporter.task("evaluating", len(gold)) as task:
         for case in gold:
             try:
-                cases.append(CaseScores(case.name, _scores(case, labelled_set, student)))
+                cases.append(CaseScores(case.name, _scores(case, labeled_set, student)))
             except (SammedError, VolumeError, OSError) as error:
                 problems.append(Problem(case.name, str(error)))
             task.advance()
@@ -137,23 +137,23 @@ def evaluate_student(request: StudentEvaluationRequest, reporter: Reporter) -> S
     )
 
 
-def _check_labels(student: Student, labelled_set: LabelledSet, request: StudentEvaluationRequest) -> None:
-    ours, theirs = ([label.value for label in each.labels] for each in (student, labelled_set))
+def _check_labels(student: Student, labeled_set: LabeledSet, request: StudentEvaluationRequest) -> None:
+    ours, theirs = ([label.value for label in each.labels] for each in (student, labeled_set))
     if ours != theirs:
         raise StudentError(
-            f"{request.student} knows the labels {ours}, and {request.labelled_set} lists {theirs}; "
+            f"{request.student} knows the labels {ours}, and {request.labeled_set} lists {theirs}; "
             "measure it on a set with the labels that it was trained on."
         )
 
 
-def _scores(case: Case, labelled_set: LabelledSet, student: Student) -> tuple[LabelScores, ...]:
+def _scores(case: Case, labeled_set: LabeledSet, student: Student) -> tuple[LabelScores, ...]:
     """Ignored voxels and slices that nobody annotated don't count."""
     from sammed.datasets.students.inference import label_by_student
 
-    opened = open_case(case, labelled_set)
+    opened = open_case(case, labeled_set)
     assert opened.labels is not None  # it is a gold case
     found = label_by_student(opened.volume, student, opened.slicing.axis).labels
-    truth = replace(opened.labels, labels=labelled_set.labels)
+    truth = replace(opened.labels, labels=labeled_set.labels)
     if opened.ignore is not None:
         found, truth = (
             replace(each, voxels=np.where(opened.ignore, 0, each.voxels).astype(each.voxels.dtype))

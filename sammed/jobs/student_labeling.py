@@ -1,4 +1,4 @@
-"""Labelling images with a student."""
+"""Labeling images with a student."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import write_labels
 
 if TYPE_CHECKING:
-    from sammed.progress import Reporter
     from sammed.datasets.students.inference import StudentLabels
     from sammed.datasets.students.student import Student
+    from sammed.progress import Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def _targets(request: StudentLabelingRequest) -> list[Target]:
     places = [target.output for target in targets]
     twice = next((place for place in places if places.count(place) > 1), None)
     if twice is not None:
-        raise ConfigError(f"Two images would be labelled into {twice}; label them apart.")
+        raise ConfigError(f"Two images would be labeled into {twice}; label them apart.")
     return targets
 
 
@@ -96,7 +96,7 @@ def _place(source: Source, output: Path | None, suffix: str) -> Path:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """What every image is labelled with."""
+    """What every image is labeled with."""
 
     request: StudentLabelingRequest
     student: Student
@@ -119,7 +119,7 @@ class _Job:
             output=target.output,
             status="done",
             seconds=time.perf_counter() - started,
-            slices=found.labelled_slices(),
+            slices=found.labeled_slices(),
             labels=tuple(label.name for label in self.student.labels if label.value in found.scores),
         )
 

@@ -1,4 +1,4 @@
-"""Training a student on a labelled set."""
+"""Training a student on a labeled set."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sammed.datasets.labeled_sets.gathered import Problem
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed.datasets.labeled_sets.set_file import read_set
+from sammed.datasets.settings import configure
+from sammed.datasets.students.config import NetworkName, StudentConfig
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.jobs.outputs import folder_for_output
-from sammed.datasets.settings import configure
-from sammed.datasets.labeled_sets.gathered import Problem
-from sammed.datasets.labeled_sets.set_file import read_set
-from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
-from sammed.datasets.students.config import NetworkName, StudentConfig
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 
 if TYPE_CHECKING:
-    from sammed.progress import Reporter
-    from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+    from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
     from sammed.datasets.students.samples import Sample
+    from sammed.progress import Reporter
 
 STUDENT_SUFFIX = ".safetensors"
 
@@ -35,7 +35,7 @@ class StudentTrainingRequest:
     curves, by default NAME-log beside the student. A training that was interrupted goes on where it was.
     """
 
-    labelled_set: Path
+    labeled_set: Path
     output: Path
     network: NetworkName = "unet++"
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -110,16 +110,16 @@ def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> Student
 
     check_free(request.output, overwrite=request.overwrite)
     started = time.perf_counter()
-    labelled_set = read_set(request.labelled_set)
-    gathering = _Gathering(request, labelled_set)
+    labeled_set = read_set(request.labeled_set)
+    gathering = _Gathering(request, labeled_set)
     with reporter.task("reading cases", len(gathering.cases) + len(gathering.validation)) as task:
         samples = list(gathering.samples(gathering.cases, task.advance))
         validation = list(gathering.samples(gathering.validation, task.advance))
     if not samples:
         first = f" {gathering.problems[0].reason}" if gathering.problems else ""
-        raise AnnotationError(f"{request.labelled_set} has no labelled training case to learn from.{first}")
+        raise AnnotationError(f"{request.labeled_set} has no labeled training case to learn from.{first}")
     config = gathering.config
-    student = new_student(config, labelled_set.labels, labelled_set.window)
+    student = new_student(config, labeled_set.labels, labeled_set.window)
     with folder_for_output(request.log_folder):
         rows = train_on_samples(
             student,
@@ -134,7 +134,7 @@ def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> Student
     return StudentTrainingResult(
         student=request.output,
         network=config.network,
-        labels=tuple(label.name for label in labelled_set.labels),
+        labels=tuple(label.name for label in labeled_set.labels),
         gold_cases=sum(case.is_gold for case in gathering.used),
         pseudo_cases=sum(not case.is_gold for case in gathering.used),
         samples=len(samples),
@@ -149,14 +149,14 @@ def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> Student
 class _Gathering:
     """The samples of a set; a case that can't be read becomes a problem."""
 
-    def __init__(self, request: StudentTrainingRequest, labelled_set: LabelledSet) -> None:
-        self._request, self._set = request, labelled_set
+    def __init__(self, request: StudentTrainingRequest, labeled_set: LabeledSet) -> None:
+        self._request, self._set = request, labeled_set
         self.config = request.config()
-        training = labelled_set.part("train").cases
+        training = labeled_set.part("train").cases
         self.cases = [
-            case for case in training if case.is_labelled and (case.is_gold or not request.gold_only)
+            case for case in training if case.is_labeled and (case.is_gold or not request.gold_only)
         ]
-        self.validation = list(labelled_set.part("validation").gold)
+        self.validation = list(labeled_set.part("validation").gold)
         self.problems: list[Problem] = []
         self.used: list[Case] = []
         self._is_first = True
@@ -179,7 +179,7 @@ class _Gathering:
             advance()
 
     def _take_channels(self, opened: OpenCase) -> None:
-        """The first image says whether the student sees colour, unless the settings do."""
+        """The first image says whether the student sees color, unless the settings do."""
         if self._is_first and "channels" not in self._request.settings:
-            self.config = replace(self.config, channels=3 if opened.volume.is_colour else 1)
+            self.config = replace(self.config, channels=3 if opened.volume.is_color else 1)
         self._is_first = False

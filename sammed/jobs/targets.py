@@ -1,4 +1,4 @@
-"""Targets of a labelling: which volumes a request means, and where the label volume of each goes."""
+"""Targets of a labeling: which volumes a request means, and where the label volume of each goes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sammed.progress import Reporter
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is to be labelled; `manifest` is where a batch is noted, None for a single volume."""
+    """What is to be labeled; `manifest` is where a batch is noted, None for a single volume."""
 
     targets: tuple[Target, ...]
     manifest: Path | None
@@ -53,7 +53,7 @@ def _check_places(targets: tuple[Target, ...]) -> None:
     seen: set[Path] = set()
     for target in targets:
         if target.output in seen:
-            raise ConfigError(f"Two images would be labelled into {target.output}; label them apart.")
+            raise ConfigError(f"Two images would be labeled into {target.output}; label them apart.")
         seen.add(target.output)
 
 

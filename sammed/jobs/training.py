@@ -24,10 +24,10 @@ from sammed.jobs.inputs import (
 from sammed.jobs.machine import backbone_for
 from sammed.jobs.requests import GeneratorRequest, TrainingRequest
 from sammed.jobs.results import TrainingResult
-from sammed.skills.training import LearningConfig, learn_auto, learn_skill
 from sammed.progress import Reporter
 from sammed.skills.model import Skill
 from sammed.skills.model_file import load_skill, save_skill
+from sammed.skills.training import LearningConfig, learn_auto, learn_skill
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.intensity import Window, auto_window, parse_window
 from sammed_volumes.labels import Label, LabelVolume

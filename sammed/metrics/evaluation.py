@@ -1,4 +1,4 @@
-"""Overlap and surface distance of a prediction and a reference: label by label, in 3-D, in millimetres.
+"""Overlap and surface distance of a prediction and a reference: label by label, in 3-D, in millimeters.
 
 Dice and IoU count voxels. HD95 is the 95th percentile of the distances between the two surfaces, the larger
 of both directions; NSD is the share of both surfaces that lies within a tolerance of the other. Both come
@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from sammed.errors import ConfigError
-from sammed.label_names import own_name
 from sammed.metrics.surface import hd95_mm, nsd
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.errors import GeometryMismatchError, LabelError, VolumeError
@@ -186,12 +185,12 @@ def _match(ours: Sequence[Label], truth: Sequence[Label]) -> list[tuple[Label | 
 
 
 def _same_name(one: Label, other: Label) -> bool:
-    return own_name(one) == own_name(other) != ""
+    return one.own_name == other.own_name != ""
 
 
 def _same_value(one: Label, other: Label) -> bool:
     """Whether two labels have one value and are not told apart by names of their own."""
-    return one.value == other.value and not (own_name(one) and own_name(other))
+    return one.value == other.value and not (one.own_name and other.own_name)
 
 
 def _mask(labels: LabelVolume, label: Label | None, kept: _Kept | None) -> Bool[np.ndarray, "X Y Z"]:
@@ -207,7 +206,7 @@ def _label_scores(ours: Label | None, truth: Label | None, scores: Scores) -> La
         return LabelScores(ours.value, ours.name, scores, only_in="prediction")
     if ours is None:
         return LabelScores(truth.value, truth.name, scores, only_in="reference")
-    name = ours.name if own_name(ours) and not own_name(truth) else truth.name
+    name = ours.name if ours.own_name and not truth.own_name else truth.name
     return LabelScores(truth.value, name, scores)
 
 

@@ -18,7 +18,7 @@ def hd95_mm(
 ) -> float:
     """The 95th percentile of the distances from either surface to the other, the larger of both directions.
 
-    The surface is the voxels with a neighbour outside the mask. All of it can be the nearest; only that in
+    The surface is the voxels with a neighbor outside the mask. All of it can be the nearest; only that in
     `kept` is asked how far it is. Both masks hold something there.
     """
     from monai.metrics.utils import get_mask_edges

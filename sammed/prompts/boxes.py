@@ -7,9 +7,9 @@ from sammed.errors import ConfigError, PromptError
 
 
 def box_around(mask: Bool[np.ndarray, "H W"], margin: float = 0.0) -> Float[np.ndarray, " 4"]:
-    """The box (x0, y0, x1, y1) of a mask: the centres of its first and last columns and rows.
+    """The box (x0, y0, x1, y1) of a mask: the centers of its first and last columns and rows.
 
-    Every side moves outwards by `margin`, a share of the box's width or height, no further than the slice
+    Every side moves outward by `margin`, a share of the box's width or height, no further than the slice
     reaches. PromptError where the mask is empty.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -26,26 +26,24 @@ def jitter_box(
     shape: tuple[int, ...],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, " 4"]:
-    """The box with each side moved at random between `inner` inwards and `outer` outwards (d_in, d_out).
+    """The box with each side moved at random between `inner` inward and `outer` outward (d_in, d_out).
 
     Both are shares of the box's own width (left and right side) and height (upper and lower side); below
-    0.5 inwards, so that no box turns inside out. The box stays in the slice, whose shape is H, W.
+    0.5 inward, so that no box turns inside out. The box stays in the slice, whose shape is H, W.
     """
     if not (0 <= inner < 0.5 and outer >= 0):
-        raise ConfigError(
-            f"Box jitter from {inner} inwards to {outer} outwards; 0 <= inner < 0.5, outer >= 0."
-        )
+        raise ConfigError(f"Box jitter from {inner} inward to {outer} outward; 0 <= inner < 0.5, outer >= 0.")
     return move_sides(box_xyxy, rng.uniform(-inner, outer, size=4), shape)
 
 
 def move_sides(
-    box_xyxy: Float[np.ndarray, " 4"], outwards: Float[np.ndarray, " 4"], shape: tuple[int, ...]
+    box_xyxy: Float[np.ndarray, " 4"], outward: Float[np.ndarray, " 4"], shape: tuple[int, ...]
 ) -> Float[np.ndarray, " 4"]:
-    """The box with its sides moved outwards by shares of its width and height, cut at the slice H, W."""
+    """The box with its sides moved outward by shares of its width and height, cut at the slice H, W."""
     height, width = shape
     x0, y0, x1, y1 = box_xyxy
     sides = np.array([x1 - x0 + 1, y1 - y0 + 1, x1 - x0 + 1, y1 - y0 + 1])  # pixels are 1 wide
-    moved = box_xyxy + np.array([-1, -1, 1, 1]) * outwards * sides
+    moved = box_xyxy + np.array([-1, -1, 1, 1]) * outward * sides
     moved = np.concatenate([np.minimum(moved[:2], moved[2:]), np.maximum(moved[:2], moved[2:])])
     cut: np.ndarray = np.clip(moved, 0.0, np.array([width - 1, height - 1] * 2, dtype=np.float64))
     return cut

@@ -10,7 +10,7 @@
     }
 
 - `frame`, once for the whole file: "voxel" (the default), indices i, j, k of the image's own array, as
-  nibabel gives them; or "ras_mm", millimetres towards the patient's right, anterior and superior.
+  nibabel gives them; or "ras_mm", millimeters toward the patient's right, anterior and superior.
 - `prompts`: a list of entries. An entry has a `label`, a name or a value; it may be missing where there is
   one label only. It has `points`, `boxes` or both.
 - A point is three coordinates and its sign, "+" inside the object, "-" outside.
@@ -116,7 +116,7 @@ def _slice_index(entry: dict[str, Any], where: str, grid: Grid) -> int | None:
     if isinstance(index, bool) or not isinstance(index, int):
         raise PromptError(f"{where}: a slice is a whole number, not {index!r}.")
     if grid.frame != "voxel":
-        raise PromptError(f"{where}: a slice goes with voxel indices; in millimetres give three coordinates.")
+        raise PromptError(f"{where}: a slice goes with voxel indices; in millimeters give three coordinates.")
     if not 0 <= index < grid.slicing.count:
         raise PromptError(
             f"{where}: slice {index} is outside the volume, which has slices 0 to {grid.slicing.count - 1} "

@@ -1,6 +1,6 @@
 """Marks: points and boxes as a person states them, before anyone knows which slice they lie on.
 
-A mark's coordinates are three numbers: array indices i, j, k ("voxel") or millimetres towards the patient's
+A mark's coordinates are three numbers: array indices i, j, k ("voxel") or millimeters toward the patient's
 right, anterior and superior ("ras_mm"). `sammed.prompts.placing` turns marks into prompts.
 """
 

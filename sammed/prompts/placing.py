@@ -18,7 +18,7 @@ from sammed.prompts.marks import (
     position_text,
 )
 from sammed.prompts.prompt import PointSign, Prompt
-from sammed_volumes.labels import Label, default_colour
+from sammed_volumes.labels import Label, default_color
 from sammed_volumes.slices import Slicing
 
 
@@ -52,7 +52,7 @@ class Grid:
             points_sxy = self.slicing.mm_to_points(points, self.affine_ras_mm)
         count, height, width = self.slicing.stack_shape
         limits = np.array([count, width, height])
-        # A voxel reaches half its width beyond its centre; NaN fails the comparison too.
+        # A voxel reaches half its width beyond its center; NaN fails the comparison too.
         if not ((points_sxy >= -0.5) & (points_sxy <= limits - 0.5)).all():
             raise PromptError(
                 f"{where}: {position_text(position)} is outside the volume, whose {self._extent_text()}."
@@ -67,7 +67,7 @@ class Grid:
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1).T
         corners_mm = corners @ self.affine_ras_mm[:3, :3].T + self.affine_ras_mm[:3, 3]
         low, high = corners_mm.min(axis=0).round(1), corners_mm.max(axis=0).round(1)
-        return f"millimetres run from {position_text(tuple(low))} to {position_text(tuple(high))}"
+        return f"millimeters run from {position_text(tuple(low))} to {position_text(tuple(high))}"
 
 
 @dataclass(slots=True, eq=False)
@@ -119,7 +119,7 @@ def labels_of(marks: Sequence[Mark]) -> tuple[Label, ...]:
     for name in named:
         if not name.isdecimal():
             by_value[next(value for value in range(1, len(named) + 1) if value not in by_value)] = name
-    return tuple(Label(value, name, default_colour(value)) for value, name in sorted(by_value.items()))
+    return tuple(Label(value, name, default_color(value)) for value, name in sorted(by_value.items()))
 
 
 def _find_label(mark: Mark, labels: Sequence[Label]) -> Label:

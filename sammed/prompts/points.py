@@ -20,7 +20,7 @@ BOUNDARY_SHARE = 0.1  # of the object's size: what lies less deep is near the bo
 def sample_points(
     region: Bool[np.ndarray, "H W"], count: int, scheme: Scheme, rng: np.random.Generator
 ) -> Float[np.ndarray, "count 2"]:
-    """Points (x, y), each the centre of a pixel of the region; PromptError where the region is empty."""
+    """Points (x, y), each the center of a pixel of the region; PromptError where the region is empty."""
     return draw_points(candidates(region, scheme), count, rng)
 
 

@@ -1,6 +1,6 @@
 """The prompt: what a person, or a generator, says about one object on one slice. Slice frame throughout.
 
-A coordinate (x, y) names a pixel's centre, as in `sammed.backbones.frame`; the pixels of a slice H W reach
+A coordinate (x, y) names a pixel's center, as in `sammed.backbones.frame`; the pixels of a slice H W reach
 from -0.5 to W - 0.5 and to H - 0.5.
 """
 
@@ -34,7 +34,7 @@ def _no_signs() -> Int64[np.ndarray, " P"]:
 class Prompt:
     """Points, a box, a coarse mask, or several of them, about one instance on one slice.
 
-    `signs` says for each point whether it is FOREGROUND or BACKGROUND. `box_xyxy_slice` holds the centres of
+    `signs` says for each point whether it is FOREGROUND or BACKGROUND. `box_xyxy_slice` holds the centers of
     the first and of the last pixel. `coarse_logits` lie on the mask grid, above 0 inside. Raises PromptError
     for a prompt that says nothing, a point without a sign, a number that is not finite, and a box inside
     out.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-_Colour: TypeAlias = str | tuple[float, float, float]
+_Color: TypeAlias = str | tuple[float, float, float]
 
 _PAPER = "#0f1216"
 _INK = "#e8ebef"
@@ -45,7 +45,7 @@ _LEGEND_ENTRY_INCHES = 1.6
 _LEAST_WIDTH_INCHES = 4.5  # room for the legend under a single panel
 _DOTS_PER_INCH = 150
 
-# The view keeps at least this share of the slice in each direction, so that the anatomy stays recognisable.
+# The view keeps at least this share of the slice in each direction, so that the anatomy stays recognizable.
 _LEAST_VIEW = 0.5
 _VIEW_MARGIN = 0.08
 
@@ -75,7 +75,7 @@ def draw_overlay(
 ) -> Path:
     """Write a PNG with a grid of slices and return its path.
 
-    The stacks are in the canonical pose (`slicing.to_stack`): `image` 0..1, grey or with three colours;
+    The stacks are in the canonical pose (`slicing.to_stack`): `image` 0..1, gray or with three colors;
     `prediction` and `reference` with the values of `labels`. `annotated` and the keys of `dice_per_slice`
     are stack indices; the number above a slice is its index in the array. Where more slices hold labels
     than `columns * rows`, evenly spaced ones are shown, annotated slices among them.
@@ -100,10 +100,8 @@ def draw_overlay(
     return path
 
 
-def choose_slices(
-    labelled: Bool[np.ndarray, " S"], annotated: Collection[int], count: int
-) -> tuple[int, ...]:
-    """At most `count` stack indices, evenly spaced over the labelled range (over all if none is labelled).
+def choose_slices(labeled: Bool[np.ndarray, " S"], annotated: Collection[int], count: int) -> tuple[int, ...]:
+    """At most `count` stack indices, evenly spaced over the labeled range (over all if none is labeled).
 
     Each annotated slice in the range takes the place of the chosen slice nearest to it, as far as there is
     room.
@@ -111,8 +109,8 @@ def choose_slices(
     >>> choose_slices(np.ones(9, dtype=bool), [3], 3)
     (0, 3, 8)
     """
-    where = np.flatnonzero(labelled)
-    first, last = (int(where[0]), int(where[-1])) if where.size else (0, len(labelled) - 1)
+    where = np.flatnonzero(labeled)
+    first, last = (int(where[0]), int(where[-1])) if where.size else (0, len(labeled) - 1)
     count = min(count, last - first + 1)
     even = np.linspace(first, last, count) if count > 1 else np.array([(first + last) / 2])
     chosen = [round(float(position)) for position in even]
@@ -152,7 +150,7 @@ def _view(outline: Bool[np.ndarray, "H W"], slicing: Slicing) -> _View:
 
 
 def _range(found: Bool[np.ndarray, " n"]) -> slice:
-    """The labelled range with a margin, at least `_LEAST_VIEW` of the whole; else the whole."""
+    """The labeled range with a margin, at least `_LEAST_VIEW` of the whole; else the whole."""
     where = np.flatnonzero(found)
     if not where.size:
         return slice(0, len(found))
@@ -186,7 +184,7 @@ def _figure(count: int, columns: int, view: _View, entry_count: int) -> tuple[Fi
 
 def _draw_image(panel: Axes, image: Float[np.ndarray, "H W *rgb"], view: _View) -> None:
     shown = image[view.rows, view.columns]
-    # aspect="auto": the panel itself has the proportion of the view in millimetres.
+    # aspect="auto": the panel itself has the proportion of the view in millimeters.
     panel.imshow(np.clip(shown, 0, 1), cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="bilinear")
     panel.set(xticks=[], yticks=[], autoscale_on=False)  # outlines must not widen what the image set
 
@@ -197,14 +195,14 @@ def _draw_outlines(
     """Prediction first, so that the thin dashes of the truth lie on top of its broader lines."""
     for label in labels:
         if (mask := masks["prediction"]) is not None:
-            _outline(panel, mask == label.value, view, _colour(label), 1.6, "solid")
+            _outline(panel, mask == label.value, view, _color(label), 1.6, "solid")
     for label in labels:
         if (mask := masks["reference"]) is not None:
             _outline(panel, mask == label.value, view, _TRUTH, 0.9, _TRUTH_DASHES)
 
 
 def _outline(
-    panel: Axes, mask: Bool[np.ndarray, "H W"], view: _View, colour: _Colour, width: float, dashes: Any
+    panel: Axes, mask: Bool[np.ndarray, "H W"], view: _View, color: _Color, width: float, dashes: Any
 ) -> None:
     from matplotlib.patheffects import withStroke
 
@@ -212,7 +210,7 @@ def _outline(
     if not shown.any():
         return
     x, y = np.arange(-1, shown.shape[1] - 1), np.arange(-1, shown.shape[0] - 1)
-    lines = panel.contour(x, y, shown, levels=[0.5], colors=[colour], linewidths=width, linestyles=[dashes])
+    lines = panel.contour(x, y, shown, levels=[0.5], colors=[color], linewidths=width, linestyles=[dashes])
     # A dark edge keeps the line visible on bright tissue.
     lines.set_path_effects([withStroke(linewidth=width + 0.9, foreground="black", alpha=0.55)])
 
@@ -220,8 +218,8 @@ def _outline(
 def _draw_title(panel: Axes, index: int, score: float | None, *, annotated: bool) -> None:
     for spine in panel.spines.values():
         spine.set(edgecolor=_ANNOTATED if annotated else _PAPER, linewidth=2.2 if annotated else 0.5)
-    colour = _ANNOTATED if annotated else _QUIET_INK
-    panel.set_title(f"slice {index}", loc="left", color=colour, fontsize=8.5, pad=4)
+    color = _ANNOTATED if annotated else _QUIET_INK
+    panel.set_title(f"slice {index}", loc="left", color=color, fontsize=8.5, pad=4)
     if score is not None and not math.isnan(score):
         panel.set_title(f"Dice {score:.3f}", loc="right", color=_INK, fontsize=8.5, pad=4)
 
@@ -245,14 +243,14 @@ def _draw_legend(figure: Figure, entries: Sequence[tuple[str, Any]]) -> None:
 
 
 def _legend_entries(labels: Sequence[Label], *, truth: bool, annotated: bool) -> list[tuple[str, Any]]:
-    """Names and matplotlib handles; a tuple of lines is drawn as one line of several colours."""
+    """Names and matplotlib handles; a tuple of lines is drawn as one line of several colors."""
     from matplotlib.lines import Line2D
 
     entries: list[tuple[str, Any]] = [
-        (_plain(label.name), _square(_colour(label), filled=True)) for label in labels
+        (_plain(label.name), _square(_color(label), filled=True)) for label in labels
     ]
-    colours: list[_Colour] = [_colour(label) for label in labels[:3]] or [_INK]
-    entries.append(("prediction", tuple(Line2D([], [], color=colour, linewidth=1.8) for colour in colours)))
+    colors: list[_Color] = [_color(label) for label in labels[:3]] or [_INK]
+    entries.append(("prediction", tuple(Line2D([], [], color=color, linewidth=1.8) for color in colors)))
     if truth:
         entries.append(("truth", Line2D([], [], color=_TRUTH, linewidth=1.1, linestyle=_TRUTH_DASHES)))
     if annotated:
@@ -260,11 +258,11 @@ def _legend_entries(labels: Sequence[Label], *, truth: bool, annotated: bool) ->
     return entries
 
 
-def _square(colour: _Colour, *, filled: bool) -> Line2D:
+def _square(color: _Color, *, filled: bool) -> Line2D:
     from matplotlib.lines import Line2D
 
-    square = Line2D([], [], linestyle="none", marker="s", markersize=9, markeredgewidth=1.8, color=colour)
-    square.set_markerfacecolor(colour if filled else "none")
+    square = Line2D([], [], linestyle="none", marker="s", markersize=9, markeredgewidth=1.8, color=color)
+    square.set_markerfacecolor(color if filled else "none")
     return square
 
 
@@ -277,8 +275,8 @@ def _plain(name: str) -> str:
     return f" {name}" if name.startswith("_") else name
 
 
-def _colour(label: Label) -> tuple[float, float, float]:
-    red, green, blue = label.colour_rgb
+def _color(label: Label) -> tuple[float, float, float]:
+    red, green, blue = label.color_rgb
     return red / 255, green / 255, blue / 255
 
 

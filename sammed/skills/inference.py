@@ -8,7 +8,7 @@ import numpy as np
 
 from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LabelChoice
-from sammed.auto.labeling import LabelledStack, highest_wins, label_stack
+from sammed.auto.labeling import LabeledStack, highest_wins, label_stack
 from sammed.auto.propagation import PropagationConfig, propagate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
@@ -25,7 +25,7 @@ GeneratorName = Literal["sap", "propagation", "classification"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
+class Labeled:
     """A label volume, and what is known about it.
 
     `agreement` says of each label, by value, how well coarse mask and decoder agree: 0..1, None unknown.
@@ -65,7 +65,7 @@ def label_volume(
     generator: GeneratorName = "sap",
     reporter: Reporter | None = None,
     cache: EmbeddingCache | None = None,
-) -> Labelled:
+) -> Labeled:
     """Label a volume without any prompt; slices that are in the `cache` aren't encoded again.
 
     Slices that a person annotated in this very volume keep the person's masks. Raises SkillError where the
@@ -81,7 +81,7 @@ def label_volume(
     return finish(encoded, skill, label_encoded(encoded, skill, generator, reporter))
 
 
-def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled:
+def finish(encoded: EncodedScan, skill: Skill, found: LabeledStack) -> Labeled:
     """The label volume on the scan's own grid; slices that a person annotated keep the person's masks."""
     slicing = encoded.scan.slicing
     drawn = drawn_in(encoded, skill)
@@ -89,7 +89,7 @@ def finish(encoded: EncodedScan, skill: Skill, found: LabelledStack) -> Labelled
     voxels = np.array(slicing.from_stack(found.stack), order="C")
     if drawn:
         slicing.to_stack(voxels)[list(indices)] = drawn.masks
-    return Labelled(
+    return Labeled(
         LabelVolume(voxels, encoded.scan.volume.affine_ras_mm, skill.labels),
         slicing.axis,
         tuple(sorted(slicing.array_index(index) for index in indices)),
@@ -104,17 +104,17 @@ def drawn_in(encoded: EncodedScan, skill: Skill) -> Annotations | None:
 
 def label_encoded(
     encoded: EncodedScan, skill: Skill, generator: GeneratorName, reporter: Reporter | None = None
-) -> LabelledStack:
+) -> LabeledStack:
     """Label an encoded scan, guided by what a person drew in it if the skill was learned from this scan."""
     auto = skill.require_auto()
     encoders = {label.value: skill.prompt_encoder(encoded.backbone, label) for label in skill.labels}
     drawn = drawn_in(encoded, skill)
-    with (reporter or Silent()).task("labelling", len(skill.labels)) as task:
+    with (reporter or Silent()).task("labeling", len(skill.labels)) as task:
         if generator == "propagation":
             rng = np.random.default_rng(skill.seed)
             logits = propagate(encoded, skill.annotations, encoders, PropagationConfig(), rng)
             unknown = {label.value: None for label in skill.labels}
-            return LabelledStack(highest_wins(encoded, logits, skill.labels), unknown)
+            return LabeledStack(highest_wins(encoded, logits, skill.labels), unknown)
         if generator == "classification":
             choices = {value: _by_points(choice) for value, choice in auto.choices.items()}
             return label_stack(encoded, auto.classifier, encoders, choices, skill.labels, task.advance, drawn)

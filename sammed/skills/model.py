@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from sammed import __version__
 from sammed.assist.label_encoder import LabelEncoder
 from sammed.auto.annotations import Annotations
 from sammed.auto.classification import LearnedClassifier
@@ -13,6 +12,7 @@ from sammed.auto.fusion import LabelChoice
 from sammed.auto.sap_training import LearnedSapNet
 from sammed.backbones.backbone import Backbone, freeze
 from sammed.errors import SkillError
+from sammed.version import __version__
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 from sammed_volumes.orientation import Plane

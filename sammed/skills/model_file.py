@@ -21,8 +21,8 @@ from torch import Tensor
 from sammed.auto.annotations import Annotations
 from sammed.auto.classification import LearnedClassifier
 from sammed.auto.fusion import LabelChoice
-from sammed.auto.sap_training import LearnedSapNet
 from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig
+from sammed.auto.sap_training import LearnedSapNet
 from sammed.errors import SammedError, SkillError
 from sammed.skills.model import AutoModel, Skill
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, tensors_below, write_tensors
@@ -51,7 +51,7 @@ def load_skill(path: Path) -> Skill:
 
 
 def skill_digest(path: Path) -> str:
-    """The digest that names a skill in the provenance of what it labelled (64 hexadecimal digits)."""
+    """The digest that names a skill in the provenance of what it labeled (64 hexadecimal digits)."""
     header, tensors = _read(path)
     return tensor_digest(json.dumps(header, ensure_ascii=False), tensors)
 
@@ -88,7 +88,7 @@ def _header(skill: Skill) -> dict[str, Any]:
         "plane": skill.plane,
         "axis": skill.axis,
         "window": asdict(skill.window),
-        "labels": [asdict(label) for label in skill.labels],
+        "labels": [label.to_json() for label in skill.labels],
         "annotated": list(skill.annotations.indices),
         "masks": {"dtype": skill.annotations.masks.dtype.name, "shape": skill.annotations.masks.shape},
         "volume_sha256": skill.volume_sha256,
@@ -102,9 +102,7 @@ def _header(skill: Skill) -> dict[str, Any]:
 
 
 def _skill(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Skill:
-    labels = tuple(
-        Label(int(each["value"]), str(each["name"]), tuple(each["colour_rgb"])) for each in header["labels"]
-    )
+    labels = tuple(Label.from_json(each) for each in header["labels"])
     masks = _unpacked(tensors["annotations/masks"], **header["masks"])
     return Skill(
         backbone=header["backbone"],

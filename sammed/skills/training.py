@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from sammed.assist.config import AssistConfig
 from sammed.assist.training import learn_prompt_encoder
 from sammed.auto.annotations import Annotations
-from sammed.auto.cross_validation import ChoosingConfig, choose
 from sammed.auto.classification import ClassificationConfig, learn_classifier
+from sammed.auto.cross_validation import ChoosingConfig, choose
 from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.embeddings.scan import EncodedScan
 from sammed.progress import Reporter

@@ -1,4 +1,4 @@
-"""The checkpoint of a training: weights, the optimiser's state and how far it is, in one tensor file.
+"""The checkpoint of a training: weights, the optimizer's state and how far it is, in one tensor file.
 
 The file is replaced as a whole, never changed in place, so that a kill at any moment leaves one.
 """
@@ -20,15 +20,15 @@ def write_checkpoint(
     kind: TensorKind,
     path: Path,
     network: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     identity: Mapping[str, Any],
     progress: Mapping[str, Any],
 ) -> None:
     """Replace the checkpoint. `identity` is what must be the same for the training to go on from it."""
     tensors = {f"network/{name}": tensor for name, tensor in state_of(network).items()}
-    for number, state in optimiser.state_dict()["state"].items():
+    for number, state in optimizer.state_dict()["state"].items():
         tensors.update(
-            {f"optimiser/{number}/{name}": tensor for name, tensor in state.items() if tensor is not None}
+            {f"optimizer/{number}/{name}": tensor for name, tensor in state.items() if tensor is not None}
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(kind, {**identity, **progress}, tensors, path, overwrite=True)
@@ -38,11 +38,11 @@ def read_checkpoint(
     kind: TensorKind,
     path: Path,
     network: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     identity: Mapping[str, Any],
     progress_of: Callable[[Mapping[str, Any]], Progress],
 ) -> Progress:
-    """Put the checkpoint's state into the network and its optimiser, in place, and say how far it is.
+    """Put the checkpoint's state into the network and its optimizer, in place, and say how far it is.
 
     Raises `kind.error` for a checkpoint of another identity, and for one that can't be read.
     """
@@ -55,15 +55,15 @@ def read_checkpoint(
         )
     try:
         load_state(network, tensors_below(tensors, "network"))
-        groups = optimiser.state_dict()["param_groups"]
-        state = _optimiser_state(tensors_below(tensors, "optimiser"))
-        optimiser.load_state_dict({"state": state, "param_groups": groups})
+        groups = optimizer.state_dict()["param_groups"]
+        state = _optimizer_state(tensors_below(tensors, "optimizer"))
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
         return progress_of(header)
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
         raise kind.error(f"{path} is a checkpoint that can't be read: {error}; remove it.") from error
 
 
-def _optimiser_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+def _optimizer_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         number, _, key = name.partition("/")

@@ -16,8 +16,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from sammed import __version__
 from sammed.errors import ConfigError, ExportError
+from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.formats import strip_suffix
 
@@ -38,7 +38,7 @@ class Provenance:
 
     `origin` is "gold" for labels that a person made, "pseudo" for a machine's. `annotated_slices` are the
     slices that a person marked, array indices along `axis`: () none, None all of them. In a gold label
-    volume a slice that is not among them is unknown; in a pseudo-label volume the machine labelled it.
+    volume a slice that is not among them is unknown; in a pseudo-label volume the machine labeled it.
     `scores` maps label names to 0..1, the machine's own estimate. `created` is an ISO 8601 time in UTC.
     """
 

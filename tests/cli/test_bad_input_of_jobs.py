@@ -58,8 +58,8 @@ def complex_numbers(path):
 
 
 def rgb(path):
-    colour = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
-    nifti(path, np.zeros((3, 5, 7), colour))
+    color = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nifti(path, np.zeros((3, 5, 7), color))
 
 
 def singular_affine(path):

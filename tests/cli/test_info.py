@@ -26,14 +26,14 @@ def test_slices_along_another_axis(sammed, case):
     assert sammed("info", case.image, "--axis", "0", "--json").json["slices"] == 41
 
 
-def test_a_labelled_set_has_its_own_command(sammed, case, tmp_path):
+def test_a_labeled_set_has_its_own_command(sammed, case, tmp_path):
     assert sammed("set", "make", case.image.parent, case.labels.parent, "--output", "set").exit_code == 0
     for place in ("set", "set/set.json"):
         run = sammed("info", place)
         assert run.exit_code == 1
-        assert run.sentence == f"{place} is a labelled set; `sammed set info {place}` says what is in it."
+        assert run.sentence == f"{place} is a labeled set; `sammed set info {place}` says what is in it."
     (case.image.parent / "set.json").write_bytes((tmp_path / "set/set.json").read_bytes())
-    assert "labelled set" in sammed("info", case.image.parent).sentence
+    assert "labeled set" in sammed("info", case.image.parent).sentence
 
 
 def test_bytes_that_are_no_skill(sammed, tmp_path):

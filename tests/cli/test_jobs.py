@@ -173,7 +173,7 @@ def test_auto_label(sammed, stand_in, skill):
         "error": None,
     }
     assert run.json == {"items": [item]}
-    assert run.stderr == "1 labelled, 0 skipped, 0 failed.\n"
+    assert run.stderr == "1 labeled, 0 skipped, 0 failed.\n"
 
 
 def test_auto_label_with_every_option(sammed, stand_in, case):
@@ -225,7 +225,7 @@ def test_a_batch_with_a_failure_exits_1_and_shows_it_last(sammed, stand_in, skil
     assert (run.exit_code, run.stdout) == (1, "")
     assert [row[:2] for row in run.rows[2:4]] == [["a.nii", "done"], ["b.nii", "failed"]]
     assert "b.nii is empty." in run.stderr
-    assert run.stderr.splitlines()[-1] == "1 labelled, 0 skipped, 1 failed."
+    assert run.stderr.splitlines()[-1] == "1 labeled, 0 skipped, 1 failed."
     as_json = sammed("auto-label", "scans", "--json")
     assert as_json.exit_code == 1
     assert [item["status"] for item in as_json.json["items"]] == ["failed", "done"]
@@ -237,7 +237,7 @@ def test_a_batch_that_was_interrupted_shows_what_is_done_and_exits_130(sammed, s
     assert run.exit_code == 130
     assert "a_label.nii.gz" in run.stderr
     assert run.stderr.splitlines()[-1] == (
-        "Interrupted: 1 labelled, 0 skipped, 0 failed, the rest not finished."
+        "Interrupted: 1 labeled, 0 skipped, 0 failed, the rest not finished."
     )
 
 

@@ -13,7 +13,7 @@ import click
 import pytest
 
 import sammed_cli
-from sammed import __version__
+from sammed.version import __version__
 from sammed_cli.main import cli
 
 ROOT = Path(sammed_cli.__file__).parents[2]
@@ -61,7 +61,7 @@ def test_the_commands_are_those_of_the_design():
         "set",
         "pseudo-label",
         "student",
-        "synthesise",
+        "synthesize",
     }
     assert {name[1] for name in COMMANDS if len(name) == 2} == groups
 

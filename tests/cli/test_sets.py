@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sammed.datasets.pseudo.methods import METHODS
 from sammed.jobs import pseudo_labeling
 from sammed.jobs.pseudo_labeling import PseudoLabelingItem, PseudoLabelingResult
-from sammed.datasets.pseudo.methods import METHODS
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_data_set_of_nnunet_with_a_missing_image(sammed, pictures):
     for image in (pictures / "imagesTr").iterdir():
         image.rename(image.with_stem(f"{image.stem}_0000"))
     (pictures / "imagesTr/p1_0000.png").unlink()
-    text = '{"labels": {"background": 0, "disc": 1}, "file_ending": ".png", "channel_names": {"0": "grey"}}'
+    text = '{"labels": {"background": 0, "disc": 1}, "file_ending": ".png", "channel_names": {"0": "gray"}}'
     (pictures / "dataset.json").write_text(text, encoding="utf-8")
     run = sammed("set", "make", pictures, "--output", "one", "--json")
     assert (run.exit_code, run.json["cases"]["train"]) == (1, {"gold": 3})
@@ -94,7 +94,7 @@ def test_where_no_set_is_made_nothing_is_written(sammed, pictures, arguments, fa
     [
         (("set", "make", "images", "--output", "one"), "No label volume holds a label"),
         (("set", "info", "none-there"), "does not exist"),
-        (("set", "info", "images"), "no labelled set"),
+        (("set", "info", "images"), "no labeled set"),
         (("set", "split", "images", "--test", 1), "may be overwritten"),
         (("set", "make", "images", "masks", "--output", "one", "--name", "zero=a"), "no label's value"),
         (("pseudo-label", "images", "--method", "auto", "--output", "o", "--set", "slices"), "not KEY=VALUE"),
@@ -125,19 +125,19 @@ def test_a_method_lists_its_settings(sammed):
     ("statuses", "exit_code", "summary"),
     [
         (
-            ("labelled", "dropped"),
+            ("labeled", "dropped"),
             0,
-            "1 labelled from 3 gold cases, 1 dropped, 0 without a finding, 0 failed.",
+            "1 labeled from 3 gold cases, 1 dropped, 0 without a finding, 0 failed.",
         ),
         (
-            ("labelled", "failed"),
+            ("labeled", "failed"),
             1,
-            "1 labelled from 3 gold cases, 0 dropped, 0 without a finding, 1 failed.",
+            "1 labeled from 3 gold cases, 0 dropped, 0 without a finding, 1 failed.",
         ),
         (
             ("nothing", "nothing"),
             1,
-            "0 labelled from 3 gold cases, 0 dropped, 2 without a finding, 0 failed.",
+            "0 labeled from 3 gold cases, 0 dropped, 2 without a finding, 0 failed.",
         ),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_set_is_exported(sammed, pictures, form, more):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("images",), "LABELS is missing, and images is no labelled set"),
+        (("images",), "LABELS is missing, and images is no labeled set"),
         (("one", "--marked-only"), "a set says it itself"),
     ],
 )
@@ -196,7 +196,7 @@ def test_labels_are_missing_for_an_export(sammed, pictures, arguments, sentence)
 def test_a_file_is_no_set(sammed, pictures):
     run = sammed("set", "info", "images/p0.png")
     assert run.exit_code == 1
-    assert "p0.png is no labelled set, which is a folder with set.json in it" in run.sentence
+    assert "p0.png is no labeled set, which is a folder with set.json in it" in run.sentence
 
 
 def test_a_3d_student_of_pictures_leaves_nothing(sammed, pictures):

@@ -8,8 +8,8 @@ import torch
 from segment_anything.modeling import ImageEncoderViT
 
 from sammed.assist.config import AssistConfig
-from sammed.auto.cross_validation import ChoosingConfig
 from sammed.auto.classification import ClassificationConfig
+from sammed.auto.cross_validation import ChoosingConfig
 from sammed.auto.sap_training import SapLearningConfig
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import PixelPreparation

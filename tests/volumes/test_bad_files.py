@@ -107,7 +107,7 @@ def test_four_dimensions(tmp_path, capfd, suffix):
     )
 
 
-def test_a_time_series_of_three_is_no_colour(tmp_path, capfd):
+def test_a_time_series_of_three_is_no_color(tmp_path, capfd):
     path = tmp_path / "cine.nii.gz"
     nibabel.save(nibabel.Nifti1Image(np.zeros((7, 5, 1, 3), dtype=np.uint8), np.eye(4)), path)
     assert "it has 4 dimensions" in fails(path, capfd, kind=UnsupportedVolumeError)
@@ -115,7 +115,7 @@ def test_a_time_series_of_three_is_no_colour(tmp_path, capfd):
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 def test_rgb(tmp_path, capfd, suffix):
-    path = tmp_path / f"colour{suffix}"
+    path = tmp_path / f"color{suffix}"
     if suffix == ".nii.gz":
         rgb = np.zeros((3, 5, 7), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
         nibabel.save(nibabel.Nifti1Image(rgb, np.eye(4)), path)

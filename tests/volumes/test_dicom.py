@@ -198,10 +198,10 @@ def test_a_folder_without_images(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_colour_is_refused(tmp_path):
+def test_color_is_refused(tmp_path):
     rgb = SimpleITK.GetImageFromArray(np.zeros((1, 5, 7, 3), np.uint8), isVector=True)
     SimpleITK.WriteImage(rgb, str(tmp_path / "screen.dcm"))
-    with pytest.raises(UnsupportedVolumeError, match=r"screen.dcm is a colour picture"):
+    with pytest.raises(UnsupportedVolumeError, match=r"screen.dcm is a color picture"):
         read_volume(tmp_path)
 
 
@@ -265,7 +265,7 @@ def test_a_damaged_folder_is_found_so_that_reading_says_so(dicom, tmp_path):
     assert find_series(tmp_path / "empty") == ()
 
 
-def test_a_colour_picture_does_not_spoil_the_series_beside_it(dicom):
+def test_a_color_picture_does_not_spoil_the_series_beside_it(dicom):
     folder = dicom((0.0, 2.5), series="1.2.3")
     picture = SimpleITK.GetImageFromArray(np.zeros((1, 5, 7, 3), np.uint8), isVector=True)
     picture.SetMetaData("0020|000e", "1.2.77")
@@ -275,5 +275,5 @@ def test_a_colour_picture_does_not_spoil_the_series_beside_it(dicom):
     writer.Execute(picture)
     (found,) = find_series(folder)
     assert read_volume(folder, series=found.uid).shape == (7, 5, 2)
-    with pytest.raises(UnsupportedVolumeError, match="colour"):
+    with pytest.raises(UnsupportedVolumeError, match="color"):
         read_volume(folder)

@@ -291,7 +291,7 @@ def test_the_same_labels_give_the_same_bytes(scan, organs, tmp_path):
 
 
 def test_slicerio_reads_our_segments(scan, organs, tmp_path):
-    plain = tuple(Label(each.value, f"organ {each.value}", each.colour_rgb) for each in organs.labels)
+    plain = tuple(Label(each.value, f"organ {each.value}", each.color_rgb) for each in organs.labels)
     path = tmp_path / "labels.seg.nrrd"
     write_labels(LabelVolume(organs.voxels, organs.affine_ras_mm, plain), path, like=scan)
     segmentation = slicerio.read_segmentation(str(path))
@@ -306,7 +306,7 @@ def test_names_fall_back_to_the_values(scan, organs, tmp_path):
     (tmp_path / "labels.json").unlink()
     labels = read_labels(tmp_path / "labels.nii.gz").labels
     assert [label.name for label in labels] == ["label_1", "label_5"]
-    assert labels[0].colour_rgb != labels[1].colour_rgb
+    assert labels[0].color_rgb != labels[1].color_rgb
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd", ".nrrd", ".mha"])
@@ -356,7 +356,7 @@ def test_a_json_file_of_another_program_gives_no_names(scan, organs, tmp_path):
         {"value": 1},
         {"name": "liver"},
         {"value": "one", "name": "liver"},
-        {"value": 1, "name": "x", "colour_rgb": [1]},
+        {"value": 1, "name": "x", "color_rgb": [1]},
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""Pictures: rows and columns as stored, grey as it is, colour in three channels."""
+"""Pictures: rows and columns as stored, gray as it is, color in three channels."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 ROWS, COLUMNS = 5, 7
-GREY = np.arange(ROWS * COLUMNS, dtype=np.uint8).reshape(ROWS, COLUMNS) * 7
-COLOUR = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3), dtype=np.uint8)
+GRAY = np.arange(ROWS * COLUMNS, dtype=np.uint8).reshape(ROWS, COLUMNS) * 7
+COLOR = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3), dtype=np.uint8)
 
 
 def stack_of(volume):
@@ -21,7 +21,7 @@ def stack_of(volume):
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
 @pytest.mark.parametrize(
-    "pixels", [GREY, GREY.astype(np.uint16) * 250, COLOUR], ids=["8 bits", "16 bits", "colour"]
+    "pixels", [GRAY, GRAY.astype(np.uint16) * 250, COLOR], ids=["8 bits", "16 bits", "color"]
 )
 def test_a_picture_is_a_slice_as_it_is_stored(tmp_path, suffix, pixels):
     if pixels.ndim == 3 and suffix == ".tiff":
@@ -31,7 +31,7 @@ def test_a_picture_is_a_slice_as_it_is_stored(tmp_path, suffix, pixels):
     volume = read_volume(path)
     np.testing.assert_array_equal(stack_of(volume)[0], pixels)
     assert volume.shape == (COLUMNS, ROWS, 1)
-    assert volume.is_colour == (pixels.ndim == 3)
+    assert volume.is_color == (pixels.ndim == 3)
     assert volume.is_picture == (pixels.dtype == np.uint8)
     assert volume.voxels.dtype == pixels.dtype
 
@@ -44,7 +44,7 @@ def test_jpeg(tmp_path, suffix):
 
 
 def test_float_pixels_stay(tmp_path):
-    pixels = GREY.astype(np.float32) / 3
+    pixels = GRAY.astype(np.float32) / 3
     Image.fromarray(pixels).save(tmp_path / "a.tif")
     np.testing.assert_array_equal(stack_of(read_volume(tmp_path / "a.tif"))[0], pixels)
 
@@ -52,9 +52,9 @@ def test_float_pixels_stay(tmp_path):
 @pytest.mark.parametrize(
     ("pixels", "expected"),
     [
-        pytest.param(np.dstack([COLOUR, GREY]), COLOUR, id="colour and transparency"),
-        pytest.param(np.dstack([GREY, GREY]), GREY, id="grey and transparency"),
-        pytest.param(GREY > 100, (GREY > 100) * np.uint8(255), id="black and white"),
+        pytest.param(np.dstack([COLOR, GRAY]), COLOR, id="color and transparency"),
+        pytest.param(np.dstack([GRAY, GRAY]), GRAY, id="gray and transparency"),
+        pytest.param(GRAY > 100, (GRAY > 100) * np.uint8(255), id="black and white"),
     ],
 )
 def test_transparency_is_left_out(tmp_path, pixels, expected):
@@ -70,33 +70,33 @@ def palette_picture(path):
     picture.save(path)
 
 
-def test_a_palette_is_colours_to_the_eye_and_indices_to_labels(tmp_path):
+def test_a_palette_is_colors_to_the_eye_and_indices_to_labels(tmp_path):
     palette_picture(tmp_path / "a.png")
     assert stack_of(read_volume(tmp_path / "a.png"))[0, 0].tolist() == [[0, 0, 0], [255, 0, 0], [0, 0, 255]]
     assert stack_of(read_labels(tmp_path / "a.png"))[0].tolist() == [[0, 1, 2], [2, 1, 0]]
 
 
 def test_a_mask_keeps_its_values(tmp_path):
-    Image.fromarray((GREY > 100) * np.uint8(255)).save(tmp_path / "mask.png")
+    Image.fromarray((GRAY > 100) * np.uint8(255)).save(tmp_path / "mask.png")
     labels = read_labels(tmp_path / "mask.png")
     assert [(label.value, label.name) for label in labels.labels] == [(255, "label_255")]
 
 
-def test_a_grey_mask_saved_in_colour_is_a_mask(tmp_path):
-    Image.fromarray(np.dstack([GREY] * 3)).save(tmp_path / "mask.png")
-    np.testing.assert_array_equal(stack_of(read_labels(tmp_path / "mask.png"))[0], GREY)
+def test_a_gray_mask_saved_in_color_is_a_mask(tmp_path):
+    Image.fromarray(np.dstack([GRAY] * 3)).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(stack_of(read_labels(tmp_path / "mask.png"))[0], GRAY)
 
 
-def test_a_colour_picture_is_no_mask(tmp_path):
-    Image.fromarray(COLOUR).save(tmp_path / "mask.png")
+def test_a_color_picture_is_no_mask(tmp_path):
+    Image.fromarray(COLOR).save(tmp_path / "mask.png")
     with pytest.raises(
-        LabelError, match="it is a colour picture, and labels are whole numbers; save it in grey"
+        LabelError, match="it is a color picture, and labels are whole numbers; save it in gray"
     ):
         read_labels(tmp_path / "mask.png")
 
 
 def test_a_turned_photograph_is_left_as_stored(tmp_path):
-    picture = Image.fromarray(COLOUR)
+    picture = Image.fromarray(COLOR)
     exif = picture.getexif()
     exif[0x0112] = 6  # "turn me"
     picture.save(tmp_path / "a.jpg", exif=exif)
@@ -104,14 +104,14 @@ def test_a_turned_photograph_is_left_as_stored(tmp_path):
 
 
 def test_several_pages_are_refused(tmp_path):
-    pages = [Image.fromarray(GREY)] * 3
+    pages = [Image.fromarray(GRAY)] * 3
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(UnsupportedVolumeError, match="it holds 3 pages"):
         read_volume(tmp_path / "a.tif")
 
 
 def test_too_many_pixels_are_refused(tmp_path, monkeypatch):
-    Image.fromarray(GREY).save(tmp_path / "a.png")
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", ROWS * COLUMNS - 1)
     with pytest.raises(UnsupportedVolumeError, match="it has more pixels than any picture should"):
         read_volume(tmp_path / "a.png")
@@ -129,7 +129,7 @@ def test_cut_short(tmp_path, capfd, suffix):
 
 @pytest.mark.parametrize("highest", [1, 255, 256, 65535])
 def test_labels_of_a_picture_as_a_picture(tmp_path, highest):
-    Image.fromarray(GREY).save(tmp_path / "scan.png")
+    Image.fromarray(GRAY).save(tmp_path / "scan.png")
     scan = read_volume(tmp_path / "scan.png")
     voxels = np.random.default_rng(1).choice([0, 1, highest], scan.shape).astype(np.uint32)
     voxels.flat[0] = highest

@@ -39,7 +39,7 @@ def range_of(made, *names):
 
 
 @pytest.mark.parametrize("axcodes", ["LPS", "SRA"])
-def test_a_ct_is_recognised(phantom, axcodes):
+def test_a_ct_is_recognized(phantom, axcodes):
     assert is_ct(phantom(axcodes=axcodes).volume)
 
 
@@ -58,7 +58,7 @@ def with_values(made, values):
         pytest.param(lambda v: np.where(v < -900, -2000, v), True, id="-2000 outside the scan circle"),
         pytest.param(lambda v: v + 0.25, True, id="resampled to fractions"),
         pytest.param(lambda v: v + 1024, False, id="raw values without the intercept"),
-        pytest.param(lambda v: (v - v.mean()) / v.std(), False, id="z-normalised"),
+        pytest.param(lambda v: (v - v.mean()) / v.std(), False, id="z-normalized"),
         pytest.param(lambda v: (v - v.min()) / np.ptp(v), False, id="scaled to 0..1"),
         pytest.param(lambda v: (v + 400) * 6, False, id="a phase image, plus and minus 4096"),
         pytest.param(lambda v: np.full_like(v, -1000), False, id="air alone"),
@@ -77,10 +77,10 @@ def test_dicoms_word_counts_before_the_values(phantom, modality, answer):
 
 
 def test_pictures_are_no_ct():
-    grey = Volume(np.zeros((5, 7, 1), np.uint8), np.eye(4))
-    colour = Volume(np.zeros((5, 7, 1, 3), np.uint16), np.eye(4))
-    assert not is_ct(grey)
-    assert not is_ct(colour)
+    gray = Volume(np.zeros((5, 7, 1), np.uint8), np.eye(4))
+    color = Volume(np.zeros((5, 7, 1, 3), np.uint16), np.eye(4))
+    assert not is_ct(gray)
+    assert not is_ct(color)
 
 
 @pytest.mark.parametrize("organ", ["lung", "heart"])
@@ -287,7 +287,7 @@ def test_apply_divides_by_no_zero():
     assert apply(np.full((2, 3), 7.0), 7.0, 7.0).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
-def test_apply_keeps_colour():
+def test_apply_keeps_color():
     assert apply(np.full((2, 3, 3), 51, np.uint8), 0.0, 255.0) == pytest.approx(np.full((2, 3, 3), 0.2))
 
 

@@ -1,4 +1,4 @@
-"""Labels: values as in the file, names, colours, and the grid that they share with the image."""
+"""Labels: values as in the file, names, colors, and the grid that they share with the image."""
 
 import nibabel
 import numpy as np
@@ -12,7 +12,7 @@ from sammed_volumes.labels import (
     check_same_grid,
     complete_labels,
     count_values,
-    default_colour,
+    default_color,
     default_label,
 )
 from sammed_volumes.volume import Volume
@@ -95,10 +95,10 @@ def test_values_without_a_name_get_one():
     ]
 
 
-def test_default_colours_can_be_told_apart():
-    """No two of the first 24 are close: the least distance is that of colours with different names."""
-    colours = np.array([default_colour(value) for value in range(1, 25)], dtype=float)
-    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1) + np.eye(24) * 1e3
+def test_default_colors_can_be_told_apart():
+    """No two of the first 24 are close: the least distance is that of colors with different names."""
+    colors = np.array([default_color(value) for value in range(1, 25)], dtype=float)
+    apart = np.linalg.norm(colors[:, None] - colors[None], axis=-1) + np.eye(24) * 1e3
     assert apart.min() > 25, f"labels {np.unravel_index(apart.argmin(), apart.shape)} look alike"
 
 

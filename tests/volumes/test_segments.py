@@ -32,12 +32,12 @@ def write_seg(path, layers, fields, directions="none (-1,0,0) (0,-1,0) (0,0,2)")
 
 def fields_of(*segments):
     fields = {}
-    for number, (name, value, layer, colour) in enumerate(segments):
+    for number, (name, value, layer, color) in enumerate(segments):
         fields[f"Segment{number}_Name"] = name
         fields[f"Segment{number}_ID"] = f"S{number}"
         fields[f"Segment{number}_LabelValue"] = value
         fields[f"Segment{number}_Layer"] = layer
-        fields[f"Segment{number}_Color"] = colour
+        fields[f"Segment{number}_Color"] = color
     return fields
 
 
@@ -75,7 +75,7 @@ def test_layers_that_do_not_overlap_are_merged_unasked(tmp_path, layers):
     layers[1, 1] = 0
     labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, THREE))
     assert labels.voxel_counts() == {1: 35, 2: 35, 3: 35}
-    assert labels.labels[0].colour_rgb == (255, 0, 128)
+    assert labels.labels[0].color_rgb == (255, 0, 128)
 
 
 def test_values_used_in_two_layers_are_numbered_anew(tmp_path):
@@ -114,9 +114,9 @@ def test_a_value_without_a_segment_gets_a_default_name(tmp_path, layers):
     [
         (
             fields_of(("a", "one", 0, "1 0 0")),
-            "its segment 0 is not declared with whole numbers and a colour",
+            "its segment 0 is not declared with whole numbers and a color",
         ),
-        (fields_of(("a", 1, 0, "red")), "its segment 0 is not declared with whole numbers and a colour"),
+        (fields_of(("a", 1, 0, "red")), "its segment 0 is not declared with whole numbers and a color"),
         (fields_of(("a", 1, 5, "1 0 0")), "segment 'a' names layer 5 of 2"),
     ],
 )

@@ -11,7 +11,7 @@ from sammed_volumes.slices import coarsest_axis, plan_slices
 SHAPE = (7, 11, 5)
 PLANES = ("axial", "coronal", "sagittal")
 
-# What each stack must look like, as nibabel's codes of the direction that S, H and W run towards.
+# What each stack must look like, as nibabel's codes of the direction that S, H and W run toward.
 POSES = {"axial": "SPL", "coronal": "AIL", "sagittal": "LIP"}
 
 
@@ -72,8 +72,8 @@ def test_one_anatomy_gives_one_stack_however_it_is_stored(axcodes, plane, phanto
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_labels_built_from_one_stack_lie_at_the_same_millimetres(axcodes, plane, phantom, reorient):
-    """A mask made on the stack and put back marks the same places in RAS millimetres in every orientation."""
+def test_labels_built_from_one_stack_lie_at_the_same_millimeters(axcodes, plane, phantom, reorient):
+    """A mask made on the stack and put back marks the same places in RAS millimeters in every orientation."""
     first = phantom()
     voxels, affine = reorient(first.labels.voxels, first.volume.affine_ras_mm, axcodes)
     slicing = plan_slices(voxels.shape, affine, axis_of_plane(affine, plane))
@@ -87,7 +87,7 @@ def test_labels_built_from_one_stack_lie_at_the_same_millimetres(axcodes, plane,
 
 
 def places(labels, affine):
-    """Every labelled voxel as (x, y, z in micrometres, value)."""
+    """Every labeled voxel as (x, y, z in micrometres, value)."""
     indices = np.argwhere(labels)
     mm = indices @ affine[:3, :3].T + affine[:3, 3]
     values = labels[tuple(indices.T)]
@@ -176,7 +176,7 @@ def test_pixel_spacing_is_rows_then_columns():
     assert (slicing.pixel_spacing_mm, slicing.slice_spacing_mm) == ((0.75, 0.5), 3.0)
 
 
-def test_colour_stays_last():
+def test_color_stays_last():
     voxels = np.zeros((7, 5, 1, 3), dtype=np.uint8)
     voxels[2, 4, 0] = (1, 2, 3)
     slicing = plan_slices((7, 5, 1), np.diag([-1.0, -1.0, 1.0, 1.0]))

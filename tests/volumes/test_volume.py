@@ -96,7 +96,7 @@ def test_a_volume_is_frozen():
     [
         pytest.param(np.zeros((2, 3)), "it has 2 dimensions (2 x 3)", id="two axes"),
         pytest.param(np.zeros((2, 3, 4, 5)), "it has 4 dimensions (2 x 3 x 4 x 5)", id="four axes"),
-        pytest.param(np.zeros((2, 3, 4, 3), np.uint8), "it has 4 dimensions", id="a colour volume"),
+        pytest.param(np.zeros((2, 3, 4, 3), np.uint8), "it has 4 dimensions", id="a color volume"),
         pytest.param(np.zeros((2, 0, 4)), "it holds no voxels", id="empty"),
         pytest.param(np.zeros((2, 3, 4), bool), "not single numbers", id="truth values"),
     ],

@@ -1,4 +1,4 @@
-"""Affines: 4x4 matrices that map voxel indices (i, j, k, 1) to millimetres.
+"""Affines: 4x4 matrices that map voxel indices (i, j, k, 1) to millimeters.
 
 RAS (NIfTI): +x points to the patient's Right, +y Anterior, +z Superior.
 LPS (DICOM, ITK, most NRRD): +x points Left, +y Posterior, +z Superior.

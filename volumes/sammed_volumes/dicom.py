@@ -36,7 +36,7 @@ class DicomSeries:
 def find_series(folder: Path) -> tuple[DicomSeries, ...]:
     """The series whose slices lie in a folder (not below it), by number; no voxel is read.
 
-    Colour pictures and images without a place in the patient, such as reports, are no slices. A damaged file
+    Color pictures and images without a place in the patient, such as reports, are no slices. A damaged file
     makes a series without a UID where there is no other: `read_series` says what is wrong with it.
     """
     found: dict[str, DicomSeries] = {}
@@ -136,7 +136,7 @@ def _tag(reader: Any, key: str) -> str:
 
 def _check_single(reader: Any, path: Path) -> None:
     if reader.GetNumberOfComponents() != 1:
-        raise UnsupportedVolumeError(f"its file {path.name} is a colour picture; give grey-value slices")
+        raise UnsupportedVolumeError(f"its file {path.name} is a color picture; give gray-value slices")
     if len(reader.GetSize()) > 2 and reader.GetSize()[2] > 1:
         raise UnsupportedVolumeError(
             f"its file {path.name} holds several frames; convert it to .nii.gz first"

@@ -1,6 +1,6 @@
 """DICOM slices: files of one series, sorted and checked to be an even stack.
 
-A slice's position is that of its first pixel's centre, in LPS millimetres; its height is the position along
+A slice's position is that of its first pixel's center, in LPS millimeters; its height is the position along
 the normal of its plane.
 """
 

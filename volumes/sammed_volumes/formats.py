@@ -103,7 +103,7 @@ def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
 def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
     """Read a label volume from any format that `read_volume` reads; values stay as in the file.
 
-    Names and colours come from the segments of a NRRD, else from a JSON file beside it, else are
+    Names and colors come from the segments of a NRRD, else from a JSON file beside it, else are
     `label_<value>`. Segments that overlap are refused, or with `flatten` the later one wins. Raises
     LabelError for fractional and negative values; a volume without any label is read
     (`LabelVolume.is_empty`).

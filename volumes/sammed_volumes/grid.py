@@ -14,7 +14,7 @@ _TOLERANCE_VOXELS = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoxelGrid:
-    """The shape of an array and the affine that maps its voxel indices to RAS millimetres."""
+    """The shape of an array and the affine that maps its voxel indices to RAS millimeters."""
 
     shape: tuple[int, ...]
     affine_ras_mm: Float[np.ndarray, "4 4"]

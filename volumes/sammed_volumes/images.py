@@ -20,13 +20,13 @@ from sammed_volumes.volume import Volume
 if TYPE_CHECKING:
     from PIL import Image
 
-_GREY_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")  # Pillow's names for what is kept as stored
+_GRAY_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")  # Pillow's names for what is kept as stored
 _AFFINE_RAS_MM = swap_ras_lps(np.eye(4))
-_TO_GREY = {"1": "L", "LA": "L", "La": "L"}
+_TO_GRAY = {"1": "L", "LA": "L", "La": "L"}
 
 
 def read_picture(path: Path, *, keep_indices: bool = False) -> Volume:
-    """Read one slice, X Y 1 for grey and X Y 1 3 for colour; transparency is left out.
+    """Read one slice, X Y 1 for gray and X Y 1 3 for color; transparency is left out.
 
     `keep_indices` gives a picture with a palette as its indices, which is what labels are drawn with.
     """
@@ -38,7 +38,7 @@ def read_picture(path: Path, *, keep_indices: bool = False) -> Volume:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 pages = getattr(image, "n_frames", 1)
-                pixels = np.asarray(_as_grey_or_colour(image, keep_indices))
+                pixels = np.asarray(_as_gray_or_color(image, keep_indices))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnsupportedVolumeError(
             "it has more pixels than any picture should; crop it or scale it down"
@@ -53,7 +53,7 @@ def read_picture(path: Path, *, keep_indices: bool = False) -> Volume:
 
 
 def write_picture(voxels: np.ndarray, path: Path) -> None:
-    """Write label values X Y 1, unsigned and of 8 or 16 bits, as a grey picture without loss."""
+    """Write label values X Y 1, unsigned and of 8 or 16 bits, as a gray picture without loss."""
     from PIL import Image
 
     Image.fromarray(np.ascontiguousarray(voxels[:, :, 0].T)).save(path)
@@ -64,7 +64,7 @@ def is_of_a_picture(affine_ras_mm: np.ndarray) -> bool:
     return bool(np.array_equal(affine_ras_mm, _AFFINE_RAS_MM))
 
 
-def _as_grey_or_colour(image: Image.Image, keep_indices: bool) -> Image.Image:
-    if image.mode in _GREY_MODES or (image.mode == "P" and keep_indices):
+def _as_gray_or_color(image: Image.Image, keep_indices: bool) -> Image.Image:
+    if image.mode in _GRAY_MODES or (image.mode == "P" and keep_indices):
         return image
-    return image.convert(_TO_GREY.get(image.mode, "RGB"))
+    return image.convert(_TO_GRAY.get(image.mode, "RGB"))

@@ -39,10 +39,10 @@ _DARKEST_PERCENTILE = 2
 # What an MRI shows by default: all but the brightest half percent.
 _MRI_PERCENTILES = (0.0, 99.5)
 
-# How far round an annotated region counts as its neighbourhood.
+# How far round an annotated region counts as its neighborhood.
 _NEIGHBOURHOOD_MM = 15.0
 # The window reaches beyond the region's own range by this part of it, in CT within these limits, where the
-# neighbourhood has such values at all.
+# neighborhood has such values at all.
 _MARGIN = 0.75
 _MARGIN_LIMITS_HU = (100.0, 300.0)
 # Air or contrast agent in an organ (stomach, bowel) must not stretch the window of what is soft tissue.
@@ -112,7 +112,7 @@ def is_ct(volume: Volume) -> bool:
     """
     if volume.modality not in _UNTOLD_MODALITIES:
         return volume.modality == "CT"
-    if volume.is_picture or volume.is_colour:
+    if volume.is_picture or volume.is_color:
         return False
     values = sample_values(volume, plan_slices(volume.shape, volume.affine_ras_mm))
     inside = values[values > _OUTSIDE_SCAN_HU]
@@ -168,7 +168,7 @@ def auto_window(volume: Volume, slicing: Slicing, region: Bool[np.ndarray, "S H 
 
 
 def with_channels(image: Float[np.ndarray, "H W *C"]) -> Float[np.ndarray, "H W C"]:
-    """A slice with its channels last: one where it is grey."""
+    """A slice with its channels last: one where it is gray."""
     return image if image.ndim == 3 else image[:, :, np.newaxis]
 
 
@@ -206,7 +206,7 @@ def _body_values(volume: Volume, slicing: Slicing) -> np.ndarray:
 
 
 def _region_values(volume: Volume, slicing: Slicing, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values in the region, and in it with its neighbourhood, from at most 32 slices that have some of it."""
+    """Values in the region, and in it with its neighborhood, from at most 32 slices that have some of it."""
     stack = slicing.to_stack(volume.voxels)
     inside, around = [], []
     annotated = np.flatnonzero(region.any(axis=(1, 2)))
@@ -241,7 +241,7 @@ def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray)
 def _widened(
     inside: np.ndarray, around: np.ndarray, margin_limits: tuple[float, float]
 ) -> tuple[float, float]:
-    """The region's robust range with margins, no further than the neighbourhood's robust range."""
+    """The region's robust range with margins, no further than the neighborhood's robust range."""
     low, high = np.percentile(inside, (1, 99))
     margin = np.clip(_MARGIN * (high - low), *margin_limits)
     lowest, highest = np.percentile(around, (0.5, 99.5))

@@ -1,9 +1,13 @@
-"""Label volumes: whole numbers on a volume's grid, each with a name and a colour."""
+"""Label volumes: whole numbers on a volume's grid, each with a name and a color."""
+
+from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,17 +15,21 @@ from sammed_volumes.errors import GeometryMismatchError, LabelError
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.volume import Volume, planes
 
-# The hue turns by the golden angle from one label to the next, so that any run of neighbours differs well.
+# The hue turns by the golden angle from one label to the next, so that any run of neighbors differs well.
 _GOLDEN_TURN = 0.381966
+
+# What readers and editors call a label for which a file has no name: "5", "label_5", "Segment_5".
+_PLACEHOLDER = re.compile(r"(label|segment|class)?[ _-]*\d*")
+_FORMER_COLOR_KEY = "colour_rgb"  # codespell:ignore colour
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label: its value in the voxels, its name, its colour (0..255 each)."""
+    """One label: its value in the voxels, its name, its color (0..255 each)."""
 
     value: int
     name: str
-    colour_rgb: tuple[int, int, int]
+    color_rgb: tuple[int, int, int]
 
     def __post_init__(self) -> None:
         if self.value < 1:
@@ -30,10 +38,32 @@ class Label:
             )
         if not self.name.strip():
             raise LabelError(f"Label {self.value} has no name.")
-        if len(self.colour_rgb) != 3 or not all(0 <= part <= 255 for part in self.colour_rgb):
+        if len(self.color_rgb) != 3 or not all(0 <= part <= 255 for part in self.color_rgb):
             raise LabelError(
-                f"Label {self.name!r} has the colour {self.colour_rgb}; give three numbers 0 to 255."
+                f"Label {self.name!r} has the color {self.color_rgb}; give three numbers 0 to 255."
             )
+
+    @property
+    def own_name(self) -> str:
+        """The name in the form to match by (case aside); "" where it says no more than the value.
+
+        >>> Label(5, "Right lung", (0, 0, 0)).own_name, Label(5, "label_5", (0, 0, 0)).own_name
+        ('right lung', '')
+        """
+        name = self.name.strip().casefold()
+        return "" if _PLACEHOLDER.fullmatch(name) else name
+
+    def to_json(self) -> dict[str, Any]:
+        """The label as it stands in a file; `from_json` reads it again."""
+        return {"value": self.value, "name": self.name, "color_rgb": list(self.color_rgb)}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Label:
+        """The label that `to_json` wrote; the color may be missing. LookupError, TypeError or ValueError."""
+        value = int(entry["value"])
+        color = entry.get("color_rgb", entry.get(_FORMER_COLOR_KEY, default_color(value)))
+        red, green, blue = (int(part) for part in color)
+        return cls(value, str(entry["name"]), (red, green, blue))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,18 +122,18 @@ class LabelVolume:
 
 
 def default_label(value: int) -> Label:
-    """A label named after its value, with a colour of its own.
+    """A label named after its value, with a color of its own.
 
     >>> default_label(3).name
     'label_3'
     """
-    return Label(value, f"label_{value}", default_colour(value))
+    return Label(value, f"label_{value}", default_color(value))
 
 
-def default_colour(value: int) -> tuple[int, int, int]:
-    """A bright colour for a label value; neighbouring values get clearly different ones.
+def default_color(value: int) -> tuple[int, int, int]:
+    """A bright color for a label value; neighboring values get clearly different ones.
 
-    >>> default_colour(1) != default_colour(2)
+    >>> default_color(1) != default_color(2)
     True
     """
     lightness = (0.55, 0.7, 0.4)[value // 8 % 3]

@@ -12,7 +12,7 @@ from sammed_volumes.errors import UnreadableVolumeError, VolumeError
 from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, check_three_axes, three_axes
 
 _XFORM_SCANNER = 1  # NIfTI's code for coordinates of the scanner
-# NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimetres as float32, whose steps at 300 mm
+# NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimeters as float32, whose steps at 300 mm
 # are 3e-5 mm. NIfTI-2 has neither limit, but ITK can't read it: it is written where nothing else will do.
 _LARGEST_NIFTI1 = 32767
 

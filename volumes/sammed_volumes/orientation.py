@@ -41,7 +41,7 @@ def patient_signs(affine_ras_mm: Float[np.ndarray, "4 4"]) -> tuple[int, int, in
 
 
 def axis_codes(affine_ras_mm: Float[np.ndarray, "4 4"]) -> str:
-    """The orientation in three letters, each the end that its array axis runs towards.
+    """The orientation in three letters, each the end that its array axis runs toward.
 
     >>> axis_codes(np.diag([-1.0, -1.0, 1.0, 1.0]))
     'LPS'

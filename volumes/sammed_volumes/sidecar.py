@@ -1,6 +1,6 @@
 """The sidecar: a JSON file beside a label volume whose format has no place for names.
 
-    {"labels": [{"value": 1, "name": "liver", "colour_rgb": [220, 40, 60]}]}
+    {"labels": [{"value": 1, "name": "liver", "color_rgb": [220, 40, 60]}]}
 
 Other programs put JSON files of the same name beside images (BIDS does); those are left alone.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sammed_volumes.errors import LabelError, OutputError
-from sammed_volumes.labels import Label, default_colour
+from sammed_volumes.labels import Label
 
 
 def read_sidecar(path: Path) -> tuple[Label, ...]:
@@ -20,7 +20,7 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
     if entries is None:
         return ()
     try:
-        return tuple(_label(entry) for entry in entries)
+        return tuple(Label.from_json(entry) for entry in entries)
     except (TypeError, KeyError, ValueError) as error:
         raise LabelError(
             f"{path} doesn't give every label a value and a name ({error}); mend or remove it."
@@ -28,7 +28,7 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
 
 
 def write_sidecar(labels: Sequence[Label], path: Path) -> None:
-    """Write the labels' values, names and colours."""
+    """Write the labels' values, names and colors."""
     text = json.dumps({"labels": _as_entries(labels)}, indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
@@ -57,10 +57,4 @@ def _entries(path: Path) -> list[Any] | None:
 
 
 def _as_entries(labels: Sequence[Label]) -> list[dict[str, Any]]:
-    return [{"value": each.value, "name": each.name, "colour_rgb": list(each.colour_rgb)} for each in labels]
-
-
-def _label(entry: dict[str, Any]) -> Label:
-    value = int(entry["value"])
-    red, green, blue = entry.get("colour_rgb", default_colour(value))
-    return Label(value, str(entry["name"]), (int(red), int(green), int(blue)))
+    return [label.to_json() for label in labels]

@@ -9,7 +9,7 @@ A stack is what the backbone looks at. However the array is stored, its slices s
 
 Both directions are views: axes are permuted and flipped, no voxel is copied or resampled.
 A stack point is (slice, x, y), x along the columns and y along the rows, in pixels, (0, 0) the first pixel's
-centre.
+center.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from sammed_volumes.orientation import PLANES, Plane, patient_axes, patient_sign
 _SPACING_TIE = 1e-3
 
 # For slices through patient axis 0, 1, 2: the patient axes of (slices, rows, columns) and the way each runs,
-# +1 towards right, anterior, superior.
+# +1 toward right, anterior, superior.
 _POSES = {
     0: ((0, 2, 1), (-1, -1, -1)),
     1: ((1, 2, 0), (1, -1, -1)),
@@ -103,13 +103,13 @@ class Slicing:
     def points_to_mm(
         self, points_sxy_stack: Float[np.ndarray, "N 3"], affine_ras_mm: Float[np.ndarray, "4 4"]
     ) -> Float[np.ndarray, "N 3"]:
-        """Stack points (slice, x, y) in RAS millimetres; inverse of `mm_to_points`."""
+        """Stack points (slice, x, y) in RAS millimeters; inverse of `mm_to_points`."""
         return apply_affine(affine_ras_mm, self.points_to_voxels(points_sxy_stack))
 
     def mm_to_points(
         self, points_ras_mm: Float[np.ndarray, "N 3"], affine_ras_mm: Float[np.ndarray, "4 4"]
     ) -> Float[np.ndarray, "N 3"]:
-        """RAS millimetres as stack points (slice, x, y); inverse of `points_to_mm`."""
+        """RAS millimeters as stack points (slice, x, y); inverse of `points_to_mm`."""
         return self.voxels_to_points(apply_affine(np.linalg.inv(affine_ras_mm), points_ras_mm))
 
     @property

@@ -1,4 +1,4 @@
-"""A volume: voxels X Y Z as they are stored, and an affine to RAS millimetres.
+"""A volume: voxels X Y Z as they are stored, and an affine to RAS millimeters.
 
 Stored values become real values (HU, signal) only piece by piece, in float32: `Volume.values(piece)`.
 A header is what a label volume on the same grid needs to be written bit for bit in the input's own format.
@@ -46,7 +46,7 @@ Header = NiftiHeader | NrrdHeader | ItkHeader
 class Volume:
     """Voxels on a grid.
 
-    `voxels` is X Y Z as stored (a memory map where the format allows), or X Y 1 3 for a colour picture.
+    `voxels` is X Y Z as stored (a memory map where the format allows), or X Y 1 3 for a color picture.
     A real value is stored * slope + intercept. `background` replaces the `non_finite_count` values that are
     NaN or infinite; it is the volume's lowest finite value. `modality` is DICOM's word ("CT", "MR") where
     known.
@@ -79,17 +79,17 @@ class Volume:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Millimetres from one voxel to the next along the three array axes."""
+        """Millimeters from one voxel to the next along the three array axes."""
         return spacing_mm(self.affine_ras_mm)
 
     @property
-    def is_colour(self) -> bool:
+    def is_color(self) -> bool:
         """Whether this is a picture with three channels, X Y 1 3."""
         return self.voxels.ndim == 4
 
     @property
     def is_picture(self) -> bool:
-        """Whether this is one slice of 8-bit grey or colour, whose values run from 0 to 255."""
+        """Whether this is one slice of 8-bit gray or color, whose values run from 0 to 255."""
         return self.voxels.dtype == np.uint8 and self.voxels.shape[2] == 1
 
     def values(self, stored: np.ndarray) -> np.ndarray:
@@ -105,10 +105,10 @@ class Volume:
 
 
 def check_voxels(voxels: np.ndarray) -> None:
-    """Raise UnsupportedVolumeError unless the array is one volume of real numbers, or one colour picture."""
+    """Raise UnsupportedVolumeError unless the array is one volume of real numbers, or one color picture."""
     check_numbers(voxels.dtype)
-    is_colour_picture = voxels.ndim == 4 and voxels.shape[2:] == (1, 3) and voxels.dtype.kind == "u"
-    if voxels.ndim != 3 and not is_colour_picture:
+    is_color_picture = voxels.ndim == 4 and voxels.shape[2:] == (1, 3) and voxels.dtype.kind == "u"
+    if voxels.ndim != 3 and not is_color_picture:
         raise UnsupportedVolumeError(_dimensions_text(voxels.shape))
     if voxels.size == 0:
         raise UnsupportedVolumeError("it holds no voxels")
@@ -120,7 +120,7 @@ def check_numbers(dtype: np.dtype) -> None:
         raise UnsupportedVolumeError("its voxels are complex numbers; save their magnitude instead")
     if dtype.kind not in "uif":
         raise UnsupportedVolumeError(
-            "its voxels are not single numbers, as in an RGB volume; save grey values"
+            "its voxels are not single numbers, as in an RGB volume; save gray values"
         )
 
 

@@ -13,8 +13,8 @@ from sammed_volumes.volume import Volume, planes
 
 def whole_numbers(volume: Volume) -> np.ndarray:
     """The values as unsigned integers X Y Z; LabelError names a negative or fractional one."""
-    if volume.is_colour:
-        return _grey_of_colour(volume)
+    if volume.is_color:
+        return _gray_of_color(volume)
     stored = volume.voxels
     is_scaled = volume.slope != 1.0 or volume.intercept != 0.0
     if stored.dtype.kind == "f" or is_scaled:
@@ -61,9 +61,9 @@ def _check_not_negative(lowest: float) -> None:
         )
 
 
-def _grey_of_colour(volume: Volume) -> np.ndarray:
-    """A mask that some program saved in colour, though it is grey."""
+def _gray_of_color(volume: Volume) -> np.ndarray:
+    """A mask that some program saved in color, though it is gray."""
     first = volume.voxels[..., 0]
     if not (volume.voxels == first[..., np.newaxis]).all():
-        raise LabelError("it is a colour picture, and labels are whole numbers; save it in grey values")
+        raise LabelError("it is a color picture, and labels are whole numbers; save it in gray values")
     return first

@@ -32,7 +32,7 @@ from sammed_cli.terminal import Terminal
     type=click.Choice(("voxel", "ras_mm")),
     default="voxel",
     show_default=True,
-    help="Coordinates in --point and --box: array indices, or millimetres to right, anterior, superior.",
+    help="Coordinates in --point and --box: array indices, or millimeters to right, anterior, superior.",
 )
 @click.option("--skill", type=options.EXISTING_FILE, help="A skill.  [default: the plain backbone]")
 @options.backbone

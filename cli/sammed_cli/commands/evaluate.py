@@ -42,7 +42,7 @@ def evaluate(
     flatten: bool,
     as_json: bool,
 ) -> None:
-    """Compare label volumes: Dice, IoU, HD95 and NSD in millimetres.
+    """Compare label volumes: Dice, IoU, HD95 and NSD in millimeters.
 
     PREDICTION and REFERENCE are label volumes on one grid. Labels are matched by name, else by value.
     """

@@ -42,7 +42,7 @@ sources = options.together(
 properties = options.together(
     click.option("--name", required=True, help="Name of the data set."),
     click.option("--description", default="", help="What the data set is of."),
-    click.option("--licence", default="", help="What others may do with it."),
+    click.option("--license", "--licence", "license", default="", help="What others may do with it."),
     click.option("--modality", help="Name of the channel, such as CT or T2.  [default: what images say]"),
     click.option(
         "--format",
@@ -60,9 +60,9 @@ properties = options.together(
 
 @click.group(short_help="Write a data set for a UNet.")
 def export() -> None:
-    """Turn images and label volumes, or a labelled set, into a data set for a UNet.
+    """Turn images and label volumes, or a labeled set, into a data set for a UNet.
 
-    Labels that sammed wrote say themselves that a machine made them; slices that nobody labelled get the
+    Labels that sammed wrote say themselves that a machine made them; slices that nobody labeled get the
     label ignore; folds never validate on a machine's labels.
     """
 
@@ -98,7 +98,7 @@ def nnunet(
     IMAGES and LABELS are two folders with those below them, or two files; a label volume has the name of its
     image, with _label or _seg after it or not, and lies in a folder of the same name.
 
-    A labelled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
+    A labeled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
     trained on, what it ignores gets the label ignore, and cases to test on go without their labels.
     """
     from sammed.datasets.export.nnunet import export_nnunet
@@ -130,7 +130,7 @@ def monai(
     IMAGES and LABELS are two folders with those below them, or two files; a label volume has the name of its
     image, with _label or _seg after it or not, and lies in a folder of the same name.
 
-    A labelled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
+    A labeled set (`sammed set make`, `sammed pseudo-label`) stands alone: its gold and pseudo-labels are
     trained on, what it ignores gets the label ignore, and cases to test on go without their labels.
     """
     from sammed.datasets.export.monai import export_monai
@@ -169,7 +169,7 @@ def _cases_of_set(place: Path) -> Sequence[Case]:
 
     if place.name != MANIFEST_NAME and not (place / MANIFEST_NAME).exists():
         raise click.UsageError(
-            f"LABELS is missing, and {place} is no labelled set: it has no {MANIFEST_NAME}."
+            f"LABELS is missing, and {place} is no labeled set: it has no {MANIFEST_NAME}."
         )
     return export_cases(read_set(place))
 

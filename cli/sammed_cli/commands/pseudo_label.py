@@ -1,4 +1,4 @@
-"""`sammed pseudo-label`: one of five methods labels the rest of a labelled set."""
+"""`sammed pseudo-label`: one of five methods labels the rest of a labeled set."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _show_settings(context: click.Context, _parameter: click.Parameter, name: st
 _METHOD = click.Choice(tuple(METHODS))
 
 
-@click.command("pseudo-label", short_help="Label the rest of a labelled set by one of five methods.")
-@click.argument("labelled_set", type=options.EXISTING, metavar="SET")
+@click.command("pseudo-label", short_help="Label the rest of a labeled set by one of five methods.")
+@click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @click.option(
     "--method",
     type=_METHOD,
@@ -75,17 +75,17 @@ _METHOD = click.Choice(tuple(METHODS))
     help="List a method's settings and leave.",
 )
 @click.pass_context
-def pseudo_label(context: click.Context, /, as_json: bool, labelled_set: Path, **request: Any) -> None:
+def pseudo_label(context: click.Context, /, as_json: bool, labeled_set: Path, **request: Any) -> None:
     """Learn from the gold cases of SET, label its other training cases, and write both as a new set.
 
     SET is a folder that `sammed set make` filled. Images are not copied. Goes on after a bad case, and
-    exits 1 if any failed or nothing was labelled.
+    exits 1 if any failed or nothing was labeled.
     """
     from sammed.jobs.pseudo_labeling import PseudoLabelingRequest
     from sammed.jobs.pseudo_labeling import pseudo_label as job
     from sammed_cli.set_reports import pseudo_labeling_summary, pseudo_labeling_table
 
-    result = job(PseudoLabelingRequest(labelled_set=labelled_set, **request), context.obj.reporter)
+    result = job(PseudoLabelingRequest(labeled_set=labeled_set, **request), context.obj.reporter)
     context.obj.answer(as_json, result.to_json(), pseudo_labeling_table(result))
     context.obj.say(pseudo_labeling_summary(result))
     if result.interrupted:

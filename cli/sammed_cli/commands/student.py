@@ -1,4 +1,4 @@
-"""`sammed student`: train a network on a labelled set, label with it, measure it."""
+"""`sammed student`: train a network on a labeled set, label with it, measure it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def student() -> None:
 
 
 @student.command()
-@click.argument("labelled_set", type=options.EXISTING, metavar="SET")
+@click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @click.option(
     "--network",
     type=click.Choice(("unet", "unet++", "dynunet")),
@@ -36,9 +36,9 @@ def student() -> None:
     multiple=True,
     callback=settings,
     metavar="KEY=VALUE",
-    help="A setting such as epochs=40, size_px=128, loss=dice+ce, optimiser=adam; may be repeated.",
+    help="A setting such as epochs=40, size_px=128, loss=dice+ce, optimizer=adam; may be repeated.",
 )
-@click.option("--gold-only", is_flag=True, help="Learn from what persons labelled alone.")
+@click.option("--gold-only", is_flag=True, help="Learn from what persons labeled alone.")
 @click.option(
     "--pseudo-weight",
     type=click.FloatRange(min=0),
@@ -57,8 +57,8 @@ def student() -> None:
 @options.overwrite
 @options.json_output
 @click.pass_context
-def train(context: click.Context, /, as_json: bool, labelled_set: Path, **request: Any) -> None:
-    """Train on the training cases of SET, gold and pseudo-labelled ones.
+def train(context: click.Context, /, as_json: bool, labeled_set: Path, **request: Any) -> None:
+    """Train on the training cases of SET, gold and pseudo-labeled ones.
 
     A training that was killed goes on where it was when the same command is given again, and ends with the
     same student.
@@ -66,7 +66,7 @@ def train(context: click.Context, /, as_json: bool, labelled_set: Path, **reques
     from sammed.jobs.student_training import StudentTrainingRequest, train_on_set
     from sammed_cli.set_reports import problems_table, student_table
 
-    result = train_on_set(StudentTrainingRequest(labelled_set=labelled_set, **request), context.obj.reporter)
+    result = train_on_set(StudentTrainingRequest(labeled_set=labeled_set, **request), context.obj.reporter)
     tables = [student_table(result), *([problems_table(result.problems)] if result.problems else [])]
     context.obj.answer(as_json, result.to_json(), *tables)
     if result.problems:
@@ -103,7 +103,7 @@ def label(context: click.Context, /, as_json: bool, student_file: Path, **reques
 
 @student.command()
 @click.argument("student_file", type=options.EXISTING_FILE, metavar="STUDENT")
-@click.argument("labelled_set", type=options.EXISTING, metavar="SET")
+@click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @click.option(
     "--split",
     type=click.Choice(("train", "validation", "test")),

@@ -21,7 +21,7 @@ class Case:
 
     `annotated_slices` are array indices along `axis` (None: the axis `plan_slices` takes) that a person
     marked; None means all. In a gold case the slices that are not among them are unknown and get the ignore
-    label; in a pseudo case the machine labelled them. `provenance` is what stood beside the label volume,
+    label; in a pseudo case the machine labeled them. `provenance` is what stood beside the label volume,
     for the manifest. `name` is what the case is to be called; None: as its image. `labels` says what the
     values of the label volume mean; None: what the file says. Voxels that are above 0 in the volume `ignore`,
     or have the value `ignore_value` in the label volume, are unknown as well.

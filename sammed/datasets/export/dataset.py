@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from sammed.errors import ExportError
 from sammed.datasets.export.cases import Case, case_names
 from sammed.datasets.export.images import choose_ending, write_image
 from sammed.datasets.export.label_table import LabelTable, number_labels
 from sammed.datasets.export.origins import CaseRecord, sha256_of
+from sammed.errors import ExportError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.intensity import is_ct
-from sammed_volumes.labels import Label, LabelVolume, check_same_grid, default_colour
+from sammed_volumes.labels import Label, LabelVolume, check_same_grid, default_color
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
-_COLOURS = ("red", "green", "blue")
+_COLORS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ def write_contents(
     `number_channels` puts "_0000" after the name of an image that has one channel, as nnU-Net wants it.
     Raises ExportError for cases that don't fit together, VolumeError for files that can't be read.
     """
-    labelled = [case for case in cases if case.label is not None]
-    if not labelled:
+    labeled = [case for case in cases if case.label is not None]
+    if not labeled:
         raise ExportError("No case has labels, so there is nothing to train on.")
-    table = number_labels([case.labels or read_labels(_label(case)).labels for case in labelled])
+    table = number_labels([case.labels or read_labels(_label(case)).labels for case in labeled])
     ending = choose_ending(cases, file_ending)
     for name in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / name).mkdir()
@@ -104,14 +104,14 @@ def write_contents(
 def channel_names(records: Sequence[CaseRecord], modality: str | None) -> dict[str, str]:
     """Names of the channels by number: `modality` if said, else what the images say of themselves.
 
-    nnU-Net normalises "CT" by the data set's HU and anything else image by image. Raises ExportError where
+    nnU-Net normalizes "CT" by the data set's HU and anything else image by image. Raises ExportError where
     the images differ in their channels, or some are CT and others not.
     """
     counts = {len(record.image_files) for record in records}
     if len(counts) > 1:
-        raise ExportError("Some images are grey and others in colour; a data set takes one kind.")
-    if counts == {len(_COLOURS)}:
-        return {str(channel): name for channel, name in enumerate(_COLOURS)}
+        raise ExportError("Some images are gray and others in color; a data set takes one kind.")
+    if counts == {len(_COLORS)}:
+        return {str(channel): name for channel, name in enumerate(_COLORS)}
     if modality is not None:
         return {"0": modality}
     found = {record.modality for record in records}
@@ -152,9 +152,9 @@ class _CaseWriter:
         )
 
     def _image_files(self, volume: Volume, folder: str) -> tuple[str, ...]:
-        if not (volume.is_colour or self.number_channels):
+        if not (volume.is_color or self.number_channels):
             return (f"{folder}/{self.name}{self.ending}",)
-        channels = len(_COLOURS) if volume.is_colour else 1
+        channels = len(_COLORS) if volume.is_color else 1
         return tuple(f"{folder}/{self.name}_{channel:04d}{self.ending}" for channel in range(channels))
 
     def _write_labels(
@@ -169,7 +169,7 @@ class _CaseWriter:
         voxels[unknown] = table.ignore_value
         ignored = int(np.moveaxis(unknown, axis, 0).any(axis=(1, 2)).sum())
         named = tuple(
-            Label(value, name, default_colour(value))
+            Label(value, name, default_color(value))
             for name, value in table.numbering(ignore=ignored > 0).items()
             if value > 0
         )
@@ -183,7 +183,7 @@ class _CaseWriter:
 
 
 def _unknown(volume: Volume, source: LabelVolume, case: Case, axis: int) -> Bool[np.ndarray, "X Y Z"]:
-    """Where nobody knows the label: slices that nobody labelled, and what the case ignores."""
+    """Where nobody knows the label: slices that nobody labeled, and what the case ignores."""
     unknown = np.zeros(source.shape, dtype=bool)
     if case.origin == "gold" and case.annotated_slices is not None:
         np.moveaxis(unknown, axis, 0)[_not_annotated(case, axis, source.shape[axis])] = True  # a view

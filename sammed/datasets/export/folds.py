@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sammed.errors import ConfigError
 from sammed.datasets.export.origins import CaseRecord
+from sammed.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from sammed.errors import ExportError
 from sammed.datasets.export.cases import Case
+from sammed.errors import ExportError
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.formats import suffix_of
 from sammed_volumes.nifti import write_nifti
@@ -36,13 +36,13 @@ def choose_ending(cases: Sequence[Case], wanted: str | None) -> str:
 
 
 def write_image(volume: Volume, source: Path, paths: Sequence[Path]) -> None:
-    """Write the channels of an image, one or a colour picture's three, to `paths`, all of one ending.
+    """Write the channels of an image, one or a color picture's three, to `paths`, all of one ending.
 
     Bytes are copied where the source has that ending and holds a plain 3-D volume of finite numbers;
     otherwise the same values are written, NaN and infinity as the volume's background.
     """
     kinds = suffix_of(source), suffix_of(paths[0])
-    if volume.is_colour:
+    if volume.is_color:
         for channel, path in enumerate(paths):
             _write(replace(volume, voxels=volume.voxels[..., channel]), path)
     elif volume.non_finite_count or not _is_plain(source):

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Shaped, UInt
 
 from sammed.errors import ExportError
-from sammed.label_names import own_name
 from sammed_volumes.labels import Label, smallest_unsigned
 
 BACKGROUND, IGNORE = "background", "ignore"
@@ -76,29 +75,29 @@ def number_labels(volumes: Sequence[Sequence[Label]]) -> LabelTable:
 
 
 def _named_first(label: Label) -> bool:
-    return not own_name(label)
+    return not label.own_name
 
 
 def _names_by_value(volumes: Sequence[Sequence[Label]]) -> dict[int, set[str]]:
     """The own names that each value has in any volume."""
     named: dict[int, set[str]] = {}
     for labels in volumes:
-        names = [own_name(label) for label in labels if own_name(label)]
+        names = [label.own_name for label in labels if label.own_name]
         for name in names:
             if name in (BACKGROUND, IGNORE):
                 raise ExportError(f"A label is named {name!r}, which data sets use themselves; rename it.")
             if names.count(name) > 1:
                 raise ExportError(f"Two labels of one volume are named {name!r}; unite them or rename one.")
         for label in labels:
-            if own_name(label):
-                named.setdefault(label.value, set()).add(own_name(label))
+            if label.own_name:
+                named.setdefault(label.value, set()).add(label.own_name)
     return named
 
 
 def _key(label: Label, named: Mapping[int, set[str]]) -> str:
     """What makes two labels one: the name; without one, the name that the value has elsewhere, or has not."""
-    if own_name(label):
-        return own_name(label)
+    if label.own_name:
+        return label.own_name
     names = named.get(label.value, set())
     if len(names) > 1:
         raise ExportError(

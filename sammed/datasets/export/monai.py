@@ -14,12 +14,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from sammed import __version__
 from sammed.datasets.export.cases import Case
 from sammed.datasets.export.dataset import Contents, DataSet, channel_names, write_contents
 from sammed.datasets.export.folds import Folds, plan_folds
 from sammed.datasets.export.origins import CaseRecord, check_is_data_set, write_manifest
 from sammed.datasets.export.whole_folder import whole_folder
+from sammed.version import __version__
 
 DATALIST_NAME = "datalist.json"
 
@@ -30,7 +30,7 @@ def export_monai(
     *,
     name: str,
     description: str = "",
-    licence: str = "",
+    license: str = "",
     modality: str | None = None,
     file_ending: str | None = None,
     folds: int = 5,
@@ -38,7 +38,7 @@ def export_monai(
 ) -> DataSet:
     """Write cases and their datalist as `folder` and return what was written.
 
-    Labels are numbered from 1 without gaps; slices of gold cases that nobody labelled get the label
+    Labels are numbered from 1 without gaps; slices of gold cases that nobody labeled get the label
     `ignore`, the highest value, which the list names: keep it out of the loss. Files keep the ending that
     all images share if it is .nii.gz, .nrrd or .mha, else, or if `file_ending` says so, they are converted.
     The folder appears whole or not at all.
@@ -55,7 +55,7 @@ def export_monai(
         datalist = {
             "name": name,
             "description": description,
-            "licence": licence,
+            "licence": license,
             "converted_by": f"sammed {__version__}",
             **_datalist(contents, plan, channel_names(contents.records, modality)),
         }
@@ -85,7 +85,7 @@ def _datalist(contents: Contents, plan: Folds, channels: dict[str, str]) -> dict
 
 
 def _training_item(record: CaseRecord, fold: int | None) -> dict[str, object]:
-    """Image, label, `pseudo` (whether a machine labelled it) and, if it is ever validated on, `fold`.
+    """Image, label, `pseudo` (whether a machine labeled it) and, if it is ever validated on, `fold`.
 
     MONAI takes any text in an item for a path, so no other text is put there.
     """

@@ -16,13 +16,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from sammed import __version__
-from sammed.errors import ExportError
 from sammed.datasets.export.cases import Case
 from sammed.datasets.export.dataset import Contents, DataSet, channel_names, write_contents
 from sammed.datasets.export.folds import Folds, plan_folds
 from sammed.datasets.export.origins import check_is_data_set, write_manifest
 from sammed.datasets.export.whole_folder import whole_folder
+from sammed.errors import ExportError
+from sammed.version import __version__
 
 SPLITS_NAME = "splits_final.json"
 
@@ -34,7 +34,7 @@ def export_nnunet(
     name: str,
     dataset_id: int,
     description: str = "",
-    licence: str = "",
+    license: str = "",
     modality: str | None = None,
     file_ending: str | None = None,
     folds: int = 5,
@@ -42,7 +42,7 @@ def export_nnunet(
 ) -> DataSet:
     """Write cases as `folder/DatasetXXX_Name` (`folder` is `$nnUNet_raw`) and return what was written.
 
-    Labels are numbered from 1 without gaps; slices of gold cases that nobody labelled get the label
+    Labels are numbered from 1 without gaps; slices of gold cases that nobody labeled get the label
     `ignore`, the highest value. Folds validate on gold cases alone. Files keep the ending that all images
     share if nnU-Net reads it, else, or if `file_ending` says so, they are converted. The folder appears
     whole or not at all.
@@ -58,7 +58,7 @@ def export_nnunet(
         contents = write_contents(partial, cases, file_ending=file_ending, number_channels=True)
         plan = plan_folds(contents.records, folds)
         channels = channel_names(contents.records, modality)
-        _write_json(partial / "dataset.json", _dataset_json(contents, channels, name, description, licence))
+        _write_json(partial / "dataset.json", _dataset_json(contents, channels, name, description, license))
         if splits := _splits(contents, plan):
             _write_json(partial / SPLITS_NAME, splits)
         write_manifest(partial, name=name, labels=contents.labels, records=contents.records)
@@ -93,9 +93,9 @@ def _check_number_free(target: Path, dataset_id: int) -> None:
 
 
 def _dataset_json(
-    contents: Contents, channels: dict[str, str], name: str, description: str, licence: str
+    contents: Contents, channels: dict[str, str], name: str, description: str, license: str
 ) -> dict[str, object]:
-    optional = {"description": description, "licence": licence}
+    optional = {"description": description, "licence": license}
     return {
         "channel_names": channels,
         "labels": contents.labels,

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sammed import __version__
-from sammed.errors import ExportError
 from sammed.datasets.export.cases import Case
+from sammed.errors import ExportError
 from sammed.storage.provenance import (
     Provenance,
     provenance_path,
@@ -21,6 +20,7 @@ from sammed.storage.provenance import (
     sha256_of,
     write_provenance,
 )
+from sammed.version import __version__
 
 __all__ = [
     "MANIFEST_NAME",

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from sammed.errors import ExportError
 from sammed.datasets.export.cases import Case
 from sammed.datasets.export.tree import Placed, files_below
+from sammed.errors import ExportError
 from sammed.storage.provenance import Origin, read_provenance
 from sammed_volumes.formats import LABEL_SUFFIXES, VOLUME_SUFFIXES, read_labels, suffix_of
 from sammed_volumes.slices import plan_slices

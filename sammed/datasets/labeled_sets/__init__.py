@@ -1,1 +1,1 @@
-"""Labelled sets: cases with gold labels, with pseudo-labels and without labels, in one manifest."""
+"""Labeled sets: cases with gold labels, with pseudo-labels and without labels, in one manifest."""

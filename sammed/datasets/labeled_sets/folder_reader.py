@@ -9,9 +9,9 @@ from pathlib import Path
 from sammed.datasets.export.cases import Case as Pair
 from sammed.datasets.export.cases import case_names
 from sammed.datasets.export.pairing import gather_cases
-from sammed.storage.provenance import Provenance
 from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case
+from sammed.storage.provenance import Provenance
 from sammed_volumes.formats import VOLUME_SUFFIXES, read_labels
 
 
@@ -47,7 +47,7 @@ def _case(name: str, pair: Pair) -> Case:
 
 
 def _made(case: Case, labels: Path, written: Provenance) -> Case:
-    """A case that a machine labelled, with what the provenance beside its labels says."""
+    """A case that a machine labeled, with what the provenance beside its labels says."""
     scores = _by_value(written.scores or {}, labels)
     return replace(
         case,

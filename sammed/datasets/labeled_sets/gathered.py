@@ -21,7 +21,7 @@ class Problem:
 class Gathered:
     """Cases with absolute paths, and what the source says of them.
 
-    `labels` None: it says nothing, so the label volumes are asked. `ignore_value` as in `LabelledSet`.
+    `labels` None: it says nothing, so the label volumes are asked. `ignore_value` as in `LabeledSet`.
     `problems` are those of which files are missing; they are not among the cases.
     """
 

@@ -1,4 +1,4 @@
-"""Hiding labels: from a set that is labelled throughout to one that a person had little time for.
+"""Hiding labels: from a set that is labeled throughout to one that a person had little time for.
 
 For experiments: what is hidden stays in its file, and the set without hiding is the truth to measure against.
 """
@@ -9,41 +9,41 @@ from dataclasses import replace
 
 import numpy as np
 
-from sammed.errors import ConfigError, SetError
-from sammed.datasets.labeled_sets.labeled_set import NONE, Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import NONE, Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.errors import ConfigError, SetError
 
 
-def keep_gold(labelled_set: LabelledSet, count: int, *, seed: int = 0) -> LabelledSet:
+def keep_gold(labeled_set: LabeledSet, count: int, *, seed: int = 0) -> LabeledSet:
     """The set with the labels of `count` gold training cases, drawn by the seed; those of the others go.
 
     Cases that are validated or tested on keep theirs. Raises SetError where there are fewer.
     """
-    training = labelled_set.part("train").gold
+    training = labeled_set.part("train").gold
     if not 0 < count <= len(training):
         raise SetError(f"There are {len(training)} gold training cases, of which {count} can't be kept.")
     ordered = sorted(training, key=lambda case: case.name)
     drawn = np.random.default_rng(seed).permutation(len(ordered))[:count].tolist()
     kept = {ordered[index].name for index in drawn}
     hidden = {case.name for case in training} - kept
-    return labelled_set.with_cases(
-        [_without_labels(case) if case.name in hidden else case for case in labelled_set.cases]
+    return labeled_set.with_cases(
+        [_without_labels(case) if case.name in hidden else case for case in labeled_set.cases]
     )
 
 
-def keep_slices(labelled_set: LabelledSet, count: int) -> LabelledSet:
+def keep_slices(labeled_set: LabeledSet, count: int) -> LabeledSet:
     """The set with `count` annotated slices in each gold training volume, spread evenly over its labels.
 
-    Of a volume with fewer labelled slices all are kept; a single slice is annotated as a whole. Files are
+    Of a volume with fewer labeled slices all are kept; a single slice is annotated as a whole. Files are
     read; see `open_case` for errors.
     """
     if count < 1:
         raise ConfigError(f"A volume keeps one annotated slice or more, not {count}.")
-    training = {case.name for case in labelled_set.part("train").gold}
-    return labelled_set.with_cases(
+    training = {case.name for case in labeled_set.part("train").gold}
+    return labeled_set.with_cases(
         [
-            _with_slices(case, labelled_set, count) if case.name in training else case
-            for case in labelled_set.cases
+            _with_slices(case, labeled_set, count) if case.name in training else case
+            for case in labeled_set.cases
         ]
     )
 
@@ -52,8 +52,8 @@ def _without_labels(case: Case) -> Case:
     return replace(case, labels=None, origin=NONE, ignore=None, annotated_slices=None)
 
 
-def _with_slices(case: Case, labelled_set: LabelledSet, count: int) -> Case:
-    opened = open_case(case, labelled_set)
+def _with_slices(case: Case, labeled_set: LabeledSet, count: int) -> Case:
+    opened = open_case(case, labeled_set)
     if opened.slicing.count == 1:
         return case
     stack = opened.label_stack()

@@ -1,7 +1,7 @@
-"""The labelled set: what a student learns from.
+"""The labeled set: what a student learns from.
 
 A *case* is an image or a volume with its labels, or without. Its *origin* says who made the labels: "gold" a
-person, "none" nobody, else the pseudo-labeller of that name. A volume is its slices; they stay together in
+person, "none" nobody, else the pseudo-labeler of that name. A volume is its slices; they stay together in
 every split.
 """
 
@@ -33,7 +33,7 @@ class Case:
 
     `annotated_slices` are array indices along `axis` (None: the axis that `plan_slices` takes) that a person
     marked; None means all. In a gold case the other slices are unknown: they are ignored, and may be
-    pseudo-labelled. In a pseudo-labelled case the machine labelled the others, and these are the person's.
+    pseudo-labeled. In a pseudo-labeled case the machine labeled the others, and these are the person's.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Case:
         return self.origin == GOLD
 
     @property
-    def is_labelled(self) -> bool:
+    def is_labeled(self) -> bool:
         """Whether there are labels, whoever made them."""
         return self.origin != NONE
 
@@ -76,7 +76,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledSet:
+class LabeledSet:
     """Cases with one list of labels (without the background) in ascending order of value.
 
     `splits` says by name which split a case is in; a case that is not named is trained on. `window` is the
@@ -108,18 +108,18 @@ class LabelledSet:
 
     @property
     def gold(self) -> tuple[Case, ...]:
-        """The cases that a person labelled, those of which only some slices are annotated among them."""
+        """The cases that a person labeled, those of which only some slices are annotated among them."""
         return tuple(case for case in self.cases if case.is_gold)
 
     @property
-    def unlabelled(self) -> tuple[Case, ...]:
+    def unlabeled(self) -> tuple[Case, ...]:
         """The cases without labels."""
-        return tuple(case for case in self.cases if not case.is_labelled)
+        return tuple(case for case in self.cases if not case.is_labeled)
 
     @property
     def pseudo(self) -> tuple[Case, ...]:
-        """The cases that a machine labelled."""
-        return tuple(case for case in self.cases if case.is_labelled and not case.is_gold)
+        """The cases that a machine labeled."""
+        return tuple(case for case in self.cases if case.is_labeled and not case.is_gold)
 
     def case(self, name: str) -> Case:
         """The case of that name; SetError where there is none."""
@@ -132,15 +132,15 @@ class LabelledSet:
         """The split a case is in."""
         return self.splits.get(case.name, "train")
 
-    def part(self, split: Split) -> LabelledSet:
+    def part(self, split: Split) -> LabeledSet:
         """The set with the cases of one split alone."""
         return self.keep(lambda case: self.split_of(case) == split)
 
-    def keep(self, wanted: Callable[[Case], bool]) -> LabelledSet:
+    def keep(self, wanted: Callable[[Case], bool]) -> LabeledSet:
         """The set with some of its cases, with their splits."""
         return self.with_cases([case for case in self.cases if wanted(case)])
 
-    def with_cases(self, cases: Sequence[Case]) -> LabelledSet:
+    def with_cases(self, cases: Sequence[Case]) -> LabeledSet:
         """The set with other cases; the splits of cases that are gone go too."""
         names = {case.name for case in cases}
         splits = {name: split for name, split in self.splits.items() if name in names}

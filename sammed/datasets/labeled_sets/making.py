@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sammed.datasets.labeled_sets.gathered import Gathered, Problem
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.pictures import open_case
 from sammed.errors import SammedError, SetError
-from sammed.label_names import own_name
 from sammed.progress import Reporter
 from sammed.storage.provenance import sha256_of
-from sammed.datasets.labeled_sets.gathered import Gathered, Problem
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.pictures import open_case
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
 from sammed_volumes.intensity import Window
-from sammed_volumes.labels import Label, default_colour
+from sammed_volumes.labels import Label, default_color
 
 # A mask that was saved as a JPEG has values without end.
 _MOST_SHOWN = 20
@@ -29,7 +28,7 @@ def make_set(
     *,
     window: Window | None = None,
     names: Mapping[int, str] | None = None,
-) -> tuple[LabelledSet, tuple[Problem, ...]]:
+) -> tuple[LabeledSet, tuple[Problem, ...]]:
     """The set of all cases that can be used, and what is wrong with the others. Nothing is written.
 
     `names` are names for label values, in place of those of the files. Raises SetError where no case can be
@@ -37,28 +36,28 @@ def make_set(
     """
     labels, problems = _listed(gathered)
     labels = _named(labels, names or {}) if labels else _of_names(names or {})
-    unnamed = [str(label.value) for label in labels if not own_name(label)]
+    unnamed = [str(label.value) for label in labels if not label.own_name]
     if names and unnamed:
         reporter.message(f"There are labels without a name as well; are they strays? {', '.join(unnamed)}.")
     bad = {problem.case for problem in problems}
-    labelled_set = LabelledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
+    labeled_set = LabeledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
     seen: dict[str, str] = {}
     with reporter.task("checking cases", len(gathered.cases)) as task:
         for case in gathered.cases:
-            if case.name not in bad and (reason := _fault(case, labelled_set, seen)):
+            if case.name not in bad and (reason := _fault(case, labeled_set, seen)):
                 problems.append(Problem(case.name, reason))
             task.advance()
     bad = {problem.case for problem in problems}
     problems = [*gathered.problems, *problems]
     if len(bad) == len(gathered.cases):
         raise SetError(f"None of {len(problems)} cases can be used; the first: {problems[0].reason}")
-    return labelled_set.keep(lambda case: case.name not in bad), tuple(problems)
+    return labeled_set.keep(lambda case: case.name not in bad), tuple(problems)
 
 
-def _fault(case: Case, labelled_set: LabelledSet, seen: dict[str, str]) -> str | None:
+def _fault(case: Case, labeled_set: LabeledSet, seen: dict[str, str]) -> str | None:
     """What is wrong with a case; `seen` holds the digests of the images before it, to tell twins by."""
     try:
-        open_case(case, labelled_set)
+        open_case(case, labeled_set)
         digest = sha256_of(case.image)
     except (SammedError, VolumeError, OSError) as error:
         return str(error)
@@ -73,7 +72,7 @@ def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
     if gathered.labels is not None:
         return gathered.labels, []
     if all(case.labels is None for case in gathered.cases):
-        return (), []  # images alone, for synthesis or to be labelled
+        return (), []  # images alone, for synthesis or to be labeled
     found: dict[int, Label] = {}
     problems = []
     for case in gathered.cases:
@@ -95,7 +94,7 @@ def _of_names(names: Mapping[int, str]) -> tuple[Label, ...]:
             "No label volume holds a label, so there is nothing to learn; what images alone may show say "
             "with --name VALUE=NAME."
         )
-    return tuple(Label(value, name, default_colour(value)) for value, name in sorted(names.items()))
+    return tuple(Label(value, name, default_color(value)) for value, name in sorted(names.items()))
 
 
 def _labels_of(case: Case) -> Sequence[Label]:
@@ -103,14 +102,14 @@ def _labels_of(case: Case) -> Sequence[Label]:
         return ()
     volume = read_labels(case.labels)
     counts = volume.voxel_counts()
-    return [label for label in volume.labels if counts[label.value] or own_name(label)]
+    return [label for label in volume.labels if counts[label.value] or label.own_name]
 
 
 def _join(found: dict[int, Label], label: Label, case: Case) -> None:
     known = found.get(label.value)
-    if known is None or not own_name(known):
+    if known is None or not known.own_name:
         found[label.value] = label
-    elif own_name(label) and own_name(label) != own_name(known):
+    elif label.own_name and label.own_name != known.own_name:
         raise SetError(
             f"{case.labels} calls the label {label.value} {label.name!r}, and others call it {known.name!r}."
         )

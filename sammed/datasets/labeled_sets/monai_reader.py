@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sammed.errors import SetError
 from sammed.datasets.export.cases import Case as Pair
 from sammed.datasets.export.cases import case_names
 from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
-from sammed_volumes.labels import Label, default_colour
+from sammed.errors import SetError
+from sammed_volumes.labels import Label, default_color
 
 _LISTS: dict[str, Split] = {
     "training": "train",
@@ -26,7 +26,7 @@ def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
     """The cases of a data list; paths in it start in its folder.
 
     The lists "training", "validation", "testing" and "test" become the splits; with `fold`, training items of
-    that fold are validated on. An item with "pseudo" true was labelled by a machine. Raises SetError for a
+    that fold are validated on. An item with "pseudo" true was labeled by a machine. Raises SetError for a
     file that is no data list, for a fold that no item is of, and for items with several images.
     """
     data = _read(path)
@@ -80,5 +80,5 @@ def _labels(data: Mapping[str, Any]) -> tuple[Label, ...] | None:
         return None
     values = {int(value): str(name) for value, name in named.items() if str(value).isdecimal()}
     return tuple(
-        Label(value, name, default_colour(value)) for value, name in sorted(values.items()) if value > 0
+        Label(value, name, default_color(value)) for value, name in sorted(values.items()) if value > 0
     )

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sammed.errors import SetError
 from sammed.datasets.labeled_sets.gathered import Gathered, Problem
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
-from sammed_volumes.labels import Label, default_colour
+from sammed.errors import SetError
+from sammed_volumes.labels import Label, default_color
 
 _IGNORE = "ignore"
 
@@ -62,7 +62,7 @@ def _labels(folder: Path, data: Mapping[str, Any]) -> tuple[tuple[Label, ...], i
     by_value = {int(value): str(name) for name, value in named.items()}
     ignore = next((value for value, name in by_value.items() if name.casefold() == _IGNORE), None)
     labels = tuple(
-        Label(value, name, default_colour(value))
+        Label(value, name, default_color(value))
         for value, name in sorted(by_value.items())
         if value not in (0, ignore)
     )

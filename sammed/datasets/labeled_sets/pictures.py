@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, UInt
 
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.errors import SetError
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.intensity import apply, default_window, resolve, with_channels
@@ -27,7 +27,7 @@ class Picture:
     """One slice as a network sees it, on its own pixels.
 
     `image` has one channel or three, 0..1 by the set's window. `labels` holds label values, 0 the
-    background; None: nobody labelled this slice. `ignore` is True where labels are not to be learned from.
+    background; None: nobody labeled this slice. `ignore` is True where labels are not to be learned from.
     `index` counts in the stack.
     """
 
@@ -56,7 +56,7 @@ class OpenCase:
         return with_channels(apply(values, self.low, self.high))
 
     def is_known(self, index: int) -> bool:
-        """Whether a slice of the stack is labelled; in a partly annotated case the annotated ones are."""
+        """Whether a slice of the stack is labeled; in a partly annotated case the annotated ones are."""
         if self.labels is None:
             return False
         if not self.case.is_partial:
@@ -80,42 +80,40 @@ class OpenCase:
         return self.slicing.to_stack(self.labels.voxels)
 
 
-def open_case(case: Case, labelled_set: LabelledSet) -> OpenCase:
+def open_case(case: Case, labeled_set: LabeledSet) -> OpenCase:
     """Read a case's files and check that they belong together.
 
     Raises VolumeError for files that are missing or on different grids; SetError for labels that the set
     doesn't list, annotated slices outside the volume, and a window that shows nothing.
     """
-    volume = read_volume(labelled_set.path(case.image))
+    volume = read_volume(labeled_set.path(case.image))
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, case.axis)
-    window = labelled_set.window or default_window(volume)
+    window = labeled_set.window or default_window(volume)
     low, high = resolve(window, volume, slicing)
     if not low < high:
         raise SetError(
             f"Case {case.name}: every pixel looks alike in {case.image}, so there is nothing to see."
         )
-    labels, unknown = _labels(case, labelled_set, volume)
+    labels, unknown = _labels(case, labeled_set, volume)
     _check_annotated(case, slicing)
-    ignored = _ignored(case, labelled_set, volume)
+    ignored = _ignored(case, labeled_set, volume)
     if ignored is not None and unknown is not None:
         ignored = ignored | unknown
     return OpenCase(case, volume, slicing, low, high, labels, unknown if ignored is None else ignored)
 
 
-def pictures_of(case: Case, labelled_set: LabelledSet) -> Iterator[Picture]:
-    """All pictures of a case in the order of the stack, unlabelled ones too; errors as `open_case`."""
-    opened = open_case(case, labelled_set)
+def pictures_of(case: Case, labeled_set: LabeledSet) -> Iterator[Picture]:
+    """All pictures of a case in the order of the stack, unlabeled ones too; errors as `open_case`."""
+    opened = open_case(case, labeled_set)
     for index in range(opened.slicing.count):
         yield opened.picture(index)
 
 
-def from_pictures(
-    stack: UInt[np.ndarray, "S H W"], opened: OpenCase, labelled_set: LabelledSet
-) -> LabelVolume:
+def from_pictures(stack: UInt[np.ndarray, "S H W"], opened: OpenCase, labeled_set: LabeledSet) -> LabelVolume:
     """Label maps of all pictures, in the order of the stack, as a label volume on the case's own grid."""
-    highest = max([0, *(label.value for label in labelled_set.labels)])
+    highest = max([0, *(label.value for label in labeled_set.labels)])
     voxels = opened.slicing.from_stack(stack).astype(smallest_unsigned(max(highest, 1)))
-    return LabelVolume(np.ascontiguousarray(voxels), opened.volume.affine_ras_mm, labelled_set.labels)
+    return LabelVolume(np.ascontiguousarray(voxels), opened.volume.affine_ras_mm, labeled_set.labels)
 
 
 def ignore_from_pictures(stack: Bool[np.ndarray, "S H W"], opened: OpenCase) -> Bool[np.ndarray, "X Y Z"]:
@@ -124,25 +122,25 @@ def ignore_from_pictures(stack: Bool[np.ndarray, "S H W"], opened: OpenCase) -> 
 
 
 def _labels(
-    case: Case, labelled_set: LabelledSet, volume: Volume
+    case: Case, labeled_set: LabeledSet, volume: Volume
 ) -> tuple[LabelVolume | None, np.ndarray | None]:
     """The labels, 0 where the set's `ignore_value` stands, and where that is; None for what isn't there."""
     if case.labels is None:
         return None, None
-    labels = read_labels(labelled_set.path(case.labels))
+    labels = read_labels(labeled_set.path(case.labels))
     check_same_grid(volume, labels)
     unknown = None
-    if labelled_set.ignore_value is not None:
-        unknown = labels.voxels == labelled_set.ignore_value
-        known = tuple(label for label in labels.labels if label.value != labelled_set.ignore_value)
+    if labeled_set.ignore_value is not None:
+        unknown = labels.voxels == labeled_set.ignore_value
+        known = tuple(label for label in labels.labels if label.value != labeled_set.ignore_value)
         voxels = np.where(unknown, 0, labels.voxels).astype(labels.voxels.dtype)
         labels = replace(labels, voxels=voxels, labels=known)
-    _check_listed(case, labels, labelled_set)
+    _check_listed(case, labels, labeled_set)
     return labels, unknown
 
 
-def _check_listed(case: Case, labels: LabelVolume, labelled_set: LabelledSet) -> None:
-    known = {label.value for label in labelled_set.labels}
+def _check_listed(case: Case, labels: LabelVolume, labeled_set: LabeledSet) -> None:
+    known = {label.value for label in labeled_set.labels}
     counts = labels.voxel_counts()
     unknown = [label.value for label in labels.labels if counts[label.value] and label.value not in known]
     if unknown:
@@ -161,10 +159,10 @@ def _check_annotated(case: Case, slicing: Slicing) -> None:
         )
 
 
-def _ignored(case: Case, labelled_set: LabelledSet, volume: Volume) -> np.ndarray | None:
+def _ignored(case: Case, labeled_set: LabeledSet, volume: Volume) -> np.ndarray | None:
     if case.ignore is None:
         return None
-    ignored = read_labels(labelled_set.path(case.ignore))
+    ignored = read_labels(labeled_set.path(case.ignore))
     try:
         check_same_grid(volume, ignored)
     except GeometryMismatchError as error:

@@ -1,7 +1,7 @@
 """The set's manifest: `set.json` in the set's folder, which holds all but the files that it names.
 
     {"format": "sammed-set", "version": 1,
-     "labels": [{"value": 1, "name": "liver", "colour_rgb": [230, 25, 75]}],
+     "labels": [{"value": 1, "name": "liver", "color_rgb": [230, 25, 75]}],
      "window": {"low": -160, "high": 240, "unit": "hu"},
      "ignore_value": null,
      "cases": [{"name": "anna", "image": "../scans/anna.nii.gz", "labels": "labels/anna.nii.gz",
@@ -19,9 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sammed import __version__
+from sammed.datasets.labeled_sets.labeled_set import NONE, SPLITS, Case, LabeledSet, Split
 from sammed.errors import SammedError, SetError
-from sammed.datasets.labeled_sets.labeled_set import NONE, SPLITS, Case, LabelledSet, Split
+from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
@@ -37,16 +37,16 @@ def manifest_path(place: Path) -> Path:
     return place / MANIFEST_NAME if place.suffix != ".json" else place
 
 
-def write_set(labelled_set: LabelledSet, *, overwrite: bool = False) -> Path:
+def write_set(labeled_set: LabeledSet, *, overwrite: bool = False) -> Path:
     """Write the manifest into the set's folder, which is there, and return where; see `read_set`."""
-    path = labelled_set.folder / MANIFEST_NAME
-    text = json.dumps(_to_json(labelled_set), indent=2, ensure_ascii=False) + "\n"
+    path = labeled_set.folder / MANIFEST_NAME
+    text = json.dumps(_to_json(labeled_set), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
 
 
-def read_set(place: Path) -> LabelledSet:
+def read_set(place: Path) -> LabeledSet:
     """Read the set in a folder, or of a manifest; SetError says what is wrong with it. No image is opened."""
     path = manifest_path(place)
     try:
@@ -54,9 +54,9 @@ def read_set(place: Path) -> LabelledSet:
         _check_version(data)
         return _from_json(path.parent, data)
     except FileNotFoundError:
-        raise SetError(f"There is no labelled set {path}; `sammed set make` makes one.") from None
+        raise SetError(f"There is no labeled set {path}; `sammed set make` makes one.") from None
     except NotADirectoryError:
-        raise SetError(f"{place} is no labelled set, which is a folder with {MANIFEST_NAME} in it.") from None
+        raise SetError(f"{place} is no labeled set, which is a folder with {MANIFEST_NAME} in it.") from None
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except (SammedError, VolumeError) as error:
@@ -67,7 +67,7 @@ def read_set(place: Path) -> LabelledSet:
 
 def _check_version(data: Any) -> None:
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise SetError("it is no labelled set")
+        raise SetError("it is no labeled set")
     if data["version"] > _VERSION:
         written = f" ({data['sammed_version']})" if "sammed_version" in data else ""
         raise SetError(f"it is of a later version of sammed{written}; update sammed")
@@ -84,24 +84,24 @@ def _fault(error: Exception) -> str:
     return "a value in it is of another kind than it should be"
 
 
-def _to_json(labelled_set: LabelledSet) -> dict[str, object]:
+def _to_json(labeled_set: LabeledSet) -> dict[str, object]:
     return {
         "format": _FORMAT,
         "version": _VERSION,
         "sammed_version": __version__,
-        "labels": [asdict(label) for label in labelled_set.labels],
-        "window": None if labelled_set.window is None else asdict(labelled_set.window),
-        "ignore_value": labelled_set.ignore_value,
-        "cases": [_case_json(case, labelled_set) for case in labelled_set.cases],
+        "labels": [label.to_json() for label in labeled_set.labels],
+        "window": None if labeled_set.window is None else asdict(labeled_set.window),
+        "ignore_value": labeled_set.ignore_value,
+        "cases": [_case_json(case, labeled_set) for case in labeled_set.cases],
     }
 
 
-def _case_json(case: Case, labelled_set: LabelledSet) -> dict[str, object]:
+def _case_json(case: Case, labeled_set: LabeledSet) -> dict[str, object]:
     """What is not said is left out, so that a person finds his way."""
     slices = case.annotated_slices
     optional = {
-        "labels": _text(case.labels, labelled_set),
-        "ignore": _text(case.ignore, labelled_set),
+        "labels": _text(case.labels, labeled_set),
+        "ignore": _text(case.ignore, labeled_set),
         "score": case.score,
         "label_scores": {str(value): score for value, score in case.label_scores.items()} or None,
         "maker_digest": case.maker_digest,
@@ -110,32 +110,30 @@ def _case_json(case: Case, labelled_set: LabelledSet) -> dict[str, object]:
     }
     return {
         "name": case.name,
-        "image": _text(case.image, labelled_set),
+        "image": _text(case.image, labeled_set),
         "origin": case.origin,
-        "split": labelled_set.split_of(case),
+        "split": labeled_set.split_of(case),
         **{key: value for key, value in optional.items() if value is not None},
     }
 
 
-def _text(path: Path | None, labelled_set: LabelledSet) -> str | None:
+def _text(path: Path | None, labeled_set: LabeledSet) -> str | None:
     """A path as it stands in the file: from the set's folder, absolute only on another drive."""
     if path is None:
         return None
-    target, folder = labelled_set.path(path).resolve(), labelled_set.folder.resolve()
+    target, folder = labeled_set.path(path).resolve(), labeled_set.folder.resolve()
     try:
         return Path(os.path.relpath(target, folder)).as_posix()
     except ValueError:  # Windows, another drive
         return target.as_posix()
 
 
-def _from_json(folder: Path, data: Mapping[str, Any]) -> LabelledSet:
+def _from_json(folder: Path, data: Mapping[str, Any]) -> LabeledSet:
     cases = tuple(_case(each) for each in data["cases"])
     splits = {str(each["name"]): _split(each) for each in data["cases"]}
-    return LabelledSet(
+    return LabeledSet(
         folder=folder,
-        labels=tuple(
-            Label(int(each["value"]), str(each["name"]), tuple(each["colour_rgb"])) for each in data["labels"]
-        ),
+        labels=tuple(Label.from_json(each) for each in data["labels"]),
         cases=cases,
         splits=splits,
         window=None if data["window"] is None else Window(**data["window"]),

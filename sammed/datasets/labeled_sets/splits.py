@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet, Split
 from sammed.errors import ConfigError, SetError
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet, Split
 
 
 def split_cases(
-    labelled_set: LabelledSet, *, test: int, validation: int = 0, seed: int = 0, group: str | None = None
-) -> LabelledSet:
+    labeled_set: LabeledSet, *, test: int, validation: int = 0, seed: int = 0, group: str | None = None
+) -> LabeledSet:
     """The set with `test` and `validation` gold cases drawn anew; all others are trained on.
 
     Drawn are gold cases that are annotated throughout, since others can't be measured on. `group` is a
@@ -25,7 +25,7 @@ def split_cases(
     """
     if test < 0 or validation < 0:
         raise ConfigError("The number of cases in a split is 0 or more.")
-    whole = [case for case in labelled_set.gold if not case.is_partial]
+    whole = [case for case in labeled_set.gold if not case.is_partial]
     groups = _grouped(whole, group)
     order = np.random.default_rng(seed).permutation(len(groups)).tolist()
     shuffled = [groups[index] for index in order]
@@ -41,12 +41,12 @@ def split_cases(
                 )
             drawn += shuffled.pop()
         splits.update({case.name: split for case in drawn})
-    names = {case.name for case in labelled_set.cases}
+    names = {case.name for case in labeled_set.cases}
     if names and names == set(splits):
         raise SetError(
             f"With {test} cases to test on and {validation} to validate on none is left to train on."
         )
-    return replace(labelled_set, splits={name: splits.get(name, "train") for name in sorted(names)})
+    return replace(labeled_set, splits={name: splits.get(name, "train") for name in sorted(names)})
 
 
 def _grouped(cases: list[Case], group: str | None) -> list[list[Case]]:

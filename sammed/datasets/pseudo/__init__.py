@@ -1,1 +1,1 @@
-"""Pseudo-labellers: each learns from the gold part of a labelled set and labels the rest."""
+"""Pseudo-labelers: each learns from the gold part of a labeled set and labels the rest."""

@@ -1,7 +1,7 @@
 """A person's prompts as pseudo-labels ("SAM annotations for a UNet"; SAM_assist with a learned encoder).
 
-The score of a label is the mean stability of its masks (`sammed.datasets.pseudo.prompted`), that of a case the mean
-over its labels. Slices of a volume in which a person set no prompt are ignored: they may not have been looked
+The score of a label is the mean stability of its masks (`sammed.datasets.pseudo.prompted`), that of a case
+the mean over its labels. Slices of a volume in which a person set no prompt are ignored: they may not have been looked
 at. Simulated persons look at every slice, and one without a prompt holds nothing.
 """
 
@@ -16,32 +16,32 @@ from jaxtyping import Bool
 from torch import nn
 
 from sammed.backbones.backbone import Backbone
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, ignore_from_pictures, open_case
+from sammed.datasets.labeled_sets.set_file import read_set
+from sammed.datasets.pseudo.assist_config import AssistLabelConfig as AssistLabelConfig
+from sammed.datasets.pseudo.gold_stack import stack_gold
+from sammed.datasets.pseudo.prompted import decode_with_scores
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.simulated_prompts import simulate_prompts
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import EncodedScan, Scan, open_scan
 from sammed.errors import PromptError
-from sammed.skills.training import LearningConfig, learn_skill
 from sammed.progress import Reporter
 from sammed.prompts.file import read_prompts
 from sammed.prompts.placing import PlacedPrompt
-from sammed.datasets.pseudo.assist_config import AssistLabelConfig as AssistLabelConfig
-from sammed.datasets.pseudo.gold_stack import stack_gold
-from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
-from sammed.datasets.pseudo.prompted import decode_with_scores
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.datasets.pseudo.simulated_prompts import simulate_prompts
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.set_file import read_set
-from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, ignore_from_pictures, open_case
 from sammed.skills.model import Skill
 from sammed.skills.model_file import digest_of
+from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
 Prompts = Callable[[OpenCase], tuple[PlacedPrompt, ...]]
 
 
-class AssistLabeller:
-    """A `PseudoLabeller`: prompts from files, or simulated ones, through the backbone."""
+class AssistLabeler:
+    """A `PseudoLabeler`: prompts from files, or simulated ones, through the backbone."""
 
     def __init__(self, config: AssistLabelConfig, tools: Tools) -> None:
         self._config = config
@@ -52,10 +52,8 @@ class AssistLabeller:
         """The origin of the labels; simulated prompts are told from a person's."""
         return "assist" if self._config.truth is None else "assist-simulated"
 
-    def label(
-        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
-    ) -> Iterator[PseudoLabel]:
-        """See `PseudoLabeller.label`."""
+    def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
+        """See `PseudoLabeler.label`."""
         prompts = self._prompts(gold)
         backbone = self._tools.backbone()
         skill, window = None, gold.window
@@ -68,10 +66,10 @@ class AssistLabeller:
             skill = learn_skill(encoded, stack.annotations, window, learning, seed, reporter, auto=False)
         simulated = self._config.truth is not None
         session = _Session(gold, prompts, backbone, skill, window, simulated, self._tools.cache)
-        for case in unlabelled:
+        for case in unlabeled:
             yield attempt(case, partial(session.label, case))
 
-    def _prompts(self, gold: LabelledSet) -> Prompts:
+    def _prompts(self, gold: LabeledSet) -> Prompts:
         config = self._config
         if config.truth is not None:
             return partial(_simulated, read_set(config.truth), gold.labels, config, self._tools.seed)
@@ -83,7 +81,7 @@ class AssistLabeller:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Session:
-    gold: LabelledSet
+    gold: LabeledSet
     prompts: Prompts
     backbone: Backbone
     skill: Skill | None
@@ -134,7 +132,7 @@ def _from_file(folder: Path, labels: tuple[Label, ...], opened: OpenCase) -> tup
 
 
 def _simulated(
-    truth: LabelledSet, labels: tuple[Label, ...], config: AssistLabelConfig, seed: int, opened: OpenCase
+    truth: LabeledSet, labels: tuple[Label, ...], config: AssistLabelConfig, seed: int, opened: OpenCase
 ) -> tuple[PlacedPrompt, ...]:
     """Prompts from the truth of a case; each case has random numbers of its own, whatever comes before it."""
     known = open_case(replace(truth.case(opened.case.name), axis=opened.slicing.axis), truth)

@@ -1,4 +1,4 @@
-"""How the pseudo-labeller `assist` is prompted."""
+"""How the pseudo-labeler `assist` is prompted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ Encoder = Literal["plain", "learned"]
 
 @dataclass(frozen=True, slots=True)
 class AssistLabelConfig:
-    """Settings of `AssistLabeller`.
+    """Settings of `AssistLabeler`.
 
     Prompts come either from `prompts`, a folder with a file CASE.json each (`sammed.prompts.file`), or are
-    simulated from `truth`, a labelled set that knows the labels of the cases; the origin says which. `style`,
+    simulated from `truth`, a labeled set that knows the labels of the cases; the origin says which. `style`,
     `points` (of each sign), the jitter of boxes (shares of their sides) and `least_pixels` are of simulated
     ones: a box round each instance; one point in its middle; several points in it; as many more round it that
     say "not this"; a box with points in it. `encoder` is the backbone's own prompt encoder, or one that is

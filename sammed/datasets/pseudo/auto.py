@@ -1,7 +1,7 @@
-"""SAM^Med as a pseudo-labeller: learn a skill from the gold cases, label the others without a prompt.
+"""SAM^Med as a pseudo-labeler: learn a skill from the gold cases, label the others without a prompt.
 
 The score of a label is how well SAP-Net's coarse mask and the decoder's mask agree (Dice, as
-`LabelledStack.agreement`), that of a case the mean over the labels that either of them found.
+`LabeledStack.agreement`), that of a case the mean over the labels that either of them found.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,23 +11,23 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from sammed.skills.inference import label_encoded
 from sammed.auto.annotations import Annotations
 from sammed.auto.cross_validation import USUAL_WIDTH_SLICES
 from sammed.auto.fusion import LabelChoice
-from sammed.auto.labeling import LabelledStack
+from sammed.auto.labeling import LabeledStack
 from sammed.backbones.backbone import Backbone
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
+from sammed.datasets.pseudo.gold_stack import stack_gold
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.errors import ConfigError, SetError
-from sammed.skills.training import LearningConfig, learn_skill
 from sammed.progress import Reporter
-from sammed.datasets.pseudo.gold_stack import stack_gold
-from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
+from sammed.skills.inference import label_encoded
 from sammed.skills.model import Skill
 from sammed.skills.model_file import digest_of, save_skill
+from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.intensity import Window, auto_window
 from sammed_volumes.slices import Slicing
 
@@ -36,10 +36,10 @@ AutoGenerator = Literal["sap", "classification"]
 
 @dataclass(frozen=True, slots=True)
 class AutoLabelConfig:
-    """Settings of `AutoLabeller`.
+    """Settings of `AutoLabeler`.
 
     One skill is learned from about `slices` gold slices, and some that hold nothing. With `own_slices` a
-    partly annotated volume is labelled by a skill of its own annotated slices, if they show every label.
+    partly annotated volume is labeled by a skill of its own annotated slices, if they show every label.
     Places in different patients don't agree, so that SAP-Net does without them (SAM^Med 4.3), but for
     `positions`: where every case shows the same region in the same place, as crops of one organ do.
     """
@@ -58,8 +58,8 @@ class AutoLabelConfig:
             raise ConfigError(f"generator is {self.generator!r}; it is sap or classification.")
 
 
-class AutoLabeller:
-    """A `PseudoLabeller`: SAM_auto."""
+class AutoLabeler:
+    """A `PseudoLabeler`: SAM_auto."""
 
     name = "auto"
 
@@ -67,14 +67,12 @@ class AutoLabeller:
         self._config = config
         self._tools = tools
 
-    def label(
-        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
-    ) -> Iterator[PseudoLabel]:
-        """See `PseudoLabeller.label`."""
+    def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
+        """See `PseudoLabeler.label`."""
         session = _Session(self._config, self._tools, gold, self._tools.backbone(), reporter)
-        if not all(session.has_own(case) for case in unlabelled):
+        if not all(session.has_own(case) for case in unlabeled):
             session.shared_skill()
-        for case in unlabelled:
+        for case in unlabeled:
             yield attempt(case, partial(session.label, case))
 
 
@@ -82,7 +80,7 @@ class _Session:
     """What all cases of one run share: the backbone and the skill that all gold cases teach."""
 
     def __init__(
-        self, config: AutoLabelConfig, tools: Tools, gold: LabelledSet, backbone: Backbone, reporter: Reporter
+        self, config: AutoLabelConfig, tools: Tools, gold: LabeledSet, backbone: Backbone, reporter: Reporter
     ) -> None:
         self._config, self._tools, self._gold = config, tools, gold
         self._backbone, self._reporter = backbone, reporter
@@ -143,7 +141,7 @@ class _Session:
             save_skill(skill, folder / f"{name}.safetensors", overwrite=True)
 
 
-def _own_annotations(opened: OpenCase, gold: LabelledSet) -> Annotations | None:
+def _own_annotations(opened: OpenCase, gold: LabeledSet) -> Annotations | None:
     """The annotated slices of a partly annotated case; None unless they show every label of the set."""
     indices = tuple(index for index in range(opened.slicing.count) if opened.is_known(index))
     masks = np.ascontiguousarray(opened.label_stack()[list(indices)])
@@ -160,7 +158,7 @@ def _own_window(opened: OpenCase) -> Window:
 def _smoothed(skill: Skill, slicing: Slicing) -> Skill:
     """The skill with the usual smoothing along the slices, where a volume's slices are thin.
 
-    Slices of several cases can't teach how much their neighbours have to say; a volume's own can.
+    Slices of several cases can't teach how much their neighbors have to say; a volume's own can.
     """
     auto = skill.require_auto()
     thickest_mm = LearningConfig().choosing.thickest_smoothed_mm
@@ -173,7 +171,7 @@ def _smoothed(skill: Skill, slicing: Slicing) -> Skill:
     return replace(skill, auto=replace(auto, choices=choices))
 
 
-def _pseudo_label(opened: OpenCase, found: LabelledStack, digest: str, gold: LabelledSet) -> PseudoLabel:
+def _pseudo_label(opened: OpenCase, found: LabeledStack, digest: str, gold: LabeledSet) -> PseudoLabel:
     scores = {value: score for value, score in found.agreement.items() if score is not None}
     if not found.stack.any():
         return nothing_found(opened.case.name, "The skill found none of the labels in it.", digest)

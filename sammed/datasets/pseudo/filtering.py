@@ -5,8 +5,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel
+from sammed.errors import ConfigError
 from sammed_volumes.labels import LabelVolume
 
 Verdict: TypeAlias = Literal["kept", "partly ignored", "dropped"]

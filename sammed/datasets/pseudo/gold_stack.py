@@ -14,22 +14,22 @@ from jaxtyping import Float, UInt
 from sammed.auto.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed.embeddings.scan import Scan
 from sammed.errors import AnnotationError
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed_volumes.intensity import Window, apply, auto_window, resolve
 from sammed_volumes.labels import Label, smallest_unsigned
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
-# Slices of different cases are no neighbours: further apart than any smoothing reaches.
+# Slices of different cases are no neighbors: further apart than any smoothing reaches.
 _APART_MM = 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureStack(Scan):
-    """Pictures of several cases as a scan; `volume` shows them in grey, `images` as they are."""
+    """Pictures of several cases as a scan; `volume` shows them in gray, `images` as they are."""
 
     images: tuple[Float[np.ndarray, "H W *C"], ...]
 
@@ -63,7 +63,7 @@ class _GoldSlice:
 
 
 def stack_gold(
-    gold: LabelledSet, backbone: Backbone, *, slices: int, empty_slices: int, seed: int
+    gold: LabeledSet, backbone: Backbone, *, slices: int, empty_slices: int, seed: int
 ) -> GoldStack:
     """About `slices` annotated slices that show labels, and some that show none, from gold cases.
 
@@ -139,10 +139,10 @@ def _stacked(
         slices = [_squared(each, backbone) for each in slices]
     images = tuple(each.image for each in slices)
     masks = np.stack([each.labels for each in slices])
-    grey = np.stack([image if image.ndim == 2 else image.mean(axis=2) for image in images])  # S H W
+    gray = np.stack([image if image.ndim == 2 else image.mean(axis=2) for image in images])  # S H W
     row_mm, column_mm = slices[0].pixel_spacing_mm
     affine = np.diag([-column_mm, -row_mm, _APART_MM, 1.0])  # the pose in which rows and columns stay
-    volume = Volume(np.ascontiguousarray(grey.transpose(2, 1, 0)), affine)
+    volume = Volume(np.ascontiguousarray(gray.transpose(2, 1, 0)), affine)
     slicing = plan_slices(volume.shape, affine, axis=2)
     shown = tuple(label for label in labels if (masks == label.value).any())
     highest = max(label.value for label in shown)

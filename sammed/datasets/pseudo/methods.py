@@ -1,7 +1,7 @@
 """The methods by name. A method is imported when it is asked for; a new one adds one line.
 
 `config` names a frozen dataclass whose fields are the method's settings, `maker` a function or class that is
-called with the config and `Tools` and gives a `PseudoLabeller`.
+called with the config and `Tools` and gives a `PseudoLabeler`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sammed.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeller, Tools
+    from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeler, Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +29,28 @@ class Method:
 METHODS: dict[str, Method] = {
     "assist": Method(
         "sammed.datasets.pseudo.assist:AssistLabelConfig",
-        "sammed.datasets.pseudo.assist:AssistLabeller",
+        "sammed.datasets.pseudo.assist:AssistLabeler",
         "a person's prompts, or simulated ones, through the backbone",
         needs_gold=False,
     ),
     "auto": Method(
         "sammed.datasets.pseudo.auto:AutoLabelConfig",
-        "sammed.datasets.pseudo.auto:AutoLabeller",
+        "sammed.datasets.pseudo.auto:AutoLabeler",
         "SAM^Med: learn a skill from the gold cases",
     ),
     "coarse": Method(
         "sammed.datasets.pseudo.coarse.config:CoarseConfig",
-        "sammed.datasets.pseudo.coarse.pseudo_labeler:CoarseLabeller",
+        "sammed.datasets.pseudo.coarse.pseudo_labeler:CoarseLabeler",
         "Auto-Generate-WLs: a student's coarse masks prompt the backbone",
     ),
     "samdsk": Method(
         "sammed.datasets.pseudo.samdsk.config:SamDskConfig",
-        "sammed.datasets.pseudo.samdsk.pseudo_labeler:SamDskLabeller",
+        "sammed.datasets.pseudo.samdsk.pseudo_labeler:SamDskLabeler",
         "SamDSK: proposals of the backbone, matched with a student's maps round by round",
     ),
     "cam": Method(
         "sammed.datasets.pseudo.cam.config:CamConfig",
-        "sammed.datasets.pseudo.cam.pseudo_labeler:CamLabeller",
+        "sammed.datasets.pseudo.cam.pseudo_labeler:CamLabeler",
         "class activation maps of a classifier prompt the backbone",
     ),
 }
@@ -59,7 +59,7 @@ METHODS: dict[str, Method] = {
 def method(name: str) -> Method:
     """The method of that name; ConfigError where there is none."""
     if name not in METHODS:
-        raise ConfigError(f"There is no pseudo-labeller {name!r}; there are {', '.join(METHODS)}.")
+        raise ConfigError(f"There is no pseudo-labeler {name!r}; there are {', '.join(METHODS)}.")
     return METHODS[name]
 
 
@@ -69,10 +69,10 @@ def config_type(name: str) -> type[Any]:
     return found
 
 
-def make_labeller(name: str, config: object, tools: Tools) -> PseudoLabeller:
+def make_labeler(name: str, config: object, tools: Tools) -> PseudoLabeler:
     """The method of that name with its config."""
-    labeller: PseudoLabeller = _named(method(name).maker)(config, tools)
-    return labeller
+    labeler: PseudoLabeler = _named(method(name).maker)(config, tools)
+    return labeler
 
 
 def _named(place: str) -> Any:

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from sammed.errors import ConfigError
 from sammed_volumes.labels import LabelVolume
 
-Outcome: TypeAlias = Literal["labelled", "nothing", "failed"]
+Outcome: TypeAlias = Literal["labeled", "nothing", "failed"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class PseudoLabel:
     def outcome(self) -> Outcome:
         """Whether there are labels, nothing was found, or the case could not be worked on."""
         if self.labels is not None:
-            return "labelled"
+            return "labeled"
         return "failed" if self.failed else "nothing"
 
 

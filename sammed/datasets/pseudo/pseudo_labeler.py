@@ -1,4 +1,4 @@
-"""The pseudo-labeller: one interface for all methods, and what each of them is given.
+"""The pseudo-labeler: one interface for all methods, and what each of them is given.
 
 A method is a class with a frozen config. `METHODS` in `sammed.datasets.pseudo.methods` names them.
 """
@@ -11,30 +11,28 @@ from pathlib import Path
 from typing import Protocol
 
 from sammed.backbones.backbone import Backbone
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.errors import SammedError
 from sammed.progress import Reporter
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
 from sammed_volumes.errors import VolumeError
 
 
-class PseudoLabeller(Protocol):
+class PseudoLabeler(Protocol):
     """Learns from gold cases and labels others."""
 
     @property
     def name(self) -> str:
         """What stands as the origin of its labels."""
 
-    def label(
-        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
-    ) -> Iterator[PseudoLabel]:
-        """One pseudo-label for each case of `unlabelled`, in their order.
+    def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
+        """One pseudo-label for each case of `unlabeled`, in their order.
 
         `gold` is the set with its gold training cases alone; of a partly annotated case only the annotated
-        slices are to be learned from. A partly annotated case may be among `unlabelled` as well, for its
+        slices are to be learned from. A partly annotated case may be among `unlabeled` as well, for its
         other slices; the caller keeps the person's slices. `gold` also holds the labels, the window and the
-        folder for `LabelledSet.path`. A case that fails becomes a `failure` (see `attempt`), one in which
+        folder for `LabeledSet.path`. A case that fails becomes a `failure` (see `attempt`), one in which
         nothing is found says so, and the others go on. Raises AnnotationError where the gold can't teach the
         method.
         """

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float, UInt
 
+from sammed.datasets.pseudo.assist_config import AssistLabelConfig
 from sammed.prompts.boxes import box_around, jitter_box
 from sammed.prompts.instances import instances
 from sammed.prompts.placing import PlacedPrompt
 from sammed.prompts.points import sample_points
 from sammed.prompts.prompt import PointSign, Prompt
-from sammed.datasets.pseudo.assist_config import AssistLabelConfig
 from sammed_volumes.labels import Label
 
 _NEAR = 0.5  # of the instance's box on each side: where a person puts a point to say "not this"

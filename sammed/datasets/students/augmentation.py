@@ -14,7 +14,7 @@ _MOST_SCALE = 0.15
 
 
 class Augmentation:
-    """Turns and scales image and classes in the picture's plane; changes the image's grey values.
+    """Turns and scales image and classes in the picture's plane; changes the image's gray values.
 
     Nothing is mirrored: left and right are different labels in many a set. What moves in from outside is
     background of value 0, and ignored.

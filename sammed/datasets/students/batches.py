@@ -79,7 +79,7 @@ class Batches:
 def _depth_window(
     image: Tensor, classes: Tensor, depth: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """So many slices from a place drawn at random, one labelled slice at least among them.
+    """So many slices from a place drawn at random, one labeled slice at least among them.
 
     A stack with fewer is filled up with ignored slices of value 0.
     """

@@ -1,7 +1,7 @@
 """The checkpoint: everything that training goes on from after a kill.
 
-What a step sees follows from the seed and its number (`sammed.datasets.students.batches`), so that weights, the
-optimiser's state and the step say all.
+What a step sees follows from the seed and its number (`sammed.datasets.students.batches`), so that weights,
+the optimizer's state and the step say all.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from sammed.storage.checkpoint import read_checkpoint, write_checkpoint
-from sammed.errors import StudentError
 from sammed.datasets.students.history import Row, row_of
 from sammed.datasets.students.student import Student
 from sammed.datasets.students.student_file import student_header
+from sammed.errors import StudentError
+from sammed.storage.checkpoint import read_checkpoint, write_checkpoint
 from sammed.storage.tensor_file import TensorKind
 
 _KIND = TensorKind("sammed_training", "a student's checkpoint", 1, StudentError)
@@ -31,7 +31,7 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, student: Student, optimiser: torch.optim.Optimizer, progress: Progress, samples: str
+    path: Path, student: Student, optimizer: torch.optim.Optimizer, progress: Progress, samples: str
 ) -> None:
     """Replace the checkpoint; `samples` is the digest of what is trained on."""
     done = {
@@ -39,16 +39,16 @@ def save_checkpoint(
         "rows": [row.to_json() for row in progress.rows],
         "losses": list(progress.losses),
     }
-    write_checkpoint(_KIND, path, student.network, optimiser, _identity(student, samples), done)
+    write_checkpoint(_KIND, path, student.network, optimizer, _identity(student, samples), done)
 
 
-def load_checkpoint(path: Path, student: Student, optimiser: torch.optim.Optimizer, samples: str) -> Progress:
-    """Put the checkpoint's state into the student and its optimiser, in place, and say how far it is.
+def load_checkpoint(path: Path, student: Student, optimizer: torch.optim.Optimizer, samples: str) -> Progress:
+    """Put the checkpoint's state into the student and its optimizer, in place, and say how far it is.
 
     StudentError for a checkpoint of another config, other labels or other samples.
     """
     identity = _identity(student, samples)
-    return read_checkpoint(_KIND, path, student.network, optimiser, identity, _progress)
+    return read_checkpoint(_KIND, path, student.network, optimizer, identity, _progress)
 
 
 def _progress(header: Mapping[str, Any]) -> Progress:
@@ -61,5 +61,4 @@ def _identity(student: Student, samples: str) -> dict[str, Any]:
     config = replace(student.config, device="auto", checkpoint_seconds=0.0)
     header = student_header(replace(student, config=config))
     header["config"]["features"] = list(config.features)  # as JSON gives it back
-    header["labels"] = [{**label, "colour_rgb": list(label["colour_rgb"])} for label in header["labels"]]
     return {**header, "samples": samples}

@@ -9,7 +9,7 @@ from sammed.errors import ConfigError
 
 NetworkName: TypeAlias = Literal["unet", "unet++", "dynunet"]
 LossName: TypeAlias = Literal["dice+bce", "dice+ce"]
-OptimiserName: TypeAlias = Literal["sgd", "adam"]
+OptimizerName: TypeAlias = Literal["sgd", "adam"]
 
 _DIVISOR = 16  # UNet and UNet++ halve a picture four times
 
@@ -32,7 +32,7 @@ class StudentConfig:
     loss: LossName = "dice+bce"
     dice_weight: float = 1.0
     entropy_weight: float = 0.5
-    optimiser: OptimiserName = "sgd"
+    optimizer: OptimizerName = "sgd"
     learning_rate: float = 1e-3
     least_learning_rate: float = 1e-5
     momentum: float = 0.9
@@ -46,7 +46,7 @@ class StudentConfig:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, known in (("network", NetworkName), ("loss", LossName), ("optimiser", OptimiserName)):
+        for name, known in (("network", NetworkName), ("loss", LossName), ("optimizer", OptimizerName)):
             if getattr(self, name) not in get_args(known):
                 raise ConfigError(
                     f"{name} is {getattr(self, name)!r}; it is one of {', '.join(get_args(known))}."

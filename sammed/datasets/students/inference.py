@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sammed.errors import StudentError
 from sammed.datasets.students.student import Student
+from sammed.errors import StudentError
 from sammed_volumes.intensity import apply, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.slices import plan_slices
@@ -23,7 +23,7 @@ class StudentLabels:
     scores: dict[int, float]
     axis: int
 
-    def labelled_slices(self) -> int:
+    def labeled_slices(self) -> int:
         """How many slices along the axis hold a label."""
         others = tuple(axis for axis in range(3) if axis != self.axis)
         return int(np.count_nonzero(self.labels.voxels.any(axis=others)))

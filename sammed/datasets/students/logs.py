@@ -5,8 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sammed.progress import Reporter
 from sammed.datasets.students.history import Row
+from sammed.progress import Reporter
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.labels import Label
 
@@ -60,8 +60,8 @@ def draw_curves(rows: Sequence[Row], labels: Sequence[Label], path: Path) -> Non
     axes[0].set(xlabel="epoch", ylabel="loss", title="Training")
     if panels == 2:
         for column, label in enumerate(labels):
-            colour = tuple(part / 255 for part in label.colour_rgb)
-            axes[1].plot(epochs, [row.dice[column] for row in rows], label=label.name, color=colour)
+            color = tuple(part / 255 for part in label.color_rgb)
+            axes[1].plot(epochs, [row.dice[column] for row in rows], label=label.name, color=color)
         axes[1].set(xlabel="epoch", ylabel="Dice", title="Validation", ylim=(0, 1))
         axes[1].legend()
     with atomic_file(path, ".png", overwrite=True) as partial:

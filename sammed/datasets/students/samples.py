@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float16, UInt8
 
-from sammed.errors import ConfigError
 from sammed.datasets.labeled_sets.pictures import OpenCase, Picture
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.scaling import classes_to_square, to_square
+from sammed.errors import ConfigError
 from sammed_volumes.labels import Label
 
 IGNORED = 255
@@ -33,7 +33,7 @@ class Sample:
 def picture_sample(
     picture: Picture, labels: Sequence[Label], config: StudentConfig, weight: float = 1.0
 ) -> Sample:
-    """A labelled picture as a square; ConfigError for one without labels."""
+    """A labeled picture as a square; ConfigError for one without labels."""
     if picture.labels is None:
         raise ConfigError(f"Slice {picture.index} of {picture.case} has no labels to learn from.")
     classes = _classes(picture.labels, labels)
@@ -46,7 +46,7 @@ def picture_sample(
 def volume_sample(
     opened: OpenCase, labels: Sequence[Label], config: StudentConfig, weight: float = 1.0
 ) -> Sample:
-    """A labelled volume as a stack of squares C S s s; slices that nobody labelled are ignored."""
+    """A labeled volume as a stack of squares C S s s; slices that nobody labeled are ignored."""
     pictures = [opened.picture(index) for index in range(opened.slicing.count)]
     images = [to_square(picture.image, config.size_px, config.channels) for picture in pictures]
     classes = np.full((len(pictures), config.size_px, config.size_px), IGNORED, dtype=np.uint8)
@@ -59,7 +59,7 @@ def volume_sample(
 def known_samples(
     opened: OpenCase, labels: Sequence[Label], config: StudentConfig, weight: float = 1.0
 ) -> Iterator[Sample]:
-    """The samples of a labelled case: its pictures with known labels, or for a 3-D student its stack."""
+    """The samples of a labeled case: its pictures with known labels, or for a 3-D student its stack."""
     if config.is_3d:
         yield volume_sample(opened, labels, config, weight)
         return

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt
 from torch import Tensor
 from torch.nn import functional as F
 
-_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow turns colour into grey
+_GRAY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow turns color into gray
 
 
 def to_square(image: Float[np.ndarray, "H W C"], size_px: int, channels: int) -> Float[np.ndarray, "c s s"]:
@@ -41,7 +41,7 @@ def flags_to_square(flags: Bool[np.ndarray, "H W"], size_px: int) -> Bool[np.nda
 
 
 def _nearest(length: int, size_px: int) -> np.ndarray:
-    """For each pixel of the square the one whose centre is nearest; twins go to the higher one."""
+    """For each pixel of the square the one whose center is nearest; twins go to the higher one."""
     return np.floor((np.arange(size_px) + 0.5) * length / size_px).astype(np.int64)
 
 
@@ -50,7 +50,7 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
         return image
     if channels == 3:
         return np.repeat(image, 3, axis=2)
-    return (image @ np.array(_GREY, dtype=np.float32))[:, :, np.newaxis]
+    return (image @ np.array(_GRAY, dtype=np.float32))[:, :, np.newaxis]
 
 
 def _scaled(pixels: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, UInt
 from torch import Tensor, nn
 
-from sammed.errors import StudentError
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.networks import build_network
 from sammed.datasets.students.scaling import from_square, to_square
+from sammed.errors import StudentError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, smallest_unsigned
 
@@ -34,8 +34,8 @@ class Student:
         """Probabilities 0..1 of background and labels on the picture's own grid, float32.
 
         After "dice+ce" they are a softmax; after "dice+bce" each label has its own sigmoid, and the
-        background is what the likeliest label leaves. A grey image is repeated for a student of three
-        channels, and a coloured one is made grey for a student of one. Raises StudentError for a 3-D student.
+        background is what the likeliest label leaves. A gray image is repeated for a student of three
+        channels, and a colored one is made gray for a student of one. Raises StudentError for a 3-D student.
         """
         if self.config.is_3d:
             raise StudentError("This student takes volumes; ask it for `volume_probabilities`.")

@@ -5,16 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sammed import __version__
-from sammed.errors import SammedError, StudentError
-from sammed.storage.network_state import load_state, state_of
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.student import Student, new_student
+from sammed.errors import SammedError, StudentError
+from sammed.storage.network_state import load_state, state_of
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
+from sammed.version import __version__
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
+_RENAMED = {"optimiser": "optimizer"}  # codespell:ignore optimiser
 _KIND = TensorKind("sammed_student", "a student", 1, StudentError)
 
 
@@ -38,7 +39,7 @@ def load_student(path: Path) -> Student:
 
 
 def student_digest(student: Student) -> str:
-    """The digest that names a student in what it labelled (64 hexadecimal digits); the file isn't needed."""
+    """The digest that names a student in what it labeled (64 hexadecimal digits); the file isn't needed."""
     weights = {name: tensor.detach().cpu() for name, tensor in state_of(student.network).items()}
     return tensor_digest(student.config.network, weights)
 
@@ -47,16 +48,14 @@ def student_header(student: Student) -> dict[str, Any]:
     """All of a student but its weights, for JSON; `student_of` reads it."""
     return {
         "config": asdict(student.config),
-        "labels": [asdict(label) for label in student.labels],
+        "labels": [label.to_json() for label in student.labels],
         "window": None if student.window is None else asdict(student.window),
     }
 
 
 def student_of(header: Mapping[str, Any]) -> Student:
     """A student with fresh weights from what `student_header` wrote."""
-    config = dict(header["config"])
-    labels = tuple(
-        Label(int(each["value"]), str(each["name"]), tuple(each["colour_rgb"])) for each in header["labels"]
-    )
+    config = {_RENAMED.get(name, name): value for name, value in header["config"].items()}
+    labels = tuple(Label.from_json(each) for each in header["labels"])
     window = None if header["window"] is None else Window(**header["window"])
     return new_student(StudentConfig(**{**config, "features": tuple(config["features"])}), labels, window)

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 
 from sammed.backbones.device import choose_device
-from sammed.errors import AnnotationError, ConfigError, StudentError
-from sammed.progress import Reporter
 from sammed.datasets.labeled_sets.pictures import Picture
 from sammed.datasets.students.augmentation import Augmentation
 from sammed.datasets.students.batches import Batches
@@ -23,6 +21,8 @@ from sammed.datasets.students.losses import student_loss
 from sammed.datasets.students.samples import Sample, picture_sample, samples_digest
 from sammed.datasets.students.student import Student, last_output, new_student
 from sammed.datasets.students.validation import validation_dice
+from sammed.errors import AnnotationError, ConfigError, StudentError
+from sammed.progress import Reporter
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
@@ -40,7 +40,7 @@ def train_student(
     window: Window | None = None,
     log: Path | None = None,
 ) -> Student:
-    """Train a 2-D student on labelled pictures; those without labels are passed over.
+    """Train a 2-D student on labeled pictures; those without labels are passed over.
 
     `weights` multiply each picture's loss (lambda of SamDSK's equation 5); None: 1 for all. `validation`
     is measured after each epoch for the log and decides nothing. With `checkpoint` the state is kept there,
@@ -76,7 +76,7 @@ def train_on_samples(
 ) -> tuple[Row, ...]:
     """Train a student, in place, on samples made for its config, as `train_student`; a row an epoch."""
     if not any(sample.weight > 0 for sample in samples):
-        raise AnnotationError("There is no labelled picture or volume to train a student on.")
+        raise AnnotationError("There is no labeled picture or volume to train a student on.")
     config = student.config
     if config.is_3d and all(sample.image.shape[1] == 1 for sample in samples):
         raise AnnotationError(
@@ -86,7 +86,7 @@ def train_on_samples(
     augmentation = Augmentation(config.is_3d) if config.augment else None
     batches = Batches(samples, config, augmentation)
     with TrainingLog(log, student.labels, reporter) as training_log:
-        training = _Training(student, batches, validation, _optimiser(student), checkpoint, training_log)
+        training = _Training(student, batches, validation, _optimizer(student), checkpoint, training_log)
         rows = training.run(reporter)
     student.network.eval().requires_grad_(False)
     return rows
@@ -99,7 +99,7 @@ class _Training:
     student: Student
     batches: Batches
     validation: Sequence[Sample]
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     checkpoint: Path | None
     log: TrainingLog
 
@@ -125,15 +125,15 @@ class _Training:
         config, network = self.student.config, self.student.network.train()
         batch = self.batches.batch(step)
         device = next(network.parameters()).device
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, step, self.batches.total)
         scores: Tensor = last_output(network(batch.images.to(device)))
         loss = student_loss(scores, batch.classes.to(device), batch.weights.to(device), config)
         if not math.isfinite(loss.item()):
             raise StudentError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        self.optimiser.step()
+        self.optimizer.step()
         return loss.item()
 
     def _after(self, progress: Progress, loss: float) -> Progress:
@@ -155,13 +155,13 @@ class _Training:
     def _resumed(self, digest: str, reporter: Reporter) -> Progress:
         if self.checkpoint is None or not self.checkpoint.exists():
             return Progress()
-        progress = load_checkpoint(self.checkpoint, self.student, self.optimiser, digest)
+        progress = load_checkpoint(self.checkpoint, self.student, self.optimizer, digest)
         reporter.message(f"Training goes on after step {progress.step} of {self.batches.total}.")
         return progress
 
     def _keep(self, progress: Progress, digest: str) -> None:
         if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.student, self.optimiser, progress, digest)
+            save_checkpoint(self.checkpoint, self.student, self.optimizer, progress, digest)
 
 
 def learning_rate(config: StudentConfig, step: int, total: int) -> float:
@@ -183,9 +183,9 @@ def _fresh(
     return student
 
 
-def _optimiser(student: Student) -> torch.optim.Optimizer:
+def _optimizer(student: Student) -> torch.optim.Optimizer:
     config, parameters = student.config, student.network.requires_grad_(True).parameters()
-    if config.optimiser == "adam":
+    if config.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     return torch.optim.SGD(
         parameters, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay

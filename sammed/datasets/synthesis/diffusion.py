@@ -57,7 +57,7 @@ class SeededDDPM(DDPMScheduler):
     def step(
         self, model_output: Tensor, timestep: int, sample: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One step back towards a picture (Ho et al. 2020, algorithm 2)."""
+        """One step back toward a picture (Ho et al. 2020, algorithm 2)."""
         found: tuple[Tensor, Tensor] = super().step(
             model_output, timestep, sample, generator or self._generator
         )

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from sammed import __version__
-from sammed.storage.checkpoint import read_checkpoint, write_checkpoint
-from sammed.errors import ConfigError, SynthesisError
-from sammed.storage.network_state import load_state, state_of
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import DiffusionModel, new_model
+from sammed.errors import ConfigError, SynthesisError
+from sammed.storage.checkpoint import read_checkpoint, write_checkpoint
+from sammed.storage.network_state import load_state, state_of
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
+from sammed.version import __version__
 
 _MODEL = TensorKind("sammed_diffusion", "a diffusion model", 1, SynthesisError)
 _CHECKPOINT = TensorKind("sammed_diffusing", "a diffusion model's checkpoint", 1, SynthesisError)
@@ -59,17 +59,17 @@ def model_digest(model: DiffusionModel) -> str:
 
 
 def save_checkpoint(
-    path: Path, model: DiffusionModel, optimiser: torch.optim.Optimizer, progress: Progress, pictures: str
+    path: Path, model: DiffusionModel, optimizer: torch.optim.Optimizer, progress: Progress, pictures: str
 ) -> None:
     """Replace the checkpoint; `pictures` is the digest of what is trained on."""
     done = {"losses": list(progress.losses)}
-    write_checkpoint(_CHECKPOINT, path, model.network, optimiser, _identity(model, pictures), done)
+    write_checkpoint(_CHECKPOINT, path, model.network, optimizer, _identity(model, pictures), done)
 
 
 def load_checkpoint(
-    path: Path, model: DiffusionModel, optimiser: torch.optim.Optimizer, pictures: str
+    path: Path, model: DiffusionModel, optimizer: torch.optim.Optimizer, pictures: str
 ) -> Progress:
-    """Put the checkpoint's state into the model and its optimiser, in place, and say how far it is.
+    """Put the checkpoint's state into the model and its optimizer, in place, and say how far it is.
 
     SynthesisError for a checkpoint of another config or other pictures.
     """
@@ -78,7 +78,7 @@ def load_checkpoint(
         _CHECKPOINT,
         path,
         model.network,
-        optimiser,
+        optimizer,
         identity,
         lambda header: Progress(tuple(header["losses"])),
     )

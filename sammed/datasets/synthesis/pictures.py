@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Float16
 from torch import Tensor
 
-from sammed.errors import AnnotationError
 from sammed.datasets.students.scaling import from_square, to_square
+from sammed.errors import AnnotationError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,10 +11,10 @@ from monai.inferers.inferer import DiffusionInferer
 from torch import Tensor
 
 from sammed.backbones.device import choose_device
-from sammed.errors import ConfigError
-from sammed.progress import Reporter, Task
 from sammed.datasets.synthesis.diffusion import DiffusionModel, backward_process
 from sammed.datasets.synthesis.pictures import as_picture
+from sammed.errors import ConfigError
+from sammed.progress import Reporter, Task
 
 
 def sample_pictures(

@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sammed.backbones.device import choose_device
-from sammed.errors import SynthesisError
-from sammed.progress import Reporter
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import DiffusionModel, new_model, noising_process
 from sammed.datasets.synthesis.model_file import Progress, load_checkpoint, save_checkpoint
 from sammed.datasets.synthesis.pictures import TrainingPictures
+from sammed.errors import SynthesisError
+from sammed.progress import Reporter
 
 _ORDER, _NOISE = 1, 2  # what a seed is for
 
@@ -47,9 +47,9 @@ def train_diffusion(
     """
     model = new_model(config, pictures.shape)
     model.network.to(choose_device(config.device))
-    optimiser = torch.optim.Adam(model.network.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(model.network.parameters(), lr=config.learning_rate)
     inferer = DiffusionInferer(noising_process(config))
-    losses = _Training(model, optimiser, pictures, inferer, checkpoint).run(reporter)
+    losses = _Training(model, optimizer, pictures, inferer, checkpoint).run(reporter)
     model.network.eval().requires_grad_(False)
     return TrainedDiffusion(model, losses)
 
@@ -67,7 +67,7 @@ def batch_rows(config: DiffusionConfig, count: int, step: int) -> list[int]:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Training:
     model: DiffusionModel
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     pictures: TrainingPictures
     inferer: DiffusionInferer
     checkpoint: Path | None
@@ -99,21 +99,21 @@ class _Training:
         loss = F.mse_loss(found, noise.to(device))
         if not math.isfinite(loss.item()):
             raise SynthesisError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        self.optimiser.step()
+        self.optimizer.step()
         return loss.item()
 
     def _resumed(self, digest: str, reporter: Reporter) -> Progress:
         if self.checkpoint is None or not self.checkpoint.exists():
             return Progress()
-        progress = load_checkpoint(self.checkpoint, self.model, self.optimiser, digest)
+        progress = load_checkpoint(self.checkpoint, self.model, self.optimizer, digest)
         reporter.message(f"Training goes on after step {progress.step} of {self.model.config.steps}.")
         return progress
 
     def _keep(self, progress: Progress, digest: str) -> None:
         if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.model, self.optimiser, progress, digest)
+            save_checkpoint(self.checkpoint, self.model, self.optimizer, progress, digest)
 
 
 def _drawn(images: Tensor, config: DiffusionConfig, step: int) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ class BrightnessEncoder(nn.Module):
 
 
 class WrittenPrompt(nn.Module):
-    """Prompts as plain numbers: a token (x, y, 1) for a foreground point or a box's centre; the mask."""
+    """Prompts as plain numbers: a token (x, y, 1) for a foreground point or a box's center; the mask."""
 
     def get_dense_pe(self) -> Tensor:
         return torch.zeros(1, 256, CELLS, CELLS)
@@ -47,8 +47,8 @@ class WrittenPrompt(nn.Module):
         if points is not None:
             tokens.append(torch.cat([points[0], (points[1] == 1)[..., None].float()], dim=-1))
         if boxes is not None:
-            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-            tokens.append(torch.cat([centres, torch.ones(len(boxes), 1)], dim=-1)[:, None])
+            centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+            tokens.append(torch.cat([centers, torch.ones(len(boxes), 1)], dim=-1)[:, None])
         batch = len(boxes) if boxes is not None else len(points[0]) if points is not None else len(masks)
         dense = torch.zeros(batch, 256, CELLS, CELLS)
         if masks is not None:
@@ -101,7 +101,7 @@ def encode() -> Callable[..., EncodedScan]:
     def make(
         stack: np.ndarray, backbone: Backbone, spacing_mm: tuple[float, float, float] = (5.0, 2.0, 2.0)
     ) -> EncodedScan:
-        voxels = stack.transpose(2, 1, 0).astype(np.float32)  # X Y Z, towards left, posterior, superior
+        voxels = stack.transpose(2, 1, 0).astype(np.float32)  # X Y Z, toward left, posterior, superior
         affine = np.diag([-spacing_mm[2], -spacing_mm[1], spacing_mm[0], 1.0])
         volume = Volume(voxels, affine)
         slicing = plan_slices(volume.shape, affine, axis=2)
@@ -114,7 +114,7 @@ def encode() -> Callable[..., EncodedScan]:
 
 @pytest.fixture
 def annotate() -> Callable[..., Annotations]:
-    """`annotate(truth S H W, indices)`: those slices of a labelled stack as a person's annotations."""
+    """`annotate(truth S H W, indices)`: those slices of a labeled stack as a person's annotations."""
 
     def make(
         truth: np.ndarray, indices: tuple[int, ...], labels: tuple[Label, ...] | None = None

@@ -62,7 +62,7 @@ def test_coarse_has_a_column_for_each_label_on_the_embedding_grid() -> None:
     }
 
 
-def test_log_odds_are_those_of_a_softmax_over_standardised_features() -> None:
+def test_log_odds_are_those_of_a_softmax_over_standardized_features() -> None:
     masks = squares(3)
     embeddings = embed(masks)
     classifier = learn(masks, embeddings)

@@ -8,11 +8,18 @@ import pytest
 import torch
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.cross_validation import USUAL_RULE, USUAL_WIDTH_SLICES, ChoosingConfig, best_rule, choose, leave_out
+from sammed.auto.cross_validation import (
+    USUAL_RULE,
+    USUAL_WIDTH_SLICES,
+    ChoosingConfig,
+    best_rule,
+    choose,
+    leave_out,
+)
 from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, USUAL_DOUBT, LabelChoice
 from sammed.auto.prompting import RULES
-from sammed.auto.sap_training import SapLearningConfig
 from sammed.auto.sap_net import SapNetConfig
+from sammed.auto.sap_training import SapLearningConfig
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import ConfigError
@@ -121,7 +128,7 @@ def test_thick_slices_are_not_smoothed_and_their_doubt_is_the_usual(
     assert chosen(encode(stack, tiny_backbone), annotations)[2].doubt != USUAL_DOUBT
 
 
-def test_every_slice_is_left_out_once_with_its_neighbours(
+def test_every_slice_is_left_out_once_with_its_neighbors(
     encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()

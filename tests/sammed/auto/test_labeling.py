@@ -1,4 +1,4 @@
-"""Labelling a whole stack: from coarse masks whose truth is known to labels on the right grid."""
+"""Labeling a whole stack: from coarse masks whose truth is known to labels on the right grid."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.classification import ClassificationConfig, learn_classifier
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import CoarseGrids, coarse_masks, highest_wins, label_logits, label_stack
-from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.auto.sap_net import SapNetConfig
+from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed_volumes.intensity import Window
@@ -106,7 +106,7 @@ def test_smoothing_closes_a_slice_that_was_missed_in_part(
     encode: Callable[..., EncodedScan], brightness_backbone: Backbone
 ) -> None:
     stack, truth = organs()
-    stack[4, 10:20] = 0.1  # an artefact through the upper half of label 1
+    stack[4, 10:20] = 0.1  # an artifact through the upper half of label 1
     encoded = encode(stack, brightness_backbone)
     coarse = coarse_masks(encoded, KNOWN)[:, 0]
     hit = {}

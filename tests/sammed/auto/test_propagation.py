@@ -22,7 +22,7 @@ SHAPE = (17, 37, 41)
 
 
 def cylinders(*parts: tuple[int, range, tuple[int, int], float]) -> tuple[np.ndarray, np.ndarray]:
-    """Image and truth of cylinders (label, slices, centre, brightness) along the stack, in dark and noise."""
+    """Image and truth of cylinders (label, slices, center, brightness) along the stack, in dark and noise."""
     rows, columns = np.ogrid[: SHAPE[1], : SHAPE[2]]
     image, truth = np.full(SHAPE, 0.1), np.zeros(SHAPE, dtype=np.uint8)
     for label, slices, (y, x), brightness in parts:
@@ -165,7 +165,7 @@ def test_a_label_on_every_slice_annotated_needs_no_run(
     assert slices_of(found) == list(range(4, 13))
 
 
-def test_a_colour_picture_is_what_the_person_marked(brightness_backbone: Backbone) -> None:
+def test_a_color_picture_is_what_the_person_marked(brightness_backbone: Backbone) -> None:
     stored = np.random.default_rng(0).integers(0, 256, (40, 30, 1, 3), dtype=np.uint8)
     volume = Volume(stored, np.eye(4))
     scan = open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(0.0, 255.0, "value"))

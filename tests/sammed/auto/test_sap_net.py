@@ -61,7 +61,7 @@ def test_features_and_positions_weigh_the_same() -> None:
 def test_positions_are_the_sines_and_cosines_of_equation_6() -> None:
     net = small_net()
     found = net.positions(2, 4)  # P h w
-    x, y = 3 / 4 * 2 - 1 + 1 / 4, 0 / 2 * 2 - 1 + 1 / 2  # the centre of row 0, column 3, in -1..1
+    x, y = 3 / 4 * 2 - 1 + 1 / 4, 0 / 2 * 2 - 1 + 1 / 2  # the center of row 0, column 3, in -1..1
     angles = 2 * math.pi * (x * net.matrix[0] + y * net.matrix[1])
     expected = torch.cat([angles.cos(), angles.sin()]) / math.sqrt(4)
     torch.testing.assert_close(found[:, 0, 3], expected)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sammed.auto.sap_net import SapNet, SapNetConfig
 from sammed.auto.sap_training import (
     Episodes,
     LearnedSapNet,
@@ -15,7 +16,6 @@ from sammed.auto.sap_training import (
     learn_sap_net,
     prepare_episodes,
 )
-from sammed.auto.sap_net import SapNet, SapNetConfig
 from sammed.backbones.frame import Frame
 from sammed.errors import AnnotationError, ConfigError
 

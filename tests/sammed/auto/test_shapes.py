@@ -108,7 +108,7 @@ def silent(count: int) -> torch.Tensor:
 
 
 def test_what_goes_straight_on_is_less_doubtful_than_what_jumps() -> None:
-    """A cone is where its neighbours say; a disc that jumps to and fro is not."""
+    """A cone is where its neighbors say; a disc that jumps to and fro is not."""
     steady = shapes_of(cone(), (0, 4, 8, 12, 16))
     rows, columns = np.ogrid[:61, :53]
     jumping = np.stack([np.hypot(rows - 30, columns - 26 - 9 * (z % 8 == 0)) < 9 for z in range(17)])

@@ -131,7 +131,7 @@ def test_backbones_are_frozen_by_being_made(tiny_backbone: Backbone) -> None:
     assert not any(p.requires_grad for p in made.prompt_encoder.parameters())
 
 
-def test_sams_pixels_are_normalised_before_they_are_padded(tiny_backbone: Backbone) -> None:
+def test_sams_pixels_are_normalized_before_they_are_padded(tiny_backbone: Backbone) -> None:
     sam = dataclasses.replace(tiny_backbone, preparation=SAM_PIXELS)
     pixels = sam.prepare(np.ones((64, 32), np.float32), sam.frame(64, 32, (1.0, 1.0)))
     means, deviations = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # SAM's, of 0..255

@@ -50,7 +50,7 @@ def test_the_slices_edges_are_the_contents_edges() -> None:
         np.testing.assert_allclose(frame.points_to_sam(edges), wanted, atol=1e-9)
 
 
-def test_the_longest_side_in_millimetres_fills_the_square_and_the_other_keeps_proportion() -> None:
+def test_the_longest_side_in_millimeters_fills_the_square_and_the_other_keeps_proportion() -> None:
     for frame in frames():
         if frame.stretch:
             assert (frame.content_height, frame.content_width) == (frame.size, frame.size)
@@ -67,7 +67,7 @@ def test_the_longest_side_in_millimetres_fills_the_square_and_the_other_keeps_pr
 def test_one_scale_where_pixels_are_square_and_sides_divide() -> None:
     frame = Frame(512, 256, (0.8, 0.8), 256, 256)
     assert frame.scale_xy == (0.5, 0.5)
-    # The centre of pixel 0 lies half a slice pixel, a quarter of a SAM pixel, from the edge at -0.5.
+    # The center of pixel 0 lies half a slice pixel, a quarter of a SAM pixel, from the edge at -0.5.
     np.testing.assert_allclose(frame.points_to_sam(np.array([[0.0, 1.0]])), [[-0.25, 0.25]])
 
 
@@ -79,7 +79,7 @@ def ramp(height: int, width: int) -> np.ndarray:
 def assert_same_place(found: np.ndarray, wanted: np.ndarray, margin: int) -> None:
     """Two ramps agree to a tenth of a pixel, and to a hundredth in the mean.
 
-    The margin is left out, since its pixels have neighbours on one side only. An antialiasing filter that
+    The margin is left out, since its pixels have neighbors on one side only. An antialiasing filter that
     takes whole samples is off by some hundredths of a pixel here and there.
     """
     off = (found - wanted)[margin:-margin, margin:-margin] / 5
@@ -98,7 +98,7 @@ def assert_same_place(found: np.ndarray, wanted: np.ndarray, margin: int) -> Non
     ids=["enlarged", "shrunk", "anisotropic", "stretched"],
 )
 def test_the_image_lies_where_the_points_say(frame: Frame) -> None:
-    """A linear ramp, resampled at pixel centres, has the ramp's values at the mapped points."""
+    """A linear ramp, resampled at pixel centers, has the ramp's values at the mapped points."""
     image = frame.image_to_sam(ramp(frame.height, frame.width))
     y, x = np.mgrid[: frame.content_height, : frame.content_width]
     points = frame.points_to_slice(np.stack([x, y], axis=-1).astype(np.float64))
@@ -108,17 +108,17 @@ def test_the_image_lies_where_the_points_say(frame: Frame) -> None:
     assert_same_place(content, wanted, m)
 
 
-def test_padding_is_zero_at_the_right_and_the_bottom_and_a_grey_slice_has_three_equal_channels() -> None:
+def test_padding_is_zero_at_the_right_and_the_bottom_and_a_gray_slice_has_three_equal_channels() -> None:
     image = Frame(50, 100, (1.0, 1.0), 64, 64).image_to_sam(np.ones((50, 100), np.float32))
     assert image.shape == (3, 64, 64)
     torch.testing.assert_close(image[:, :32], torch.ones(3, 32, 64))
     assert torch.all(image[:, 32:] == 0)
 
 
-def test_colour_keeps_its_channels_and_views_with_negative_strides_are_taken() -> None:
-    colour = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
-    image = Frame(64, 64, (1.0, 1.0), 64, 64).image_to_sam(colour[::-1, ::-1])
-    np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), colour[::-1, ::-1])
+def test_color_keeps_its_channels_and_views_with_negative_strides_are_taken() -> None:
+    color = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
+    image = Frame(64, 64, (1.0, 1.0), 64, 64).image_to_sam(color[::-1, ::-1])
+    np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), color[::-1, ::-1])
 
 
 def test_a_slice_of_another_shape_is_refused() -> None:
@@ -128,7 +128,7 @@ def test_a_slice_of_another_shape_is_refused() -> None:
 
 @pytest.mark.parametrize(("size", "grid"), GRIDS)
 @pytest.mark.parametrize("shape", [(97, 41), (300, 511), (256, 256)], ids=str)
-def test_masks_keep_their_area_and_their_centre(shape: tuple[int, int], size: int, grid: int) -> None:
+def test_masks_keep_their_area_and_their_center(shape: tuple[int, int], size: int, grid: int) -> None:
     frame = Frame(*shape, (1.3, 0.9), size, grid)
     masks = torch.zeros(2, *shape, dtype=torch.bool)
     masks[0, 10:31, 7:20] = True
@@ -142,11 +142,11 @@ def test_masks_keep_their_area_and_their_centre(shape: tuple[int, int], size: in
     torch.testing.assert_close(areas, masks.sum((1, 2)).float(), rtol=1e-4, atol=0)
     cell = size // grid
     y, x = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
-    centre = torch.stack([(shares[0] * x).sum(), (shares[0] * y).sum()]) / shares[0].sum()
-    centre_sam = (centre + 0.5) * cell - 0.5
+    center = torch.stack([(shares[0] * x).sum(), (shares[0] * y).sum()]) / shares[0].sum()
+    center_sam = (center + 0.5) * cell - 0.5
     wanted = frame.points_to_sam(torch.tensor([(7 + 19) / 2, (10 + 30) / 2]))
-    # What a cell holds counts at the cell's centre, so the centre is kept to a fraction of a cell.
-    torch.testing.assert_close(centre_sam, wanted, atol=0.1 * cell, rtol=0)
+    # What a cell holds counts at the cell's center, so the center is kept to a fraction of a cell.
+    torch.testing.assert_close(center_sam, wanted, atol=0.1 * cell, rtol=0)
 
 
 def test_the_embedding_grid_is_the_mask_grid_four_cells_to_one() -> None:

@@ -46,7 +46,7 @@ def put(target, phantom):
 
 
 def finish(ledger: Ledger, target: Target, put, who: str = "machine") -> None:
-    """All the steps of a volume that is labelled undisturbed."""
+    """All the steps of a volume that is labeled undisturbed."""
     taken = ledger.take(target)
     assert isinstance(taken, Taken)
     digest = put(who)
@@ -72,7 +72,7 @@ def test_what_is_done_and_unchanged_is_passed(config, target, put):
     finish(Ledger(config), target, put)
     found = Ledger(replace(config, run="second")).take(target)
     assert isinstance(found, Passed)
-    assert "labelled already" in found.reason
+    assert "labeled already" in found.reason
     assert (found.entry.seconds, found.entry.slices, found.entry.labels) == (1.5, 3, ("lung",))
 
 

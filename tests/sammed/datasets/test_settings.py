@@ -6,9 +6,9 @@ from typing import Literal
 
 import pytest
 
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.methods import METHODS, config_type, method
 from sammed.datasets.settings import Setting, configure, names_of, settings_of
+from sammed.errors import ConfigError
 
 
 @dataclass(frozen=True)

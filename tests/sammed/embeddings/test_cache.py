@@ -16,8 +16,8 @@ from sammed.embeddings import cache as cache_module
 from sammed.embeddings import cache_folder as shelves_module
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig, configured
-from sammed.embeddings.entry import DamagedEntryError, pack, unpack
 from sammed.embeddings.cache_folder import shelves
+from sammed.embeddings.entry import DamagedEntryError, pack, unpack
 from sammed.errors import ConfigError
 
 ENTRY_BYTES = len(pack("", torch.zeros(256, 16, 16).half()))

@@ -14,8 +14,8 @@ from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import MEDSAM_PIXELS
 from sammed.embeddings import scan as scan_module
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.scan import EncodedScan, Scan
 from sammed.embeddings.cache_folder import remove_shelf, shelves
+from sammed.embeddings.scan import EncodedScan, Scan
 from sammed_volumes.volume import Volume
 
 ALL = range(13)

@@ -67,11 +67,11 @@ def test_slices_are_read_only_when_their_batch_is_due(tiny_backbone: Backbone) -
     assert read == 2
 
 
-def test_colour_slices_are_encoded_in_colour(tiny_backbone: Backbone) -> None:
+def test_color_slices_are_encoded_in_color(tiny_backbone: Backbone) -> None:
     frame = tiny_backbone.frame(*SHAPE, (1.0, 1.0))
-    grey = slices(1)[0]
-    colour = np.stack([grey, 1 - grey, grey], axis=-1)
-    both = encode_slices(tiny_backbone, [grey, colour, np.stack([grey] * 3, axis=-1)], frame)
+    gray = slices(1)[0]
+    color = np.stack([gray, 1 - gray, gray], axis=-1)
+    both = encode_slices(tiny_backbone, [gray, color, np.stack([gray] * 3, axis=-1)], frame)
     assert not torch.allclose(both[0], both[1])
     torch.testing.assert_close(both[0], both[2])
 

@@ -42,7 +42,7 @@ def test_percentiles_are_those_of_this_volume(phantom: Callable[..., object]) ->
     np.testing.assert_allclose(scans[0].image(6), scans[1].image(6), atol=1e-5)
 
 
-def test_a_colour_picture_keeps_its_channels() -> None:
+def test_a_color_picture_keeps_its_channels() -> None:
     stored = np.random.default_rng(0).integers(0, 256, (9, 6, 1, 3), dtype=np.uint8)
     scan = scan_of(Volume(stored, np.eye(4)), Window(0.0, 255.0, "value"))
     assert scan.image(0).shape == (*scan.slicing.stack_shape[1:], 3)

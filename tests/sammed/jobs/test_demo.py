@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from sammed.jobs.demo import FILES, Clock, run_demo
 from sammed.errors import SammedError, SkillError
+from sammed.jobs.demo import FILES, Clock, run_demo
 from sammed.jobs.inputs import DEMO_LABELS, demo_pair
 from sammed.jobs.requests import DemoRequest
 from sammed.progress import Silent
-from sammed.storage.provenance import sha256_of
 from sammed.skills.model_file import load_skill, skill_digest
+from sammed.storage.provenance import sha256_of
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 

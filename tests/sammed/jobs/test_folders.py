@@ -1,4 +1,4 @@
-"""Folders that are labelled again, in parts, by two processes, and by ones that are killed."""
+"""Folders that are labeled again, in parts, by two processes, and by ones that are killed."""
 
 import json
 import os
@@ -19,8 +19,8 @@ from sammed.jobs import labeler
 from sammed.jobs.labeling import label
 from sammed.jobs.requests import LabelingRequest
 from sammed.progress import Silent
-from sammed.storage.provenance import read_provenance, sha256_of
 from sammed.skills.model_file import skill_digest
+from sammed.storage.provenance import read_provenance, sha256_of
 from sammed_volumes.formats import read_labels, write_labels
 
 NAMES = ("a", "ward 7/b", "ward 7/c")
@@ -89,7 +89,7 @@ def test_the_same_command_again_does_what_is_not_done(scans, run, phantom, save)
     again = run(scans)
     assert statuses(first) == ["done", "failed", "done", "done"]
     assert statuses(again) == ["done", "done", "skipped", "skipped"]
-    assert "labelled already" in again.items[2].error
+    assert "labeled already" in again.items[2].error
     kept = [path for path, time_ns in written.items() if path.stat().st_mtime_ns == time_ns]
     assert sorted(path.name for path in kept) == ["b_label.nii.gz", "c_label.nii.gz"]
     assert read_provenance(Path("labels/a_label.nii.gz")).image_sha256 == sha256_of(scans / "a.nii.gz")
@@ -175,7 +175,7 @@ def test_what_another_process_let_go_is_taken_at_the_end(scans, run, monkeypatch
     assert statuses(run(scans)) == ["done"] * 3
 
 
-def test_the_next_volume_is_read_while_this_one_is_labelled(scans, run, monkeypatch):
+def test_the_next_volume_is_read_while_this_one_is_labeled(scans, run, monkeypatch):
     open_volume, label_volume = labeler.open_volume, labeler.label_volume
     second_is_read = threading.Event()
 

@@ -75,7 +75,7 @@ def test_what_counts_as_labels(tmp_path, voxels, kind):
     assert inspect(path).kind == kind
 
 
-def test_a_colour_picture_is_a_volume(tmp_path):
+def test_a_color_picture_is_a_volume(tmp_path):
     from PIL import Image
 
     Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(tmp_path / "a.png")

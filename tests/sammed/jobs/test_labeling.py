@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from sammed.batch.manifest import MANIFEST_NAME
-from sammed.errors import ConfigError, SkillError
 from sammed.datasets.export.pairing import gather_cases
+from sammed.errors import ConfigError, SkillError
 from sammed.jobs import labeler
 from sammed.jobs.labeling import label
 from sammed.jobs.outputs import beside
 from sammed.jobs.requests import LabelingRequest
 from sammed.progress import Silent
-from sammed.storage.provenance import read_provenance, sha256_of
 from sammed.skills.model_file import load_skill, save_skill, skill_digest
+from sammed.storage.provenance import read_provenance, sha256_of
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.orientation import axis_codes
@@ -159,7 +159,7 @@ def reference_ras(case, skill, kept_reference) -> np.ndarray:
 
 
 @pytest.mark.parametrize("axcodes", ORIENTATIONS)
-def test_one_anatomy_gets_one_labelling_however_it_is_stored(
+def test_one_anatomy_gets_one_labeling_however_it_is_stored(
     reference_ras, skill, tmp_path, phantom, save, axcodes
 ):
     stored = reoriented(phantom().volume, axcodes)
@@ -299,7 +299,7 @@ def test_a_skill_that_does_not_fit(case, skill, change, sentence):
     ("inputs", "output", "sentence"),
     [
         pytest.param(
-            ["a/x.nii", "b/x.nii"], "labels", "Two images would be labelled into .*x_label.nii.gz", id="two"
+            ["a/x.nii", "b/x.nii"], "labels", "Two images would be labeled into .*x_label.nii.gz", id="two"
         ),
         pytest.param(["a/x.nii", "b/y.nii"], "one.nii.gz", "one.nii.gz is one file, but", id="one file"),
         pytest.param(
@@ -323,7 +323,7 @@ def test_a_dicom_folder_s_labels_lie_beside_it(tmp_path, monkeypatch):
         assert beside(named, ".nii.gz").resolve() == tmp_path / "series 1_label.nii.gz"
 
 
-def test_colours_and_names_come_from_the_skill(case, skill):
+def test_colors_and_names_come_from_the_skill(case, skill):
     (item,) = run(case.image).items
     assert read_labels(item.output).labels == load_skill(skill).labels
     assert read_volume(case.image).shape == read_labels(item.output).shape

@@ -11,8 +11,8 @@ from sammed.jobs.prompting import label_prompts
 from sammed.jobs.requests import PromptingRequest
 from sammed.progress import Silent
 from sammed.prompts.marks import parse_box, parse_point
-from sammed.storage.provenance import read_provenance
 from sammed.skills.model_file import load_skill, save_skill, skill_digest
+from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 
@@ -40,7 +40,7 @@ def test_prompts_of_a_file(case, prompts, tmp_path):
     found = read_labels(result.output)
     assert found.shape == read_volume(case.image).shape
     empty = np.setdiff1d(np.arange(13), result.slices)
-    assert not found.voxels[:, :, empty].any(), "a slice without a prompt was labelled"
+    assert not found.voxels[:, :, empty].any(), "a slice without a prompt was labeled"
 
 
 def test_slices_without_a_prompt_are_unknown_to_whoever_trains_on_the_labels(case, prompts, skill):
@@ -59,7 +59,7 @@ def test_a_skill_s_labels_and_encoders(case, skill, prompts):
     assert values == {"lung": 1, "heart": 2}, "the values are those of the skill"
 
 
-def test_prompts_in_millimetres_mean_the_same_place(case, prompts, tmp_path):
+def test_prompts_in_millimeters_mean_the_same_place(case, prompts, tmp_path):
     by_index = run(case, marks=(parse_box("heart:8,8,6,24,22,6"),), output=tmp_path / "a.nii.gz")
     affine = read_volume(case.image).affine_ras_mm
     corners = [affine[:3] @ (*corner, 1) for corner in ((8, 8, 6), (24, 22, 6))]

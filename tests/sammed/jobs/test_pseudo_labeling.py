@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sammed.datasets.labeled_sets.pictures import from_pictures, open_case
+from sammed.datasets.labeled_sets.set_file import read_set, write_set
+from sammed.datasets.pseudo.auto import AutoLabelConfig, AutoLabeler
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.errors import AnnotationError, ConfigError, PromptError, SetError
 from sammed.jobs.pseudo_labeling import PseudoLabelingRequest, pseudo_label
 from sammed.jobs.set_making import SetMakingRequest, SetSplittingRequest, make, split
@@ -16,13 +21,8 @@ from sammed.jobs.student_evaluation import StudentEvaluationRequest, evaluate_st
 from sammed.jobs.student_labeling import StudentLabelingRequest, label_with_student
 from sammed.jobs.student_training import StudentTrainingRequest, train_on_set
 from sammed.progress import Silent
-from sammed.storage.provenance import read_provenance
-from sammed.datasets.pseudo.auto import AutoLabelConfig, AutoLabeller
-from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.datasets.labeled_sets.set_file import read_set, write_set
-from sammed.datasets.labeled_sets.pictures import from_pictures, open_case
 from sammed.skills.model_file import load_skill
+from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
@@ -40,7 +40,7 @@ SMALL = {
     "size_px": "32",
     "features": "8,8,16,16,32,8",
     "steps": "40",
-    "optimiser": "adam",
+    "optimizer": "adam",
     "learning_rate": "0.01",
 }
 
@@ -51,40 +51,40 @@ def discs(tmp_path) -> Path:
     for number in range(10):
         y, x = np.mgrid[:40, :48]
         disc = (x - 12 - 2 * number) ** 2 + (y - 18) ** 2 <= 49
-        grey = np.random.default_rng(number).normal(80, 6, disc.shape) + 90 * disc
-        for folder, pixels in (("images", grey), ("masks", disc)):
+        gray = np.random.default_rng(number).normal(80, 6, disc.shape) + 90 * disc
+        for folder, pixels in (("images", gray), ("masks", disc)):
             (tmp_path / folder).mkdir(exist_ok=True)
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / folder / f"d{number}.png")
     whole, part = tmp_path / "whole", tmp_path / "part"
     source = {"source": tmp_path / "images", "labels": tmp_path / "masks"}
     make(SetMakingRequest(output=whole, names={1: "disc"}, **source), Silent())
-    split(SetSplittingRequest(labelled_set=whole, output=part, test=2, keep_gold=3))
+    split(SetSplittingRequest(labeled_set=whole, output=part, test=2, keep_gold=3))
     return part
 
 
 @pytest.fixture
 def method(monkeypatch) -> Callable[..., None]:
-    """`method(make)` puts a labeller in the place of assist: `make(opened, gold) -> PseudoLabel`."""
+    """`method(make)` puts a labeler in the place of assist: `make(opened, gold) -> PseudoLabel`."""
 
     def put(make_label: Callable[..., PseudoLabel]) -> None:
-        class Labeller:
+        class Labeler:
             name = "made-up"
 
             def __init__(self, _config: object, _tools: Tools) -> None:
                 pass
 
-            def label(self, gold, unlabelled, reporter):
-                for case in unlabelled:
+            def label(self, gold, unlabeled, reporter):
+                for case in unlabeled:
                     yield attempt(case, lambda case=case: make_label(open_case(case, gold), gold))
 
-        monkeypatch.setattr("sammed.datasets.pseudo.assist.AssistLabeller", Labeller)
+        monkeypatch.setattr("sammed.datasets.pseudo.assist.AssistLabeler", Labeler)
 
     return put
 
 
 def request(source: Path, output: str = "made", **settings) -> PseudoLabelingRequest:
     usual = {"method": "assist", "settings": {"truth": str(source.parent / "whole")}}
-    return PseudoLabelingRequest(labelled_set=source, output=Path(output), **{**usual, **settings})
+    return PseudoLabelingRequest(labeled_set=source, output=Path(output), **{**usual, **settings})
 
 
 def bright(opened, gold, score: float = 0.8) -> PseudoLabel:
@@ -96,7 +96,7 @@ def bright(opened, gold, score: float = 0.8) -> PseudoLabel:
 
 def test_a_set_is_split_and_its_labels_hidden(discs):
     found = read_set(discs)
-    counts = [len(cases) for cases in (found.gold, found.unlabelled, found.part("test").cases)]
+    counts = [len(cases) for cases in (found.gold, found.unlabeled, found.part("test").cases)]
     assert counts == [5, 5, 2]
     assert len(read_set(discs.parent / "whole").gold) == 10
 
@@ -104,7 +104,7 @@ def test_a_set_is_split_and_its_labels_hidden(discs):
 def test_pseudo_labels_join_the_gold_and_the_images_stay(discs, method):
     method(bright)
     result = pseudo_label(request(discs), Silent())
-    assert (result.gold, result.count("labelled"), result.is_good) == (3, 5, True)
+    assert (result.gold, result.count("labeled"), result.is_good) == (3, 5, True)
     made = read_set(Path("made"))
     assert {case.origin for case in made.cases} == {"gold", "made-up"}
     assert made.splits == read_set(discs).splits
@@ -136,7 +136,7 @@ def test_the_gold_that_a_method_sees_holds_no_test_case(discs, method):
 
 
 def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(discs, method):
-    bare = [case.name for case in read_set(discs).unlabelled]
+    bare = [case.name for case in read_set(discs).unlabeled]
     (discs.parent / "images" / f"{bare[0]}.png").write_bytes(b"no picture")
 
     def make_label(opened, gold):
@@ -150,9 +150,9 @@ def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(discs
     assert (by_case[bare[0]].status, by_case[bare[1]].status) == ("failed", "nothing")
     assert "no whole picture" in by_case[bare[0]].reason
     assert by_case[bare[1]].reason == "All masks are empty."
-    assert result.count("labelled") == 3
+    assert result.count("labeled") == 3
     assert not result.is_good
-    assert {case.name for case in read_set(Path("made")).unlabelled} == set(bare[:2])
+    assert {case.name for case in read_set(Path("made")).unlabeled} == set(bare[:2])
     json.dumps(result.to_json(), allow_nan=False)
 
 
@@ -162,7 +162,7 @@ def test_what_scores_low_is_dropped_or_ignored(discs, method):
     dropped = [item for item in result.items if item.status == "dropped"]
     assert dropped
     assert all("0.300 is below 0.5" in item.reason for item in dropped)
-    assert {item.case for item in dropped} == {case.name for case in read_set(Path("made")).unlabelled}
+    assert {item.case for item in dropped} == {case.name for case in read_set(Path("made")).unlabeled}
 
 
 def test_ignored_voxels_are_written_and_read_again(discs, method):
@@ -183,8 +183,8 @@ def test_ignored_voxels_are_written_and_read_again(discs, method):
 def test_the_persons_slices_of_a_partly_annotated_volume_stay(case, method, tmp_path):
     make(SetMakingRequest(source=case.image, labels=case.labels, output=tmp_path / "whole"), Silent())
     part = split(
-        SetSplittingRequest(labelled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=2)
-    ).labelled_set
+        SetSplittingRequest(labeled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=2)
+    ).labeled_set
     kept = part.cases[0].annotated_slices
     truth = read_labels(case.labels)
 
@@ -194,7 +194,7 @@ def test_the_persons_slices_of_a_partly_annotated_volume_stay(case, method, tmp_
 
     method(everything)
     result = pseudo_label(request(tmp_path / "part"), Silent())
-    assert result.count("labelled") == 1
+    assert result.count("labeled") == 1
     (found,) = read_set(Path("made")).cases
     assert (found.origin, found.annotated_slices) == ("made-up", kept)
     voxels = np.moveaxis(read_labels(read_set(Path("made")).path(found.labels)).voxels, found.axis, 0)
@@ -210,9 +210,9 @@ def test_a_set_that_cannot_be_used_says_why(discs, method, tiny_backbone):
     write_set(bare, overwrite=True)
     with pytest.raises(SetError, match="no gold training case"):
         pseudo_label(request(discs, method="auto", settings={}), Silent())
-    labeller = AutoLabeller(AutoLabelConfig(), Tools(backbone=lambda: tiny_backbone))
+    labeler = AutoLabeler(AutoLabelConfig(), Tools(backbone=lambda: tiny_backbone))
     with pytest.raises(AnnotationError, match="no gold case"):
-        next(labeller.label(bare, bare.cases, Silent()))
+        next(labeler.label(bare, bare.cases, Silent()))
     with pytest.raises(SetError, match="labels already"):
         pseudo_label(request(discs.parent / "whole", "other"), Silent())
 
@@ -252,7 +252,7 @@ def test_what_is_refused_leaves_nothing(discs):
 
 
 def test_assist_from_a_persons_files(discs):
-    names = [case.name for case in read_set(discs).unlabelled]
+    names = [case.name for case in read_set(discs).unlabeled]
     prompts = discs.parent / "prompts"
     prompts.mkdir()
     text = json.dumps({"prompts": [{"label": "disc", "slice": 0, "boxes": [[5, 5, 40, 30]]}]})
@@ -261,7 +261,7 @@ def test_assist_from_a_persons_files(discs):
     (prompts / f"{names[2]}.json").write_text("{")
     result = pseudo_label(request(discs, settings={"prompts": str(prompts)}), Silent())
     by_case = {item.case: item for item in result.items}
-    assert {by_case[name].status for name in names[:2]} <= {"labelled", "nothing"}
+    assert {by_case[name].status for name in names[:2]} <= {"labeled", "nothing"}
     assert by_case[names[2]].status == "failed"
     assert "no JSON" in by_case[names[2]].reason
     assert by_case[names[3]].reason == "There is no prompt for it."
@@ -271,7 +271,7 @@ def test_assist_from_a_persons_files(discs):
 @pytest.mark.parametrize(("more", "positions"), [({}, False), ({"positions": "yes"}, True)])
 def test_auto_learns_from_pictures_of_several_cases(discs, more, positions):
     result = pseudo_label(request(discs, method="auto", settings={**QUICK, **more}), Silent())
-    assert {item.status for item in result.items} <= {"labelled", "nothing"}
+    assert {item.status for item in result.items} <= {"labeled", "nothing"}
     skill = load_skill(Path("made/work/skills/shared.safetensors"))
     assert skill.require_auto().sap_net.network.config.positions is positions
 
@@ -280,11 +280,11 @@ def test_auto_learns_from_pictures_of_several_cases(discs, more, positions):
 def test_auto_labels_a_volume_by_its_own_slices(case, tmp_path):
     make(SetMakingRequest(source=case.image, labels=case.labels, output=tmp_path / "whole"), Silent())
     split(
-        SetSplittingRequest(labelled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=3)
+        SetSplittingRequest(labeled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=3)
     )
     result = pseudo_label(request(tmp_path / "part", method="auto", settings=QUICK), Silent())
     (item,) = result.items
-    assert item.status in ("labelled", "nothing")
+    assert item.status in ("labeled", "nothing")
     assert [path.stem for path in Path("made/work/skills").iterdir()] == [item.case]
 
 
@@ -295,7 +295,7 @@ def test_a_student_learns_from_the_pseudo_labels(discs, method):
     student = Path("student.safetensors")
     trained = train_on_set(
         StudentTrainingRequest(
-            labelled_set=Path("made"), output=student, network="unet", settings=SMALL, device="cpu"
+            labeled_set=Path("made"), output=student, network="unet", settings=SMALL, device="cpu"
         ),
         Silent(),
     )
@@ -303,37 +303,37 @@ def test_a_student_learns_from_the_pseudo_labels(discs, method):
     assert not list(Path().glob("*.checkpoint.*"))
     assert (trained.log / "curves.png").exists()
     measured = evaluate_student(
-        StudentEvaluationRequest(student=student, labelled_set=Path("made"), device="cpu"), Silent()
+        StudentEvaluationRequest(student=student, labeled_set=Path("made"), device="cpu"), Silent()
     )
     (row,) = measured.summaries()
     assert (row.name, row.cases) == ("disc", 2)
     assert row.dice_mean > 0.7
     json.dumps(measured.to_json(), allow_nan=False)
     (discs.parent / "images/broken.png").write_bytes(b"no picture")
-    labelled = label_with_student(
+    labeled = label_with_student(
         StudentLabelingRequest(
             student=student, inputs=(discs.parent / "images",), output=Path("found"), device="cpu"
         ),
         Silent(),
     )
-    assert (labelled.count("done"), labelled.count("failed")) == (10, 1)
+    assert (labeled.count("done"), labeled.count("failed")) == (10, 1)
     found = read_labels("found/d0_label.nii.gz")
     assert [label.name for label in found.labels] == ["disc"]
     assert read_provenance(Path("found/d0_label.nii.gz")).method == "student/unet"
 
 
 def test_a_student_needs_something_to_learn_from(discs):
-    write_set(read_set(discs).keep(lambda case: not case.is_labelled), overwrite=True)
-    with pytest.raises(AnnotationError, match="no labelled training case"):
+    write_set(read_set(discs).keep(lambda case: not case.is_labeled), overwrite=True)
+    with pytest.raises(AnnotationError, match="no labeled training case"):
         train_on_set(
-            StudentTrainingRequest(labelled_set=discs, output=Path("s.safetensors"), settings=SMALL), Silent()
+            StudentTrainingRequest(labeled_set=discs, output=Path("s.safetensors"), settings=SMALL), Silent()
         )
 
 
 @pytest.mark.parametrize(
     ("settings", "fact"),
     [
-        ({"method": "magic"}, "no pseudo-labeller 'magic'"),
+        ({"method": "magic"}, "no pseudo-labeler 'magic'"),
         ({"min_score": 2.0}, "between 0 and 1"),
         ({"output": Path("set.json")}, "into a folder"),
         ({"seed": -1}, "seed"),
@@ -341,9 +341,7 @@ def test_a_student_needs_something_to_learn_from(discs):
 )
 def test_what_a_request_refuses(settings, fact):
     with pytest.raises(ConfigError, match=fact):
-        PseudoLabelingRequest(
-            **{"labelled_set": Path("s"), "method": "auto", "output": Path("o"), **settings}
-        )
+        PseudoLabelingRequest(**{"labeled_set": Path("s"), "method": "auto", "output": Path("o"), **settings})
 
 
 def test_a_label_outside_the_list_fails_its_case_alone(discs):
@@ -358,7 +356,7 @@ def test_a_label_outside_the_list_fails_its_case_alone(discs):
     write_set(made.with_cases(cases), overwrite=True)
     trained = train_on_set(
         StudentTrainingRequest(
-            labelled_set=discs,
+            labeled_set=discs,
             output=Path("s.safetensors"),
             network="unet",
             settings={**SMALL, "steps": "1"},

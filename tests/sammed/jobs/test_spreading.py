@@ -1,4 +1,4 @@
-"""Labelling on a real Dask cluster of two processes of this machine, workers of which are killed."""
+"""Labeling on a real Dask cluster of two processes of this machine, workers of which are killed."""
 
 import importlib.util
 import json

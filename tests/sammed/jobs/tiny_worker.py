@@ -18,12 +18,12 @@ def dask_setup(_worker):
     label_volume = labeler.label_volume
 
     def label_or_die(volume, *others, **settings):
-        labelled = label_volume(volume, *others, **settings)
+        labeled = label_volume(volume, *others, **settings)
         mark = volume.path.with_suffix(".died")
         if volume.path.name == "poison.nii.gz" or (volume.path.name == "once.nii.gz" and not mark.exists()):
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return labelled
+        return labeled
 
     labeler.label_volume = label_or_die
 

@@ -61,10 +61,10 @@ def test_shifted_cube_is_as_far_off_as_it_was_shifted(axis, steps, distance_mm):
     assert too_little.nsd < 0.9
 
 
-def test_surface_dice_weighs_area_in_square_millimetres():
+def test_surface_dice_weighs_area_in_square_millimeters():
     # A slab of 40 x 40 x 15 mm, and one that is a slice of 5 mm thicker. Out of tolerance are the two upper
     # faces, 1600 mm2 each, and the upper side of the thicker slab, at most 160 mm x 5 mm. Counted in
-    # voxels, of which the sides have a fifth as many as square millimetres, the share would be 0.44.
+    # voxels, of which the sides have a fifth as many as square millimeters, the share would be 0.44.
     grid = {"shape": (44, 44, 9), "spacing_mm": (1.0, 1.0, 5.0)}
     thin = volume((1, (2, 2, 2), (42, 42, 5)), **grid)
     thick = volume((1, (2, 2, 2), (42, 42, 6)), **grid)

@@ -36,12 +36,12 @@ def test_jitter_moves_each_side_by_itself_and_fills_its_range():
     box = np.array([20.0, 10.0, 59.0, 29.0])  # 40 wide, 20 high
     rng = np.random.default_rng(0)
     moves = np.array([jitter_box(box, 0.1, 0.2, SHAPE, rng) - box for _ in range(500)])
-    outwards = moves * [-1, -1, 1, 1] / [40, 20, 40, 20]
-    assert outwards.min() >= -0.1
-    assert outwards.max() <= 0.2
-    assert (outwards.min(axis=0) < -0.09).all()
-    assert (outwards.max(axis=0) > 0.19).all()
-    correlation = np.corrcoef(outwards.T) - np.eye(4)
+    outward = moves * [-1, -1, 1, 1] / [40, 20, 40, 20]
+    assert outward.min() >= -0.1
+    assert outward.max() <= 0.2
+    assert (outward.min(axis=0) < -0.09).all()
+    assert (outward.max(axis=0) > 0.19).all()
+    correlation = np.corrcoef(outward.T) - np.eye(4)
     assert np.abs(correlation).max() < 0.2
 
 

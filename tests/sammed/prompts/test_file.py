@@ -46,7 +46,7 @@ def test_flipped_axes_are_turned_into_the_canonical_pose(read):
 
 
 @pytest.mark.parametrize("affine", [LPS, RAS], ids=["LPS", "RAS"])
-def test_millimetres_and_voxels_mean_the_same(read, affine):
+def test_millimeters_and_voxels_mean_the_same(read, affine):
     def entry(first, last, point):
         return {"label": 6, "boxes": [[*first, *last]], "points": [[*point, "+"]]}
 
@@ -149,7 +149,7 @@ def test_what_is_wrong_with_an_entry_costs_one_sentence(read, tmp_path, entry, w
 
 
 def test_a_slice_goes_with_voxels_only(read):
-    with pytest.raises(PromptError, match="in millimetres give three coordinates"):
+    with pytest.raises(PromptError, match="in millimeters give three coordinates"):
         read({"label": 1, "slice": 2, "points": [[4, 5, "+"]]}, frame="ras_mm")
 
 
@@ -158,8 +158,8 @@ def test_an_unknown_frame_is_refused(read):
         read({"label": 1, "points": [[4, 5, 2, "+"]]}, frame="lps_mm")
 
 
-def test_millimetres_outside_say_how_far_the_volume_reaches(read):
-    with pytest.raises(PromptError, match=r"millimetres run from \(-44, -36, 0\) to \(0, 0, 30\)"):
+def test_millimeters_outside_say_how_far_the_volume_reaches(read):
+    with pytest.raises(PromptError, match=r"millimeters run from \(-44, -36, 0\) to \(0, 0, 30\)"):
         read({"label": 1, "points": [[4, 5, 2, "+"]]}, frame="ras_mm")
 
 

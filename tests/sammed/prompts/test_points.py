@@ -8,9 +8,9 @@ from sammed.errors import ConfigError, PromptError
 from sammed.prompts.points import SCHEMES, candidates, draw_points, sample_points
 
 
-def disc(height=61, width=53, centre=(30, 25), radius=17):
+def disc(height=61, width=53, center=(30, 25), radius=17):
     y, x = np.mgrid[:height, :width]
-    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+    return (y - center[0]) ** 2 + (x - center[1]) ** 2 <= radius**2
 
 
 def depths(region, points_xy):

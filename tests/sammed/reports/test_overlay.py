@@ -36,25 +36,25 @@ def draw(
     return np.round(matplotlib.image.imread(path)[..., :3] * 255).astype(int)
 
 
-def has_colour(pixels, rgb, within=60):
-    """How many pixels are near a colour."""
+def has_color(pixels, rgb, within=60):
+    """How many pixels are near a color."""
     return int((np.abs(pixels - np.array(rgb)).max(axis=-1) < within).sum())
 
 
-def test_prediction_is_drawn_in_its_colour_and_truth_in_white(tmp_path):
+def test_prediction_is_drawn_in_its_color_and_truth_in_white(tmp_path):
     without = draw(tmp_path / "a.png", squares())
-    assert has_colour(without, RED.colour_rgb) > 500
-    bare = has_colour(draw(tmp_path / "b.png", squares(value=0)), RED.colour_rgb)
-    assert bare < has_colour(without, RED.colour_rgb) / 2  # the legend's square is all that is left
+    assert has_color(without, RED.color_rgb) > 500
+    bare = has_color(draw(tmp_path / "b.png", squares(value=0)), RED.color_rgb)
+    assert bare < has_color(without, RED.color_rgb) / 2  # the legend's square is all that is left
     truth = draw(tmp_path / "c.png", squares(), squares(low=14, high=36))
-    assert has_colour(truth, (255, 255, 255)) > has_colour(without, (255, 255, 255)) + 500
+    assert has_color(truth, (255, 255, 255)) > has_color(without, (255, 255, 255)) + 500
 
 
 def test_outline_lies_where_the_mask_ends(tmp_path):
     # One slice, the whole of it in view: the red pixels must span what the mask spans.
     prediction = squares((1, 40, 40), low=8, high=32)
     pixels = draw(tmp_path / "a.png", prediction, labels=(RED,))
-    red = np.abs(pixels - np.array(RED.colour_rgb)).max(axis=-1) < 60
+    red = np.abs(pixels - np.array(RED.color_rgb)).max(axis=-1) < 60
     panel = red[: pixels.shape[0] - 60]  # without the legend
     rows, columns = np.flatnonzero(panel.any(axis=1)), np.flatnonzero(panel.any(axis=0))
     side = columns[-1] - columns[0]
@@ -73,8 +73,8 @@ def test_pixels_that_are_not_square_keep_their_proportion(tmp_path):
 def test_annotated_slices_are_framed(tmp_path):
     plain = draw(tmp_path / "a.png", squares())
     framed = draw(tmp_path / "b.png", squares(), annotated=[2, 4])
-    assert has_colour(plain, ANNOTATED_RGB) == 0
-    assert has_colour(framed, ANNOTATED_RGB) > 2 * 4 * 300  # two frames, four sides of some 300 pixels
+    assert has_color(plain, ANNOTATED_RGB) == 0
+    assert has_color(framed, ANNOTATED_RGB) > 2 * 4 * 300  # two frames, four sides of some 300 pixels
 
 
 def test_many_slices_become_one_grid(tmp_path):
@@ -85,21 +85,21 @@ def test_many_slices_become_one_grid(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("labelled", "annotated", "count", "chosen"),
+    ("labeled", "annotated", "count", "chosen"),
     [
         (range(10), (), 20, tuple(range(10))),  # all fit
-        (range(5, 20), (), 4, (5, 10, 14, 19)),  # from the first labelled slice to the last
-        (range(5, 20), (11,), 4, (5, 11, 14, 19)),  # an annotated slice takes its neighbour's place
-        (range(5, 20), (0, 25), 4, (5, 10, 14, 19)),  # out of the labelled range
+        (range(5, 20), (), 4, (5, 10, 14, 19)),  # from the first labeled slice to the last
+        (range(5, 20), (11,), 4, (5, 11, 14, 19)),  # an annotated slice takes its neighbor's place
+        (range(5, 20), (0, 25), 4, (5, 10, 14, 19)),  # out of the labeled range
         (range(5, 20), (6, 7, 8, 9, 10), 3, (6, 7, 8)),  # more annotated slices than places
-        ((), (), 3, (0, 14, 29)),  # nothing labelled: over the whole stack
+        ((), (), 3, (0, 14, 29)),  # nothing labeled: over the whole stack
         ((7,), (7,), 5, (7,)),
         (range(30), (), 1, (14,)),
     ],
 )
-def test_chosen_slices(labelled, annotated, count, chosen):
+def test_chosen_slices(labeled, annotated, count, chosen):
     found = np.zeros(30, dtype=bool)
-    found[list(labelled)] = True
+    found[list(labeled)] = True
     assert choose_slices(found, annotated, count) == chosen
 
 
@@ -136,14 +136,14 @@ def test_numbers_are_the_array_indices(tmp_path, monkeypatch):
 def test_odd_input_makes_a_picture(tmp_path, shape, labels):
     pixels = draw(tmp_path / "a.png", np.ones(shape, dtype=np.uint8), labels=labels, annotated=[0])
     assert pixels.size
-    assert has_colour(pixels, ANNOTATED_RGB) > 0
+    assert has_color(pixels, ANNOTATED_RGB) > 0
 
 
-def test_colour_pictures_keep_their_colours(tmp_path):
+def test_color_pictures_keep_their_colors(tmp_path):
     image = np.zeros((1, 40, 50, 3), dtype=np.float32)
     image[..., 1] = 0.8
     pixels = draw(tmp_path / "a.png", squares((1, 40, 50)), image=image)
-    assert has_colour(pixels, (0, 204, 0)) > 10_000
+    assert has_color(pixels, (0, 204, 0)) > 10_000
 
 
 def test_stacks_of_different_shapes_are_refused(tmp_path):

@@ -1,6 +1,6 @@
-"""Peak memory of labelling volumes of LiteMedSAM's sizes.
+"""Peak memory of labeling volumes of LiteMedSAM's sizes.
 
-    memory_of_labelling.py LABELS HELD SLICES... [cached]
+    memory_of_labeling.py LABELS HELD SLICES... [cached]
 
 Prints resident MB before, and at the peak after each volume of so many slices, as JSON. At most HELD
 embeddings are held in memory, so that a few slices show what many would take. What the networks compute is
@@ -20,17 +20,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sammed.skills.inference import finish
 from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import label_stack
-from sammed.backbones.openvino import import_openvino
 from sammed.backbones.frame import Frame
+from sammed.backbones.openvino import import_openvino
 from sammed.embeddings import scan
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.embeddings.scratch import Scratch
+from sammed.skills.inference import finish
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import default_label
 from sammed_volumes.slices import plan_slices

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sammed.skills.inference import encode_for, label_volume
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.errors import SkillError
 from sammed.jobs.training import annotate
-from sammed.skills.training import learn_skill
 from sammed.progress import Silent
+from sammed.skills.inference import encode_for, label_volume
 from sammed.skills.model import Skill
+from sammed.skills.training import learn_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
 
@@ -85,7 +85,7 @@ def test_agreement_is_a_share_or_unknown(skill, phantom, tiny_backbone):
     assert set(propagated.agreement.values()) == {None}
 
 
-def test_labelling_twice_gives_the_same(skill, phantom, tiny_backbone):
+def test_labeling_twice_gives_the_same(skill, phantom, tiny_backbone):
     volume = phantom().volume
     for generator in ("sap", "propagation", "classification"):
         first, second = (

@@ -1,4 +1,4 @@
-"""How much memory labelling takes, told from two volumes of a few slices."""
+"""How much memory labeling takes, told from two volumes of a few slices."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from sammed.embeddings.scan import MOST_RECENT
 from sammed.embeddings.scratch import MOST_IN_MEMORY
 
-PROGRAM = Path(__file__).with_name("memory_of_labelling.py")
+PROGRAM = Path(__file__).with_name("memory_of_labeling.py")
 LARGE = 600  # slices of 512 x 512
 LOADED_MB = 900  # torch, OpenVINO and lite-medsam, before there is a volume
 

@@ -8,15 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sammed.skills.inference import label_volume
 from sammed.auto.annotations import Annotations
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.errors import SkillError
 from sammed.jobs.training import annotate
-from sammed.skills.training import learn_skill
 from sammed.progress import Silent
+from sammed.skills.inference import label_volume
 from sammed.skills.model import Skill
 from sammed.skills.model_file import load_skill, save_skill, skill_digest
+from sammed.skills.training import learn_skill
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -66,14 +66,14 @@ def test_a_skill_read_again_labels_alike_to_the_last_bit(tmp_path, phantom, tiny
     again = load_skill(save_skill(skill, tmp_path / "skill.safetensors"))
     assert dict(again.require_auto().choices) == dict(skill.require_auto().choices)
     other = phantom(seed=1).volume
-    labelled = 0
+    labeled = 0
     for generator in ("sap", "classification"):
         before = label_volume(other, skill, tiny_backbone, generator=generator)
         after = label_volume(other, again, tiny_backbone, generator=generator)
         np.testing.assert_array_equal(after.labels.voxels, before.labels.voxels)
         assert after.agreement == before.agreement
-        labelled += np.count_nonzero(before.labels.voxels)
-    assert labelled, "nothing was labelled, so nothing was compared"
+        labeled += np.count_nonzero(before.labels.voxels)
+    assert labeled, "nothing was labeled, so nothing was compared"
 
 
 def test_large_slices_make_no_large_file(tmp_path):

@@ -9,8 +9,8 @@ import torch
 from sammed.auto.annotations import Annotations
 from sammed.embeddings.scan import EncodedScan, open_scan
 from sammed.jobs.training import annotate
-from sammed.skills.training import learn_auto, learn_skill
 from sammed.progress import Silent
+from sammed.skills.training import learn_auto, learn_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
 
@@ -89,7 +89,7 @@ def test_learning_the_generator_again_with_the_same_seed_gives_the_same(encoded,
 
 
 def test_only_annotated_slices_are_encoded(encoded, annotations, few_steps, monkeypatch):
-    """Learning without a generator looks at no other slice; with one, at neighbours at most."""
+    """Learning without a generator looks at no other slice; with one, at neighbors at most."""
     looked_at = []
     embeddings = EncodedScan.embeddings
 

@@ -5,9 +5,15 @@ import json
 
 import pytest
 
-from sammed import __version__
 from sammed.errors import ConfigError, ExportError
-from sammed.storage.provenance import Provenance, provenance_path, read_provenance, sha256_of, write_provenance
+from sammed.storage.provenance import (
+    Provenance,
+    provenance_path,
+    read_provenance,
+    sha256_of,
+    write_provenance,
+)
+from sammed.version import __version__
 from sammed_volumes.errors import OutputError
 
 DIGEST = hashlib.sha256(b"image").hexdigest()

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import resnet
 
-from sammed.errors import CheckpointError
 from sammed.datasets.pseudo.cam.config import ClassifierConfig
+from sammed.errors import CheckpointError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -15,8 +15,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sammed.embeddings.scan import EncodedScan
 from sammed.datasets.pseudo.cam.config import NONE_NAME
+from sammed.embeddings.scan import EncodedScan
 
 SIDE = 32
 """Cells along a side of the square on which all embeddings are seen, whatever their slices' proportions."""
@@ -64,16 +64,16 @@ def fit_head(
     with torch.no_grad():
         head.train()(embeddings)  # the mean and spread of each channel
     head.eval()
-    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> float:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         found: Tensor = F.cross_entropy(head(embeddings), classes, weights)
         found = found + decay * head.weights.square().sum()
         torch.autograd.backward(found)
         return found.item()
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
 
 
 def square_embedding(encoded: EncodedScan, index: int) -> Float[Tensor, "C s s"]:

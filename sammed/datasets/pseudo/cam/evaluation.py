@@ -15,18 +15,18 @@ import numpy as np
 from jaxtyping import Bool
 
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.scan import EncodedScan
-from sammed.metrics.evaluation import dice
-from sammed.prompts.prompt import Prompt
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.pictures import Picture, open_case
 from sammed.datasets.pseudo.cam.classifier import Classifier
 from sammed.datasets.pseudo.cam.config import Activation, CamConfig, CamPoint, CamPrompt, Network
 from sammed.datasets.pseudo.cam.prompting import map_prompts, truth_prompts
 from sammed.datasets.pseudo.cam.reading import Reader
 from sammed.datasets.pseudo.cam.viewing import view
 from sammed.datasets.pseudo.coarse.decoding import encode_case, prompted_logits
+from sammed.embeddings.scan import EncodedScan
+from sammed.metrics.evaluation import dice
+from sammed.prompts.prompt import Prompt
 from sammed.reports.report import Table
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.pictures import Picture, open_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,15 @@ def overlap(prediction: Bool[np.ndarray, "H W"], truth: Bool[np.ndarray, "H W"])
 
 def evaluate_prompts(
     cases: Sequence[Case],
-    labelled_set: LabelledSet,
+    labeled_set: LabeledSet,
     readers: Sequence[Reader],
     backbone: Backbone,
     ways: Sequence[tuple[CamPrompt, CamPoint]],
 ) -> tuple[PromptRow, ...]:
-    """A row for each reader, label and way of prompting, over the labelled pictures of the cases."""
+    """A row for each reader, label and way of prompting, over the labeled pictures of the cases."""
     scores: dict[tuple[int, int, int], list[tuple[Overlap, Overlap]]] = defaultdict(list)
     for case in cases:
-        opened = open_case(case, labelled_set)
+        opened = open_case(case, labeled_set)
         encoded = encode_case(opened, backbone)
         for index in filter(opened.is_known, range(opened.slicing.count)):
             picture = opened.picture(index)

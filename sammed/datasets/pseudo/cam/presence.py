@@ -14,15 +14,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.cache import EmbeddingCache
-from sammed.errors import AnnotationError
-from sammed.progress import Reporter
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed.datasets.pseudo.cam.classifier import Pictures
 from sammed.datasets.pseudo.cam.config import NONE_NAME, ClassifierConfig, ClassPlan
 from sammed.datasets.pseudo.cam.viewing import view
 from sammed.datasets.pseudo.coarse.decoding import encode_case
-from sammed.datasets.labeled_sets.labeled_set import LabelledSet
-from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.errors import AnnotationError
+from sammed.progress import Reporter
 from sammed_volumes.labels import Label
 
 
@@ -54,7 +54,7 @@ class Task:
 
 
 def seen_pictures(
-    gold: LabelledSet, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None = None
+    gold: LabeledSet, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None = None
 ) -> list[SeenPicture]:
     """The gold pictures; AnnotationError where there is none."""
     seen = [each for case in gold.gold for each in _seen(open_case(case, gold), config, backbone, cache)]
@@ -90,7 +90,7 @@ def plan_tasks(
 
 
 def as_pictures(seen: Sequence[SeenPicture], task: Task) -> Pictures:
-    """The pictures with their classes; grey ones get three channels where others are coloured."""
+    """The pictures with their classes; gray ones get three channels where others are colored."""
     channels = max(len(each.pixels) for each in seen)
     pixels = [each.pixels.expand(channels, -1, -1) for each in seen]
     classes = [task.class_of(each.present) for each in seen]
@@ -100,7 +100,7 @@ def as_pictures(seen: Sequence[SeenPicture], task: Task) -> Pictures:
 def _seen(
     opened: OpenCase, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None
 ) -> Iterator[SeenPicture]:
-    """The labelled pictures of one case."""
+    """The labeled pictures of one case."""
     encoded, stack = encode_case(opened, backbone, cache), opened.label_stack()
     for index in filter(opened.is_known, range(opened.slicing.count)):
         present = frozenset(int(value) for value in np.unique(stack[index]) if value)

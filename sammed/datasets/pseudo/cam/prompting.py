@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sammed.datasets.pseudo.cam.config import CamConfig, CamPrompt
+from sammed.datasets.pseudo.coarse.regions import middle
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
 from sammed.prompts.prompt import PointSign, Prompt
-from sammed.datasets.pseudo.cam.config import CamConfig, CamPrompt
-from sammed.datasets.pseudo.coarse.regions import middle
 
 
 def pseudo_mask(map_: Float[np.ndarray, "H W"], threshold: float) -> Bool[np.ndarray, "H W"]:

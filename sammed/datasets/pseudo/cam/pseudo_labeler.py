@@ -1,7 +1,7 @@
-"""Prompts from class activation maps as a pseudo-labeller: presence of a label is all that it learns from.
+"""Prompts from class activation maps as a pseudo-labeler: presence of a label is all that it learns from.
 
 The score of a label is the classifier's probability that the picture holds it (for a volume the mean over
-the slices that it labelled); it says nothing of the outline.
+the slices that it labeled); it says nothing of the outline.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 from jaxtyping import Float
 
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.scan import EncodedScan
-from sammed.progress import Reporter
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
 from sammed.datasets.pseudo.cam.config import CamConfig
 from sammed.datasets.pseudo.cam.prompting import map_prompts
 from sammed.datasets.pseudo.cam.reading import Reader, learn_readers
 from sammed.datasets.pseudo.cam.viewing import view
 from sammed.datasets.pseudo.coarse.decoding import encode_case, highest_label, prompted_logits
-from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.scan import EncodedScan
+from sammed.progress import Reporter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +39,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CamLabeller:
-    """The method `cam`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeller` says what it does."""
+class CamLabeler:
+    """The method `cam`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler` says what it does."""
 
     config: CamConfig
     tools: Tools
@@ -50,23 +50,21 @@ class CamLabeller:
         """The method's name, the origin of its labels."""
         return "cam"
 
-    def label(
-        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
-    ) -> Iterator[PseudoLabel]:
+    def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Learn the classifiers and label every case; AnnotationError where none can tell classes apart."""
         backbone = self.tools.backbone()
         readers = learn_readers(gold, self.config, self.tools.seed, backbone, reporter, self.tools.cache)
         digest = _digest(self.config, readers)
         job = _Job(gold, backbone, readers, self.config, digest, reporter, self.tools.cache)
-        for case in unlabelled:
+        for case in unlabeled:
             yield attempt(case, partial(job.label, case))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """What every case is labelled with."""
+    """What every case is labeled with."""
 
-    gold: LabelledSet
+    gold: LabeledSet
     backbone: Backbone
     readers: Sequence[Reader]
     config: CamConfig

@@ -11,15 +11,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.cache import EmbeddingCache
-from sammed.errors import AnnotationError
-from sammed.progress import Reporter
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
 from sammed.datasets.pseudo.cam.activation import ActivationMapper
 from sammed.datasets.pseudo.cam.classifier import Classifier
 from sammed.datasets.pseudo.cam.config import Activation, CamConfig
-from sammed.datasets.pseudo.cam.training import check_separates, learn_classifier
 from sammed.datasets.pseudo.cam.presence import SeenPicture, Task, as_pictures, plan_tasks, seen_pictures
-from sammed.datasets.labeled_sets.labeled_set import LabelledSet
+from sammed.datasets.pseudo.cam.training import check_separates, learn_classifier
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.errors import AnnotationError
+from sammed.progress import Reporter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ def mapped_by(reader: Reader, activation: Activation) -> Reader:
 
 
 def learn_readers(
-    gold: LabelledSet,
+    gold: LabeledSet,
     config: CamConfig,
     seed: int,
     backbone: Backbone,

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
 
-from sammed.errors import AnnotationError
-from sammed.progress import Reporter
 from sammed.datasets.pseudo.cam.classifier import (
     Classifier,
     HeadedResNet,
@@ -23,6 +21,8 @@ from sammed.datasets.pseudo.cam.classifier import (
 )
 from sammed.datasets.pseudo.cam.config import ClassifierConfig
 from sammed.datasets.pseudo.cam.embedding import EmbeddingHead, fit_head
+from sammed.errors import AnnotationError
+from sammed.progress import Reporter
 
 
 def learn_classifier(
@@ -73,7 +73,7 @@ def hold_out(pictures: Pictures, share: float, rng: np.random.Generator) -> Bool
     """Which pictures are held out: whole cases, such that every class is on both sides.
 
     Where no draw of cases does that, as with one volume, pictures of each class are drawn instead; their
-    neighbours in the volume are then among those learned from, and the score is too good.
+    neighbors in the volume are then among those learned from, and the score is too good.
     """
     names = sorted(set(pictures.cases))
     count = max(1, round(share * len(names)))

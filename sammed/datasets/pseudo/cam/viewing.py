@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sammed.embeddings.scan import EncodedScan
 from sammed.datasets.pseudo.cam.config import ClassifierConfig
 from sammed.datasets.pseudo.cam.embedding import square_embedding
 from sammed.datasets.students.scaling import to_square
+from sammed.embeddings.scan import EncodedScan
 from sammed_volumes.intensity import with_channels
 
 

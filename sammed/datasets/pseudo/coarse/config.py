@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from sammed.datasets.students.config import NetworkName, OptimizerName, StudentConfig
 from sammed.errors import ConfigError
-from sammed.datasets.students.config import NetworkName, OptimiserName, StudentConfig
 
 CoarsePrompt = Literal["box", "points", "automatic", "none"]
 COARSE_PROMPTS: tuple[CoarsePrompt, ...] = get_args(CoarsePrompt)
@@ -56,7 +56,7 @@ class CoarseConfig(RegionConfig):
     batch_size: int = 4
     epochs: int = 100
     steps: int | None = None
-    optimiser: OptimiserName = "sgd"  # "adam" gets there in fewer steps, for few pictures or no GPU
+    optimizer: OptimizerName = "sgd"  # "adam" gets there in fewer steps, for few pictures or no GPU
     learning_rate: float = 1e-3
     least_learning_rate: float = 1e-5
 
@@ -88,7 +88,7 @@ class CoarseConfig(RegionConfig):
             channels=channels,
             loss="dice+bce",
             entropy_weight=0.5,
-            optimiser=self.optimiser,
+            optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             least_learning_rate=self.least_learning_rate,
             batch_size=self.batch_size,

@@ -10,10 +10,10 @@ from jaxtyping import Float, UInt
 
 from sammed.assist.masks import decode_prompts, unite
 from sammed.backbones.backbone import Backbone
+from sammed.datasets.labeled_sets.pictures import OpenCase
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import EncodedScan, Scan
 from sammed.prompts.prompt import Prompt
-from sammed.datasets.labeled_sets.pictures import OpenCase
 from sammed_volumes.labels import smallest_unsigned
 
 

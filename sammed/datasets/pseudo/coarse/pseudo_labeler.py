@@ -1,4 +1,4 @@
-"""Auto-Generate-WLs as a pseudo-labeller: a student's coarse masks become prompts (section 3).
+"""Auto-Generate-WLs as a pseudo-labeler: a student's coarse masks become prompts (section 3).
 
 The score of a label is the Dice of coarse mask and weak label: far apart, one of the two is wrong. The
 baselines have no coarse mask; their score is 0.
@@ -14,15 +14,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from sammed.embeddings.scan import EncodedScan
-from sammed.errors import AnnotationError, ConfigError
-from sammed.progress import Reporter
-from sammed.datasets.pseudo.coarse.config import CoarseConfig
-from sammed.datasets.pseudo.coarse.decoding import encode_case
-from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
-from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import (
     OpenCase,
     Picture,
@@ -31,9 +23,17 @@ from sammed.datasets.labeled_sets.pictures import (
     open_case,
     pictures_of,
 )
+from sammed.datasets.pseudo.coarse.config import CoarseConfig
+from sammed.datasets.pseudo.coarse.decoding import encode_case
+from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.students.student import Student
 from sammed.datasets.students.student_file import student_digest
 from sammed.datasets.students.training import train_student
+from sammed.embeddings.scan import EncodedScan
+from sammed.errors import AnnotationError, ConfigError
+from sammed.progress import Reporter
 
 CHECKPOINT_NAME = "coarse-student.safetensors"
 _WHY: Mapping[Dropped, str] = {
@@ -47,8 +47,8 @@ Maker = Callable[[EncodedScan, OpenCase, int], WeakLabel]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CoarseLabeller:
-    """The method `coarse`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeller` says what it does."""
+class CoarseLabeler:
+    """The method `coarse`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler` says what it does."""
 
     config: CoarseConfig
     tools: Tools
@@ -58,9 +58,7 @@ class CoarseLabeller:
         """The method's name, the origin of its labels."""
         return "coarse"
 
-    def label(
-        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
-    ) -> Iterator[PseudoLabel]:
+    def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Train the student and label every case; AnnotationError where no gold picture has a label."""
         if self.config.is_baseline:
             maker, digest = self._baseline(gold), _digest(self.config, "")
@@ -69,10 +67,10 @@ class CoarseLabeller:
             maker = partial(_prompted, student, self.config)
             digest = _digest(self.config, student_digest(student))
         encode = partial(encode_case, backbone=self.tools.backbone(), cache=self.tools.cache)
-        for case in unlabelled:
+        for case in unlabeled:
             yield attempt(case, partial(_label_case, case, gold, encode, maker, digest, reporter))
 
-    def _baseline(self, gold: LabelledSet) -> Maker:
+    def _baseline(self, gold: LabeledSet) -> Maker:
         if len(gold.labels) != 1:
             raise ConfigError(
                 f"Without a coarse mask the backbone can't say which of {len(gold.labels)} labels it found; "
@@ -81,7 +79,7 @@ class CoarseLabeller:
         value = gold.labels[0].value
         return lambda encoded, _opened, index: baseline_label(encoded, index, value, self.config)
 
-    def _student(self, gold: LabelledSet, reporter: Reporter) -> Student:
+    def _student(self, gold: LabeledSet, reporter: Reporter) -> Student:
         pictures = gold_pictures(gold)
         workspace = self.tools.workspace
         return train_student(
@@ -94,8 +92,8 @@ class CoarseLabeller:
         )
 
 
-def gold_pictures(gold: LabelledSet) -> list[Picture]:
-    """The pictures that a person labelled; AnnotationError where there is none, or none holds a label."""
+def gold_pictures(gold: LabeledSet) -> list[Picture]:
+    """The pictures that a person labeled; AnnotationError where there is none, or none holds a label."""
     pictures = [
         picture for case in gold.gold for picture in pictures_of(case, gold) if picture.labels is not None
     ]
@@ -114,7 +112,7 @@ def _prompted(
 
 def _label_case(
     case: Case,
-    gold: LabelledSet,
+    gold: LabeledSet,
     encode: Callable[[OpenCase], EncodedScan],
     maker: Maker,
     digest: str,

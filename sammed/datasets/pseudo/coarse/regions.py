@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from sammed.auto.prompting import spread
+from sammed.datasets.pseudo.coarse.config import CoarsePrompt, RegionConfig
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
 from sammed.prompts.prompt import PointSign, Prompt
-from sammed.datasets.pseudo.coarse.config import CoarsePrompt, RegionConfig
 
 
 def main_regions(mask: Bool[np.ndarray, "H W"], config: RegionConfig) -> list[Bool[np.ndarray, "H W"]]:
@@ -44,7 +44,7 @@ def region_prompts(
 def middle(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
     """The pixel (x, y) in the middle of a region that isn't empty.
 
-    That is the pixel at the centre of mass, or, where that lies outside, as in a ring, the one deepest
+    That is the pixel at the center of mass, or, where that lies outside, as in a ring, the one deepest
     inside.
     """
     y, x = (round(each) for each in ndimage.center_of_mass(region))

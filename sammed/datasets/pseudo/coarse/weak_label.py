@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, UInt
 
-from sammed.embeddings.scan import EncodedScan
-from sammed.metrics.evaluation import dice
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.decoding import highest_label, prompted_logits, unprompted_logits
 from sammed.datasets.pseudo.coarse.regions import region_prompts
 from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.datasets.pseudo.samdsk.proposing import propose
+from sammed.embeddings.scan import EncodedScan
+from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import with_channels
 
 Dropped = Literal["empty", "uniform", "contradictory"]

@@ -35,7 +35,7 @@ class Atoms:
 def find_atoms(proposals: Proposals) -> Atoms:
     """The atoms of a picture's proposals, in a fixed order."""
     signatures = _signatures(proposals)
-    # Neighbours mostly share a signature, so that only the starts of runs need sorting.
+    # Neighbors mostly share a signature, so that only the starts of runs need sorting.
     starts = np.flatnonzero(np.r_[True, (signatures[1:] != signatures[:-1]).any(axis=1)])
     distinct, of_run = distinct_rows(signatures[starts])
     lengths = np.diff(np.r_[starts, len(signatures)])

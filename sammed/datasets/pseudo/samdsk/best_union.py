@@ -1,6 +1,6 @@
 """The best union of proposals for one class: Dinkelbach's iterations on the soft IoU (SamDSK, equation 3).
 
-Dinkelbach: with λ the IoU of the choice at hand, the choice that maximises numerator - λ x denominator is a
+Dinkelbach: with λ the IoU of the choice at hand, the choice that maximizes numerator - λ x denominator is a
 better one, until that maximum is 0; then λ is the greatest IoU there is. Each step is exact
 (`program.solve`). A program that is too large is not solved: the greedy choice stays, and its relaxation
 bounds the greatest IoU.

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt
 
+from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.errors import ConfigError
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def general_sizes(height: int, width: int, config: ProposalConfig) -> tuple[BoxS
 def sizes_of_labels(
     label_maps: Iterable[UInt[np.ndarray, "H W"]], config: ProposalConfig
 ) -> tuple[BoxSize, ...]:
-    """A few sizes for each label, from its smallest object to its largest; none where nothing is labelled.
+    """A few sizes for each label, from its smallest object to its largest; none where nothing is labeled.
 
     Objects are the connected pieces of a label. The boxes are `config.box_margin` larger, for the objects of
     other pictures fit no grid exactly, and cutting one off is worse than leaving room.
@@ -66,7 +66,7 @@ def lay_grid(
 ) -> Float[np.ndarray, "N 4"]:
     """Boxes (x0, y0, x1, y1) in slice pixels, as dense as `config.most_boxes` allows for all sizes together.
 
-    Neighbours overlap by `config.box_overlap`, or by less where that would be too many boxes; where even
+    Neighbors overlap by `config.box_overlap`, or by less where that would be too many boxes; where even
     boxes side by side are too many, some are left out, evenly.
     """
     overlap = config.box_overlap

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
-from sammed.datasets.students.config import LossName, OptimiserName, StudentConfig
+from sammed.datasets.students.config import LossName, OptimizerName, StudentConfig
+from sammed.errors import ConfigError
 
 Selection: TypeAlias = Literal["samdsk", "all", "confidence"]
 MapKind: TypeAlias = Literal["soft", "hard"]
@@ -63,7 +63,7 @@ class SamDskStudent(StudentConfig):
     """
 
     loss: LossName = "dice+ce"
-    optimiser: OptimiserName = "adam"  # paper, 3.5
+    optimizer: OptimizerName = "adam"  # paper, 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class SamDskConfig:
     `selection` "samdsk" is the paper's; its baselines are "all", plain pseudo-labels (the student's likeliest
     label in every picture, one round), and "confidence", the student's labels where its own confidence is
     above `threshold`. `counts` are v_lower-v_upper round by round, "1-1/1-2/1-3"; "2:0-1/0-2" are those of
-    the label 2 alone. A student is trained from scratch in each round; its seed is the labeller's, its
+    the label 2 alone. A student is trained from scratch in each round; its seed is the labeler's, its
     channels are those of the gold pictures, whatever `student` says. Its `maps` are matched as they are
     ("soft", as in the paper), or cut to its likeliest class ("hard"), for a student that is seldom sure. With
     `keep_rejected` pictures that no round selected get the annotation of the last, with its score, for a

@@ -19,10 +19,10 @@ from torch import Tensor
 from sammed.assist.masks import EMPTY_LOGIT, decode_prompts
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
-from sammed.prompts.boxes import move_sides
-from sammed.prompts.prompt import Prompt
 from sammed.datasets.pseudo.samdsk.box_sizes import BoxSize, general_sizes, lay_grid
 from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.prompts.boxes import move_sides
+from sammed.prompts.prompt import Prompt
 
 
 def masks_by_boxes(
@@ -87,8 +87,8 @@ def boxes_round(
     corners = batched_mask_to_box(logits > 0).double().cpu().numpy()
     # From the first pixel of the first cell to the last pixel of the last.
     boxes = frame.boxes_to_slice(corners * cell + np.array([0, 0, cell - 1, cell - 1]))
-    outwards = np.full(4, margin)
-    return np.stack([move_sides(box, outwards, (frame.height, frame.width)) for box in boxes])
+    outward = np.full(4, margin)
+    return np.stack([move_sides(box, outward, (frame.height, frame.width)) for box in boxes])
 
 
 def _decode(

@@ -17,11 +17,11 @@ from itertools import count
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.samdsk.atoms import Atoms
 from sammed.datasets.pseudo.samdsk.best_union import TOLERANCE, Choice, choose
 from sammed.datasets.pseudo.samdsk.config import CountLimits, MatchingConfig
 from sammed.datasets.pseudo.samdsk.soft_iou import SoftIou, soft_iou
+from sammed.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from sammed.backbones.backbone import Backbone
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.errors import ConfigError
 
 
 def masks_by_points(
@@ -32,9 +32,9 @@ def masks_by_points(
         box_nms_thresh=config.most_overlap,
         crop_nms_thresh=config.most_overlap,
     )
-    grey = np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
-    coloured = np.ascontiguousarray(np.broadcast_to(grey, (*grey.shape[:2], 3)))
-    for record in generator.generate(coloured):
+    gray = np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
+    colored = np.ascontiguousarray(np.broadcast_to(gray, (*gray.shape[:2], 3)))
+    for record in generator.generate(colored):
         yield record["segmentation"]
 
 

@@ -1,4 +1,4 @@
-"""The pool: all pictures of the cases that are to be labelled, and the proposals of each, made once."""
+"""The pool: all pictures of the cases that are to be labeled, and the proposals of each, made once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from sammed.errors import SammedError
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.datasets.pseudo.samdsk.proposals import Proposals
+from sammed.errors import SammedError
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError
 
@@ -46,15 +46,15 @@ class Candidate:
 
 
 class Pool:
-    """The pictures that nobody labelled. They are read anew each time, so that none stays in memory.
+    """The pictures that nobody labeled. They are read anew each time, so that none stays in memory.
 
     A case whose files can't be read goes to `failures`, by name, with the sentence that says why.
     """
 
-    def __init__(self, labelled_set: LabelledSet, cases: Sequence[Case]) -> None:
+    def __init__(self, labeled_set: LabeledSet, cases: Sequence[Case]) -> None:
         self.cases = tuple(cases)
         self.failures: dict[str, str] = {}
-        self._set = labelled_set
+        self._set = labeled_set
 
     def candidates(self, done: Collection[Key], finished: Callable[[], None]) -> Iterator[Candidate]:
         """All pictures but those in `done`; `finished` is called after each case.

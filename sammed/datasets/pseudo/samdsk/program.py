@@ -1,6 +1,6 @@
 """One step of Dinkelbach's method: the linear program over atoms, mixed-integer or relaxed.
 
-For a ratio λ it maximises Σ c_a u_a, c_a = P_a - λ (A_a - P_a), over the choice of proposals z_k, where an
+For a ratio λ it maximizes Σ c_a u_a, c_a = P_a - λ (A_a - P_a), over the choice of proposals z_k, where an
 atom is covered (u_a = 1) if and only if one of its proposals is chosen. The IoU of a choice is above λ where
 this sum is above λ P. Where c_a > 0 the sum itself pushes u_a up, so that u_a <= Σ z_k is enough; where
 c_a < 0 it pushes down, and u_a >= z_k is enough. So only z need be whole.
@@ -91,7 +91,7 @@ def relaxed_excess(program: Program) -> float:
 
 
 def _excess(program: Program, least: float | None) -> float:
-    """From the bound of what the solver minimises."""
+    """From the bound of what the solver minimizes."""
     return np.inf if least is None else max(0.0, -least / _SCALE - program.ratio)
 
 

@@ -33,7 +33,7 @@ class ProposalConfig:
     box_margin: float = 0.2  # a box cut short costs more than one too large (one slice of the demo CT)
     sides: tuple[float, ...] = (0.75, 0.5, 0.35, 0.25)
     aspects: tuple[float, ...] = (1.0, 0.5, 2.0)
-    box_overlap: float = 0.75  # of neighbouring boxes, as a share of their side, where `most_boxes` allows
+    box_overlap: float = 0.75  # of neighboring boxes, as a share of their side, where `most_boxes` allows
     most_boxes: int = 150  # a picture; each goes through the decoder
     refinements: int = 0  # one gained nothing on that slice
     most_refined: int = 50  # of the steadiest masks

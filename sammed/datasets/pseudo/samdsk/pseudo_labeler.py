@@ -1,4 +1,4 @@
-"""SamDSK as a pseudo-labeller. A picture's score is β (equation 4), a case's the mean over its pictures.
+"""SamDSK as a pseudo-labeler. A picture's score is β (equation 4), a case's the mean over its pictures.
 
 Of a volume the slices that no round selected are ignored; a case without a single selected picture has no
 labels, and says why.
@@ -12,22 +12,22 @@ from functools import partial
 
 import numpy as np
 
-from sammed.progress import Reporter
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
 from sammed.datasets.pseudo.coarse.pseudo_labeler import gold_pictures
-from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, nothing_found
+from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
 from sammed.datasets.pseudo.samdsk.history import History
 from sammed.datasets.pseudo.samdsk.pool import Pool
 from sammed.datasets.pseudo.samdsk.rounds import Expansion, Rounds
 from sammed.datasets.pseudo.samdsk.selection import Annotation
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
+from sammed.progress import Reporter
 from sammed_volumes.labels import smallest_unsigned
 
 
-class SamDskLabeller:
-    """The method `samdsk`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeller` says what it does."""
+class SamDskLabeler:
+    """The method `samdsk`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler` says what it does."""
 
     def __init__(self, config: SamDskConfig, tools: Tools) -> None:
         self._config, self._tools = config, tools
@@ -43,22 +43,20 @@ class SamDskLabeller:
         """The rounds of the last `label`; empty before its first pseudo-label."""
         return self._history
 
-    def label(
-        self, gold: LabelledSet, unlabelled: Sequence[Case], reporter: Reporter
-    ) -> Iterator[PseudoLabel]:
+    def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """All rounds, then what came of each case; AnnotationError where no gold picture has a label."""
-        pool = Pool(gold, unlabelled)
+        pool = Pool(gold, unlabeled)
         rounds = Rounds(gold, gold_pictures(gold), pool, self._config, self._tools)
         expansion = rounds.run(reporter)
         self._history = expansion.history
-        for case in unlabelled:
+        for case in unlabeled:
             if case.name in pool.failures:
                 yield failure(case.name, pool.failures[case.name])
             else:
                 yield attempt(case, partial(_of_case, case, gold, expansion))
 
 
-def _of_case(case: Case, gold: LabelledSet, expansion: Expansion) -> PseudoLabel:
+def _of_case(case: Case, gold: LabeledSet, expansion: Expansion) -> PseudoLabel:
     opened = open_case(case, gold)
     found = {
         index: expansion.annotations[case.name, index]
@@ -68,16 +66,16 @@ def _of_case(case: Case, gold: LabelledSet, expansion: Expansion) -> PseudoLabel
     values = [label.value for label in gold.labels]
     stack = np.zeros(opened.slicing.stack_shape, dtype=smallest_unsigned(max(values)))
     ignore = np.ones(stack.shape, dtype=bool)
-    labelled = {index: each for index, each in found.items() if each.labels is not None}
-    for index, each in labelled.items():
+    labeled = {index: each for index, each in found.items() if each.labels is not None}
+    for index, each in labeled.items():
         stack[index], ignore[index] = each.labels, False
     if not stack.any():
         return nothing_found(case.name, _why(list(found.values())), expansion.digest)
     return PseudoLabel(
         case.name,
         from_pictures(stack, opened, gold),
-        score=float(np.mean([each.score for each in labelled.values()])),
-        label_scores=_label_scores(list(labelled.values()), values),
+        score=float(np.mean([each.score for each in labeled.values()])),
+        label_scores=_label_scores(list(labeled.values()), values),
         ignore=ignore_from_pictures(ignore, opened) if ignore.any() else None,
         maker_digest=expansion.digest,
     )

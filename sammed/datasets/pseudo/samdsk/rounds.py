@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sammed.backbones.backbone import Backbone
-from sammed.progress import Reporter
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.datasets.labeled_sets.pictures import Picture
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.pseudo.samdsk.box_sizes import sizes_of_labels
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
@@ -22,13 +23,12 @@ from sammed.datasets.pseudo.samdsk.selection import (
     is_selected,
     likeliest,
 )
-from sammed.datasets.labeled_sets.labeled_set import LabelledSet
-from sammed.datasets.labeled_sets.pictures import Picture
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.samples import Sample, picture_sample
 from sammed.datasets.students.student import Student, new_student
 from sammed.datasets.students.student_file import student_digest
 from sammed.datasets.students.training import train_on_samples
+from sammed.progress import Reporter
 
 CHECKPOINT_NAME = "samdsk-round-{}.safetensors"
 PROPOSALS_FOLDER = "samdsk-proposals"
@@ -52,10 +52,10 @@ class _Tried:
 
 
 class Rounds:
-    """The labelled set as it grows: human-labelled pictures first, machine-labelled ones with weight λ."""
+    """The labeled set as it grows: human-labeled pictures first, machine-labeled ones with weight λ."""
 
     def __init__(
-        self, gold: LabelledSet, pictures: Sequence[Picture], pool: Pool, config: SamDskConfig, tools: Tools
+        self, gold: LabeledSet, pictures: Sequence[Picture], pool: Pool, config: SamDskConfig, tools: Tools
     ) -> None:
         self._labels, self._window = gold.labels, gold.window
         self._values = [label.value for label in gold.labels]
@@ -93,7 +93,7 @@ class Rounds:
         return self._config.selection == "samdsk" and self._config.changes_after(number)
 
     def _train(self, number: int, reporter: Reporter) -> Student:
-        """A student from scratch on all that is labelled by now (equation 5)."""
+        """A student from scratch on all that is labeled by now (equation 5)."""
         student = new_student(self._student_config, self._labels, self._window)
         workspace = self._tools.workspace
         checkpoint = None if workspace is None else workspace / CHECKPOINT_NAME.format(number + 1)

@@ -102,9 +102,9 @@ def _mean_where(highest: Float[np.ndarray, "H W"], mask: Bool[np.ndarray, "H W"]
 
 
 def is_selected(annotation: Annotation, config: SamDskConfig) -> bool:
-    """Whether the picture joins the labelled set: every one for plain pseudo-labels, else by its score.
+    """Whether the picture joins the labeled set: every one for plain pseudo-labels, else by its score.
 
-    A picture without a single labelled pixel is never selected by score: nothing was matched in it.
+    A picture without a single labeled pixel is never selected by score: nothing was matched in it.
     """
     if annotation.labels is None:
         return False

@@ -10,9 +10,9 @@ import pytest
 import SimpleITK
 from PIL import Image
 
-from sammed.errors import ExportError
 from sammed.datasets.export.cases import Case
 from sammed.datasets.export.images import real_values
+from sammed.errors import ExportError
 from sammed_volumes.volume import Volume
 
 
@@ -88,7 +88,7 @@ def test_a_fourth_axis_of_one_is_dropped(make_folders, gold, export, voxels, fau
     assert np.array_equal(voxels(folder / "imagesTr" / "a_0000.nii.gz"), folders.phantoms["a"].volume.voxels)
 
 
-def test_colour_pictures_become_three_channels(tmp_path, export, voxels, faults):
+def test_color_pictures_become_three_channels(tmp_path, export, voxels, faults):
     pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
     masks = np.zeros((20, 30), np.uint8)
     masks[3:9, 4:20] = 1

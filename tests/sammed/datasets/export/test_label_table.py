@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sammed.errors import ExportError
 from sammed.datasets.export.label_table import number_labels
+from sammed.errors import ExportError
 from sammed_volumes.labels import Label, default_label
 
 
@@ -33,7 +33,7 @@ def nameless(*values):
         ([nameless(5), labels(liver=5)], ("liver",), [{5: 1}, {5: 1}]),
         # nameless everywhere
         ([nameless(5, 8), nameless(8)], ("label_5", "label_8"), [{5: 1, 8: 2}, {8: 2}]),
-        # a volume in which nothing is labelled
+        # a volume in which nothing is labeled
         ([labels(liver=1), ()], ("liver",), [{1: 1}, {}]),
     ],
 )

@@ -9,10 +9,10 @@ from monai.data import load_decathlon_datalist
 from monai.transforms import LoadImaged
 from PIL import Image
 
-from sammed.errors import ExportError
 from sammed.datasets.export.cases import Case
 from sammed.datasets.export.monai import export_monai
 from sammed.datasets.export.pairing import gather_cases
+from sammed.errors import ExportError
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_manifest_is_that_of_every_data_set(done):
     assert origins == ["gold", "gold", "gold", "pseudo", "pseudo", None]
 
 
-def test_channels_of_a_colour_picture_are_a_list(tmp_path):
+def test_channels_of_a_color_picture_are_a_list(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "skin.png")
     Image.fromarray((pixels[..., 0] > 99).astype(np.uint8)).save(tmp_path / "mask.png")

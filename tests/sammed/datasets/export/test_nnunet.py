@@ -8,8 +8,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from sammed.errors import ExportError
 from sammed.datasets.export.pairing import gather_cases
+from sammed.errors import ExportError
 from sammed.storage.provenance import Provenance, sha256_of, write_provenance
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
@@ -22,7 +22,7 @@ def read_json(path):
 
 
 def test_data_set_keeps_nnunets_rules(make_folders, tmp_path, gold, export, faults):
-    done = export(gold(make_folders("a", "b", "c d")), description="lungs", licence="CC0")
+    done = export(gold(make_folders("a", "b", "c d")), description="lungs", license="CC0")
     assert done.folder == tmp_path / "raw" / "Dataset501_Chest"
     assert faults(done.folder) == []
     assert read_json(done.folder / "dataset.json") | {"converted_by": ""} == {
@@ -92,7 +92,7 @@ def test_labels_are_united_by_name(make_folders, tmp_path, write_mask, gold, exp
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_slices_that_nobody_labelled_are_ignored(make_folders, gold, export, voxels, faults, axis):
+def test_slices_that_nobody_labeled_are_ignored(make_folders, gold, export, voxels, faults, axis):
     folders = make_folders("a", "b")
     sparse, whole = gold(folders)
     done = export([replace(sparse, axis=axis, annotated_slices=(4, 6)), whole])

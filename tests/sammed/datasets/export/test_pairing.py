@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sammed.errors import ConfigError, ExportError
 from sammed.datasets.export.cases import Case, case_names
 from sammed.datasets.export.pairing import gather_cases
+from sammed.errors import ConfigError, ExportError
 from sammed.storage.provenance import Provenance, sha256_of, write_provenance
 
 

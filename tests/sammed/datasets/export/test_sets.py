@@ -1,4 +1,4 @@
-"""A labelled set as a data set: what is trained on, what is ignored, what is only tested on."""
+"""A labeled set as a data set: what is trained on, what is ignored, what is only tested on."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from sammed.errors import SetError
 from sammed.datasets.labeled_sets.exporting import export_cases
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.errors import SetError
 from sammed_volumes.labels import Label
 
 ORGANS = (Label(2, "Spleen", (1, 2, 3)), Label(7, "Liver", (4, 5, 6)))
@@ -34,8 +34,8 @@ def save(tmp_path):
 
 
 @pytest.fixture
-def labelled_set(tmp_path, save) -> LabelledSet:
-    """Gold, partly gold and pseudo-labelled cases, one without labels, one to test on."""
+def labeled_set(tmp_path, save) -> LabeledSet:
+    """Gold, partly gold and pseudo-labeled cases, one without labels, one to test on."""
     rng = np.random.default_rng(5)
     images = {
         name: save(f"{name}.nii.gz", rng.normal(100, 20, SHAPE).astype(np.float32))
@@ -57,11 +57,11 @@ def labelled_set(tmp_path, save) -> LabelledSet:
         Case("bare", images["bare"]),
         Case("tested", images["tested"], labels["tested"], "gold"),
     )
-    return LabelledSet(tmp_path / "set", ORGANS, cases, {"tested": "test"}, ignore_value=UNKNOWN)
+    return LabeledSet(tmp_path / "set", ORGANS, cases, {"tested": "test"}, ignore_value=UNKNOWN)
 
 
-def test_the_set_becomes_a_data_set(labelled_set, export, faults, voxels):
-    written = export(export_cases(labelled_set))
+def test_the_set_becomes_a_data_set(labeled_set, export, faults, voxels):
+    written = export(export_cases(labeled_set))
     assert faults(written.folder) == []
     assert written.labels == {"background": 0, "Spleen": 1, "Liver": 2, "ignore": 3}
     assert (written.training, written.testing) == (3, 2)
@@ -82,25 +82,25 @@ def test_the_set_becomes_a_data_set(labelled_set, export, faults, voxels):
     assert np.array_equal(voxels(written.folder / "labelsTr/machine.nii.gz"), machine)
 
 
-def test_only_gold_is_validated_on(labelled_set, export):
+def test_only_gold_is_validated_on(labeled_set, export):
     import json
 
-    written = export(export_cases(labelled_set))
+    written = export(export_cases(labeled_set))
     folds = json.loads((written.folder / "splits_final.json").read_text())
     assert sorted(name for fold in folds for name in fold["val"]) == ["partial", "whole"]
     assert all("machine" in fold["train"] for fold in folds)
 
 
-def test_a_set_without_labels_to_train_on(labelled_set):
-    bare = labelled_set.keep(lambda case: case.name in ("bare", "tested"))
+def test_a_set_without_labels_to_train_on(labeled_set):
+    bare = labeled_set.keep(lambda case: case.name in ("bare", "tested"))
     with pytest.raises(SetError, match=r"No case of .*set that isn't tested on has labels"):
         export_cases(bare)
 
 
-def test_voxels_to_ignore_on_another_grid(labelled_set, save, export):
+def test_voxels_to_ignore_on_another_grid(labeled_set, save, export):
     from sammed_volumes.errors import GeometryMismatchError
 
     small = save("small.nii.gz", np.zeros((3, 3, 3), dtype=np.uint8))
-    cases = [replace(case, ignore=small) if case.name == "machine" else case for case in labelled_set.cases]
+    cases = [replace(case, ignore=small) if case.name == "machine" else case for case in labeled_set.cases]
     with pytest.raises(GeometryMismatchError):
-        export(export_cases(labelled_set.with_cases(cases)))
+        export(export_cases(labeled_set.with_cases(cases)))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sammed.errors import ExportError
 from sammed.datasets.export import dataset as dataset_module
+from sammed.errors import ExportError
 
 
 def contents(folder):

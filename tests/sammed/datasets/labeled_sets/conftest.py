@@ -13,13 +13,13 @@ from sammed_volumes.formats import write_labels
 
 @pytest.fixture
 def save_disc() -> Callable[..., np.ndarray]:
-    """`save_disc(image, mask, centre=(x, y), radius=6)` writes a PNG of 48 x 40 and, if asked, its mask."""
+    """`save_disc(image, mask, center=(x, y), radius=6)` writes a PNG of 48 x 40 and, if asked, its mask."""
 
-    def save(image: Path, mask: Path | None = None, centre=(20, 18), radius=6, value=1) -> np.ndarray:
+    def save(image: Path, mask: Path | None = None, center=(20, 18), radius=6, value=1) -> np.ndarray:
         y, x = np.mgrid[:40, :48]
-        disc = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
-        grey = np.random.default_rng(centre).normal(80, 6, disc.shape) + 90 * disc
-        for path, pixels in ((image, grey.clip(0, 255)), (mask, disc * value)):
+        disc = (x - center[0]) ** 2 + (y - center[1]) ** 2 <= radius**2
+        gray = np.random.default_rng(center).normal(80, 6, disc.shape) + 90 * disc
+        for path, pixels in ((image, gray.clip(0, 255)), (mask, disc * value)):
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels.astype(np.uint8)).save(path)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.errors import SetError
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
 from sammed_volumes.labels import default_label
 
 GOLD = Case("anna", Path("anna.png"), Path("anna_label.png"), "gold")
@@ -13,13 +13,13 @@ BARE = Case("bert", Path("bert.png"))
 MADE = Case("cleo", Path("cleo.png"), Path("cleo_label.nii.gz"), "auto", score=0.8)
 
 
-def make(*cases, **settings) -> LabelledSet:
-    return LabelledSet(Path("/set"), (default_label(1),), cases, **settings)
+def make(*cases, **settings) -> LabeledSet:
+    return LabeledSet(Path("/set"), (default_label(1),), cases, **settings)
 
 
 def test_cases_are_told_apart_by_their_origin():
     found = make(GOLD, BARE, MADE)
-    assert (found.gold, found.unlabelled, found.pseudo) == ((GOLD,), (BARE,), (MADE,))
+    assert (found.gold, found.unlabeled, found.pseudo) == ((GOLD,), (BARE,), (MADE,))
 
 
 def test_a_part_keeps_the_splits_of_its_cases():

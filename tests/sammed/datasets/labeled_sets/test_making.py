@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sammed.errors import ConfigError, SetError
-from sammed.progress import Silent
+from sammed.datasets.labeled_sets.folder_reader import gather_pairs
 from sammed.datasets.labeled_sets.gathered import Gathered, Problem
 from sammed.datasets.labeled_sets.hiding import keep_gold, keep_slices
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.making import make_set
-from sammed.datasets.labeled_sets.folder_reader import gather_pairs
 from sammed.datasets.labeled_sets.pictures import pictures_of
 from sammed.datasets.labeled_sets.splits import split_cases
+from sammed.errors import ConfigError, SetError
+from sammed.progress import Silent
 from sammed_volumes.labels import default_label
 
 
@@ -98,12 +98,12 @@ def test_a_set_without_any_label_is_refused(tmp_path, save_disc):
         make_set(gather_pairs(tmp_path / "images", tmp_path / "masks"), tmp_path, Silent())
 
 
-def gold(count: int, name: str = "p{}_f{}") -> LabelledSet:
+def gold(count: int, name: str = "p{}_f{}") -> LabeledSet:
     cases = [
         Case(name.format(number // 2, number % 2), Path(f"{number}.png"), Path(f"{number}_l.png"), "gold")
         for number in range(count)
     ]
-    return LabelledSet(Path(), (default_label(1),), tuple(cases))
+    return LabeledSet(Path(), (default_label(1),), tuple(cases))
 
 
 def test_splits_follow_the_seed_and_part_the_set():
@@ -123,13 +123,13 @@ def test_a_patients_cases_stay_together():
 
 
 def test_what_cannot_be_measured_on_is_not_drawn():
-    labelled_set = gold(4)
+    labeled_set = gold(4)
     partial = Case("partial", Path("p.png"), Path("l.png"), "gold", annotated_slices=(0,))
-    labelled_set = labelled_set.with_cases([*labelled_set.cases, partial, Case("bare", Path("b.png"))])
-    made = split_cases(labelled_set, test=4)
+    labeled_set = labeled_set.with_cases([*labeled_set.cases, partial, Case("bare", Path("b.png"))])
+    made = split_cases(labeled_set, test=4)
     assert {case.name for case in made.part("train").cases} == {"partial", "bare"}
     with pytest.raises(SetError, match="more than the 4 gold cases"):
-        split_cases(labelled_set, test=5)
+        split_cases(labeled_set, test=5)
 
 
 def test_a_split_that_leaves_nothing_is_refused():
@@ -140,12 +140,12 @@ def test_a_split_that_leaves_nothing_is_refused():
 
 
 def test_hidden_labels_leave_the_test_cases_alone():
-    labelled_set = keep_gold(split_cases(gold(10), test=3), 2, seed=1)
-    assert len(labelled_set.part("train").gold) == 2
-    assert len(labelled_set.part("train").unlabelled) == 5
-    assert len(labelled_set.part("test").gold) == 3
+    labeled_set = keep_gold(split_cases(gold(10), test=3), 2, seed=1)
+    assert len(labeled_set.part("train").gold) == 2
+    assert len(labeled_set.part("train").unlabeled) == 5
+    assert len(labeled_set.part("test").gold) == 3
     with pytest.raises(SetError, match="of which 3 can't be kept"):
-        keep_gold(labelled_set, 3)
+        keep_gold(labeled_set, 3)
 
 
 def test_kept_slices_lie_evenly_in_the_labels(tmp_path, save_phantom):

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sammed.errors import SetError
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case, pictures_of
+from sammed.errors import SetError
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
 from sammed_volumes.labels import default_label
 
 
 @pytest.fixture
-def volume_set(tmp_path, save_phantom) -> LabelledSet:
+def volume_set(tmp_path, save_phantom) -> LabeledSet:
     save_phantom(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", axcodes="PIR")
     labels = read_labels(tmp_path / "b.nii.gz").labels
-    return LabelledSet(tmp_path, labels, (Case("anna", Path("a.nii.gz"), Path("b.nii.gz"), "gold"),))
+    return LabeledSet(tmp_path, labels, (Case("anna", Path("a.nii.gz"), Path("b.nii.gz"), "gold"),))
 
 
 def test_a_volume_goes_to_pictures_and_back(volume_set):
@@ -35,11 +35,11 @@ def test_a_volume_goes_to_pictures_and_back(volume_set):
     np.testing.assert_array_equal(ignore_from_pictures(stack == 1, opened), opened.labels.voxels == 1)
 
 
-def test_a_coloured_picture_keeps_its_three_channels(tmp_path):
+def test_a_colored_picture_keeps_its_three_channels(tmp_path):
     pixels = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    labelled_set = LabelledSet(tmp_path, (), (Case("anna", Path("a.png")),))
-    (picture,) = pictures_of(labelled_set.cases[0], labelled_set)
+    labeled_set = LabeledSet(tmp_path, (), (Case("anna", Path("a.png")),))
+    (picture,) = pictures_of(labeled_set.cases[0], labeled_set)
     np.testing.assert_allclose(picture.image, pixels / 255, atol=1e-6)
     assert picture.labels is None
 
@@ -61,8 +61,8 @@ def test_ignored_voxels_and_the_ignore_value_are_ignored(tmp_path, save_disc):
     ignore[:, 0] = 1
     Image.fromarray(ignore).save(tmp_path / "i.png")
     case = Case("anna", Path("a.png"), Path("b.png"), "gold", ignore=Path("i.png"))
-    labelled_set = LabelledSet(tmp_path, (default_label(1),), (case,), ignore_value=9)
-    (picture,) = pictures_of(case, labelled_set)
+    labeled_set = LabeledSet(tmp_path, (default_label(1),), (case,), ignore_value=9)
+    (picture,) = pictures_of(case, labeled_set)
     expected = np.zeros_like(disc)
     expected[0], expected[:, 0] = True, True
     np.testing.assert_array_equal(picture.ignore, expected)
@@ -74,7 +74,7 @@ def test_a_label_that_is_not_listed_is_refused(tmp_path, save_disc):
     save_disc(tmp_path / "a.png", tmp_path / "b.png", value=3)
     case = Case("anna", Path("a.png"), Path("b.png"), "gold")
     with pytest.raises(SetError, match="label 3, which the set doesn't list"):
-        open_case(case, LabelledSet(tmp_path, (default_label(1),), (case,)))
+        open_case(case, LabeledSet(tmp_path, (default_label(1),), (case,)))
 
 
 def test_labels_on_another_grid_are_refused(tmp_path, save_disc):
@@ -82,7 +82,7 @@ def test_labels_on_another_grid_are_refused(tmp_path, save_disc):
     Image.fromarray(np.ones((12, 10), dtype=np.uint8)).save(tmp_path / "b.png")
     case = Case("anna", Path("a.png"), Path("b.png"), "gold")
     with pytest.raises(VolumeError, match="not on the grid"):
-        open_case(case, LabelledSet(tmp_path, (default_label(1),), (case,)))
+        open_case(case, LabeledSet(tmp_path, (default_label(1),), (case,)))
 
 
 def test_annotated_slices_outside_the_volume_are_refused(volume_set):
@@ -95,4 +95,4 @@ def test_an_image_that_shows_nothing_is_refused(tmp_path):
     nibabel.save(nibabel.Nifti1Image(np.ones((4, 5, 6), dtype=np.float32), np.eye(4)), tmp_path / "a.nii.gz")
     case = Case("anna", Path("a.nii.gz"))
     with pytest.raises(SetError, match="looks alike"):
-        open_case(case, LabelledSet(tmp_path, (), (case,)))
+        open_case(case, LabeledSet(tmp_path, (), (case,)))

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from sammed.errors import ExportError, SetError
-from sammed.storage.provenance import Provenance, sha256_of, write_provenance
+from sammed.datasets.labeled_sets.folder_reader import gather_pairs
 from sammed.datasets.labeled_sets.monai_reader import gather_monai
 from sammed.datasets.labeled_sets.nnunet_reader import gather_nnunet
-from sammed.datasets.labeled_sets.folder_reader import gather_pairs
+from sammed.errors import ExportError, SetError
+from sammed.storage.provenance import Provenance, sha256_of, write_provenance
 
 
 def test_images_and_masks_are_paired_by_their_stems(tmp_path, save_disc):

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from sammed import __version__
-from sammed.errors import SetError
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
+from sammed.errors import SetError
+from sammed.version import __version__
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
 
 @pytest.fixture
-def made(tmp_path) -> LabelledSet:
+def made(tmp_path) -> LabeledSet:
     folder = tmp_path / "set"
     folder.mkdir()
     scans = tmp_path / "scans"
@@ -36,12 +36,12 @@ def made(tmp_path) -> LabelledSet:
     )
     labels = (Label(1, "liver", (1, 2, 3)), Label(7, "spleen", (4, 5, 6)))
     splits = {"Süß": "train", "bert": "test", "cleo": "train"}
-    return LabelledSet(folder, labels, cases, splits, Window(-10, 20, "hu"), ignore_value=255)
+    return LabeledSet(folder, labels, cases, splits, Window(-10, 20, "hu"), ignore_value=255)
 
 
-def absolute(labelled_set: LabelledSet, case: Case) -> list[Path | None]:
+def absolute(labeled_set: LabeledSet, case: Case) -> list[Path | None]:
     paths = (case.image, case.labels, case.ignore)
-    return [None if path is None else labelled_set.path(path).resolve() for path in paths]
+    return [None if path is None else labeled_set.path(path).resolve() for path in paths]
 
 
 def test_a_set_comes_back_as_it_was(made):
@@ -79,8 +79,8 @@ def test_nothing_is_overwritten_unasked(made):
 @pytest.mark.parametrize(
     ("change", "fact"),
     [
-        (lambda data: data.update(format="other"), "no labelled set"),
-        (lambda data: data.pop("format"), "no labelled set"),
+        (lambda data: data.update(format="other"), "no labeled set"),
+        (lambda data: data.pop("format"), "no labeled set"),
         (lambda data: data.update(version=9), rf"later version of sammed \({__version__}\); update sammed"),
         (
             lambda data: [data.update(version=9), data.pop("sammed_version")],
@@ -111,7 +111,7 @@ def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
         (b'{\n  "format": }', r"is damaged: it is no JSON at line 2, column 13; make the set anew\."),
         (b"", "no JSON at line 1, column 1"),
         (b"\xff\xfe", "no text in UTF-8"),
-        (b"[]", "no labelled set"),
+        (b"[]", "no labeled set"),
     ],
 )
 def test_what_is_no_manifest_at_all(tmp_path, content, fact):

@@ -1,4 +1,4 @@
-"""Labelled sets of discs, and a SAM that marks what is as bright as its prompt."""
+"""Labeled sets of discs, and a SAM that marks what is as bright as its prompt."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import PixelPreparation
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed_volumes.labels import Label
 from tests.sammed.auto.conftest import SIZE, BrightnessDecoder, BrightnessEncoder, WrittenPrompt
 
@@ -18,10 +18,10 @@ DISC = Label(1, "disc", (220, 60, 60))
 SHAPE = (40, 48)
 
 
-def disc(centre: tuple[int, int], radius: int = 7) -> np.ndarray:
-    """A disc H W in a picture of 40 x 48 pixels; `centre` is (x, y)."""
+def disc(center: tuple[int, int], radius: int = 7) -> np.ndarray:
+    """A disc H W in a picture of 40 x 48 pixels; `center` is (x, y)."""
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    return (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
+    return (x - center[0]) ** 2 + (y - center[1]) ** 2 <= radius**2
 
 
 class Decoder(BrightnessDecoder):
@@ -64,9 +64,9 @@ class SetMaker:
         labels = Path(f"{name}_mask.png") if gold else None
         self.cases.append(Case(name, Path(f"{name}.png"), labels, "gold" if gold else "none"))
 
-    def made(self, labels: tuple[Label, ...] = (DISC,)) -> LabelledSet:
+    def made(self, labels: tuple[Label, ...] = (DISC,)) -> LabeledSet:
         """The set of all that was added."""
-        return LabelledSet(self.folder, labels, tuple(self.cases))
+        return LabeledSet(self.folder, labels, tuple(self.cases))
 
     def _write(self, name: str, pixels: np.ndarray) -> None:
         Image.fromarray(pixels.astype(np.uint8)).save(self.folder / name)
@@ -78,8 +78,8 @@ def set_maker(tmp_path) -> SetMaker:
 
 
 @pytest.fixture
-def disc_set(set_maker) -> LabelledSet:
-    """Six gold pictures with a disc and six without; unlabelled: one with a disc, one without."""
+def disc_set(set_maker) -> LabeledSet:
+    """Six gold pictures with a disc and six without; unlabeled: one with a disc, one without."""
     for index in range(6):
         set_maker.add(f"with{index}", disc((12 + 4 * index, 20)), gold=True)
         set_maker.add(f"without{index}", np.zeros(SHAPE, dtype=bool), gold=True)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.filtering import Filter, apply_filter
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, nothing_found
+from sammed.errors import ConfigError
 from sammed_volumes.labels import LabelVolume, default_label
 
 
@@ -50,7 +50,7 @@ def test_a_score_is_a_share():
 
 
 def test_outcomes_are_told_apart():
-    assert made().outcome == "labelled"
+    assert made().outcome == "labeled"
     assert nothing_found("a", "All masks are empty.").outcome == "nothing"
     assert failure("a", "The file is cut short.").outcome == "failed"
     with pytest.raises(ConfigError, match="neither labels nor a reason"):

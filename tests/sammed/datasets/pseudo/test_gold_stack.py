@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.pseudo.gold_stack import stack_gold
 from sammed.embeddings.scan import EncodedScan
 from sammed.errors import AnnotationError
-from sammed.datasets.pseudo.gold_stack import stack_gold
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import default_label
 
 
 @pytest.fixture
 def save(tmp_path):
-    """`save(name, height, width, colour=False)`: a picture with a bright label 1; its case."""
+    """`save(name, height, width, color=False)`: a picture with a bright label 1; its case."""
 
-    def write(name: str, height: int = 40, width: int = 48, colour: bool = False) -> Case:
+    def write(name: str, height: int = 40, width: int = 48, color: bool = False) -> Case:
         y, x = np.mgrid[:height, :width]
         mask = (x - width // 3) ** 2 + (y - height // 2) ** 2 <= 49
-        grey = (mask * 150 + 40 + len(name)).astype(np.uint8)
-        pixels = np.stack([grey, grey // 2, grey // 3], axis=2) if colour else grey
+        gray = (mask * 150 + 40 + len(name)).astype(np.uint8)
+        pixels = np.stack([gray, gray // 2, gray // 3], axis=2) if color else gray
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
         Image.fromarray(mask.astype(np.uint8)).save(tmp_path / f"{name}_label.png")
         return Case(name, tmp_path / f"{name}.png", tmp_path / f"{name}_label.png", "gold")
@@ -31,17 +31,17 @@ def save(tmp_path):
     return write
 
 
-def make(*cases) -> LabelledSet:
-    return LabelledSet(Path(), (default_label(1), default_label(2)), cases)
+def make(*cases) -> LabeledSet:
+    return LabeledSet(Path(), (default_label(1), default_label(2)), cases)
 
 
-def stacked(labelled_set, backbone, slices=10, empty_slices=2):
-    return stack_gold(labelled_set, backbone, slices=slices, empty_slices=empty_slices, seed=0)
+def stacked(labeled_set, backbone, slices=10, empty_slices=2):
+    return stack_gold(labeled_set, backbone, slices=slices, empty_slices=empty_slices, seed=0)
 
 
 def test_pictures_of_one_shape_are_stacked_as_they_are(save, tiny_backbone):
-    found = stacked(make(save("a"), save("bb", colour=True)), tiny_backbone)
-    assert found.scan.slicing.stack_shape == (2, 64, 64), "grey and colour have no common shape"
+    found = stacked(make(save("a"), save("bb", color=True)), tiny_backbone)
+    assert found.scan.slicing.stack_shape == (2, 64, 64), "gray and color have no common shape"
     found = stacked(make(save("a"), save("bb")), tiny_backbone)
     assert found.scan.slicing.stack_shape == (2, 40, 48)
     assert [label.value for label in found.annotations.labels] == [1]
@@ -51,7 +51,7 @@ def test_pictures_of_one_shape_are_stacked_as_they_are(save, tiny_backbone):
 
 
 def test_pictures_of_many_shapes_share_the_backbones_square(save, tiny_backbone):
-    found = stacked(make(save("a", 40, 80), save("bb", 90, 45, colour=True)), tiny_backbone)
+    found = stacked(make(save("a", 40, 80), save("bb", 90, 45, color=True)), tiny_backbone)
     assert found.scan.slicing.stack_shape == (2, 64, 64)
     for index, filled in enumerate(((32, 64), (64, 32))):
         image, mask = found.scan.image(index), found.annotations.masks[index] == 1
@@ -68,7 +68,7 @@ def test_a_volume_gives_slices_of_every_label_and_empty_ones(tmp_path, phantom, 
     nibabel.save(nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), tmp_path / "a.nii.gz")
     write_labels(made.labels, tmp_path / "b.nii.gz", like=made.volume)
     case = Case("anna", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", "gold")
-    found = stacked(LabelledSet(tmp_path, made.labels.labels, (case,)), tiny_backbone, slices=6)
+    found = stacked(LabeledSet(tmp_path, made.labels.labels, (case,)), tiny_backbone, slices=6)
     assert found.annotations.labels == made.labels.labels
     shown = found.annotations.masks.any(axis=(1, 2))
     assert shown.sum() == 6, "a slice with two labels is one slice"
@@ -82,7 +82,7 @@ def test_only_annotated_slices_of_a_partly_annotated_volume_are_taken(tmp_path, 
     shown = np.flatnonzero(made.labels.voxels.any(axis=(0, 1))).tolist()
     slices = (shown[len(shown) // 2],)
     case = Case("anna", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", "gold", annotated_slices=slices, axis=2)
-    found = stacked(LabelledSet(tmp_path, made.labels.labels, (case,)), tiny_backbone, slices=6)
+    found = stacked(LabeledSet(tmp_path, made.labels.labels, (case,)), tiny_backbone, slices=6)
     assert len(found.annotations.indices) == 1
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.errors import ConfigError
-from sammed.prompts.prompt import PointSign
 from sammed.datasets.pseudo.assist_config import PROMPT_STYLES, AssistLabelConfig
 from sammed.datasets.pseudo.prompted import mask_stability
 from sammed.datasets.pseudo.simulated_prompts import simulate_prompts
+from sammed.errors import ConfigError
+from sammed.prompts.prompt import PointSign
 from sammed_volumes.labels import default_label
 
 LABELS = (default_label(1), default_label(2))

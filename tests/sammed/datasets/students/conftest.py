@@ -6,26 +6,26 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from sammed.progress import Silent
 from sammed.datasets.labeled_sets.pictures import Picture
 from sammed.datasets.students.config import StudentConfig
+from sammed.progress import Silent
 from sammed_volumes.labels import Label
 
 DISC = Label(3, "disc", (255, 0, 0))
 
 
 def make_pictures(count: int, seed: int = 0) -> list[Picture]:
-    """Discs on noise, 40 x 48 pixels, labelled 3."""
+    """Discs on noise, 40 x 48 pixels, labeled 3."""
     rng = np.random.default_rng(seed)
     return [_picture(index, rng) for index in range(count)]
 
 
 def _picture(index: int, rng: np.random.Generator) -> Picture:
     y, x = np.mgrid[:40, :48]
-    centre, radius = rng.integers(12, 28, 2), rng.integers(6, 10)
-    disc = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
-    grey = np.clip(0.3 + 0.4 * disc + rng.normal(0, 0.04, disc.shape), 0, 1).astype(np.float32)
-    return Picture(f"disc{index}", 0, grey[..., None], disc.astype(np.uint8) * 3)
+    center, radius = rng.integers(12, 28, 2), rng.integers(6, 10)
+    disc = (y - center[0]) ** 2 + (x - center[1]) ** 2 <= radius**2
+    gray = np.clip(0.3 + 0.4 * disc + rng.normal(0, 0.04, disc.shape), 0, 1).astype(np.float32)
+    return Picture(f"disc{index}", 0, gray[..., None], disc.astype(np.uint8) * 3)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def tiny_config() -> Callable[..., StudentConfig]:
             "network": "unet",
             "size_px": 32,
             "features": (8, 8, 16, 16, 32, 8),
-            "optimiser": "adam",
+            "optimizer": "adam",
             "learning_rate": 1e-2,
             "steps": 40,
             "device": "cpu",

@@ -7,17 +7,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sammed.errors import ConfigError, StudentError
-from sammed.progress import Silent
-from sammed.datasets.students.inference import label_by_student
 from sammed.datasets.students.augmentation import Augmentation
 from sammed.datasets.students.batches import Batches
 from sammed.datasets.students.config import StudentConfig
+from sammed.datasets.students.inference import label_by_student
 from sammed.datasets.students.samples import IGNORED, Sample
 from sammed.datasets.students.scaling import classes_to_square, from_square, to_square
 from sammed.datasets.students.student import new_student
 from sammed.datasets.students.student_file import load_student, save_student, student_digest
 from sammed.datasets.students.training import train_on_samples
+from sammed.errors import ConfigError, StudentError
+from sammed.progress import Silent
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 from sammed_volumes.volume import Volume
@@ -49,12 +49,12 @@ def test_a_damaged_file_names_itself(tmp_path, tiny_config):
         load_student(tmp_path / "none.safetensors")
 
 
-def test_colour_goes_to_a_grey_student_and_grey_to_a_coloured_one(tiny_config):
-    grey = np.random.default_rng(0).random((20, 30, 1), dtype=np.float32)
-    colour = np.repeat(grey, 3, axis=2)
+def test_color_goes_to_a_gray_student_and_gray_to_a_colored_one(tiny_config):
+    gray = np.random.default_rng(0).random((20, 30, 1), dtype=np.float32)
+    color = np.repeat(gray, 3, axis=2)
     one, three = (new_student(tiny_config(channels=channels), LABELS) for channels in (1, 3))
-    np.testing.assert_allclose(one.probabilities(colour), one.probabilities(grey), atol=1e-4)
-    np.testing.assert_allclose(three.probabilities(colour), three.probabilities(grey), atol=1e-6)
+    np.testing.assert_allclose(one.probabilities(color), one.probabilities(gray), atol=1e-4)
+    np.testing.assert_allclose(three.probabilities(color), three.probabilities(gray), atol=1e-6)
 
 
 def test_values_are_those_of_the_labels(tiny_config):

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.errors import AnnotationError, ConfigError, StudentError
-from sammed.metrics.evaluation import dice
-from sammed.progress import Silent
 from sammed.datasets.labeled_sets.pictures import Picture
 from sammed.datasets.students.samples import Sample, picture_sample
 from sammed.datasets.students.student import new_student
 from sammed.datasets.students.student_file import load_student, student_digest
 from sammed.datasets.students.training import learning_rate, train_on_samples, train_student
+from sammed.errors import AnnotationError, ConfigError, StudentError
+from sammed.metrics.evaluation import dice
+from sammed.progress import Silent
 from sammed_volumes.labels import Label
 
 DISC = Label(3, "disc", (255, 0, 0))
@@ -95,7 +95,7 @@ def test_pictures_without_labels_are_passed_over(pictures, tiny_config):
     bare = Picture("bare", 0, np.zeros((40, 48, 1), dtype=np.float32), None)
     config = tiny_config(steps=2)
     assert student_digest(train([*pictures(2), bare], config)) == student_digest(train(pictures(2), config))
-    with pytest.raises(AnnotationError, match="no labelled picture"):
+    with pytest.raises(AnnotationError, match="no labeled picture"):
         train([bare], config)
 
 
@@ -146,7 +146,7 @@ def test_a_training_that_stops_at_any_step_ends_with_the_same_student(
 ):
     """Interrupted after each step, in this process; the kill below shows that a process may die, too."""
     shown, checkpoint = pictures(3), tmp_path / "c.safetensors"
-    config = tiny_config(optimiser="sgd", steps=4, checkpoint_seconds=0.0)
+    config = tiny_config(optimizer="sgd", steps=4, checkpoint_seconds=0.0)
     undisturbed = train(shown, config)
     for stop in (1, 2, 3):
         with pytest.raises(KeyboardInterrupt):
@@ -166,7 +166,7 @@ from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.student_file import save_student
 from sammed.datasets.students.training import train_student
 torch.set_num_threads(1)
-config = StudentConfig(network="unet", size_px=32, features=(8, 8, 16, 16, 32, 8), optimiser="adam",
+config = StudentConfig(network="unet", size_px=32, features=(8, 8, 16, 16, 32, 8), optimizer="adam",
                        learning_rate=1e-2, steps=30, checkpoint_seconds=0.0, device="cpu")
 student = train_student(make_pictures(5), (DISC,), config, Silent(), checkpoint=Path({checkpoint!r}))
 save_student(student, Path({output!r}), overwrite=True)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.errors import AnnotationError, ConfigError
-from sammed.progress import Silent
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import backward_process, new_model, noising_process
 from sammed.datasets.synthesis.pictures import as_picture, training_pictures
 from sammed.datasets.synthesis.sampling import sample_pictures
+from sammed.errors import AnnotationError, ConfigError
+from sammed.progress import Silent
 
 
 def test_the_settings_are_the_papers():

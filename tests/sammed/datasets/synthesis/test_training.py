@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.errors import SynthesisError
-from sammed.progress import Silent
 from sammed.datasets.synthesis.model_file import load_model, model_digest, save_model
 from sammed.datasets.synthesis.sampling import sample_pictures
 from sammed.datasets.synthesis.training import batch_rows, train_diffusion
+from sammed.errors import SynthesisError
+from sammed.progress import Silent
 
 
 def test_it_learns_to_tell_noise_from_picture(pictures, small):

@@ -9,8 +9,6 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import resnet18
 
-from sammed.errors import AnnotationError, CheckpointError
-from sammed.progress import Silent
 from sammed.datasets.pseudo.cam.classifier import (
     Classifier,
     ClassRow,
@@ -21,6 +19,8 @@ from sammed.datasets.pseudo.cam.classifier import (
 )
 from sammed.datasets.pseudo.cam.config import ClassifierConfig
 from sammed.datasets.pseudo.cam.training import check_separates, hold_out, learn_classifier
+from sammed.errors import AnnotationError, CheckpointError
+from sammed.progress import Silent
 
 SMALL = ClassifierConfig(image_size=32, epochs=2, batch_size=8, learning_rate=1e-3, dropout=0.2)
 CPU = torch.device("cpu")
@@ -146,7 +146,7 @@ def test_precision_recall_and_f1_by_hand():
 
 
 def test_pixels_get_imagenets_mean_and_spread():
-    grey = torch.full((1, 1, 2, 2), 0.5)
-    assert as_imagenet(grey)[0, :, 0, 0].tolist() == pytest.approx(
+    gray = torch.full((1, 1, 2, 2), 0.5)
+    assert as_imagenet(gray)[0, :, 0, 0].tolist() == pytest.approx(
         [(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225]
     )

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.embeddings.scan import EncodedScan, open_scan
-from sammed.metrics.evaluation import dice
-from sammed.progress import Silent
 from sammed.datasets.pseudo.cam.classifier import Pictures
 from sammed.datasets.pseudo.cam.config import CamConfig, ClassifierConfig
 from sammed.datasets.pseudo.cam.embedding import SIDE, EmbeddingHead, square_embedding
-from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeller
-from sammed.datasets.pseudo.cam.training import learn_classifier
 from sammed.datasets.pseudo.cam.presence import Task
+from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeler
 from sammed.datasets.pseudo.cam.reading import make_reader
+from sammed.datasets.pseudo.cam.training import learn_classifier
 from sammed.datasets.pseudo.cam.viewing import view
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.students.scaling import to_square
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.metrics.evaluation import dice
+from sammed.progress import Silent
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
 
@@ -114,9 +114,9 @@ def test_a_resnet_sees_pixels(phantom, tiny_backbone):
 
 
 def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes):
-    labeller = CamLabeller(CONFIG, Tools(lambda: brightness_backbone))
+    labeler = CamLabeler(CONFIG, Tools(lambda: brightness_backbone))
     gold = disc_set.keep(lambda case: case.is_gold)
-    found, empty = labeller.label(gold, disc_set.unlabelled, notes)
+    found, empty = labeler.label(gold, disc_set.unlabeled, notes)
     assert dice(found.labels.voxels[:, :, 0].T == 1, disc((30, 15))) > 0.9
     assert empty.outcome == "nothing"
     assert "embedding, the backbone's embedding, tells none, disc apart" in notes.messages[0]

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from sammed.errors import AnnotationError
 from sammed.datasets.pseudo.cam.config import ClassifierConfig
 from sammed.datasets.pseudo.cam.presence import SeenPicture, as_pictures, plan_tasks, seen_pictures
+from sammed.errors import AnnotationError
 from sammed_volumes.labels import Label
 
 BENIGN, MALIGNANT = Label(1, "benign", (1, 2, 3)), Label(2, "malignant", (4, 5, 6))
@@ -54,7 +54,7 @@ def test_without_any_contrast_nothing_is_learned(notes):
         plan_tasks(seen({1, 2}, {1, 2}), LABELS, "auto", notes)
 
 
-def test_grey_pictures_among_coloured_ones_get_three_channels(notes):
+def test_gray_pictures_among_colored_ones_get_three_channels(notes):
     pictures = [*seen(set(), channels=3), *seen({1})]
     (task,) = plan_tasks(pictures, [BENIGN], "auto", notes)
     assert as_pictures(pictures, task).pixels.shape == (2, 3, 4, 4)

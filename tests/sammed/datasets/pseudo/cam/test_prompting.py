@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sammed.errors import ConfigError
-from sammed.prompts.prompt import PointSign
 from sammed.datasets.pseudo.cam.config import CamConfig, ClassifierConfig
 from sammed.datasets.pseudo.cam.prompting import map_prompts, pseudo_mask, truth_prompts
+from sammed.errors import ConfigError
+from sammed.prompts.prompt import PointSign
 
 
 @pytest.fixture

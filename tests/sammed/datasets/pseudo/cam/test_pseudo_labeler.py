@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.errors import AnnotationError
-from sammed.metrics.evaluation import dice
 from sammed.datasets.pseudo.cam import reading
 from sammed.datasets.pseudo.cam.classifier import Classifier, ClassRow, as_imagenet
 from sammed.datasets.pseudo.cam.config import CamConfig
-from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeller
+from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeler
+from sammed.datasets.pseudo.methods import config_type, make_labeler
 from sammed.datasets.pseudo.pseudo_labeler import Tools
-from sammed.datasets.pseudo.methods import config_type, make_labeller
+from sammed.errors import AnnotationError
+from sammed.metrics.evaluation import dice
 from sammed_volumes.labels import Label
 
 from ..conftest import SHAPE, disc
@@ -47,16 +47,16 @@ def known_classifier(monkeypatch) -> None:
     monkeypatch.setattr(reading, "learn_classifier", learn)
 
 
-def run(labelled_set, backbone, notes, config=CONFIG):
-    labeller = CamLabeller(config, Tools(lambda: backbone))
-    gold = labelled_set.keep(lambda case: case.is_gold)
-    return list(labeller.label(gold, labelled_set.unlabelled, notes))
+def run(labeled_set, backbone, notes, config=CONFIG):
+    labeler = CamLabeler(config, Tools(lambda: backbone))
+    gold = labeled_set.keep(lambda case: case.is_gold)
+    return list(labeler.label(gold, labeled_set.unlabeled, notes))
 
 
 @pytest.mark.parametrize("prompts", ["box", "box+point", "point"])
 def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes, known_classifier, prompts):
     found, empty = run(disc_set, brightness_backbone, notes, replace(CONFIG, prompts=prompts))
-    assert found.outcome == "labelled"
+    assert found.outcome == "labeled"
     assert dice(found.labels.voxels[:, :, 0].T == 1, TRUE_DISC) > 0.9
     assert 0.5 < found.score <= 1
     assert found.label_scores == {1: found.score}
@@ -68,7 +68,7 @@ def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes, know
 def test_slices_of_a_volume_are_told_apart(phantom, brightness_backbone, notes, known_classifier, tmp_path):
     import nibabel
 
-    from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+    from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
     from sammed_volumes.formats import write_labels
 
     made = phantom(modality="mr")
@@ -82,9 +82,9 @@ def test_slices_of_a_volume_are_told_apart(phantom, brightness_backbone, notes, 
         Case("gold", tmp_path / "image.nii.gz", tmp_path / "labels.nii.gz", "gold"),
         Case("unknown", tmp_path / "image.nii.gz"),
     )
-    labelled_set = LabelledSet(tmp_path, labels.labels, cases)
-    (found,) = run(labelled_set, brightness_backbone, notes)
-    assert found.outcome == "labelled"
+    labeled_set = LabeledSet(tmp_path, labels.labels, cases)
+    (found,) = run(labeled_set, brightness_backbone, notes)
+    assert found.outcome == "labeled"
     assert found.labels.shape == made.volume.shape
     assert not found.labels.voxels[:, :, [0, -1]].any(), "slices of air hold no heart"
 
@@ -144,4 +144,4 @@ def test_a_real_classifier_goes_the_same_way(disc_set, brightness_backbone, note
 
 def test_the_method_has_its_name(brightness_backbone):
     config = config_type("cam")(network="resnet34")
-    assert make_labeller("cam", config, Tools(lambda: brightness_backbone)).name == "cam"
+    assert make_labeler("cam", config, Tools(lambda: brightness_backbone)).name == "cam"

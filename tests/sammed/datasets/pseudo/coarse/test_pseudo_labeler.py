@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sammed.errors import AnnotationError, ConfigError
-from sammed.metrics.evaluation import dice
 from sammed.datasets.pseudo.coarse import pseudo_labeler as module
 from sammed.datasets.pseudo.coarse import weak_label as weak_label_module
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
-from sammed.datasets.pseudo.coarse.pseudo_labeler import CHECKPOINT_NAME, CoarseLabeller
+from sammed.datasets.pseudo.coarse.pseudo_labeler import CHECKPOINT_NAME, CoarseLabeler
 from sammed.datasets.pseudo.coarse.weak_label import is_uniform
+from sammed.datasets.pseudo.methods import config_type, make_labeler
 from sammed.datasets.pseudo.pseudo_labeler import Tools
-from sammed.datasets.pseudo.methods import config_type, make_labeller
 from sammed.datasets.pseudo.samdsk.proposals import pack
+from sammed.errors import AnnotationError, ConfigError
+from sammed.metrics.evaluation import dice
 from sammed_volumes.labels import Label
 
 from ..conftest import SHAPE, disc
@@ -48,16 +48,16 @@ def trained(monkeypatch) -> list[dict]:
     return calls
 
 
-def run(labelled_set, backbone, notes, tmp_path, **settings):
-    labeller = CoarseLabeller(CoarseConfig(**settings), Tools(lambda: backbone, 0, tmp_path))
-    gold = labelled_set.keep(lambda case: case.is_gold)
-    return list(labeller.label(gold, labelled_set.unlabelled, notes))
+def run(labeled_set, backbone, notes, tmp_path, **settings):
+    labeler = CoarseLabeler(CoarseConfig(**settings), Tools(lambda: backbone, 0, tmp_path))
+    gold = labeled_set.keep(lambda case: case.is_gold)
+    return list(labeler.label(gold, labeled_set.unlabeled, notes))
 
 
 @pytest.mark.parametrize("prompts", ["box", "points"])
 def test_a_coarse_mask_becomes_a_weak_label(disc_set, brightness_backbone, notes, tmp_path, trained, prompts):
     found, empty = run(disc_set, brightness_backbone, notes, tmp_path, prompts=prompts)
-    assert (found.case, found.outcome) == ("unknown-with", "labelled")
+    assert (found.case, found.outcome) == ("unknown-with", "labeled")
     mask = found.labels.voxels[:, :, 0].T == 1
     assert dice(mask, TRUE_DISC) > 0.9
     assert found.score == found.label_scores[1] > 0.9, "coarse and weak mask agree"
@@ -74,12 +74,12 @@ def test_the_student_is_the_papers(disc_set, brightness_backbone, notes, tmp_pat
     assert call["checkpoint"] == tmp_path / CHECKPOINT_NAME
     assert (config.network, config.size_px, config.batch_size, config.epochs) == ("unet++", 256, 4, 100)
     assert (config.loss, config.dice_weight, config.entropy_weight) == ("dice+bce", 1.0, 0.5)
-    assert (config.optimiser, config.learning_rate, config.least_learning_rate) == ("sgd", 1e-3, 1e-5)
+    assert (config.optimizer, config.learning_rate, config.least_learning_rate) == ("sgd", 1e-3, 1e-5)
 
 
 def test_the_student_may_learn_by_adam(disc_set, brightness_backbone, notes, tmp_path, trained):
-    run(disc_set, brightness_backbone, notes, tmp_path, optimiser="adam")
-    assert trained[0]["config"].optimiser == "adam"
+    run(disc_set, brightness_backbone, notes, tmp_path, optimizer="adam")
+    assert trained[0]["config"].optimizer == "adam"
 
 
 def test_a_label_that_is_nearly_all_one_class_is_dropped(
@@ -91,7 +91,7 @@ def test_a_label_that_is_nearly_all_one_class_is_dropped(
     (dropped,) = run(made, brightness_backbone, notes, tmp_path)
     assert dropped.reason == "No weak label is left: nearly all of one class in 1 slice."
     (kept,) = run(made, brightness_backbone, notes, tmp_path, most_of_one_class=1.0)
-    assert kept.outcome == "labelled"
+    assert kept.outcome == "labeled"
 
 
 def test_masks_that_disagree_are_told(disc_set, brightness_backbone, notes, tmp_path, trained, monkeypatch):
@@ -128,10 +128,10 @@ def test_97_percent_by_hand():
 def test_slices_without_a_weak_label_are_ignored(phantom, brightness_backbone, notes, tmp_path, trained):
     made = phantom(modality="mr")
     volume_set(made, tmp_path)
-    labelled_set = volume_set(made, tmp_path)
-    labeller = CoarseLabeller(CoarseConfig(), Tools(lambda: brightness_backbone, 0, tmp_path))
-    (found,) = labeller.label(labelled_set, [labelled_set.cases[1]], notes)
-    assert found.outcome == "labelled"
+    labeled_set = volume_set(made, tmp_path)
+    labeler = CoarseLabeler(CoarseConfig(), Tools(lambda: brightness_backbone, 0, tmp_path))
+    (found,) = labeler.label(labeled_set, [labeled_set.cases[1]], notes)
+    assert found.outcome == "labeled"
     assert found.labels.shape == made.volume.shape
     empty = ~found.labels.voxels.any(axis=(0, 1))
     assert empty.any(), "the phantom's first and last slices are air"
@@ -143,14 +143,14 @@ def test_slices_without_a_weak_label_are_ignored(phantom, brightness_backbone, n
 def volume_set(made, folder):
     import nibabel
 
-    from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
+    from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
     from sammed_volumes.formats import write_labels
 
     image = folder / "image.nii.gz"
     nibabel.save(nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), image)
     write_labels(made.labels, folder / "labels.nii.gz", like=made.volume, overwrite=True)
     cases = (Case("gold", image, folder / "labels.nii.gz", "gold"), Case("unknown", image))
-    return LabelledSet(folder, made.labels.labels, cases)
+    return LabeledSet(folder, made.labels.labels, cases)
 
 
 def test_a_case_that_cannot_be_read_fails_alone(disc_set, brightness_backbone, notes, tmp_path, trained):
@@ -175,7 +175,7 @@ def no_student(monkeypatch) -> None:
 
 def test_the_backbone_may_be_told_nothing(disc_set, tiny_backbone, notes, tmp_path, no_student):
     found = run(disc_set, tiny_backbone, notes, tmp_path, prompts="none", most_of_one_class=1.0)
-    assert {each.outcome for each in found} <= {"labelled", "nothing"}
+    assert {each.outcome for each in found} <= {"labeled", "nothing"}
     assert all(each.score == 0 for each in found)
 
 
@@ -215,7 +215,7 @@ def test_a_real_student_goes_the_same_way(disc_set, brightness_backbone, notes, 
 
 def test_the_method_has_its_name(brightness_backbone):
     config = config_type("coarse")(prompts="points")
-    assert make_labeller("coarse", config, Tools(lambda: brightness_backbone)).name == "coarse"
+    assert make_labeler("coarse", config, Tools(lambda: brightness_backbone)).name == "coarse"
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from sammed.errors import ConfigError
-from sammed.prompts.prompt import PointSign
 from sammed.datasets.pseudo.coarse.config import RegionConfig
 from sammed.datasets.pseudo.coarse.regions import main_regions, middle, region_prompts
+from sammed.errors import ConfigError
+from sammed.prompts.prompt import PointSign
 
 SHAPE = (31, 37)
 

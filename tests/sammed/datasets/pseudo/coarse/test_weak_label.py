@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from sammed.embeddings.scan import EncodedScan, open_scan
-from sammed.metrics.evaluation import dice
 from sammed.datasets.pseudo.coarse import weak_label as module
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.weak_label import weak_label
+from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume

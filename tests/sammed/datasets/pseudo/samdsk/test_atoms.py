@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.samdsk.atoms import find_atoms
 from sammed.datasets.pseudo.samdsk.proposals import Proposals, pack
+from sammed.errors import ConfigError
 
 from .conftest import ellipses
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from sammed.backbones.registry import BACKBONES, PixelPreparation
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.samdsk.box_sizes import BoxSize, general_sizes, lay_grid, sizes_of_labels
 from sammed.datasets.pseudo.samdsk.grid_boxes import boxes_round, keep_best, suppress
 from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.datasets.pseudo.samdsk.proposing import check_source, propose, source_of
+from sammed.errors import ConfigError
 
 from ..conftest import SHAPE, disc
 
@@ -76,7 +76,7 @@ def test_where_no_mask_is_good_enough_there_is_no_proposal(tiny_backbone, source
 
 
 def test_points_go_through_metas_generator(tiny_backbone):
-    """Its masks come out on the picture's grid, in colour and in grey, without a threshold all of them."""
+    """Its masks come out on the picture's grid, in color and in gray, without a threshold all of them."""
     config = ProposalConfig(
         source="points",
         points_per_side=2,
@@ -86,11 +86,11 @@ def test_points_go_through_metas_generator(tiny_backbone):
         least_pixels=1,
     )
     image = picture((disc((24, 20)), 0.9))
-    grey = propose(tiny_backbone, image, SPACING, config)
-    coloured = propose(tiny_backbone, np.repeat(image, 3, axis=2), SPACING, config)
-    assert (grey.height, grey.width) == SHAPE
-    assert grey.count >= 1
-    assert np.array_equal(grey.packed, coloured.packed)
+    gray = propose(tiny_backbone, image, SPACING, config)
+    colored = propose(tiny_backbone, np.repeat(image, 3, axis=2), SPACING, config)
+    assert (gray.height, gray.width) == SHAPE
+    assert gray.count >= 1
+    assert np.array_equal(gray.packed, colored.packed)
 
 
 def test_the_generator_sees_what_the_backbone_sees(tiny_backbone):

@@ -10,16 +10,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from sammed.errors import AnnotationError, ConfigError
-from sammed.metrics.evaluation import dice
+from sammed.datasets.labeled_sets.labeled_set import Case
+from sammed.datasets.pseudo.methods import config_type, make_labeler
 from sammed.datasets.pseudo.pseudo_labeler import Tools
-from sammed.datasets.pseudo.methods import config_type, make_labeller
 from sammed.datasets.pseudo.samdsk import rounds as module
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig, SamDskStudent
-from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeller
 from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeler
 from sammed.datasets.settings import configure
-from sammed.datasets.labeled_sets.labeled_set import Case
+from sammed.errors import AnnotationError, ConfigError
+from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import Window
 
 from ..conftest import SHAPE, disc
@@ -61,9 +61,9 @@ def students(monkeypatch) -> list[KnownStudent]:
 
 def run(made, backbone, notes, workspace=None, **settings):
     config = SamDskConfig(**{"proposals": PROPOSALS, **settings})
-    labeller = SamDskLabeller(config, Tools(lambda: backbone, 0, workspace))
+    labeler = SamDskLabeler(config, Tools(lambda: backbone, 0, workspace))
     gold = made.keep(lambda case: case.is_gold)
-    return labeller, list(labeller.label(gold, made.unlabelled, notes))
+    return labeler, list(labeler.label(gold, made.unlabeled, notes))
 
 
 def mask_of(found) -> np.ndarray:
@@ -75,9 +75,9 @@ def test_wider_limits_add_what_one_proposal_does_not_cover(set_maker, brightness
     set_maker.add("one", disc((30, 15)), gold=False)
     set_maker.add("pair", PAIR, gold=False)
     set_maker.add("none", np.zeros(SHAPE), gold=False)
-    labeller, (one, pair, none) = run(set_maker.made(), brightness_backbone, notes, weight=0.5)
-    assert [each.added for each in labeller.history.rounds] == [1, 1, 0]
-    assert [each.tried for each in labeller.history.rounds] == [3, 2, 1]
+    labeler, (one, pair, none) = run(set_maker.made(), brightness_backbone, notes, weight=0.5)
+    assert [each.added for each in labeler.history.rounds] == [1, 1, 0]
+    assert [each.tried for each in labeler.history.rounds] == [3, 2, 1]
     assert [student.weights for student in students] == [[1.0], [1.0, 0.5], [1.0, 0.5, 0.5]], "equation 5"
     assert dice(mask_of(one), disc((30, 15))) > 0.9
     assert dice(mask_of(pair), PAIR > 0) > 0.9
@@ -87,14 +87,14 @@ def test_wider_limits_add_what_one_proposal_does_not_cover(set_maker, brightness
     assert none.outcome == "nothing"
     assert none.reason == "Not selected: the student sees no label in it."
     assert notes.messages[0].startswith("Round 1: 1 of 3 pictures added (mean score 0.")
-    assert len(labeller.history.table().rows) == 3
+    assert len(labeler.history.table().rows) == 3
 
 
 def test_it_ends_when_nothing_is_added(set_maker, brightness_backbone, notes, students):
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
-    labeller, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1",))
-    assert len(labeller.history.rounds) == 1
+    labeler, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1",))
+    assert len(labeler.history.rounds) == 1
     assert pair.outcome == "nothing"
     assert pair.reason is not None
     assert pair.reason.startswith("Not selected: its score 0.")
@@ -106,12 +106,12 @@ def test_a_round_that_adds_nothing_does_not_end_it_while_limits_widen(
 ):
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
-    labeller, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1/1-2",))
-    assert [each.added for each in labeller.history.rounds] == [0, 1]
+    labeler, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1/1-2",))
+    assert [each.added for each in labeler.history.rounds] == [0, 1]
     assert len(students) == 1, "on the same pictures the same student would come"
-    assert pair.outcome == "labelled"
-    labeller, _ = run(set_maker.made(), brightness_backbone, notes, counts=("1-1/1-2",), most_rounds=1)
-    assert len(labeller.history.rounds) == 1
+    assert pair.outcome == "labeled"
+    labeler, _ = run(set_maker.made(), brightness_backbone, notes, counts=("1-1/1-2",), most_rounds=1)
+    assert len(labeler.history.rounds) == 1
 
 
 def test_hard_maps_help_a_student_that_is_seldom_sure(
@@ -130,7 +130,7 @@ def test_rejected_pictures_can_be_kept_with_their_scores(set_maker, brightness_b
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
     _, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1",), keep_rejected=True)
-    assert pair.outcome == "labelled"
+    assert pair.outcome == "labeled"
     assert 0.3 < pair.score < 0.9
     assert dice(mask_of(pair), disc((13, 14), 8)) > 0.9 or dice(mask_of(pair), disc((36, 27), 8)) > 0.9
 
@@ -141,17 +141,17 @@ def test_the_baselines_need_no_backbone(disc_set, notes, students, selection, ad
         raise AssertionError("nobody asks for it")
 
     config = SamDskConfig(selection=selection)
-    labeller = SamDskLabeller(config, Tools(no_backbone))
+    labeler = SamDskLabeler(config, Tools(no_backbone))
     gold = disc_set.keep(lambda case: case.is_gold)
-    disc_found, empty = labeller.label(gold, disc_set.unlabelled, notes)
-    assert labeller.history.rounds[0].added == added
+    disc_found, empty = labeler.label(gold, disc_set.unlabeled, notes)
+    assert labeler.history.rounds[0].added == added
     assert dice(mask_of(disc_found), disc((30, 15))) > 0.95
     assert disc_found.score == pytest.approx(0.97)
     assert empty.reason == "Not selected: no label was found in it."
 
 
 def save_stack(stack: np.ndarray, path: Path) -> Path:
-    """A stack S H W as a volume X Y Z towards left, posterior, superior, which shows it as it stands."""
+    """A stack S H W as a volume X Y Z toward left, posterior, superior, which shows it as it stands."""
     voxels = stack.transpose(2, 1, 0).astype(np.float32)
     nib.save(nib.Nifti1Image(voxels, np.diag([-1.0, -1.0, 5.0, 1.0])), path)
     return path
@@ -162,8 +162,8 @@ def test_slices_that_were_not_selected_are_ignored(set_maker, brightness_backbon
     stack = np.stack([50 + 150 * mask for mask in (disc((30, 15)), np.zeros(SHAPE), PAIR)])
     set_maker.cases.append(Case("volume", save_stack(stack, set_maker.folder / "volume.nii.gz")))
     made = replace(set_maker.made(), window=Window(0.0, 255.0, "value"))
-    labeller, (found,) = run(made, brightness_backbone, notes, counts=("1-1",))
-    assert labeller.history.rounds[0].tried == 3
+    labeler, (found,) = run(made, brightness_backbone, notes, counts=("1-1",))
+    assert labeler.history.rounds[0].tried == 3
     assert found.ignore.all(axis=(0, 1)).tolist() == [False, True, True]
     assert dice(found.labels.voxels[:, :, 0].T == 1, disc((30, 15))) > 0.9
     assert not found.labels.voxels[:, :, 1:].any()
@@ -179,9 +179,9 @@ def test_of_a_partly_annotated_volume_the_other_slices_are_tried(
     set_maker.cases.append(case)
     made = replace(set_maker.made(), window=Window(0.0, 255.0, "value"))
     config = SamDskConfig(proposals=PROPOSALS, threshold=0.8)
-    labeller = SamDskLabeller(config, Tools(lambda: brightness_backbone))
-    (found,) = labeller.label(made, [case], notes)
-    assert [each.tried for each in labeller.history.rounds] == [2]
+    labeler = SamDskLabeler(config, Tools(lambda: brightness_backbone))
+    (found,) = labeler.label(made, [case], notes)
+    assert [each.tried for each in labeler.history.rounds] == [2]
     assert students[0].weights == [1.0], "the annotated slice alone teaches"
     assert found.ignore.all(axis=(0, 1)).tolist() == [True, False, False]
     assert dice(found.labels.voxels[:, :, 2].T == 1, truth[2]) > 0.9
@@ -191,7 +191,7 @@ def test_a_case_that_can_not_be_read_stops_no_other(disc_set, brightness_backbon
     missing = Case("missing", disc_set.folder / "missing.png")
     made = disc_set.with_cases([*disc_set.cases, missing])
     _, found = run(made, brightness_backbone, notes)
-    assert [each.outcome for each in found] == ["labelled", "nothing", "failed"]
+    assert [each.outcome for each in found] == ["labeled", "nothing", "failed"]
     assert "missing.png" in found[2].reason
 
 
@@ -248,11 +248,11 @@ def test_a_real_student_and_the_settings_of_the_command_line(disc_set, brightnes
         steps=60,
         augment=False,
     )
-    labeller = make_labeller("samdsk", config, Tools(lambda: brightness_backbone, 0, tmp_path / "work"))
+    labeler = make_labeler("samdsk", config, Tools(lambda: brightness_backbone, 0, tmp_path / "work"))
     (tmp_path / "work").mkdir()
     gold = disc_set.keep(lambda case: case.is_gold)
-    found, empty = labeller.label(gold, disc_set.unlabelled, notes)
-    assert found.outcome == "labelled", notes.messages
+    found, empty = labeler.label(gold, disc_set.unlabeled, notes)
+    assert found.outcome == "labeled", notes.messages
     assert found.score > 0.6
     assert dice(mask_of(found), disc((30, 15))) > 0.9
     assert empty.outcome == "nothing"

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from sammed.errors import ConfigError
 from sammed.datasets.pseudo.samdsk.config import CountLimits, SamDskConfig, SamDskStudent, parse_counts
 from sammed.datasets.pseudo.samdsk.proposals import pack
 from sammed.datasets.pseudo.samdsk.selection import (
@@ -13,6 +12,7 @@ from sammed.datasets.pseudo.samdsk.selection import (
     is_selected,
     likeliest,
 )
+from sammed.errors import ConfigError
 
 CONFIG = SamDskConfig()
 ONE = CountLimits(1, 1)

@@ -1,4 +1,4 @@
-"""Synthetic images: a diffusion model from a labelled set, and pictures from the model."""
+"""Synthetic images: a diffusion model from a labeled set, and pictures from the model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from sammed.datasets.labeled_sets.gathered import Problem
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.datasets.labeled_sets.set_file import read_set
+from sammed.datasets.settings import configure
+from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.errors import AnnotationError, ConfigError, SammedError
 from sammed.jobs.sample_files import SamplePlace
-from sammed.datasets.settings import configure
-from sammed.datasets.labeled_sets.gathered import Problem
-from sammed.datasets.labeled_sets.labeled_set import LabelledSet
-from sammed.datasets.labeled_sets.set_file import read_set
-from sammed.datasets.labeled_sets.pictures import open_case
-from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 
@@ -36,7 +36,7 @@ class SynthesisTrainingRequest:
     not looked at. A training that was interrupted goes on where it was.
     """
 
-    labelled_set: Path
+    labeled_set: Path
     output: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
@@ -72,7 +72,7 @@ class SynthesisTrainingResult:
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed synthesise train --json` prints."""
+        """The object that `sammed synthesize train --json` prints."""
         return {
             "model": str(self.model),
             "pictures": self.pictures,
@@ -89,8 +89,8 @@ class SynthesisTrainingResult:
 class SamplingRequest:
     """Sample `count` pictures into the folder `output`.
 
-    With `gold` the folder becomes a labelled set: the gold cases of that set, with its labels, window and
-    splits, and the samples as unlabelled training cases, which `sammed pseudo-label` labels. `steps` None is
+    With `gold` the folder becomes a labeled set: the gold cases of that set, with its labels, window and
+    splits, and the samples as unlabeled training cases, which `sammed pseudo-label` labels. `steps` None is
     all of the model's.
     """
 
@@ -119,16 +119,16 @@ class SamplingResult:
 
     output: Path
     files: tuple[Path, ...]
-    labelled_set: Path | None
+    labeled_set: Path | None
     shape: tuple[int, int]
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed synthesise sample --json` prints."""
+        """The object that `sammed synthesize sample --json` prints."""
         return {
             "output": str(self.output),
             "files": [str(path) for path in self.files],
-            "set": None if self.labelled_set is None else str(self.labelled_set),
+            "set": None if self.labeled_set is None else str(self.labeled_set),
             "shape": list(self.shape),
             "seconds": round(self.seconds, 3),
         }
@@ -142,11 +142,11 @@ def train_model(request: SynthesisTrainingRequest, reporter: Reporter) -> Synthe
 
     check_free(request.output, overwrite=request.overwrite)
     started = time.perf_counter()
-    labelled_set = read_set(request.labelled_set)
-    images, problems = _images(labelled_set, reporter)
+    labeled_set = read_set(request.labeled_set)
+    images, problems = _images(labeled_set, reporter)
     if not images:
         first = f" {problems[0].reason}" if problems else ""
-        raise AnnotationError(f"{request.labelled_set} has no training case to learn from.{first}")
+        raise AnnotationError(f"{request.labeled_set} has no training case to learn from.{first}")
     config = request.config()
     if "channels" not in request.settings:
         config = replace(config, channels=max(image.shape[2] for image in images))
@@ -192,22 +192,22 @@ def sample(request: SamplingRequest, reporter: Reporter) -> SamplingResult:
     return SamplingResult(
         output=request.output,
         files=tuple(files),
-        labelled_set=place.write_set(files, overwrite=request.overwrite),
+        labeled_set=place.write_set(files, overwrite=request.overwrite),
         shape=model.shape,
         seconds=time.perf_counter() - started,
     )
 
 
 def _images(
-    labelled_set: LabelledSet, reporter: Reporter
+    labeled_set: LabeledSet, reporter: Reporter
 ) -> tuple[list[Float[np.ndarray, "H W C"]], list[Problem]]:
     """The pictures of all training cases, and the cases that can't be read."""
     images, problems = [], []
-    cases = labelled_set.part("train").cases
+    cases = labeled_set.part("train").cases
     with reporter.task("reading cases", len(cases)) as task:
         for case in cases:
             try:
-                opened = open_case(case, labelled_set)
+                opened = open_case(case, labeled_set)
                 images += [opened.image(index) for index in range(opened.slicing.count)]
             except (SammedError, VolumeError, OSError) as error:
                 problems.append(Problem(case.name, str(error)))

@@ -1,4 +1,4 @@
-"""From a set to a diffusion model, from the model to pictures and to a set that can be pseudo-labelled."""
+"""From a set to a diffusion model, from the model to pictures and to a set that can be pseudo-labeled."""
 
 import json
 from dataclasses import replace
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sammed.errors import AnnotationError, ConfigError, SetError
-from sammed.jobs.synthesising import SamplingRequest, SynthesisTrainingRequest, sample, train_model
-from sammed.progress import Silent
-from sammed.datasets.labeled_sets.labeled_set import Case, LabelledSet
-from sammed.datasets.labeled_sets.set_file import read_set, write_set
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.datasets.labeled_sets.set_file import read_set, write_set
+from sammed.errors import AnnotationError, ConfigError, SetError
+from sammed.jobs.synthesizing import SamplingRequest, SynthesisTrainingRequest, sample, train_model
+from sammed.progress import Silent
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -33,7 +33,7 @@ def place(tmp_path) -> Path:
         Image.fromarray((pixels > 128).astype(np.uint8)).save(folder / f"mask{index}.png")
         labels = Path(f"mask{index}.png") if index < 2 else None
         cases.append(Case(f"case{index}", Path(f"case{index}.png"), labels, "gold" if labels else "none"))
-    write_set(LabelledSet(folder, (Label(1, "spot", (9, 9, 9)),), tuple(cases), {"case1": "test"}))
+    write_set(LabeledSet(folder, (Label(1, "spot", (9, 9, 9)),), tuple(cases), {"case1": "test"}))
     return folder
 
 
@@ -47,7 +47,7 @@ def kept_model() -> dict[str, bytes]:
 def model(tmp_path, place, kept_model) -> Path:
     path = tmp_path / "model.safetensors"
     if not kept_model:
-        train_model(SynthesisTrainingRequest(labelled_set=place, output=path, settings=SETTINGS), Silent())
+        train_model(SynthesisTrainingRequest(labeled_set=place, output=path, settings=SETTINGS), Silent())
         kept_model["model"] = path.read_bytes()
     path.write_bytes(kept_model["model"])
     return path
@@ -56,7 +56,7 @@ def model(tmp_path, place, kept_model) -> Path:
 def test_a_model_is_learned_from_all_pictures_that_are_trained_on(tmp_path, place):
     (place / "case3.png").write_text("no picture")
     request = SynthesisTrainingRequest(
-        labelled_set=place, output=tmp_path / "model.safetensors", settings=SETTINGS
+        labeled_set=place, output=tmp_path / "model.safetensors", settings=SETTINGS
     )
     result = train_model(request, Silent())
     assert request.output.is_file()
@@ -74,7 +74,7 @@ def test_a_set_without_readable_pictures_teaches_nothing(tmp_path, place):
     for index in range(4):
         (place / f"case{index}.png").unlink()
     with pytest.raises(AnnotationError, match="has no training case to learn from"):
-        train_model(SynthesisTrainingRequest(labelled_set=place, output=tmp_path / "m.safetensors"), Silent())
+        train_model(SynthesisTrainingRequest(labeled_set=place, output=tmp_path / "m.safetensors"), Silent())
 
 
 def test_samples_are_pictures_that_say_what_they_are(tmp_path, model):
@@ -96,7 +96,7 @@ def test_samples_are_pictures_that_say_what_they_are(tmp_path, model):
 def test_with_gold_the_samples_wait_for_pseudo_labels(tmp_path, model, place):
     request = SamplingRequest(model=model, count=2, output=tmp_path / "new", gold=place, steps=5)
     result = sample(request, Silent())
-    found = read_set(result.labelled_set)
+    found = read_set(result.labeled_set)
     assert [(case.name, case.origin) for case in found.cases] == [
         ("case0", "gold"),
         ("case1", "gold"),
@@ -107,7 +107,7 @@ def test_with_gold_the_samples_wait_for_pseudo_labels(tmp_path, model, place):
     assert found.labels == read_set(place).labels
     assert open_case(found.case("case0"), found).labels is not None
     assert open_case(found.case("synthetic-0001"), found).slicing.stack_shape == (1, 12, 20)
-    manifest = json.loads(result.labelled_set.read_text())
+    manifest = json.loads(result.labeled_set.read_text())
     assert manifest["cases"][2]["image"] == "images/synthetic-0001.png"
 
 
@@ -127,7 +127,7 @@ def test_a_window_shows_samples_as_they_were_made(tmp_path, model, place, window
         SamplingRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5), Silent()
     )
     assert result.files[0].name == f"synthetic-0001{suffix}"
-    found = read_set(result.labelled_set)
+    found = read_set(result.labeled_set)
     shown = open_case(found.case("synthetic-0001"), found).image(0)[:, :, 0]
     if window.unit != "percentile":
         with Image.open(plain.files[0]) as picture:
@@ -155,8 +155,8 @@ def test_requests_are_checked(settings, sentence):
 
 def test_a_model_needs_its_ending_and_known_settings():
     with pytest.raises(ConfigError, match=r"ends in \.safetensors"):
-        SynthesisTrainingRequest(labelled_set=Path("set"), output=Path("model.pt"))
+        SynthesisTrainingRequest(labeled_set=Path("set"), output=Path("model.pt"))
     with pytest.raises(ConfigError, match="There is no setting 'depth'"):
         SynthesisTrainingRequest(
-            labelled_set=Path("set"), output=Path("m.safetensors"), settings={"depth": "3"}
+            labeled_set=Path("set"), output=Path("m.safetensors"), settings={"depth": "3"}
         )

@@ -1,4 +1,4 @@
-"""`sammed set`: make a labelled set of a folder, split it, say what is in it."""
+"""`sammed set`: make a labeled set of a folder, split it, say what is in it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sammed_cli.assignments import names
 from sammed_cli.failures import FAILED
 
 
-@click.group("set", short_help="Make and split a labelled set.")
-def labelled_set() -> None:
-    """A labelled set is a folder with set.json: images, their labels, who made them, and the splits."""
+@click.group("set", short_help="Make and split a labeled set.")
+def labeled_set() -> None:
+    """A labeled set is a folder with set.json: images, their labels, who made them, and the splits."""
 
 
-@labelled_set.command()
+@labeled_set.command()
 @click.argument("source", type=options.EXISTING)
 @click.argument("labels", type=options.EXISTING, required=False)
 @click.option("--output", type=options.NEW_FOLDER, required=True, help="Folder of the set.")
@@ -64,8 +64,8 @@ def make(context: click.Context, /, as_json: bool, **request: Any) -> None:
         context.exit(FAILED)
 
 
-@labelled_set.command()
-@click.argument("labelled_set", type=options.EXISTING, metavar="SET")
+@labeled_set.command()
+@click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @click.option("--test", type=click.IntRange(min=0), required=True, help="Cases to test on.")
 @click.option(
     "--validation", type=click.IntRange(min=0), default=0, show_default=True, help="Cases to validate on."
@@ -88,27 +88,27 @@ def make(context: click.Context, /, as_json: bool, **request: Any) -> None:
 @options.overwrite
 @options.json_output
 @click.pass_context
-def split(context: click.Context, /, as_json: bool, labelled_set: Path, **request: Any) -> None:
+def split(context: click.Context, /, as_json: bool, labeled_set: Path, **request: Any) -> None:
     """Draw which cases are trained on, validated on and tested on; all slices of a volume stay together.
 
-    Drawn anew are gold cases alone; all others, unlabelled test cases too, are then trained on.
+    Drawn anew are gold cases alone; all others, unlabeled test cases too, are then trained on.
     """
     from sammed.jobs.set_making import SetSplittingRequest
     from sammed.jobs.set_making import split as job
     from sammed_cli.set_reports import set_table
 
-    result = job(SetSplittingRequest(labelled_set=labelled_set, **request))
+    result = job(SetSplittingRequest(labeled_set=labeled_set, **request))
     context.obj.answer(as_json, result.to_json(), set_table(result))
 
 
-@labelled_set.command()
-@click.argument("labelled_set", type=options.EXISTING, metavar="SET")
+@labeled_set.command()
+@click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @options.json_output
 @click.pass_context
-def info(context: click.Context, /, as_json: bool, labelled_set: Path) -> None:
+def info(context: click.Context, /, as_json: bool, labeled_set: Path) -> None:
     """Say what is in a set, by its manifest."""
     from sammed.jobs.set_making import describe
     from sammed_cli.set_reports import set_table
 
-    result = describe(labelled_set)
+    result = describe(labeled_set)
     context.obj.answer(as_json, result.to_json(), set_table(result))

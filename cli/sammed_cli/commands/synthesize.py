@@ -1,4 +1,4 @@
-"""`sammed synthesise`: a diffusion model from a labelled set, and pictures from the model."""
+"""`sammed synthesize`: a diffusion model from a labeled set, and pictures from the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEVICE = click.option(
 
 
 @click.group(short_help="Make synthetic images by a diffusion model.")
-def synthesise() -> None:
+def synthesize() -> None:
     """Learn what the pictures of a set look like, and make more of them.
 
     Synthetic images show no patient, but a model of few pictures may repeat them: don't share it where those
@@ -26,8 +26,8 @@ def synthesise() -> None:
     """
 
 
-@synthesise.command()
-@click.argument("labelled_set", type=options.EXISTING, metavar="SET")
+@synthesize.command()
+@click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @click.option(
     "--set",
     "settings",
@@ -44,24 +44,24 @@ def synthesise() -> None:
 @options.overwrite
 @options.json_output
 @click.pass_context
-def train(context: click.Context, /, as_json: bool, labelled_set: Path, **request: Any) -> None:
-    """Learn from all pictures of SET that are trained on, labelled or not.
+def train(context: click.Context, /, as_json: bool, labeled_set: Path, **request: Any) -> None:
+    """Learn from all pictures of SET that are trained on, labeled or not.
 
     The settings by default are the paper's and want a GPU; on a CPU take image_size=64 and width=32. A
     training that was killed goes on where it was when the same command is given again.
     """
-    from sammed.jobs.synthesising import SynthesisTrainingRequest, train_model
+    from sammed.jobs.synthesizing import SynthesisTrainingRequest, train_model
     from sammed_cli.set_reports import problems_table
     from sammed_cli.synthesis_reports import model_table
 
-    result = train_model(SynthesisTrainingRequest(labelled_set=labelled_set, **request), context.obj.reporter)
+    result = train_model(SynthesisTrainingRequest(labeled_set=labeled_set, **request), context.obj.reporter)
     tables = [model_table(result), *([problems_table(result.problems)] if result.problems else [])]
     context.obj.answer(as_json, result.to_json(), *tables)
     if result.problems:
         context.exit(FAILED)
 
 
-@synthesise.command()
+@synthesize.command()
 @click.argument("model", type=options.EXISTING_FILE, metavar="MODEL")
 @click.option("--count", type=click.IntRange(min=1), required=True, metavar="N", help="How many pictures.")
 @click.option("--output", type=options.NEW_FOLDER, required=True, help="Folder to write them to.")
@@ -86,9 +86,9 @@ def train(context: click.Context, /, as_json: bool, labelled_set: Path, **reques
 @options.json_output
 @click.pass_obj
 def sample(terminal: Terminal, /, as_json: bool, model: Path, **request: Any) -> None:
-    """Make pictures with MODEL, which `sammed synthesise train` wrote."""
-    from sammed.jobs.synthesising import SamplingRequest
-    from sammed.jobs.synthesising import sample as sample_job
+    """Make pictures with MODEL, which `sammed synthesize train` wrote."""
+    from sammed.jobs.synthesizing import SamplingRequest
+    from sammed.jobs.synthesizing import sample as sample_job
     from sammed_cli.synthesis_reports import samples_table
 
     result = sample_job(SamplingRequest(model=model, **request), terminal.reporter)

@@ -1,0 +1,3 @@
+"""The version, which files say that sammed writes."""
+
+__version__ = "0.1.0"
