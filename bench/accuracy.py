@@ -31,7 +31,7 @@ from sammed.auto.sap_net import SapNet, SapNetConfig
 from sammed.auto.sap_training import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.backbones.loading import load_backbone
 from sammed.progress import Silent
-from sammed.skills.model import Skill
+from sammed.skills.model import SkillModel
 from sammed.skills.training import LearningConfig, learn_skill
 
 AS_IN_THE_PAPER = " (slices drawn as in the paper)"
@@ -72,7 +72,7 @@ def _text(choice: LabelChoice) -> str:
     return f"{choice.rule_name}, {choice.source}, {choice.smoothing_mm:g} mm, K={choice.components}"
 
 
-def _from_truth(trial: Trial, skill: Skill, encoders: Mapping[int, nn.Module]) -> np.ndarray:
+def _from_truth(trial: Trial, skill: SkillModel, encoders: Mapping[int, nn.Module]) -> np.ndarray:
     """Labels that the skill makes of exact boxes round the truth's components."""
     frame = trial.encoded.frame
     logits = []

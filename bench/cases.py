@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sammed.jobs.inputs import demo_pair
+
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.volume import Volume

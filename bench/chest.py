@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sammed.jobs.inputs import demo_pair
+from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
 from sammed.embeddings.scan import Scan, open_scan
-from sammed.jobs.inputs import demo_pair
-from sammed.jobs.training import annotate
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.intensity import Window, auto_window
 from sammed_volumes.slices import plan_slices

@@ -23,10 +23,10 @@ from pathlib import Path
 import click
 import nibabel
 import numpy as np
-
-from sammed.batch.manifest import MANIFEST_NAME
 from sammed.jobs.requests import TrainingRequest
 from sammed.jobs.training import train
+
+from sammed.batch.manifest import MANIFEST_NAME
 from sammed.progress import Silent
 from sammed.storage.provenance import provenance_path
 from sammed_volumes.formats import read_labels, read_volume, write_labels

@@ -15,6 +15,7 @@ import click
 import numpy as np
 import torch
 from chest import Chest, chest_ct
+from sammed.jobs.inputs import demo_pair
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.device import choose_device
@@ -22,12 +23,11 @@ from sammed.backbones.folders import converted_folder
 from sammed.backbones.loading import load_backbone
 from sammed.backbones.openvino import OpenVinoEncoder, cache_key, compile_model, import_openvino
 from sammed.backbones.runtime import has_bfloat16
-from sammed.embeddings.scan import EncodedScan
-from sammed.jobs.inputs import demo_pair
+from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed.skills.inference import label_volume
-from sammed.skills.model import Skill
+from sammed.skills.model import SkillModel
 from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.formats import read_labels
 
@@ -63,7 +63,7 @@ def main(output: Path) -> None:
     chest = chest_ct()
     eager = load_backbone(device=str(device), runtime="torch")
     skill = learn_skill(
-        EncodedScan(chest.scan, eager), chest.annotations, chest.window, LearningConfig(), 0, Silent()
+        Scan(chest.scan, eager), chest.annotations, chest.window, LearningConfig(), 0, Silent()
     )
     reference = _label("torch", "float32", eager, chest, skill)
     lines = [HEADER.format(device=device.type), _row(reference, reference, chest)]
@@ -103,10 +103,10 @@ def _quantized(chest: Chest, backbone: Backbone) -> OpenVinoEncoder:
     return OpenVinoEncoder(compile_model(openvino, quantized, torch.float32))
 
 
-def _label(runtime: str, precision: str, backbone: Backbone, chest: Chest, skill: Skill) -> Labels:
-    EncodedScan(chest.scan, backbone).embeddings([0])  # the first call pays for all others
+def _label(runtime: str, precision: str, backbone: Backbone, chest: Chest, skill: SkillModel) -> Labels:
+    Scan(chest.scan, backbone).embeddings([0])  # the first call pays for all others
     started = time.perf_counter()
-    EncodedScan(chest.scan, backbone).embeddings([4, 12, 20, 28])
+    Scan(chest.scan, backbone).embeddings([4, 12, 20, 28])
     seconds = (time.perf_counter() - started) / 4
     voxels = label_volume(chest.volume, skill, backbone).labels.voxels
     return Labels(runtime, precision, voxels, seconds)

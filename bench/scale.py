@@ -15,10 +15,10 @@ from pathlib import Path
 import click
 import nibabel
 import numpy as np
-
 from sammed.jobs.labeling import label
 from sammed.jobs.requests import LabelingRequest, TrainingRequest
 from sammed.jobs.training import train
+
 from sammed.progress import Silent
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume

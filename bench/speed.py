@@ -24,12 +24,12 @@ from sammed.backbones.backbone import Backbone
 from sammed.backbones.loading import load_backbone
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.progress import Silent
 from sammed.prompts.prompt import Prompt
 from sammed.skills.inference import label_volume
-from sammed.skills.model import Skill
-from sammed.skills.model_file import save_skill
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import write_skill
 from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import LabelVolume
@@ -102,9 +102,9 @@ class Bench:
         self.eager = eager
         self.device = device
         self.fast = load_backbone(device=device, runtime="auto", precision="auto")
-        self._skill: Skill | None = None
+        self._skill: SkillModel | None = None
         for backbone in (self.eager, self.fast):
-            EncodedScan(chest.scan, backbone).embeddings([0])  # the first call pays for all others
+            Scan(chest.scan, backbone).embeddings([0])  # the first call pays for all others
 
     def rows(self) -> Iterator[tuple[str, float | None, Callable[[], tuple[Work, Work, float]]]]:
         """Every row: what, the limit, and what makes it."""
@@ -159,40 +159,40 @@ class Bench:
     def assist(self) -> tuple[Work, Work, float]:
         """A prompt encoder for the right lung from two slices."""
         chest = chest_ct(slices=2, labels=("right lung",), empty=False)
-        encoded = EncodedScan(chest.scan, self.fast)
+        scan = Scan(chest.scan, self.fast)
         shown = list(chest.annotations.indices)
-        encoded.embeddings(shown)
+        scan.embeddings(shown)
         return (
             lambda: learn_skill(
-                encoded, chest.annotations, chest.window, LearningConfig(), 0, Silent(), auto=False
+                scan, chest.annotations, chest.window, LearningConfig(), 0, Silent(), auto=False
             ),
-            lambda: EncodedScan(chest.scan, self.eager).embeddings(shown),
+            lambda: Scan(chest.scan, self.eager).embeddings(shown),
             1,
         )
 
     def sap_net(self) -> tuple[Work, Work, float]:
         """SAP-Net for the lungs from five slices, none of them empty."""
         chest = chest_ct(slices=5, empty=False)
-        encoded = EncodedScan(chest.scan, self.fast)
+        scan = Scan(chest.scan, self.fast)
         shown = list(chest.annotations.indices)
-        embeddings = encoded.embeddings(shown)
-        episodes = prepare_episodes(embeddings, chest.annotations.tensor(), encoded.frame)
+        embeddings = scan.embeddings(shown)
+        episodes = prepare_episodes(embeddings, chest.annotations.tensor(), scan.frame)
         return (
             lambda: learn_sap_net(episodes, SapLearningConfig(), torch.Generator().manual_seed(0)),
-            lambda: EncodedScan(chest.scan, self.eager).embeddings(shown),
+            lambda: Scan(chest.scan, self.eager).embeddings(shown),
             1,
         )
 
     def click(self) -> tuple[Work, Work, float]:
         """A mask from a point, the embedding at hand."""
         skill = self.skill()
-        encoded = EncodedScan(self.chest.scan, self.fast)
-        embedding = encoded.embeddings([15])
+        scan = Scan(self.chest.scan, self.fast)
+        embedding = scan.embeddings([15])
         encoder = skill.prompt_encoder(self.fast, skill.labels[0])
         prompt = Prompt(np.array([[40.0, 60.0]]), np.array([1]))
-        decode_prompts(self.fast, encoder, embedding, [prompt], [0], encoded.frame)
+        decode_prompts(self.fast, encoder, embedding, [prompt], [0], scan.frame)
         return (
-            lambda: decode_prompts(self.fast, encoder, embedding, [prompt], [0], encoded.frame),
+            lambda: decode_prompts(self.fast, encoder, embedding, [prompt], [0], scan.frame),
             self._encoding(self.fast, [15]),
             1,
         )
@@ -209,7 +209,7 @@ class Bench:
         """Four volumes; process start and loading are in it on both sides."""
         folder = Path(tempfile.mkdtemp())
         (folder / "scans").mkdir()
-        save_skill(self.skill(), folder / "skill.safetensors")
+        write_skill(self.skill(), folder / "skill.safetensors")
         for number in range(4):
             voxels = np.zeros(self.chest.volume.shape, np.uint8)  # only for its writer: an image of numbers
             voxels[:] = np.clip(self.chest.volume.voxels / 8 + 120, 0, 255)
@@ -224,20 +224,20 @@ class Bench:
             1,
         )
 
-    def skill(self) -> Skill:
+    def skill(self) -> SkillModel:
         """The lungs from five slices, learned once."""
         if self._skill is None:
-            encoded = EncodedScan(self.chest.scan, self.fast)
+            scan = Scan(self.chest.scan, self.fast)
             self._skill = learn_skill(
-                encoded, self.chest.annotations, self.chest.window, LearningConfig(), 0, Silent()
+                scan, self.chest.annotations, self.chest.window, LearningConfig(), 0, Silent()
             )
         return self._skill
 
-    def _label(self, skill: Skill) -> Work:
+    def _label(self, skill: SkillModel) -> Work:
         return lambda: label_volume(self.chest.volume, skill, self.fast)
 
     def _encoding(self, backbone: Backbone, indices: list[int]) -> Work:
-        return lambda: EncodedScan(self.chest.scan, backbone).embeddings(indices)
+        return lambda: Scan(self.chest.scan, backbone).embeddings(indices)
 
 
 def _process(*arguments: str) -> Work:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from cases import Case
+from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import configured
-from sammed.embeddings.scan import EncodedScan, open_scan
-from sammed.jobs.training import annotate
+from sammed.embeddings.scan import Scan, open_scan
 from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import auto_window
 from sammed_volumes.labels import Label
@@ -39,7 +39,7 @@ class Trial:
 
     case: Case
     seed: int
-    encoded: EncodedScan
+    scan: Scan
     truth: np.ndarray  # S H W
     annotations: Annotations
 
@@ -68,7 +68,7 @@ class Laboratory:
         self.backbone = backbone
         self.draw = draw
         self._cache = EmbeddingCache(configured())
-        self._encoded: dict[tuple[str, tuple[int, ...]], tuple[EncodedScan, object]] = {}
+        self._encoded: dict[tuple[str, tuple[int, ...]], tuple[Scan, object]] = {}
 
     def trial(self, case: Case, values: tuple[int, ...], seed: int, slices: int) -> tuple[Trial, object]:
         """Annotated slices of a task; and the window that it is shown through."""
@@ -82,6 +82,6 @@ class Laboratory:
             region[list(annotations.indices)] = annotations.masks > 0
             window = auto_window(volume, slicing, region)
             scan = open_scan(volume, slicing, window)
-            self._encoded = {key: (EncodedScan(scan, self.backbone, cache=self._cache), window)}
-        encoded, window = self._encoded[key]
-        return Trial(case, seed, encoded, slicing.to_stack(labels.voxels), annotations), window
+            self._encoded = {key: (Scan(scan, self.backbone, cache=self._cache), window)}
+        scan, window = self._encoded[key]
+        return Trial(case, seed, scan, slicing.to_stack(labels.voxels), annotations), window

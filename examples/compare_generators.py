@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-
-import sammed
 from sammed.jobs.inputs import DEMO_LABELS, demo_pair
 from sammed.jobs.training import annotate
+
+import sammed
 from sammed.skills.inference import GeneratorName, finish, label_encoded
 from sammed_volumes import plan_slices, read_labels, read_volume
 from sammed_volumes.intensity import auto_window
@@ -41,7 +41,7 @@ def main(
     region[list(annotations.indices)] = annotations.masks > 0
     window = auto_window(volume, slicing, region)
     backbone = backbone or sammed.load_backbone("lite-medsam", runtime="auto")
-    scan = sammed.EncodedScan(sammed.open_scan(volume, slicing, window), backbone)  # encodes a slice once
+    scan = sammed.Scan(sammed.open_scan(volume, slicing, window), backbone)  # encodes a slice once
     config = config or sammed.LearningConfig()
     skill = sammed.learn_skill(scan, annotations, window, config, seed=0, reporter=sammed.Silent())
 

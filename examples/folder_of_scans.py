@@ -10,8 +10,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from sammed import LabelingRequest, LabelingResult, Silent, TrainingRequest, label, train
 from sammed.jobs.inputs import DEMO_LABELS, demo_pair
+
+from sammed import LabelingRequest, LabelingResult, Silent, TrainingRequest, label, train
 
 CT_NAME = "chest.nrrd"
 

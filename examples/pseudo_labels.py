@@ -10,8 +10,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sammed import Silent
 from sammed.jobs.inputs import demo_pair
+
+from sammed import Silent
 from sammed.jobs.pseudo_labeling import PseudoLabelingRequest, pseudo_label
 from sammed.jobs.set_making import SetMakingRequest, SetSplittingRequest, make, split
 from sammed.jobs.student_training import StudentTrainingRequest, StudentTrainingResult, train_on_set

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from sammed.jobs.inputs import demo_pair
+
 from sammed import Silent
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import write_set
-from sammed.jobs.inputs import demo_pair
 from sammed.jobs.synthesizing import (
     SamplingRequest,
     SamplingResult,

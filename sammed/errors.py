@@ -15,6 +15,14 @@ SammedError
 Deep code states the fact; the public edge adds the file, the shapes and the remedy.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sammed_volumes.errors import VolumeError
+
 
 class SammedError(Exception):
     """Base of everything that sammed raises on purpose: one sentence that a user can act on."""
@@ -54,3 +62,14 @@ class StudentError(SammedError):
 
 class SynthesisError(SammedError):
     """A diffusion model's file is damaged, or belongs to another training."""
+
+
+@contextmanager
+def naming(path: Path | None) -> Iterator[None]:
+    """Put the file's name before what is wrong with it, where there is a file and the error lacks it."""
+    try:
+        yield
+    except (SammedError, VolumeError) as error:
+        if path is None or str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error

@@ -9,12 +9,12 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from sammed.jobs.inputs import Pair
 
 from sammed.assist.config import AssistConfig
 from sammed.auto.classification import ClassificationConfig
 from sammed.auto.cross_validation import ChoosingConfig
 from sammed.auto.sap_training import SapLearningConfig
-from sammed.jobs.inputs import Pair
 from sammed.skills.training import LearningConfig
 from sammed_volumes.formats import read_labels, write_labels
 

@@ -10,11 +10,21 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named as `module:function`; they keep the order in which they are given."""
+    """A group whose commands are named as `module:function`; they keep the order in which they are given.
 
-    def __init__(self, *args: Any, lazy_commands: Mapping[str, str], **settings: Any) -> None:
+    `former_names` are still understood, but not shown.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        lazy_commands: Mapping[str, str],
+        former_names: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
         self._lazy_commands = dict(lazy_commands)
+        self._former_names = dict(former_names or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands."""
@@ -22,6 +32,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now; None where there is none."""
+        cmd_name = self._former_names.get(cmd_name, cmd_name)
         if cmd_name not in self._lazy_commands:
             return super().get_command(ctx, cmd_name)
         module, _, function = self._lazy_commands[cmd_name].partition(":")

@@ -74,7 +74,10 @@ def _print(failure: Failure) -> None:
 
 
 @click.group(
-    cls=CommandLine, lazy_commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=CommandLine,
+    lazy_commands=_COMMANDS,
+    former_names={"synthesise": "synthesize"},  # codespell:ignore synthesise
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name=PROGRAM)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks, for developers.")

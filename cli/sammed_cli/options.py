@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from sammed.backbones.registry import BACKBONES, DEFAULT_BACKBONE
+from sammed.embeddings.config import EncodingConfig
 from sammed_cli.values import shard, whole_numbers
 from sammed_cli.values import window as window_text
 
@@ -88,14 +91,14 @@ label_format = click.option(
     help="Format of the label volume where --output doesn't name one; .png is for pictures alone.",
 )
 
-backbone = click.option(
+_backbone = click.option(
     "--backbone",
     type=click.Choice(tuple(BACKBONES)),
     default=DEFAULT_BACKBONE,
     show_default=True,
     help="The frozen SAM; `sammed backbones list` describes them.",
 )
-machine = together(
+_machine = together(
     click.option("--checkpoint", type=EXISTING_FILE, help="File of weights, in place of the backbone's own."),
     click.option(
         "--device",
@@ -119,12 +122,33 @@ machine = together(
         help="Numbers that slices are encoded with; auto is bfloat16 where the hardware has it.",
     ),
 )
-cache = click.option(
+_cache = click.option(
     "--cache/--no-cache",
     default=True,
     show_default=True,
     help="Keep what slices were encoded to, and use it again; `sammed cache info` says where.",
 )
+
+
+def _gathering(*decorators: Callable[[Any], Any], **fixed: Any) -> Callable[[Function], Function]:
+    """Options of `EncodingConfig`, which reach the command as one argument `encoding`; others are `fixed`."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def gather(*args: Any, **settings: Any) -> Any:
+            names = [each.name for each in fields(EncodingConfig)]
+            chosen = {name: settings.pop(name) for name in names if name in settings}
+            return function(*args, encoding=EncodingConfig(**chosen, **fixed), **settings)
+
+        return together(*decorators)(gather)  # type: ignore[return-value]  # click wraps it alike
+
+    return decorate
+
+
+encoding = _gathering(_backbone, _machine, _cache)
+encoding_of_skill = _gathering(_machine, _cache)
+encoding_uncached = _gathering(_backbone, _machine, cache=False)
+
 batch = together(
     click.option(
         "--list",

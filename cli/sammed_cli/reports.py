@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sammed.jobs.results import ClickingResult, LabelingItem, LabelingResult, PromptingResult, TrainingResult
+from sammed.batch.result import LabelingItem, LabelingResult
+from sammed.jobs.assist_evaluate import AssistEvaluateResult
+from sammed.jobs.assist_label import AssistLabelResult
+from sammed.jobs.assist_train import AssistTrainResult
 from sammed.reports.report import Table
 
 
-def training_table(result: TrainingResult) -> Table:
+def training_table(result: AssistTrainResult) -> Table:
     """What was learned, from what, how long it took."""
     facts = (
         ("skill", str(result.skill)),
@@ -35,7 +38,7 @@ def labeling_summary(result: LabelingResult) -> str:
     return f"Interrupted: {counts}, the rest not finished." if result.interrupted else f"{counts}."
 
 
-def prompting_table(result: PromptingResult) -> Table:
+def assist_label_table(result: AssistLabelResult) -> Table:
     """What was labeled, and where it lies."""
     facts = (
         ("label volume", str(result.output)),
@@ -47,7 +50,7 @@ def prompting_table(result: PromptingResult) -> Table:
     return Table("", ("Labeled", ""), facts)
 
 
-def clicking_table(result: ClickingResult) -> Table:
+def assist_evaluate_table(result: AssistEvaluateResult) -> Table:
     """A row a way of prompting."""
     rows = tuple(
         (

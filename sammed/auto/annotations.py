@@ -51,6 +51,12 @@ class Annotations:
         """Rows of the annotated slices that show any label."""
         return tuple(np.flatnonzero(np.isin(self.masks, self._values).any(axis=(1, 2))).tolist())
 
+    def region(self, count: int) -> Bool[np.ndarray, "S H W"]:
+        """Where any label was marked, in a stack of `count` slices."""
+        found = np.zeros((count, *self.masks.shape[1:]), dtype=bool)
+        found[list(self.indices)] = self.masks > 0
+        return found
+
     def without(self, rows: tuple[int, ...]) -> "Annotations":
         """The other annotated slices, with those labels that they still show."""
         kept = [row for row in range(len(self.indices)) if row not in rows]

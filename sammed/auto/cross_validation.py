@@ -23,7 +23,7 @@ from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, SOURCES, USUAL_DOUBT, Labe
 from sammed.auto.prompting import RULES, coarse_on_mask_grid
 from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.auto.shapes import drawn_shapes, fitted_doubt
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.errors import ConfigError
 from sammed.metrics.evaluation import dice
 from sammed_volumes.labels import Label
@@ -85,7 +85,7 @@ class LeftOut:
 
 
 def choose(
-    encoded: EncodedScan,
+    scan: Scan,
     annotations: Annotations,
     encoders: Mapping[int, nn.Module],
     learning: SapLearningConfig,
@@ -94,10 +94,10 @@ def choose(
     progress: Callable[[int], None] | None = None,
 ) -> dict[int, LabelChoice]:
     """How each label is best made, by its value; `encoders` are the learned prompt encoders by value."""
-    left_out = leave_out(encoded, annotations, learning, config, generator)
+    left_out = leave_out(scan, annotations, learning, config, generator)
     choices = {}
     for column, label in enumerate(annotations.labels):
-        trial = _Trial(encoded, annotations.mask(label), left_out, column, encoders[label.value])
+        trial = _Trial(scan, annotations.mask(label), left_out, column, encoders[label.value])
         of_one_case = learning.network.positions  # else neighbors in the stack have nothing in common
         count = annotations.objects(label) if of_one_case else annotations.components(label)
         plain = LabelChoice(components=count)
@@ -109,7 +109,7 @@ def choose(
 
 
 def leave_out(
-    encoded: EncodedScan,
+    scan: Scan,
     annotations: Annotations,
     learning: SapLearningConfig,
     config: ChoosingConfig,
@@ -120,16 +120,16 @@ def leave_out(
     if count < 2:
         return []
     empty = [row for row in range(len(annotations.indices)) if row not in annotations.foreground]
-    radius = RADIUS if encoded.scan.slicing.slice_spacing_mm <= config.thickest_smoothed_mm else 0
+    radius = RADIUS if scan.slicing.slice_spacing_mm <= config.thickest_smoothed_mm else 0
     left_out = []
     for fold in range(count):
         rows = (*annotations.foreground[fold::count], *empty[fold::count])
         kept = annotations.without(rows)
-        episodes = prepare_episodes(encoded.embeddings(kept.indices), kept.tensor(), encoded.frame)
+        episodes = prepare_episodes(scan.embeddings(kept.indices), kept.tensor(), scan.frame)
         net = learn_sap_net(episodes, replace(learning, steps=config.steps), generator)
         for row in rows:
-            window = _window(annotations.indices[row], radius, encoded.scan.slicing.count)
-            coarse = _columns(net.coarse(encoded.embeddings(window)), kept.labels, annotations.labels)
+            window = _window(annotations.indices[row], radius, scan.slicing.count)
+            coarse = _columns(net.coarse(scan.embeddings(window)), kept.labels, annotations.labels)
             left_out.append(LeftOut(row, window, coarse))
     return left_out
 
@@ -138,7 +138,7 @@ def leave_out(
 class _Trial:
     """One label's masks of the slices left out, made in any way, against what the person drew."""
 
-    encoded: EncodedScan
+    scan: Scan
     truth: np.ndarray  # A H W bool
     left_out: Sequence[LeftOut]
     column: int
@@ -155,7 +155,7 @@ class _Trial:
             each.coarse[:, self.column] if whole_window else each.coarse[each.middle, self.column][None]
             for each in self.left_out
         ]
-        return coarse_on_mask_grid(torch.cat(parts), self.encoded.frame)
+        return coarse_on_mask_grid(torch.cat(parts), self.scan.frame)
 
     def decoded(self, coarse: Tensor, rule_name: str, whole_window: bool) -> Tensor:
         """The decoder's logits for the same slices."""
@@ -164,11 +164,11 @@ class _Trial:
             for each in self.left_out
             for index in (each.window if whole_window else (each.window[each.middle],))
         ]
-        return decode_coarse(self.encoded, self.encoder, indices, coarse, RULES[rule_name])
+        return decode_coarse(self.scan, self.encoder, indices, coarse, RULES[rule_name])
 
     def score(self, logits: Tensor) -> float:
         """Dice of all slices left out together."""
-        found = (self.encoded.frame.logits_to_slice(logits) > 0).cpu().numpy()
+        found = (self.scan.frame.logits_to_slice(logits) > 0).cpu().numpy()
         return dice(found, self.truth[[each.row for each in self.left_out]])
 
     def smoothed(self, logits: Tensor, width: float) -> Tensor:
@@ -196,8 +196,8 @@ def _doubt(trial: _Trial, annotations: Annotations, label: Label, config: Choosi
     """
     if trial.shown < config.fewest_shown or trial.left_out[0].middle == 0:
         return USUAL_DOUBT
-    encoded = trial.encoded
-    shapes = drawn_shapes(annotations, label, encoded.frame, encoded.scan.slicing.slice_spacing_mm)
+    scan = trial.scan
+    shapes = drawn_shapes(annotations, label, scan.frame, scan.slicing.slice_spacing_mm)
     coarse = trial.coarse(whole_window=False).cpu().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
     return fitted_doubt(shapes, coarse, [each.row for each in trial.left_out])
 
@@ -223,7 +223,7 @@ def _smoothed(trial: _Trial, choice: LabelChoice) -> Iterable[LabelChoice]:
     coarse = trial.coarse(whole_window=True)
     decoded = trial.decoded(coarse, choice.rule_name, whole_window=True)
     logits = mix(coarse, decoded, choice.source)
-    spacing_mm = trial.encoded.scan.slicing.slice_spacing_mm
+    spacing_mm = trial.scan.slicing.slice_spacing_mm
     for width in (USUAL_WIDTH_SLICES, *WIDTHS_SLICES):
         score = trial.score(trial.smoothed(logits, width))
         yield replace(choice, smoothing_mm=width * spacing_mm, expected_dice=score)

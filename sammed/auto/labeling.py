@@ -23,7 +23,7 @@ from sammed.auto.decoding import decode_coarse
 from sammed.auto.fusion import LARGEST_LOGIT, LabelChoice, mix, smooth
 from sammed.auto.prompting import coarse_on_mask_grid
 from sammed.auto.shapes import Shapes, drawn_shapes
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed_volumes.labels import Label, smallest_unsigned
 
 CHUNK = 8  # slices, or rows of all slices, at a time: what is made of them takes much memory
@@ -47,7 +47,7 @@ class LabeledStack:
 
 
 def label_stack(
-    encoded: EncodedScan,
+    scan: Scan,
     generator: Coarse,
     encoders: Mapping[int, nn.Module],
     choices: Mapping[int, LabelChoice],
@@ -59,28 +59,28 @@ def label_stack(
 
     `drawn` are slices that a person annotated in this very scan: their shapes guide the slices nearby.
     """
-    coarse = coarse_masks(encoded, generator)
-    spacing_mm = encoded.scan.slicing.slice_spacing_mm
+    coarse = coarse_masks(scan, generator)
+    spacing_mm = scan.slicing.slice_spacing_mm
     logits, agreement = [], {}
     for column, label in enumerate(labels):
-        shapes = drawn_shapes(drawn, label, encoded.frame, spacing_mm) if drawn else None
+        shapes = drawn_shapes(drawn, label, scan.frame, spacing_mm) if drawn else None
         found, agreement[label.value] = label_logits(
-            encoded, coarse[:, column], encoders[label.value], choices[label.value], shapes
+            scan, coarse[:, column], encoders[label.value], choices[label.value], shapes
         )
         logits.append(found)
         if progress is not None:
             progress(1)
-    return LabeledStack(highest_wins(encoded, logits, labels), agreement)
+    return LabeledStack(highest_wins(scan, logits, labels), agreement)
 
 
-def coarse_masks(encoded: EncodedScan, generator: Coarse) -> Float[Tensor, "S k h w"]:
+def coarse_masks(scan: Scan, generator: Coarse) -> Float[Tensor, "S k h w"]:
     """Coarse log-odds of all slices, on the CPU."""
-    chunks = _chunks(range(encoded.scan.slicing.count), CHUNK)
-    return torch.cat([generator.coarse(encoded.embeddings(chunk)).cpu() for chunk in chunks])
+    chunks = _chunks(range(scan.slicing.count), CHUNK)
+    return torch.cat([generator.coarse(scan.embeddings(chunk)).cpu() for chunk in chunks])
 
 
 def label_logits(
-    encoded: EncodedScan,
+    scan: Scan,
     coarse: Float[Tensor, "S h w"],
     encoder: nn.Module,
     choice: LabelChoice,
@@ -90,7 +90,7 @@ def label_logits(
 
     On the mask grid all slices are many, so there is one array of floats for all of them and no other.
     """
-    grids = CoarseGrids(encoded, coarse, choice, shapes)
+    grids = CoarseGrids(scan, coarse, choice, shapes)
     shown = torch.from_numpy(grids.mask.any((1, 2)))
     logits = torch.empty(grids.mask.shape)
     for chunk in _chunks(range(len(coarse)), CHUNK):
@@ -99,11 +99,11 @@ def label_logits(
     decoded_size = common_size = 0
     for chunk in _chunks(shown.nonzero()[:, 0].tolist(), DECODED_TOGETHER):
         grid = grids.of(chunk)
-        decoded = decode_coarse(encoded, encoder, chunk, grid, choice.rule)
+        decoded = decode_coarse(scan, encoder, chunk, grid, choice.rule)
         logits[chunk] = mix(grid, decoded, choice.source)
         decoded_size += int((decoded > 0).sum())
         common_size += int(((decoded > 0) & (grid > 0)).sum())
-    width = choice.smoothing_mm / encoded.scan.slicing.slice_spacing_mm
+    width = choice.smoothing_mm / scan.slicing.slice_spacing_mm
     total = int(grids.mask.sum()) + decoded_size
     return _smoothed(logits, shown, width), 2 * common_size / total if total else None
 
@@ -124,7 +124,7 @@ class CoarseGrids:
 
     def __init__(
         self,
-        encoded: EncodedScan,
+        scan: Scan,
         coarse: Float[Tensor, "S h w"],
         choice: LabelChoice,
         shapes: Shapes | None = None,
@@ -132,7 +132,7 @@ class CoarseGrids:
         self._coarse = coarse
         self._doubt = choice.doubt
         self._shapes = shapes
-        self._frame = encoded.frame
+        self._frame = scan.frame
         positive = np.concatenate(
             [self._grid(chunk).numpy() > 0 for chunk in _chunks(range(len(coarse)), CHUNK)]
         )
@@ -152,15 +152,15 @@ class CoarseGrids:
 
 
 def highest_wins(
-    encoded: EncodedScan, logits: Sequence[Float[Tensor, "S M M"]], labels: Sequence[Label]
+    scan: Scan, logits: Sequence[Float[Tensor, "S M M"]], labels: Sequence[Label]
 ) -> UInt[np.ndarray, "S H W"]:
     """The label with the highest logit in each pixel; background where none is above 0."""
-    slicing = encoded.scan.slicing
+    slicing = scan.slicing
     values = np.array([0, *(label.value for label in labels)])
     stack = np.zeros(slicing.stack_shape, dtype=smallest_unsigned(int(values.max())))
     for start in range(0, slicing.count, CHUNK):
         chunk = [each[start : start + CHUNK].float() for each in logits]
-        sizes = torch.stack([encoded.frame.logits_to_slice(each) for each in chunk])  # k S H W
+        sizes = torch.stack([scan.frame.logits_to_slice(each) for each in chunk])  # k S H W
         highest, winner = sizes.max(0)
         stack[start : start + CHUNK] = values[torch.where(highest > 0, winner + 1, 0).numpy()]
     return stack

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sammed.assist.masks import decode_prompts, unite
 from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
-from sammed.embeddings.scan import EncodedScan, Scan
+from sammed.embeddings.scan import Scan
 from sammed.errors import ConfigError
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
@@ -67,7 +67,7 @@ class _Run:
 
 
 def propagate(
-    encoded: EncodedScan,
+    scan: Scan,
     annotations: Annotations,
     encoders: Mapping[int, nn.Module],
     config: PropagationConfig,
@@ -84,7 +84,7 @@ def propagate(
     """
     logits = []
     for label in annotations.labels:
-        logits.append(_propagate_label(encoded, annotations, label, encoders[label.value], config, rng))
+        logits.append(_propagate_label(scan, annotations, label, encoders[label.value], config, rng))
         if progress is not None:
             progress(1)
     return logits
@@ -105,7 +105,7 @@ def surviving_points(
 
 
 def _propagate_label(
-    encoded: EncodedScan,
+    scan: Scan,
     annotations: Annotations,
     label: Label,
     encoder: nn.Module,
@@ -113,17 +113,17 @@ def _propagate_label(
     rng: np.random.Generator,
 ) -> Tensor:
     most = annotations.components(label)
-    tally = _Tally(encoded)
-    runs = _start(encoded.scan, annotations, label)
+    tally = _Tally(scan)
+    runs = _start(scan, annotations, label)
     while runs:  # all runs take a step together, so that their prompts share the decoder's batches
-        runs = [run for run in runs if _unmarked(run.next_index, annotations, encoded)]
-        carried = [_carry(run, encoded.scan, most, config, rng) for run in runs]
+        runs = [run for run in runs if _unmarked(run.next_index, annotations, scan)]
+        carried = [_carry(run, scan, most, config, rng) for run in runs]
         runs = [run for run, prompts in zip(runs, carried, strict=True) if prompts]
         if not runs:
             break
-        logits = _segment(encoded, encoder, runs, [prompts for prompts in carried if prompts])
+        logits = _segment(scan, encoder, runs, [prompts for prompts in carried if prompts])
         tally.add([run.next_index for run in runs], logits)
-        runs = _advance(encoded, runs, logits)
+        runs = _advance(scan, runs, logits)
     return tally.merged(annotations, label)
 
 
@@ -136,8 +136,8 @@ def _start(scan: Scan, annotations: Annotations, label: Label) -> list[_Run]:
     ]
 
 
-def _unmarked(index: int, annotations: Annotations, encoded: EncodedScan) -> bool:
-    return 0 <= index < encoded.scan.slicing.count and index not in annotations.indices
+def _unmarked(index: int, annotations: Annotations, scan: Scan) -> bool:
+    return 0 <= index < scan.slicing.count and index not in annotations.indices
 
 
 def _carry(
@@ -163,21 +163,21 @@ def _prompt(
 
 
 def _segment(
-    encoded: EncodedScan, encoder: nn.Module, runs: Sequence[_Run], carried: Sequence[Sequence[Prompt]]
+    scan: Scan, encoder: nn.Module, runs: Sequence[_Run], carried: Sequence[Sequence[Prompt]]
 ) -> Float[Tensor, "R M M"]:
     """The decoder's logits of each run's next slice."""
-    embeddings = encoded.embeddings([run.next_index for run in runs])
+    embeddings = scan.embeddings([run.next_index for run in runs])
     run_of = [row for row, prompts in enumerate(carried) for _ in prompts]
     prompts = [prompt for of_run in carried for prompt in of_run]
-    logits = decode_prompts(encoded.backbone, encoder, embeddings, prompts, run_of, encoded.frame)
+    logits = decode_prompts(scan.backbone, encoder, embeddings, prompts, run_of, scan.frame)
     return unite(logits, run_of, len(runs)).cpu()
 
 
-def _advance(encoded: EncodedScan, runs: Sequence[_Run], logits: Float[Tensor, "R M M"]) -> list[_Run]:
+def _advance(scan: Scan, runs: Sequence[_Run], logits: Float[Tensor, "R M M"]) -> list[_Run]:
     """The runs on their next slices, without those that found nothing there."""
-    masks = (encoded.frame.logits_to_slice(logits) > 0).numpy()  # R H W
+    masks = (scan.frame.logits_to_slice(logits) > 0).numpy()  # R H W
     return [
-        _Run(run.next_index, run.step, _gray(encoded.scan, run.next_index), mask)
+        _Run(run.next_index, run.step, _gray(scan, run.next_index), mask)
         for run, mask in zip(runs, masks, strict=True)
         if mask.any()
     ]
@@ -191,11 +191,11 @@ def _gray(scan: Scan, index: int) -> Float[np.ndarray, "H W"]:
 class _Tally:
     """Sums of the logits of all runs of one label, and how many runs reached each slice."""
 
-    def __init__(self, encoded: EncodedScan) -> None:
-        self._frame = encoded.frame
-        size = encoded.frame.mask_size
-        self._sums = torch.zeros(encoded.scan.slicing.count, size, size)
-        self._reached = torch.zeros(encoded.scan.slicing.count)
+    def __init__(self, scan: Scan) -> None:
+        self._frame = scan.frame
+        size = scan.frame.mask_size
+        self._sums = torch.zeros(scan.slicing.count, size, size)
+        self._reached = torch.zeros(scan.slicing.count)
 
     def add(self, indices: Sequence[int], logits: Float[Tensor, "R M M"]) -> None:
         """Take the logits that runs found in these slices; a slice may be among them twice."""

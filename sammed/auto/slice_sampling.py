@@ -1,5 +1,6 @@
 """Drawing annotated slices from a labeled volume, as a person would have chosen them (SAM^Med 3.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,9 +9,13 @@ from jaxtyping import Bool, Int64, UInt
 
 from sammed.auto.annotations import Annotations
 from sammed.errors import AnnotationError
-from sammed_volumes.labels import Label
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.slices import Slicing
 
 Draw = Literal["normal", "even"]
+
+BACKGROUND_SLICES = 2
+"""Empty slices that are drawn beside the annotated ones; the paper draws some and doesn't say how many."""
 
 TRIES = 200  # of drawing slices until each label is in one
 FULL = 0.8  # share of marked slices between the first and the last from which on a label file is complete
@@ -51,6 +56,46 @@ def mark(stack: UInt[np.ndarray, "S H W"], labels: tuple[Label, ...]) -> Marked:
         if not shows[:, column].any():
             raise AnnotationError(f"The label {label.name!r} ({label.value}) is empty: no slice shows it.")
     return Marked(stack, labels, shows)
+
+
+def annotate(
+    slicing: Slicing,
+    labels: LabelVolume,
+    wanted: tuple[Label, ...],
+    *,
+    slices: int | None = None,
+    slice_index: Sequence[int] = (),
+    empty_slices: Sequence[int] = (),
+    draw: Draw = "normal",
+    seed: int = 0,
+) -> Annotations:
+    """The annotated slices of a label volume: drawn, named, or all that are marked.
+
+    `slice_index` and `empty_slices` count along the image's own array. Raises AnnotationError where the
+    slices don't show what they should.
+    """
+    marked = mark(slicing.to_stack(labels.voxels), wanted)
+    empty = [slicing.stack_index(index) for index in empty_slices]
+    for index, stacked in zip(empty_slices, empty, strict=True):
+        if marked.shows[stacked].any():
+            raise AnnotationError(f"{labels.path}: slice {index} was said to be empty but shows a label.")
+    if slices is not None:
+        drawn = draw_slices(marked, slices, BACKGROUND_SLICES, draw, np.random.default_rng(seed))
+        return marked.take(list(drawn.indices), empty)
+    if not slice_index:
+        return marked.take(marked.foreground.tolist(), empty)
+    indices = [slicing.stack_index(index) for index in slice_index]
+    if not marked.shows[indices].any():
+        raise AnnotationError("None of the slices named shows a label.")
+    return marked.take(indices, empty)
+
+
+def wanted_labels(labels: LabelVolume, names: Sequence[str | int]) -> tuple[Label, ...]:
+    """The labels asked for by name or value, by default all that have a voxel."""
+    if names:
+        return tuple(sorted(labels.select(names), key=lambda label: label.value))
+    counts = labels.voxel_counts()
+    return tuple(label for label in labels.labels if counts[label.value])
 
 
 def draw_slices(

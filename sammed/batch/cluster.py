@@ -10,37 +10,21 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
-import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
+from sammed.batch.place import GPU, SLOT, Item, Opener, Result
 from sammed.errors import ConfigError
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-SLOT, GPU = "sammed", "GPU"  # resources of a worker: one volume at a time; a graphics card
 RESUBMISSIONS = 6
 _PATIENCE_S = 20
 _RESTART_S = 600
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a worker may use: so many threads, and of several graphics cards the one with this index."""
-
-    threads: int
-    gpu: int | None = None
-
-
-Opener: TypeAlias = Callable[[Place], Callable[[Item], Result]]
-"""Called once on every worker; what it returns is called for every volume there. Both travel by pickle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +202,3 @@ def _check_resources(config: ClusterConfig, client: Client) -> None:
             "No worker of the cluster says that it has a graphics card; start them with "
             "`dask worker --resources GPU=1`, or leave --device at auto."
         )
-
-
-def cores() -> list[int]:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from sammed.batch.claims import CLAIMS_NAME, Claim, Claims
-from sammed.batch.fingerprint import Fingerprint, fingerprint, labels_digest
 from sammed.batch.manifest import Entry, Manifest, Recipe
-from sammed.batch.targets import Target
+from sammed.batch.target import Target
+from sammed.storage.fingerprint import Fingerprint, fingerprint, labels_digest
+from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
 
@@ -42,8 +44,17 @@ class Taken:
     """A volume that this process is to work on; `may_replace` says that its output may be written over."""
 
     entry: Entry
-    claim: Claim
+    claim: Claim | NoClaim
     may_replace: bool
+
+    @property
+    def image_sha256(self) -> str:
+        """The digest of the image, as it was when the work began."""
+        return self.entry.image_fingerprint.sha256
+
+    def release(self) -> None:
+        """Let others take it."""
+        self.claim.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,8 @@ class LedgerConfig:
 
 class Ledger:
     """One process's hold on it; the files are shared with others."""
+
+    is_batch = True
 
     def __init__(self, config: LedgerConfig) -> None:
         self.config = config
@@ -113,6 +126,14 @@ class Ledger:
         """Note that there are none, and why."""
         self.manifest.add(replace(taken.entry, status="failed", error=error, seconds=round(seconds, 3)))
 
+    def was_done_now(self, passed: Passed) -> bool:
+        """Whether it was done in this very run, by a worker that died before it could say so."""
+        return passed.entry is not None and passed.entry.run == self.config.run
+
+    def tidy(self) -> None:
+        """Remove what dead processes have left."""
+        self.claims.tidy()
+
     def _settled(self, target: Target) -> Passed | None:
         last = self.manifest.last(target.key(self.root))
         is_there = target.output.exists()
@@ -158,6 +179,53 @@ class Ledger:
             return Passed(reason, is_failure=True)
         self.manifest.add(entry)
         return Taken(entry, claim, may_replace=self.config.overwrite or target.output.exists())
+
+
+class NoClaim:
+    """In place of a claim on a volume that nobody else works on."""
+
+    def release(self) -> None:
+        """There is nothing to give back."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoLedger:
+    """In place of a ledger where a single volume is labeled: nothing is noted, nobody is kept away."""
+
+    overwrite: bool
+
+    is_batch: ClassVar[bool] = False
+
+    def take(self, target: Target) -> Taken | Passed | Busy:
+        """Begin on the volume; OutputError where its output is there and may not be replaced."""
+        check_free(target.output, overwrite=self.overwrite)
+        entry = Entry(
+            output=str(target.output),
+            image=str(target.image),
+            series=target.series,
+            status="started",
+            recipe=Recipe("", {}),
+            image_fingerprint=_fingerprint(target, None),
+        )
+        return Taken(entry, NoClaim(), self.overwrite)
+
+    def writing(self, taken: Taken, digest: str) -> None:
+        """Note nothing."""
+
+    def done(
+        self, taken: Taken, digest: str, *, seconds: float, slices: int, labels: tuple[str, ...]
+    ) -> None:
+        """Note nothing."""
+
+    def failed(self, taken: Taken, error: str, seconds: float) -> None:
+        """Note nothing."""
+
+    def was_done_now(self, passed: Passed) -> bool:  # noqa: ARG002
+        """Nothing is ever passed."""
+        return False
+
+    def tidy(self) -> None:
+        """Nothing is left."""
 
 
 def _fingerprint(target: Target, last: Entry | None) -> Fingerprint:

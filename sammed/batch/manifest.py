@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-from sammed.batch.fingerprint import Fingerprint
 from sammed.batch.locks import remove_lock, take_lock
+from sammed.storage.fingerprint import Fingerprint
 from sammed.version import __version__
 from sammed_volumes.errors import OutputError
 

@@ -1,18 +1,61 @@
-"""Targets: a volume with the place of what is made of it."""
+"""Targets: which volumes a request means, and where the labels of each go."""
 
-import os
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 
+from sammed.batch.manifest import MANIFEST_NAME
+from sammed.batch.request import BatchRequest
+from sammed.batch.sources import Source, Sources, find_sources
+from sammed.batch.target import Target
+from sammed.errors import ConfigError
+from sammed.progress import Reporter
+from sammed.storage.outputs import beside, is_folder, label_file
+
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """`series` of `image`, see `sammed.batch.sources.Source`, becomes the label volume `output`."""
+class Targets:
+    """What is to be labeled; `manifest` is where a batch is noted, None for a single volume."""
 
-    image: Path
-    output: Path
-    series: str | None = None
+    targets: tuple[Target, ...]
+    manifest: Path | None
 
-    def key(self, root: Path) -> str:
-        """What the manifest of the folder `root` calls it: the output's place, seen from there."""
-        return Path(os.path.relpath(self.output, root)).as_posix()
+
+def find_targets(request: BatchRequest, reporter: Reporter) -> Targets:
+    """The volumes of a request, or of its shard; ConfigError where two would share one place."""
+    sources = find_sources(request.inputs, request.lists, request.series)
+    for note in sources.notes:
+        reporter.message(note)
+    single = not (sources.is_batch or request.is_spread)
+    if request.output is not None and not is_folder(request.output):
+        if not single:
+            raise ConfigError(f"{request.output} is one file, but there are several images; name a folder.")
+        (source,) = sources.found
+        return Targets((Target(source.image, label_file(request.output, source.image), source.series),), None)
+    targets = tuple(Target(source.image, _place(source, request), source.series) for source in sources.found)
+    _check_places(targets)
+    if request.shard is not None:
+        targets = tuple(request.shard.of(targets))
+    return Targets(targets, None if single else _manifest(sources, request))
+
+
+def _place(source: Source, request: BatchRequest) -> Path:
+    """Beside the image, or in the output folder at the same place as below the input folder."""
+    if request.output is None:
+        place = beside(source.image, request.suffix).with_name(f"{source.name}_label{request.suffix}")
+    else:
+        place = request.output / source.below / f"{source.name}_label{request.suffix}"
+    return label_file(place, source.image)
+
+
+def _check_places(targets: tuple[Target, ...]) -> None:
+    seen: set[Path] = set()
+    for target in targets:
+        if target.output in seen:
+            raise ConfigError(f"Two images would be labeled into {target.output}; label them apart.")
+        seen.add(target.output)
+
+
+def _manifest(sources: Sources, request: BatchRequest) -> Path:
+    return request.manifest or (request.output or sources.root) / MANIFEST_NAME

@@ -12,7 +12,7 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from sammed.batch.cluster import SLOT, Opener, Place, cores
+from sammed.batch.place import SLOT, Opener, Place, cores
 
 
 class WorkerOpening(WorkerPlugin):

@@ -1,12 +1,13 @@
-"""A scan: a volume as the backbone sees it, slice by slice, and the embeddings of its slices.
+"""A scan: a volume as a backbone sees it, slice by slice, and the embeddings of its slices.
 
 Slices are counted in the canonical stack S H W (`sammed_volumes.slices`). Each is encoded once: in this run,
 and with a cache in all runs.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,24 +16,48 @@ from jaxtyping import Float, Float16
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone
-from sammed.backbones.frame import Frame
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.encode import halves_on_cpu
 from sammed.embeddings.entry import encoding_key, slice_key
 from sammed.embeddings.scratch import Scratch
-from sammed_volumes.intensity import Window, apply, resolve
-from sammed_volumes.slices import Slicing
+from sammed_volumes.errors import VolumeError
+from sammed_volumes.intensity import Window, apply, auto_window, resolve
+from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
 
+MOST_RECENT = 64
+"""Embeddings that are kept in memory although the cache on disk has them: 128 MB of LiteMedSAM's."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
 class Scan:
-    """A volume, how it is sliced, and the range of values `low`..`high` that is shown as 0..1."""
+    """A volume, how it is sliced, the window that it is shown through, and the embeddings of its slices.
 
-    volume: Volume
-    slicing: Slicing
-    low: float
-    high: float
+    The window shows the values `low`..`high` as 0..1; its percentiles, if it has any, are taken from this
+    volume. Without a window the scan has the one that the values suggest (`auto_window`). Embeddings are made
+    when first asked for and kept in half precision: with a `cache` there, and only the most recent ones in
+    memory; without one, and where the cache can't take them, in memory and a file without a name (`Scratch`).
+    `progress` is called for each slice that is encoded.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        slicing: Slicing,
+        window: Window | None,
+        backbone: Backbone,
+        cache: EmbeddingCache | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.volume = volume
+        self.slicing = slicing
+        self.window_is_given = window is not None
+        self.window = window or auto_window(volume, slicing, None)
+        self.backbone = backbone
+        self.cache = cache
+        self.low, self.high = self._range()
+        self.frame = backbone.frame(slicing.height, slicing.width, slicing.pixel_spacing_mm)
+        self._progress = progress
+        self._kept = Scratch()
 
     def values(self, index: int) -> Float[np.ndarray, "H W *C"]:
         """Real values of one slice of the stack, float32."""
@@ -42,6 +67,7 @@ class Scan:
         """One slice of the stack through the window, float32 0..1."""
         return apply(self.values(index), self.low, self.high)
 
+    @cached_property
     def digest(self) -> str:
         """sha256 of the voxels in the stack's order: the same however the array and its bytes are ordered."""
         digest = hashlib.sha256(str(self.slicing.stack_shape).encode())
@@ -50,47 +76,17 @@ class Scan:
             digest.update(np.ascontiguousarray(plane, dtype=little_endian).data)
         return digest.hexdigest()
 
-    def frame(self, backbone: Backbone) -> Frame:
-        """Where the slices lie in the backbone's square."""
-        return backbone.frame(self.slicing.height, self.slicing.width, self.slicing.pixel_spacing_mm)
+    def through(self, window: Window) -> Scan:
+        """The same slices through another window; what was encoded through this one stays with this one."""
+        scan = Scan(self.volume, self.slicing, window, self.backbone, self.cache, self._progress)
+        scan.check_shown()
+        return scan
 
-
-def open_scan(volume: Volume, slicing: Slicing, window: Window) -> Scan:
-    """The volume as a scan; the window's percentiles, if it has any, are taken from this volume."""
-    low, high = resolve(window, volume, slicing)
-    return Scan(volume, slicing, low, high)
-
-
-MOST_RECENT = 64
-"""Embeddings that are kept in memory although the cache on disk has them: 128 MB of LiteMedSAM's."""
-
-
-class EncodedScan:
-    """Embeddings of a scan's slices, made when first asked for and kept in half precision.
-
-    With a `cache` they are kept there, and only the most recent ones in memory; without one, and where the
-    cache can't take them, in memory and a file without a name (`Scratch`). `progress` hears of each slice
-    that is encoded.
-    """
-
-    def __init__(
-        self,
-        scan: Scan,
-        backbone: Backbone,
-        progress: Callable[[int], None] | None = None,
-        cache: EmbeddingCache | None = None,
-    ) -> None:
-        self.scan = scan
-        self.backbone = backbone
-        self.frame = scan.frame(backbone)
-        self._progress = progress
-        self._kept = Scratch()
-        self._disk = None if cache is None else _CachedSlices(scan, self.digest, backbone, self.frame, cache)
-
-    @cached_property
-    def digest(self) -> str:
-        """`Scan.digest`, made once: it reads every voxel."""
-        return self.scan.digest()
+    def check_shown(self) -> None:
+        """Raise VolumeError unless the window shows something of the volume."""
+        if not self.low < self.high:
+            window = f"{self.window.low:g}..{self.window.high:g}"
+            raise VolumeError(f"{self.volume.path}: the window {window} shows nothing of it.")
 
     def encode(self, indices: Iterable[int], progress: Callable[[int], None] | None = None) -> None:
         """Encode those of these slices that aren't yet; `progress` hears of each slice that is at hand."""
@@ -121,7 +117,7 @@ class EncodedScan:
 
     def _encoded(self, missing: list[int]) -> Iterator[tuple[int, Float16[Tensor, "256 h w"]]]:
         """Encode slices, keep each, and give it with its index."""
-        images = (self.scan.image(index) for index in missing)
+        images = (self.image(index) for index in missing)
         embeddings = halves_on_cpu(self.backbone, images, self.frame)
         for index, embedding in zip(missing, embeddings, strict=True):
             if self._disk is None or not self._disk.put(index, embedding):
@@ -129,18 +125,41 @@ class EncodedScan:
             _tell(self._progress)
             yield index, embedding
 
+    @cached_property
+    def _disk(self) -> _CachedSlices | None:
+        return None if self.cache is None else _CachedSlices(self, self.cache)
+
+    def _range(self) -> tuple[float, float]:
+        return resolve(self.window, self.volume, self.slicing)
+
+
+def open_scan(
+    volume: Volume,
+    backbone: Backbone,
+    *,
+    window: Window | None = None,
+    axis: int | None = None,
+    cache: EmbeddingCache | None = None,
+) -> Scan:
+    """The volume as a scan: sliced along an array `axis` (None: that of the coarsest spacing).
+
+    `window` None shows what the values suggest. Raises VolumeError where the window shows nothing.
+    """
+    slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis)
+    scan = Scan(volume, slicing, window, backbone, cache)
+    scan.check_shown()
+    return scan
+
 
 class _CachedSlices:
     """The slices of one scan in the cache; each one's key is made once, the most recent embeddings stay."""
 
-    def __init__(
-        self, scan: Scan, digest: str, backbone: Backbone, frame: Frame, cache: EmbeddingCache
-    ) -> None:
-        self._scan = scan
+    def __init__(self, scan: Scan, cache: EmbeddingCache) -> None:
         self._cache = cache
-        self._size = backbone.embedding_size
-        self._encoding = encoding_key(backbone, frame, scan.low, scan.high)
-        self._volume = digest
+        self._size = scan.backbone.embedding_size
+        self._encoding = encoding_key(scan.backbone, scan.frame, scan.low, scan.high)
+        self._volume = scan.digest
+        self._values = scan.values
         self._keys: dict[int, str] = {}
         self._recent: dict[int, Tensor] = {}
         self._given: set[int] = set()
@@ -172,7 +191,7 @@ class _CachedSlices:
 
     def _key(self, index: int) -> str:
         if index not in self._keys:
-            self._keys[index] = slice_key(self._encoding, self._scan.values(index))
+            self._keys[index] = slice_key(self._encoding, self._values(index))
         return self._keys[index]
 
 

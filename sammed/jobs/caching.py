@@ -1,4 +1,4 @@
-"""Caching: the cache that a request may use, what lies in it, and emptying it. Looking loads no torch."""
+"""`cache`: what lies in the user's cache, and emptying it. No torch here."""
 
 from __future__ import annotations
 
@@ -6,22 +6,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from sammed.backbones.folders import cache_folder, converted_folder, is_converted
 from sammed.embeddings.cache_config import configured
 from sammed.embeddings.cache_folder import remove_layout, remove_shelf, shelves
-
-if TYPE_CHECKING:
-    from sammed.embeddings.cache import EmbeddingCache
-
-
-class CachingRequest(Protocol):
-    """What all requests that encode slices say of the cache."""
-
-    @property
-    def cache(self) -> bool:
-        """Whether embeddings may be taken from the cache and kept in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +53,6 @@ class CacheCleared:
             "removed_bytes": self.removed_bytes,
             "left_bytes": self.left_bytes,
         }
-
-
-def cache_for(request: CachingRequest) -> EmbeddingCache | None:
-    """The user's cache, None where the request wants none."""
-    from sammed.embeddings.cache import EmbeddingCache
-
-    return EmbeddingCache(configured()) if request.cache else None
 
 
 def cache_content() -> CacheContent:

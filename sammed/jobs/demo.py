@@ -1,4 +1,4 @@
-"""The demo: the whole job on the chest CT that pip installed, from five annotated slices to a report."""
+"""`demo`: the whole job on the chest CT that pip installed, from five annotated slices to a report."""
 
 import json
 import time
@@ -11,28 +11,29 @@ import numpy as np
 
 from sammed.assist.clicks import ClickPlan
 from sammed.auto.labeling import LabeledStack
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.scan import Scan
 from sammed.errors import SammedError
-from sammed.jobs.clicking import ClickTrial
-from sammed.jobs.inputs import DEMO_LABELS, demo_pair
-from sammed.jobs.machine import backbone_for
-from sammed.jobs.outputs import make_folder
-from sammed.jobs.requests import DemoRequest, TrainingRequest
-from sammed.jobs.results import ClickingRow, DemoResult
-from sammed.jobs.training import train
+from sammed.jobs.assist_evaluate import ClickingRow, ClickTrial
+from sammed.jobs.assist_train import AssistTrainRequest, assist_train
+from sammed.jobs.demo_data import DEMO_LABELS, demo_pair
+from sammed.jobs.validation import check_seed
 from sammed.metrics.evaluation import dice
 from sammed.progress import Reporter
 from sammed.reports.overlay import draw_overlay
 from sammed.reports.report import Picture, Report, Table, write_report
-from sammed.skills.inference import encode_for, finish, label_encoded
-from sammed.skills.model import Skill
-from sammed.skills.model_file import load_skill, skill_digest
-from sammed.storage.provenance import sha256_of
+from sammed.skills.inference import label_slices, scan_for, with_annotations
+from sammed.skills.model import SkillModel
+from sammed.skills.skill import Skill, load
+from sammed.storage.fingerprint import sha256_of
+from sammed.storage.outputs import make_folder
 from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file, check_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import LabelVolume
+
+DEFAULT_OUTPUT = Path("demo-output")
 
 SLICES = 5
 FILES = (
@@ -45,6 +46,38 @@ FILES = (
     "manifest.json",
 )
 CLICKS = ClickPlan(point_counts=(1, 3, 5), boxes=True, composite=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRequest:
+    """The whole job on the chest CT that pip installed, into the folder `output`."""
+
+    output: Path = DEFAULT_OUTPUT
+    seed: int = 0
+    encoding: EncodingConfig = EncodingConfig(cache=False)  # what is measured is the whole work
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """What the demo wrote, and the tables that it shows."""
+
+    output: Path
+    files: tuple[Path, ...]
+    tables: tuple[Table, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed demo --json` prints."""
+        return {
+            "output": str(self.output),
+            "files": [str(path) for path in self.files],
+            "tables": [table.to_json() for table in self.tables],
+            "seconds": round(self.seconds, 3),
+        }
 
 
 @dataclass(slots=True)
@@ -67,7 +100,7 @@ class Clock:
         self.steps[name] = time.perf_counter() - started
 
 
-def run_demo(request: DemoRequest, reporter: Reporter) -> DemoResult:
+def demo(request: DemoRequest, reporter: Reporter) -> DemoResult:
     """Learn both lungs from five slices, label all, measure on the rest, and write it all down."""
     started = time.perf_counter()
     paths = _paths(request)
@@ -75,21 +108,23 @@ def run_demo(request: DemoRequest, reporter: Reporter) -> DemoResult:
     with clock.step("read the CT and its labels"):
         volume, truth = read_volume(pair.image), read_labels(pair.labels)
     with clock.step("learn the skill"):
-        train(_training(request, paths["skill.safetensors"]), reporter)
+        assist_train(_training(request, paths["skill.safetensors"]), reporter)
     with clock.step("load the skill and the backbone"):
-        skill = load_skill(paths["skill.safetensors"])
-        backbone = backbone_for(request, request.backbone)
+        skill = load(paths["skill.safetensors"], request.encoding)
+        model, backbone = skill.model, skill.backbone
     with clock.step("encode all slices"):
-        encoded = encode_for(volume, skill, backbone, reporter)
+        scan = scan_for(model, volume, backbone)
+        with reporter.task("encoding slices", scan.slicing.count) as task:
+            scan.encode(range(scan.slicing.count), task.advance)
     with clock.step("label all slices"):
-        found = label_encoded(encoded, skill, "sap", reporter)
+        found = label_slices(scan, model, "sap", reporter)
     with clock.step("simulate users"):
-        rows = _clicks(encoded, skill, truth, request.seed, reporter)
-    tables = (_accuracy(encoded, skill, found, truth, rows), _seconds(clock))
+        rows = _clicks(scan, model, truth, request.seed, reporter)
+    tables = (_accuracy(scan, model, found, truth, rows), _seconds(clock))
     with clock.step("write the results"):
-        _labels(encoded, skill, found, paths, overwrite=request.overwrite)
-        _picture(encoded, skill, found, truth, paths["overlay.png"], overwrite=request.overwrite)
-        report = _report(skill, paths["overlay.png"], tables, request)
+        _labels(scan, model, found, paths, overwrite=request.overwrite)
+        _picture(scan, model, found, truth, paths["overlay.png"], overwrite=request.overwrite)
+        report = _report(model, paths["overlay.png"], tables, request)
         write_report(paths["report.html"], report, overwrite=request.overwrite)
         seconds = time.perf_counter() - started
         result = DemoResult(
@@ -108,20 +143,15 @@ def _paths(request: DemoRequest) -> dict[str, Path]:
     return paths
 
 
-def _training(request: DemoRequest, skill: Path) -> TrainingRequest:
+def _training(request: DemoRequest, skill: Path) -> AssistTrainRequest:
     pair = demo_pair()
-    return TrainingRequest(
+    return AssistTrainRequest(
         image=pair.image,
         labels=pair.labels,
         slices=SLICES,
         draw="even",
         label=DEMO_LABELS,
-        backbone=request.backbone,
-        checkpoint=request.checkpoint,
-        device=request.device,
-        precision=request.precision,
-        runtime=request.runtime,
-        cache=False,  # what is measured is the whole work
+        encoding=request.encoding,
         seed=request.seed,
         output=skill,
         overwrite=request.overwrite,
@@ -129,17 +159,17 @@ def _training(request: DemoRequest, skill: Path) -> TrainingRequest:
 
 
 def _clicks(
-    encoded: EncodedScan, skill: Skill, truth: LabelVolume, seed: int, reporter: Reporter
+    scan: Scan, skill: SkillModel, truth: LabelVolume, seed: int, reporter: Reporter
 ) -> dict[str, list[ClickingRow]]:
     """Rows of simulated users by the label's name."""
-    stack = encoded.scan.slicing.to_stack(truth.voxels)
-    trial = ClickTrial(encoded, stack, frozenset(skill.annotations.indices), CLICKS, (seed,))
+    stack = scan.slicing.to_stack(truth.voxels)
+    trial = ClickTrial(scan, stack, frozenset(skill.annotations.indices), CLICKS, (seed,))
     return {label.name: trial.rows([label], skill, reporter) for label in skill.labels}
 
 
 def _accuracy(
-    encoded: EncodedScan,
-    skill: Skill,
+    scan: Scan,
+    skill: SkillModel,
     found: LabeledStack,
     truth: LabelVolume,
     rows: dict[str, list[ClickingRow]],
@@ -156,13 +186,13 @@ def _accuracy(
             way = "a box" if row.prompt == "box" else f"{row.count} point{'s' if row.count > 1 else ''}"
             scores = [[each for each in rows[name] if each.trained == trained][place] for name in names]
             lines.append((f"{owner}, {way}", *(score.dice_mean for score in scores)))
-    lines.append(("automatic, no prompt", *_automatic(encoded, skill, found, truth)))
+    lines.append(("automatic, no prompt", *_automatic(scan, skill, found, truth)))
     return Table("Dice on slices that were not annotated", ("", *names), tuple(lines))
 
 
-def _automatic(encoded: EncodedScan, skill: Skill, found: LabeledStack, truth: LabelVolume) -> list[float]:
+def _automatic(scan: Scan, skill: SkillModel, found: LabeledStack, truth: LabelVolume) -> list[float]:
     """Dice of the automatic labels over all slices that nobody annotated, in 3-D."""
-    slicing = encoded.scan.slicing
+    slicing = scan.slicing
     others = np.setdiff1d(np.arange(slicing.count), skill.annotations.indices)
     true = slicing.to_stack(truth.voxels)[others]
     return [dice(found.stack[others] == label.value, true == label.value) for label in skill.labels]
@@ -173,24 +203,24 @@ def _seconds(clock: Clock) -> Table:
 
 
 def _labels(
-    encoded: EncodedScan, skill: Skill, found: LabeledStack, paths: dict[str, Path], *, overwrite: bool
+    scan: Scan, skill: SkillModel, found: LabeledStack, paths: dict[str, Path], *, overwrite: bool
 ) -> None:
     """The label volume in two formats; of the first the names stand in a file beside it."""
-    labels = finish(encoded, skill, found).labels
+    labels = with_annotations(scan, skill, found)
     for name in ("labels.nii.gz", "labels.seg.nrrd"):
-        write_labels(labels, paths[name], like=encoded.scan.volume, overwrite=overwrite)
+        write_labels(labels, paths[name], like=scan.volume, overwrite=overwrite)
 
 
 def _picture(
-    encoded: EncodedScan,
-    skill: Skill,
+    scan: Scan,
+    skill: SkillModel,
     found: LabeledStack,
     truth: LabelVolume,
     path: Path,
     *,
     overwrite: bool,
 ) -> None:
-    slicing = encoded.scan.slicing
+    slicing = scan.slicing
     true = slicing.to_stack(truth.voxels)
     values = [label.value for label in skill.labels]
     per_slice = {
@@ -199,7 +229,7 @@ def _picture(
         if np.isin(true[index], values).any()
     }
     draw_overlay(
-        np.stack([encoded.scan.image(index) for index in range(slicing.count)]),
+        np.stack([scan.image(index) for index in range(slicing.count)]),
         found.stack,
         true,
         labels=skill.labels,
@@ -211,7 +241,7 @@ def _picture(
     )
 
 
-def _report(skill: Skill, picture: Path, tables: tuple[Table, ...], request: DemoRequest) -> Report:
+def _report(skill: SkillModel, picture: Path, tables: tuple[Table, ...], request: DemoRequest) -> Report:
     annotated = len(skill.annotations.foreground)
     return Report(
         title="sammed on a chest CT",
@@ -236,9 +266,9 @@ def _manifest(paths: dict[str, Path], skill: Skill, result: DemoResult, request:
     content = {
         "sammed": __version__,
         "inputs": {path.name: sha256_of(path) for path in (pair.image, pair.labels)},
-        "backbone": skill.backbone,
-        "backbone_digest": skill.backbone_digest,
-        "skill_digest": skill_digest(paths["skill.safetensors"]),
+        "backbone": skill.model.backbone,
+        "backbone_digest": skill.model.backbone_digest,
+        "skill_digest": skill.digest,
         "seed": request.seed,
         "files": {name: sha256_of(path) for name, path in paths.items() if name != "manifest.json"},
         **{key: value for key, value in result.to_json().items() if key in ("tables", "seconds")},

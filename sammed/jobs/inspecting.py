@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
 from sammed.errors import SetError
-from sammed.jobs.requests import SKILL_SUFFIX
+from sammed.jobs.validation import SKILL_SUFFIX
 from sammed.reports.report import Cell, Table
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.dicom import find_series
@@ -25,7 +25,7 @@ from sammed_volumes.volume import Volume, planes
 
 if TYPE_CHECKING:
     from sammed.auto.annotations import Annotations
-    from sammed.skills.model import Skill
+    from sammed.skills.model import SkillModel
 
 Kind: TypeAlias = Literal["volume", "labels", "skill"]
 Fact: TypeAlias = Cell | tuple[float, ...]
@@ -63,9 +63,9 @@ def inspect(
     """
     _check_no_set(path)
     if path.suffix.lower() == SKILL_SUFFIX:
-        from sammed.skills.model_file import load_skill
+        from sammed.skills.skill_file import read_skill
 
-        return _of_skill(path, load_skill(path))
+        return _of_skill(path, read_skill(path))
     if suffix_of(path) == ".seg.nrrd":
         return _of_labels(path, read_labels(path, flatten=flatten), axis)
     volume = read_volume(path, series=series)
@@ -122,7 +122,7 @@ def _of_labels(path: Path, labels: LabelVolume, axis: int | None) -> Inspection:
     return Inspection(path, "labels", facts, _label_table(labels, slicing))
 
 
-def _of_skill(path: Path, skill: Skill) -> Inspection:
+def _of_skill(path: Path, skill: SkillModel) -> Inspection:
     window = skill.window
     facts: Facts = (
         ("written by", f"sammed {skill.version}"),

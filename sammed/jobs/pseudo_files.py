@@ -10,7 +10,8 @@ import numpy as np
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel
-from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
+from sammed.storage.fingerprint import image_digest
+from sammed.storage.provenance import Provenance, provenance_beside
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.volume import Volume
@@ -36,7 +37,7 @@ def write_pseudo_label(
         volume = read_volume(case.image)
     provenance = Provenance(
         image_file=case.image.name,
-        image_sha256=sha256_of(case.image),
+        image_sha256=image_digest(case.image),
         origin="pseudo",
         axis=case.axis,
         annotated_slices=case.annotated_slices if case.axis is not None else (),

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from sammed.backbones.registry import DEFAULT_BACKBONE, backbone_spec
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
 from sammed.datasets.pseudo.filtering import Filter, apply_filter
 from sammed.datasets.pseudo.methods import config_type, make_labeler, method
 from sammed.datasets.settings import configure
+from sammed.embeddings.config import EncodingConfig
 from sammed.errors import ConfigError, SammedError, SetError
 from sammed.jobs.set_making import moved
 from sammed_volumes.errors import OutputError, VolumeError
@@ -46,17 +46,11 @@ class PseudoLabelingRequest:
     min_score: float = 0.0
     ignore_below: bool = False
     seed: int = 0
-    backbone: str = DEFAULT_BACKBONE
-    checkpoint: Path | None = None
-    device: str = "auto"
-    runtime: str = "auto"
-    precision: str = "auto"
-    cache: bool = True
+    encoding: EncodingConfig = EncodingConfig()
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         method(self.method)
-        backbone_spec(self.backbone)
         Filter(self.min_score, self.ignore_below)
         if self.seed < 0:
             raise ConfigError(f"A seed is 0 or more, not {self.seed}.")
@@ -157,7 +151,7 @@ def _wanted(labeled_set: LabeledSet) -> tuple[Case, ...]:
 @contextmanager
 def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
     """The output's folders, gone again where the work fails; OutputError where something else is there."""
-    from sammed.jobs.outputs import folder_for_output
+    from sammed.storage.outputs import folder_for_output
 
     output = request.output
     if output.exists() and not request.overwrite:
@@ -178,14 +172,12 @@ def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
 
 def _tools(request: PseudoLabelingRequest) -> Tools:
     from sammed.datasets.pseudo.pseudo_labeler import Tools
-    from sammed.jobs.caching import cache_for
-    from sammed.jobs.machine import backbone_for
 
     return Tools(
-        backbone=lambda: backbone_for(request, request.backbone),
+        backbone=request.encoding.load_backbone,
         seed=request.seed,
         workspace=request.output / WORKSPACE,
-        cache=cache_for(request),
+        cache=request.encoding.open_cache(),
     )
 
 
@@ -249,7 +241,12 @@ class _Job:
 
         case = self.labeled_set.case(found.case)
         labels, ignore = write_pseudo_label(
-            found, case, self.labeled_set, self.request.output, self.labeler.name, self.request.backbone
+            found,
+            case,
+            self.labeled_set,
+            self.request.output,
+            self.labeler.name,
+            self.request.encoding.backbone,
         )
         return replace(
             case,

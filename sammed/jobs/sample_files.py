@@ -16,8 +16,8 @@ from jaxtyping import Float
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, write_set
 from sammed.errors import SetError
-from sammed.jobs.outputs import make_folder
 from sammed.jobs.set_making import moved
+from sammed.storage.outputs import make_folder
 from sammed.version import __version__
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.atomic_file import atomic_file, check_free

@@ -18,7 +18,7 @@ from sammed.datasets.labeled_sets.nnunet_reader import gather_nnunet
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
 from sammed.datasets.labeled_sets.splits import split_cases
 from sammed.errors import ConfigError
-from sammed.jobs.outputs import folder_for_output, make_folder
+from sammed.storage.outputs import folder_for_output, make_folder
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.intensity import parse_window
 

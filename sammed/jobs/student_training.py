@@ -14,7 +14,7 @@ from sammed.datasets.labeled_sets.set_file import read_set
 from sammed.datasets.settings import configure
 from sammed.datasets.students.config import NetworkName, StudentConfig
 from sammed.errors import AnnotationError, ConfigError, SammedError
-from sammed.jobs.outputs import folder_for_output
+from sammed.storage.outputs import folder_for_output
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 

@@ -7,6 +7,7 @@ shows.
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -73,14 +74,43 @@ def draw_overlay(
     rows: int = 3,
     overwrite: bool = False,
 ) -> Path:
-    """Write a PNG with a grid of slices and return its path.
+    """Write `overlay_png` to a file and return its path; OutputError where it can't be written."""
+    picture = overlay_png(
+        image,
+        prediction,
+        reference,
+        labels=labels,
+        slicing=slicing,
+        annotated=annotated,
+        dice_per_slice=dice_per_slice,
+        columns=columns,
+        rows=rows,
+    )
+    with atomic_file(path, ".png", overwrite=overwrite) as partial:
+        partial.write_bytes(picture)
+    return path
+
+
+def overlay_png(
+    image: Float[np.ndarray, "S H W *rgb"],
+    prediction: Integer[np.ndarray, "S H W"],
+    reference: Integer[np.ndarray, "S H W"] | None = None,
+    *,
+    labels: Sequence[Label],
+    slicing: Slicing,
+    annotated: Collection[int] = (),
+    dice_per_slice: Mapping[int, float] | None = None,
+    columns: int = 6,
+    rows: int = 3,
+) -> bytes:
+    """A PNG with a grid of slices.
 
     The stacks are in the canonical pose (`slicing.to_stack`): `image` 0..1, gray or with three colors;
     `prediction` and `reference` with the values of `labels`. `annotated` and the keys of `dice_per_slice`
     are stack indices; the number above a slice is its index in the array. Where more slices hold labels
     than `columns * rows`, evenly spaced ones are shown, annotated slices among them.
 
-    Raises ConfigError for stacks of different shapes, OutputError where `path` can't be written.
+    Raises ConfigError for stacks of different shapes.
     """
     stacks = {"prediction": prediction, "reference": reference}
     foreground = _foreground(image.shape[:3], stacks, labels)
@@ -96,8 +126,7 @@ def draw_overlay(
         score = None if dice_per_slice is None else dice_per_slice.get(index)
         _draw_title(panel, slicing.array_index(index), score, annotated=index in annotated)
     _draw_legend(figure, entries)
-    _save(figure, path, overwrite=overwrite)
-    return path
+    return _png(figure)
 
 
 def choose_slices(labeled: Bool[np.ndarray, " S"], annotated: Collection[int], count: int) -> tuple[int, ...]:
@@ -280,8 +309,10 @@ def _color(label: Label) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def _save(figure: Figure, path: Path, *, overwrite: bool) -> None:
-    with atomic_file(path, ".png", overwrite=overwrite) as partial, warnings.catch_warnings():
+def _png(figure: Figure) -> bytes:
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
         # A name in a script that the font lacks shows as boxes; that is no reason to fail.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(partial, format="png", facecolor=_PAPER)
+        figure.savefig(picture, format="png", facecolor=_PAPER)
+    return picture.getvalue()

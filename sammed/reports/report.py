@@ -14,6 +14,12 @@ from sammed_volumes.atomic_file import atomic_file
 
 Cell: TypeAlias = str | int | float | None
 
+
+def finite(value: Cell) -> Cell:
+    """The value for JSON, which has no NaN: None in its place."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 _MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -31,6 +37,11 @@ class Table:
                 raise ConfigError(
                     f"Table {self.title!r} has {len(self.headers)} columns, but a row of {len(row)} cells."
                 )
+
+    def to_json(self) -> dict[str, object]:
+        """The table as JSON: each row under the headers."""
+        rows = [dict(zip(self.headers, map(finite, row), strict=True)) for row in self.rows]
+        return {"title": self.title, "rows": rows}
 
 
 @dataclass(frozen=True, slots=True)

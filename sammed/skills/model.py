@@ -1,4 +1,4 @@
-"""A skill: all that was learned for one task; `sammed.skills.model_file` keeps it in one small file."""
+"""A skill: all that was learned for one task; `sammed.skills.skill_file` keeps it in one small file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from sammed.auto.classification import LearnedClassifier
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.sap_training import LearnedSapNet
 from sammed.backbones.backbone import Backbone, freeze
-from sammed.errors import SkillError
+from sammed.errors import AnnotationError, SkillError
 from sammed.version import __version__
 from sammed_volumes.intensity import Window
-from sammed_volumes.labels import Label
+from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.orientation import Plane
 
 
@@ -28,7 +28,7 @@ class AutoModel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Skill:
+class SkillModel:
     """One task: its labels, how its slices are shown, a prompt encoder a label, and perhaps SAM_auto.
 
     `plane` and `window` say how a volume is sliced and shown; `axis` is that of the array that was learned
@@ -81,6 +81,22 @@ class Skill:
         if self.auto is None:
             raise SkillError("The skill has no generator; learn one with `sammed auto-train`.")
         return self.auto
+
+    def labels_in(self, labels: LabelVolume) -> tuple[Label, ...]:
+        """The skill's labels that a label volume shows under the same value.
+
+        AnnotationError where the volume gives one of these values to something else by name.
+        """
+        counts, by_value = labels.voxel_counts(), {label.value: label for label in labels.labels}
+        shown = tuple(label for label in self.labels if counts.get(label.value))
+        for label in shown:
+            name, wanted = by_value[label.value].own_name, label.own_name
+            if name and wanted and name != wanted:
+                raise AnnotationError(
+                    f"{labels.path} calls the label {label.value} {by_value[label.value].name!r} and the "
+                    f"skill calls it {label.name!r}; give both one value a structure."
+                )
+        return shown
 
     @property
     def learned_numbers(self) -> int:

@@ -12,10 +12,9 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.classification import ClassificationConfig, learn_classifier
 from sammed.auto.cross_validation import ChoosingConfig, choose
 from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.progress import Reporter
-from sammed.skills.model import AutoModel, Skill
-from sammed_volumes.intensity import Window
+from sammed.skills.model import AutoModel, SkillModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,66 +28,65 @@ class LearningConfig:
 
 
 def learn_skill(
-    encoded: EncodedScan,
+    scan: Scan,
     annotations: Annotations,
-    window: Window,
     config: LearningConfig,
     seed: int,
     reporter: Reporter,
     *,
     auto: bool = True,
-) -> Skill:
+) -> SkillModel:
     """Learn everything from the annotated slices of one scan; `auto` False leaves SAM_auto out."""
     generator = torch.Generator().manual_seed(seed)
-    encoders = _learn_encoders(encoded, annotations, config.assist, generator, reporter)
-    slicing = encoded.scan.slicing
-    skill = Skill(
-        backbone=encoded.backbone.name,
-        backbone_digest=encoded.backbone.digest,
+    encoders = _learn_encoders(scan, annotations, config.assist, generator, reporter)
+    slicing = scan.slicing
+    skill = SkillModel(
+        backbone=scan.backbone.name,
+        backbone_digest=scan.backbone.digest,
         plane=slicing.plane,
         axis=slicing.axis,
-        window=window,
+        window=scan.window,
         labels=annotations.labels,
         encoders={value: _learned(encoder) for value, encoder in encoders.items()},
         annotations=annotations,
-        volume_sha256=encoded.digest,
+        volume_sha256=scan.digest,
         prompts=config.assist.prompts,
         seed=seed,
     )
-    return learn_auto(skill, encoded, annotations, config, seed, reporter) if auto else skill
+    return learn_auto(skill, scan, annotations, config, seed, reporter) if auto else skill
 
 
 def learn_auto(
-    skill: Skill,
-    encoded: EncodedScan,
+    skill: SkillModel,
+    scan: Scan,
     annotations: Annotations,
     config: LearningConfig,
     seed: int,
     reporter: Reporter,
-) -> Skill:
+) -> SkillModel:
     """The same skill with SAM_auto learned (again) from these annotated slices."""
     generator = torch.Generator().manual_seed(seed)
     masks = annotations.tensor()
-    embeddings = encoded.embeddings(annotations.indices)
+    embeddings = scan.embeddings(annotations.indices)
     with reporter.task("SAP-Net", config.sap_net.steps) as task:
-        episodes = prepare_episodes(embeddings, masks, encoded.frame)
+        episodes = prepare_episodes(embeddings, masks, scan.frame)
         sap_net = learn_sap_net(episodes, config.sap_net, generator, task.advance)
-    classifier = learn_classifier(embeddings, masks, encoded.frame, config.classification)
-    encoders = {label.value: skill.prompt_encoder(encoded.backbone, label) for label in annotations.labels}
+    classifier = learn_classifier(embeddings, masks, scan.frame, config.classification)
+    encoders = {label.value: skill.prompt_encoder(scan.backbone, label) for label in annotations.labels}
     with reporter.task("choosing, label by label", len(encoders)) as task:
         choices = choose(
-            encoded, annotations, encoders, config.sap_net, config.choosing, generator, task.advance
+            scan, annotations, encoders, config.sap_net, config.choosing, generator, task.advance
         )
     return replace(
         skill,
         annotations=annotations,
-        volume_sha256=encoded.digest,
+        volume_sha256=scan.digest,
         auto=AutoModel(sap_net, classifier, choices),
     )
 
 
 def _learn_encoders(
-    encoded: EncodedScan,
+    scan: Scan,
     annotations: Annotations,
     config: AssistConfig,
     generator: torch.Generator,
@@ -97,13 +95,13 @@ def _learn_encoders(
     encoders = {}
     for label in annotations.labels:
         rows = list(annotations.showing(label))
-        embeddings = encoded.embeddings([annotations.indices[row] for row in rows])
+        embeddings = scan.embeddings([annotations.indices[row] for row in rows])
         with reporter.task(f"prompt encoder of {label.name}", config.most_steps) as task:
             learned = learn_prompt_encoder(
-                encoded.backbone,
+                scan.backbone,
                 embeddings,
                 annotations.mask(label)[rows],
-                encoded.frame,
+                scan.frame,
                 config,
                 generator,
                 lambda _steps_done, task=task: task.advance(),  # type: ignore[misc]

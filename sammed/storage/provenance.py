@@ -6,7 +6,6 @@ reads it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -108,19 +107,6 @@ def read_provenance(label: Path) -> Provenance | None:
         raise ExportError(f"{path} can't be read: {error.strerror or error}.") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ExportError(f"{path} is damaged ({error}); write the labels again or remove it.") from error
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file; of a folder (a DICOM series) that of its files' names and digests in order."""
-    if path.is_dir():
-        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-        lines = [f"{file.relative_to(path).as_posix()} {sha256_of(file)}" for file in files]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def provenance_to_json(provenance: Provenance) -> dict[str, object]:

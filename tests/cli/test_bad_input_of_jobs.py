@@ -18,8 +18,8 @@ import torch
 
 import sammed_cli
 from sammed.auto.annotations import Annotations
-from sammed.skills.model import Skill
-from sammed.skills.model_file import save_skill
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import write_skill
 from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -198,7 +198,7 @@ def test_prompts_of_a_file_that_mean_nothing(refused, case, tmp_path):
 def skill(tmp_path) -> Path:
     """A skill without a generator for other weights than the default's."""
     label = Label(1, "lung", (9, 9, 9))
-    made = Skill(
+    made = SkillModel(
         backbone="lite-medsam",
         backbone_digest="0" * 64,
         plane="axial",
@@ -211,7 +211,7 @@ def skill(tmp_path) -> Path:
         prompts="composite",
         seed=0,
     )
-    return save_skill(made, tmp_path / "Fähigkeit 1.safetensors")
+    return write_skill(made, tmp_path / "Fähigkeit 1.safetensors")
 
 
 def test_a_skill_for_other_weights(refused, case, skill):

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from sammed.jobs.requests import DemoRequest, LabelingRequest
 
 from sammed.backbones.openvino import cache_key
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import configured
 from sammed.jobs.caching import cache_for
-from sammed.jobs.requests import DemoRequest, LabelingRequest
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from pathlib import Path
 
 import pytest
-
-from sammed.batch.shards import Shard
-from sammed.errors import AnnotationError
 from sammed.jobs.requests import (
     ClickingRequest,
     DemoRequest,
@@ -23,6 +20,9 @@ from sammed.jobs.results import (
     PromptingResult,
     TrainingResult,
 )
+
+from sammed.batch.shards import Shard
+from sammed.errors import AnnotationError
 from sammed.reports.report import Table
 
 TRAINED = TrainingResult(

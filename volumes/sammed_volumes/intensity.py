@@ -40,7 +40,7 @@ _DARKEST_PERCENTILE = 2
 _MRI_PERCENTILES = (0.0, 99.5)
 
 # How far round an annotated region counts as its neighborhood.
-_NEIGHBOURHOOD_MM = 15.0
+_NEIGHBORHOOD_MM = 15.0
 # The window reaches beyond the region's own range by this part of it, in CT within these limits, where the
 # neighborhood has such values at all.
 _MARGIN = 0.75
@@ -214,7 +214,7 @@ def _region_values(volume: Volume, slicing: Slicing, region: np.ndarray) -> tupl
         values = volume.values(stack[index])  # H W
         distance_mm = ndimage.distance_transform_edt(~region[index], sampling=slicing.pixel_spacing_mm)
         inside.append(values[region[index]].ravel())
-        around.append(values[distance_mm <= _NEIGHBOURHOOD_MM].ravel())
+        around.append(values[distance_mm <= _NEIGHBORHOOD_MM].ravel())
     return np.concatenate(inside), np.concatenate(around)
 
 

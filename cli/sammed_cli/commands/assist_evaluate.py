@@ -40,9 +40,7 @@ from sammed_cli.values import whole_numbers
 )
 @options.label
 @options.exclude_slices
-@options.backbone
-@options.machine
-@options.cache
+@options.encoding
 @options.axis
 @options.window
 @options.series
@@ -51,9 +49,9 @@ from sammed_cli.values import whole_numbers
 @click.pass_obj
 def assist_evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Measure the Dice that simulated users reach on IMAGE, with LABELS as the truth."""
-    from sammed.jobs.clicking import evaluate_clicks
-    from sammed.jobs.requests import ClickingRequest
-    from sammed_cli.reports import clicking_table
+    from sammed.jobs.assist_evaluate import AssistEvaluateRequest
+    from sammed.jobs.assist_evaluate import assist_evaluate as job
+    from sammed_cli.reports import assist_evaluate_table
 
-    result = evaluate_clicks(ClickingRequest(**settings), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), clicking_table(result))
+    result = job(AssistEvaluateRequest(**settings), terminal.reporter)
+    terminal.answer(as_json, result.to_json(), assist_evaluate_table(result))

@@ -35,9 +35,7 @@ from sammed_cli.terminal import Terminal
     help="Coordinates in --point and --box: array indices, or millimeters to right, anterior, superior.",
 )
 @click.option("--skill", type=options.EXISTING_FILE, help="A skill.  [default: the plain backbone]")
-@options.backbone
-@options.machine
-@options.cache
+@options.encoding
 @options.axis
 @options.window
 @options.series
@@ -67,11 +65,11 @@ def assist_label(
        {"label": "liver", "slice": 12, "points": [[40, 52, "+"], [80, 30, "-"]]},
        {"label": "kidneys", "boxes": [[20, 60, 12, 38, 81, 12], [84, 58, 12, 103, 80, 12]]}]}
     """  # noqa: D301 - click wants the character, not the backslash
-    from sammed.jobs.prompting import label_prompts
-    from sammed.jobs.requests import PromptingRequest
+    from sammed.jobs.assist_label import AssistLabelRequest
+    from sammed.jobs.assist_label import assist_label as job
     from sammed.prompts.marks import Mark, parse_box, parse_point
-    from sammed_cli.reports import prompting_table
+    from sammed_cli.reports import assist_label_table
 
     marks: list[Mark] = [*map(parse_point, points), *map(parse_box, boxes)]
-    result = label_prompts(PromptingRequest(marks=tuple(marks), **settings), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), prompting_table(result))
+    result = job(AssistLabelRequest(marks=tuple(marks), **settings), terminal.reporter)
+    terminal.answer(as_json, result.to_json(), assist_label_table(result))

@@ -25,9 +25,7 @@ from sammed_cli.terminal import Terminal
 @click.option(
     "--auto/--no-auto", default=True, show_default=True, help="Learn the generator as well, for auto-label."
 )
-@options.backbone
-@options.machine
-@options.cache
+@options.encoding
 @options.axis
 @options.window
 @options.seed
@@ -45,9 +43,9 @@ def assist_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     Without IMAGE and LABELS: image* and label* (or images/ and labels/) of the working folder; with none
     there, the demo's chest CT.
     """
-    from sammed.jobs.requests import TrainingRequest
-    from sammed.jobs.training import train
+    from sammed.jobs.assist_train import AssistTrainRequest
+    from sammed.jobs.assist_train import assist_train as job
     from sammed_cli.reports import training_table
 
-    result = train(TrainingRequest(**settings), terminal.reporter)
+    result = job(AssistTrainRequest(**settings), terminal.reporter)
     terminal.answer(as_json, result.to_json(), training_table(result))

@@ -28,8 +28,7 @@ from sammed_cli.failures import FAILED, INTERRUPTED
     help="File, or folder for several images.  [default: IMAGE_label.nii.gz beside each image]",
 )
 @options.label_format
-@options.machine
-@options.cache
+@options.encoding_of_skill
 @options.series
 @options.overwrite
 @options.json_output
@@ -42,11 +41,11 @@ def auto_label(context: click.Context, /, as_json: bool, inputs: tuple[Path, ...
     """
     if not (inputs or settings["lists"]):
         raise click.UsageError("Give an image, a folder, a pattern in quotes or --list FILE.")
-    from sammed.jobs.labeling import label
-    from sammed.jobs.requests import LabelingRequest
+    from sammed.jobs.auto_label import AutoLabelRequest
+    from sammed.jobs.auto_label import auto_label as job
     from sammed_cli.reports import labeling_summary, labeling_table
 
-    result = label(LabelingRequest(inputs=inputs, **settings), context.obj.reporter)
+    result = job(AutoLabelRequest(inputs=inputs, **settings), context.obj.reporter)
     context.obj.answer(as_json, result.to_json(), labeling_table(result))
     context.obj.say(labeling_summary(result))
     if result.interrupted:

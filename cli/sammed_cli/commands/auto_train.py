@@ -15,8 +15,7 @@ from sammed_cli.terminal import Terminal
 @click.argument("labels", type=options.EXISTING)
 @options.skill
 @options.annotated_slices
-@options.machine
-@options.cache
+@options.encoding_of_skill
 @options.seed
 @options.series
 @options.flatten
@@ -26,9 +25,9 @@ from sammed_cli.terminal import Terminal
 @click.pass_obj
 def auto_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Learn the generator of a skill again from IMAGE and LABELS, nothing else."""
-    from sammed.jobs.requests import GeneratorRequest
-    from sammed.jobs.training import train_generator
+    from sammed.jobs.auto_train import AutoTrainRequest
+    from sammed.jobs.auto_train import auto_train as job
     from sammed_cli.reports import training_table
 
-    result = train_generator(GeneratorRequest(**settings), terminal.reporter)
+    result = job(AutoTrainRequest(**settings), terminal.reporter)
     terminal.answer(as_json, result.to_json(), training_table(result))

@@ -14,8 +14,7 @@ from sammed_cli.terminal import Terminal
 @click.option(
     "--output", type=options.NEW_FOLDER, default="demo-output", show_default=True, help="Folder to write."
 )
-@options.backbone
-@options.machine
+@options.encoding_uncached
 @options.seed
 @options.overwrite
 @options.json_output
@@ -25,9 +24,9 @@ def demo(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
 
     Writes the labels, a picture, report.html, the skill and a manifest.
     """
-    from sammed.jobs.demo import run_demo
-    from sammed.jobs.requests import DemoRequest
+    from sammed.jobs.demo import DemoRequest
+    from sammed.jobs.demo import demo as job
 
-    result = run_demo(DemoRequest(**settings), terminal.reporter)
+    result = job(DemoRequest(**settings), terminal.reporter)
     terminal.answer(as_json, result.to_json(), *result.tables)
     terminal.say(f"Everything is in {result.output}; open {result.output / 'report.html'} to see it.")

@@ -59,9 +59,7 @@ _METHOD = click.Choice(tuple(METHODS))
     help="Don't drop: mark the labels below --min-score as voxels to be ignored.",
 )
 @options.seed
-@options.backbone
-@options.machine
-@options.cache
+@options.encoding
 @options.overwrite
 @options.json_output
 @click.option(

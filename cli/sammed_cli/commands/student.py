@@ -75,7 +75,8 @@ def train(context: click.Context, /, as_json: bool, labeled_set: Path, **request
 
 @student.command()
 @click.argument("student_file", type=options.EXISTING_FILE, metavar="STUDENT")
-@click.argument("inputs", type=options.EXISTING, nargs=-1, required=True, metavar="IMAGE|FOLDER...")
+@click.argument("inputs", type=options.PLACE, nargs=-1, metavar="IMAGE|FOLDER|'PATTERN'...")
+@options.batch
 @click.option(
     "--output",
     type=options.PLACE,
@@ -84,15 +85,22 @@ def train(context: click.Context, /, as_json: bool, labeled_set: Path, **request
 @options.label_format
 @options.axis
 @_DEVICE
+@options.series
 @options.overwrite
 @options.json_output
 @click.pass_context
 def label(context: click.Context, /, as_json: bool, student_file: Path, **request: Any) -> None:
-    """Label images, or all images in folders, with a student."""
-    from sammed.jobs.student_labeling import StudentLabelingRequest, label_with_student
+    """Label images, DICOM folders, all images of a folder and those below it, or what a pattern matches.
+
+    Goes on after a bad image, and exits 1 if any failed. Of several images a manifest is kept: the same
+    command again skips what is done and unchanged, and a second process takes other images.
+    """
+    if not (request["inputs"] or request["lists"]):
+        raise click.UsageError("Give an image, a folder, a pattern in quotes or --list FILE.")
+    from sammed.jobs.student_labeling import StudentLabelRequest, student_label
     from sammed_cli.reports import labeling_summary, labeling_table
 
-    result = label_with_student(StudentLabelingRequest(student=student_file, **request), context.obj.reporter)
+    result = student_label(StudentLabelRequest(student=student_file, **request), context.obj.reporter)
     context.obj.answer(as_json, result.to_json(), labeling_table(result))
     context.obj.say(labeling_summary(result))
     if result.interrupted:

@@ -12,8 +12,9 @@ from jaxtyping import Bool
 from sammed.datasets.export.cases import Case, case_names
 from sammed.datasets.export.images import choose_ending, write_image
 from sammed.datasets.export.label_table import LabelTable, number_labels
-from sammed.datasets.export.origins import CaseRecord, sha256_of
+from sammed.datasets.export.origins import CaseRecord
 from sammed.errors import ExportError
+from sammed.storage.fingerprint import image_digest, sha256_of
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.intensity import is_ct
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid, default_color
@@ -139,7 +140,7 @@ class _CaseWriter:
         volume = read_volume(self.case.image)
         images = self._image_files(volume, "imagesTs" if place is None else "imagesTr")
         write_image(volume, self.case.image, [self.folder / file for file in images])
-        digest = sha256_of(self.case.image)
+        digest = image_digest(self.case.image)
         modality = "CT" if is_ct(volume) else volume.modality
         if place is None:
             return CaseRecord(self.name, self.case, images, digest, None, None, (), None, 0, modality)

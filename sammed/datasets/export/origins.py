@@ -17,7 +17,6 @@ from sammed.storage.provenance import (
     provenance_path,
     provenance_to_json,
     read_provenance,
-    sha256_of,
     write_provenance,
 )
 from sammed.version import __version__
@@ -29,7 +28,6 @@ __all__ = [
     "check_is_data_set",
     "provenance_path",
     "read_provenance",
-    "sha256_of",
     "write_manifest",
     "write_provenance",
 ]

@@ -11,7 +11,7 @@ from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
 from sammed.errors import SammedError, SetError
 from sammed.progress import Reporter
-from sammed.storage.provenance import sha256_of
+from sammed.storage.fingerprint import image_digest
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
 from sammed_volumes.intensity import Window
@@ -58,7 +58,7 @@ def _fault(case: Case, labeled_set: LabeledSet, seen: dict[str, str]) -> str | N
     """What is wrong with a case; `seen` holds the digests of the images before it, to tell twins by."""
     try:
         open_case(case, labeled_set)
-        digest = sha256_of(case.image)
+        digest = image_digest(case.image)
     except (SammedError, VolumeError, OSError) as error:
         return str(error)
     if digest in seen:

@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, UInt
 
+from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.scan import Scan
 from sammed.errors import SetError
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume
-from sammed_volumes.intensity import apply, default_window, resolve, with_channels
+from sammed_volumes.intensity import Window, apply, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume, check_same_grid, smallest_unsigned
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
@@ -45,6 +48,7 @@ class OpenCase:
     case: Case
     volume: Volume
     slicing: Slicing
+    window: Window
     low: float
     high: float
     labels: LabelVolume | None
@@ -54,6 +58,18 @@ class OpenCase:
         """One slice of the stack, 0..1, with its channels."""
         values = self.volume.values(self.slicing.to_stack(self.volume.voxels)[index])
         return with_channels(apply(values, self.low, self.high))
+
+    def scan(
+        self, backbone: Backbone, *, window: Window | None = None, cache: EmbeddingCache | None = None
+    ) -> Scan:
+        """The case as a backbone sees it, through its own window or another.
+
+        A slice is encoded when it is first asked for. SetError where the other window shows nothing.
+        """
+        scan = Scan(self.volume, self.slicing, window or self.window, backbone, cache)
+        if not scan.low < scan.high:
+            raise SetError(f"Case {self.case.name}: the skill's window shows nothing of {self.case.image}.")
+        return scan
 
     def is_known(self, index: int) -> bool:
         """Whether a slice of the stack is labeled; in a partly annotated case the annotated ones are."""
@@ -99,7 +115,7 @@ def open_case(case: Case, labeled_set: LabeledSet) -> OpenCase:
     ignored = _ignored(case, labeled_set, volume)
     if ignored is not None and unknown is not None:
         ignored = ignored | unknown
-    return OpenCase(case, volume, slicing, low, high, labels, unknown if ignored is None else ignored)
+    return OpenCase(case, volume, slicing, window, low, high, labels, unknown if ignored is None else ignored)
 
 
 def pictures_of(case: Case, labeled_set: LabeledSet) -> Iterator[Picture]:

@@ -1,8 +1,8 @@
 """A person's prompts as pseudo-labels ("SAM annotations for a UNet"; SAM_assist with a learned encoder).
 
 The score of a label is the mean stability of its masks (`sammed.datasets.pseudo.prompted`), that of a case
-the mean over its labels. Slices of a volume in which a person set no prompt are ignored: they may not have been looked
-at. Simulated persons look at every slice, and one without a prompt holds nothing.
+the mean over its labels. Slices of a volume in which a person set no prompt are ignored: they may not have
+been looked at. Simulated persons look at every slice, and one without a prompt holds nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,13 +26,12 @@ from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.simulated_prompts import simulate_prompts
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.scan import EncodedScan, Scan, open_scan
 from sammed.errors import PromptError
 from sammed.progress import Reporter
 from sammed.prompts.file import read_prompts
 from sammed.prompts.placing import PlacedPrompt
-from sammed.skills.model import Skill
-from sammed.skills.model_file import digest_of
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import skill_digest
 from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -61,9 +60,9 @@ class AssistLabeler:
             stack = stack_gold(
                 gold, backbone, slices=self._config.slices, empty_slices=0, seed=self._tools.seed
             )
-            encoded, window = EncodedScan(stack.scan, backbone), stack.window
             learning, seed = LearningConfig(), self._tools.seed
-            skill = learn_skill(encoded, stack.annotations, window, learning, seed, reporter, auto=False)
+            skill = learn_skill(stack.scan, stack.annotations, learning, seed, reporter, auto=False)
+            window = skill.window
         simulated = self._config.truth is not None
         session = _Session(gold, prompts, backbone, skill, window, simulated, self._tools.cache)
         for case in unlabeled:
@@ -84,7 +83,7 @@ class _Session:
     gold: LabeledSet
     prompts: Prompts
     backbone: Backbone
-    skill: Skill | None
+    skill: SkillModel | None
     window: Window | None
     looks_everywhere: bool
     cache: EmbeddingCache | None
@@ -92,12 +91,12 @@ class _Session:
     def label(self, case: Case) -> PseudoLabel:
         """Label one case."""
         opened = open_case(case, self.gold)
-        digest = self.backbone.digest if self.skill is None else digest_of(self.skill)
+        digest = self.backbone.digest if self.skill is None else skill_digest(self.skill)
         placed = self.prompts(opened)
         if not placed:
             return nothing_found(case.name, "There is no prompt for it.", digest)
-        encoded = EncodedScan(self._scan(opened), self.backbone, cache=self.cache)
-        found = decode_with_scores(encoded, placed, self._encoder)
+        scan = opened.scan(self.backbone, window=self.window, cache=self.cache)
+        found = decode_with_scores(scan, placed, self._encoder)
         if not found.stack.any():
             return nothing_found(case.name, "The decoder's masks of its prompts are empty.", digest)
         score = sum(found.stability.values()) / len(found.stability)
@@ -112,11 +111,6 @@ class _Session:
         ignore = np.ones(opened.slicing.stack_shape, dtype=bool)
         ignore[[each.slice_index for each in placed]] = False
         return None if self.looks_everywhere or not ignore.any() else ignore_from_pictures(ignore, opened)
-
-    def _scan(self, opened: OpenCase) -> Scan:
-        if self.window is not None:
-            return open_scan(opened.volume, opened.slicing, self.window)
-        return Scan(opened.volume, opened.slicing, opened.low, opened.high)
 
     def _encoder(self, label: Label) -> nn.Module:
         if self.skill is None or label not in self.skill.labels:

@@ -21,12 +21,11 @@ from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_
 from sammed.datasets.pseudo.gold_stack import stack_gold
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
-from sammed.embeddings.scan import EncodedScan, open_scan
-from sammed.errors import ConfigError, SetError
+from sammed.errors import ConfigError
 from sammed.progress import Reporter
-from sammed.skills.inference import label_encoded
-from sammed.skills.model import Skill
-from sammed.skills.model_file import digest_of, save_skill
+from sammed.skills.inference import label_slices
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import skill_digest, write_skill
 from sammed.skills.training import LearningConfig, learn_skill
 from sammed_volumes.intensity import Window, auto_window
 from sammed_volumes.slices import Slicing
@@ -84,13 +83,13 @@ class _Session:
     ) -> None:
         self._config, self._tools, self._gold = config, tools, gold
         self._backbone, self._reporter = backbone, reporter
-        self._shared: Skill | None = None
+        self._shared: SkillModel | None = None
 
     def has_own(self, case: Case) -> bool:
         """Whether a case's own annotated slices teach what labels it."""
         return self._config.own_slices and case.is_partial
 
-    def shared_skill(self) -> Skill:
+    def shared_skill(self) -> SkillModel:
         """The skill that the gold cases teach together; learned once."""
         if self._shared is None:
             self._shared = self._learn_shared()
@@ -102,17 +101,17 @@ class _Session:
         annotations = _own_annotations(opened, self._gold) if self.has_own(case) else None
         if annotations is not None:
             window = self._gold.window or _own_window(opened)
-            encoded = self._encoded(opened, window)
+            scan = opened.scan(self._backbone, window=window, cache=self._tools.cache)
             config, seed = self._config.learning, self._tools.seed
-            skill = learn_skill(encoded, annotations, window, config, seed, self._reporter)
+            skill = learn_skill(scan, annotations, config, seed, self._reporter)
             self._keep(skill, case.name)
         else:
             skill = _smoothed(self.shared_skill(), opened.slicing)
-            encoded = self._encoded(opened, skill.window)
-        found = label_encoded(encoded, skill, self._config.generator, self._reporter)
-        return _pseudo_label(opened, found, digest_of(skill), self._gold)
+            scan = opened.scan(self._backbone, window=skill.window, cache=self._tools.cache)
+        found = label_slices(scan, skill, self._config.generator, self._reporter)
+        return _pseudo_label(opened, found, skill_digest(skill), self._gold)
 
-    def _learn_shared(self) -> Skill:
+    def _learn_shared(self) -> SkillModel:
         config, seed = self._config, self._tools.seed
         gold = stack_gold(
             self._gold, self._backbone, slices=config.slices, empty_slices=config.empty_slices, seed=seed
@@ -121,24 +120,15 @@ class _Session:
         if len(self._gold.gold) > 1 and not config.positions:
             network = replace(learning.sap_net.network, positions=False)
             learning = replace(learning, sap_net=replace(learning.sap_net, network=network))
-        encoded = EncodedScan(gold.scan, self._backbone)
-        skill = learn_skill(encoded, gold.annotations, gold.window, learning, seed, self._reporter)
+        skill = learn_skill(gold.scan, gold.annotations, learning, seed, self._reporter)
         self._keep(skill, "shared")
         return skill
 
-    def _encoded(self, opened: OpenCase, window: Window) -> EncodedScan:
-        scan = open_scan(opened.volume, opened.slicing, window)
-        if not scan.low < scan.high:
-            raise SetError(
-                f"Case {opened.case.name}: the skill's window shows nothing of {opened.case.image}."
-            )
-        return EncodedScan(scan, self._backbone, cache=self._tools.cache)
-
-    def _keep(self, skill: Skill, name: str) -> None:
+    def _keep(self, skill: SkillModel, name: str) -> None:
         if self._tools.workspace is not None:
             folder = self._tools.workspace / "skills"
             folder.mkdir(parents=True, exist_ok=True)
-            save_skill(skill, folder / f"{name}.safetensors", overwrite=True)
+            write_skill(skill, folder / f"{name}.safetensors", overwrite=True)
 
 
 def _own_annotations(opened: OpenCase, gold: LabeledSet) -> Annotations | None:
@@ -155,7 +145,7 @@ def _own_window(opened: OpenCase) -> Window:
     return auto_window(opened.volume, opened.slicing, (opened.label_stack() > 0) & known[:, None, None])
 
 
-def _smoothed(skill: Skill, slicing: Slicing) -> Skill:
+def _smoothed(skill: SkillModel, slicing: Slicing) -> SkillModel:
     """The skill with the usual smoothing along the slices, where a volume's slices are thin.
 
     Slices of several cases can't teach how much their neighbors have to say; a volume's own can.

@@ -7,6 +7,7 @@ square, as the backbone would show them.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, UInt
@@ -20,23 +21,38 @@ from sammed.embeddings.scan import Scan
 from sammed.errors import AnnotationError
 from sammed_volumes.intensity import Window, apply, auto_window, resolve
 from sammed_volumes.labels import Label, smallest_unsigned
-from sammed_volumes.slices import plan_slices
+from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
 
 # Slices of different cases are no neighbors: further apart than any smoothing reaches.
 _APART_MM = 1000.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class PictureStack(Scan):
-    """Pictures of several cases as a scan; `volume` shows them in gray, `images` as they are."""
+    """Pictures of several cases as a scan; `volume` shows them in gray, `images` as they are.
 
-    images: tuple[Float[np.ndarray, "H W *C"], ...]
+    They were shown through the `window` before they were stacked, so their values are 0..1 already.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        slicing: Slicing,
+        window: Window,
+        backbone: Backbone,
+        images: tuple[Float[np.ndarray, "H W *C"], ...],
+    ) -> None:
+        super().__init__(volume, slicing, window, backbone)
+        self.images = images
+
+    def _range(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
     def image(self, index: int) -> Float[np.ndarray, "H W *C"]:
         """One picture, 0..1."""
         return self.images[index]
 
+    @cached_property
     def digest(self) -> str:
         """sha256 of all pictures."""
         digest = hashlib.sha256()
@@ -48,11 +64,10 @@ class PictureStack(Scan):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldStack:
-    """What a skill is learned from: gold slices as a scan, all of them annotated, and their window."""
+    """What a skill is learned from: gold slices as a scan, all of them annotated."""
 
     scan: PictureStack
     annotations: Annotations
-    window: Window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +162,7 @@ def _stacked(
     shown = tuple(label for label in labels if (masks == label.value).any())
     highest = max(label.value for label in shown)
     annotations = Annotations(tuple(range(len(masks))), masks.astype(smallest_unsigned(highest)), shown)
-    return GoldStack(PictureStack(volume, slicing, 0.0, 1.0, images), annotations, window)
+    return GoldStack(PictureStack(volume, slicing, window, backbone, images), annotations)
 
 
 def _squared(each: _GoldSlice, backbone: Backbone) -> _GoldSlice:

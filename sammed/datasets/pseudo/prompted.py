@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sammed.assist.masks import decode_prompts, unite
 from sammed.auto.labeling import highest_wins
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.prompts.placing import PlacedPrompt
 from sammed_volumes.labels import Label
 
@@ -30,24 +30,22 @@ class Prompted:
 
 
 def decode_with_scores(
-    encoded: EncodedScan, placed: Sequence[PlacedPrompt], encoder_of: Callable[[Label], nn.Module]
+    scan: Scan, placed: Sequence[PlacedPrompt], encoder_of: Callable[[Label], nn.Module]
 ) -> Prompted:
     """What the prompts ask for, the label with the higher logit in each pixel; other slices stay empty."""
     shown = sorted({each.slice_index for each in placed})
-    embeddings = encoded.embeddings(shown)
+    embeddings = scan.embeddings(shown)
     labels = sorted({each.label for each in placed}, key=lambda label: label.value)
     logits, stability = [], {}
     for label in labels:
         own = [each for each in placed if each.label == label]
         rows = [shown.index(each.slice_index) for each in own]
         prompts = [each.prompt for each in own]
-        decoded = decode_prompts(
-            encoded.backbone, encoder_of(label), embeddings, prompts, rows, encoded.frame
-        )
+        decoded = decode_prompts(scan.backbone, encoder_of(label), embeddings, prompts, rows, scan.frame)
         stability[label.value] = float(mask_stability(decoded).mean())
-        count = encoded.scan.slicing.count
+        count = scan.slicing.count
         logits.append(unite(decoded, [each.slice_index for each in own], count).cpu())
-    return Prompted(highest_wins(encoded, logits, labels), stability)
+    return Prompted(highest_wins(scan, logits, labels), stability)
 
 
 def mask_stability(logits: Float[Tensor, "N M M"]) -> Float[Tensor, " N"]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from sammed.datasets.students.student import Student
 from sammed.errors import StudentError
+from sammed.storage.provenance import Provenance
 from sammed_volumes.intensity import apply, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.slices import plan_slices
@@ -16,20 +17,33 @@ from sammed_volumes.volume import Volume
 class StudentLabels:
     """A label volume, and each label's mean probability 0..1 over the voxels that have it, by value.
 
-    A label that was not found has no score.
+    A label that was not found has no score. `network` and `student_digest` name the student.
     """
 
     labels: LabelVolume
     scores: dict[int, float]
     axis: int
+    network: str
+    student_digest: str
 
-    def labeled_slices(self) -> int:
-        """How many slices along the axis hold a label."""
-        others = tuple(axis for axis in range(3) if axis != self.axis)
-        return int(np.count_nonzero(self.labels.voxels.any(axis=others)))
+    def provenance(self, image_file: str, image_sha256: str) -> Provenance:
+        """Where these labels come from."""
+        names = {label.value: label.name for label in self.labels.labels}
+        return Provenance(
+            image_file=image_file,
+            image_sha256=image_sha256,
+            origin="pseudo",
+            axis=self.axis,
+            annotated_slices=(),
+            method=f"student/{self.network}",
+            skill_digest=self.student_digest,
+            scores={names[value]: score for value, score in self.scores.items()},
+        )
 
 
-def label_by_student(volume: Volume, student: Student, axis: int | None = None) -> StudentLabels:
+def label_by_student(
+    volume: Volume, student: Student, axis: int | None = None, student_digest: str = ""
+) -> StudentLabels:
     """Label every slice along `axis` (None: the one that `plan_slices` takes), shown as in training.
 
     Raises StudentError where the window shows nothing of the volume.
@@ -51,7 +65,7 @@ def label_by_student(volume: Volume, student: Student, axis: int | None = None) 
         for label in student.labels
         if (values == label.value).any()
     }
-    return StudentLabels(found, scores, slicing.axis)
+    return StudentLabels(found, scores, slicing.axis, student.config.network, student_digest)
 
 
 def _likeliest(student: Student, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

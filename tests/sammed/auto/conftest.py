@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from sammed.auto.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import PixelPreparation
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, default_label
 from sammed_volumes.slices import plan_slices
@@ -95,19 +95,19 @@ def brightness_backbone() -> Backbone:
 
 
 @pytest.fixture
-def encode() -> Callable[..., EncodedScan]:
+def encode() -> Callable[..., Scan]:
     """`encode(stack, backbone, spacing_mm=(slice, row, column))`: a stack S H W of values 0..1 as a scan."""
 
     def make(
         stack: np.ndarray, backbone: Backbone, spacing_mm: tuple[float, float, float] = (5.0, 2.0, 2.0)
-    ) -> EncodedScan:
+    ) -> Scan:
         voxels = stack.transpose(2, 1, 0).astype(np.float32)  # X Y Z, toward left, posterior, superior
         affine = np.diag([-spacing_mm[2], -spacing_mm[1], spacing_mm[0], 1.0])
         volume = Volume(voxels, affine)
         slicing = plan_slices(volume.shape, affine, axis=2)
         scan = open_scan(volume, slicing, Window(0.0, 1.0, "value"))
         np.testing.assert_allclose(slicing.to_stack(voxels), stack, rtol=1e-6)
-        return EncodedScan(scan, backbone)
+        return Scan(scan, backbone)
 
     return make
 

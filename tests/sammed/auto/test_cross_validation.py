@@ -21,7 +21,7 @@ from sammed.auto.prompting import RULES
 from sammed.auto.sap_net import SapNetConfig
 from sammed.auto.sap_training import SapLearningConfig
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.errors import ConfigError
 
 SMALL = SapLearningConfig(network=SapNetConfig(channels=16, position_features=16), learning_rate=0.01)
@@ -39,14 +39,14 @@ def discs(slices: int = 8) -> tuple[np.ndarray, np.ndarray]:
 
 
 def chosen(
-    encoded: EncodedScan, annotations: Annotations, config: ChoosingConfig = CONFIG, seed: int = 0
+    scan: Scan, annotations: Annotations, config: ChoosingConfig = CONFIG, seed: int = 0
 ) -> dict[int, LabelChoice]:
-    encoders = {label.value: encoded.backbone.prompt_encoder for label in annotations.labels}
-    return choose(encoded, annotations, encoders, SMALL, config, torch.Generator().manual_seed(seed))
+    encoders = {label.value: scan.backbone.prompt_encoder for label in annotations.labels}
+    return choose(scan, annotations, encoders, SMALL, config, torch.Generator().manual_seed(seed))
 
 
 def test_a_decoder_that_is_right_has_a_say(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     config = replace(CONFIG, least_departure=0.003)
@@ -57,7 +57,7 @@ def test_a_decoder_that_is_right_has_a_say(
 
 
 def test_a_decoder_that_knows_nothing_does_not_decide(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     """Random weights decode noise; the coarse mask, learned on the same embeddings, is right in the main."""
     stack, truth = discs()
@@ -69,13 +69,13 @@ def test_a_decoder_that_knows_nothing_does_not_decide(
 
 
 def test_the_usual_way_stays_unless_another_gains_enough(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
-    encoded = encode(stack, tiny_backbone)
+    scan = encode(stack, tiny_backbone)
     config = ChoosingConfig(steps=5, least_gain=1.0, least_gain_of_others=1.0, least_departure=1.0)
-    choice = chosen(encoded, annotate(truth, (2, 3, 5)), config)[2]
-    usual_mm = USUAL_WIDTH_SLICES * encoded.scan.slicing.slice_spacing_mm
+    choice = chosen(scan, annotate(truth, (2, 3, 5)), config)[2]
+    usual_mm = USUAL_WIDTH_SLICES * scan.slicing.slice_spacing_mm
     assert (choice.rule_name, choice.source, choice.smoothing_mm) == (USUAL_RULE, "mean", usual_mm)
 
 
@@ -94,7 +94,7 @@ def test_other_prompts_than_boxes_must_gain_much(expected: dict[str, float], wan
 
 
 def test_of_two_slices_the_source_is_the_usual_one_whatever_leaving_out_says(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     eager = replace(CONFIG, least_departure=0.0)
@@ -104,19 +104,19 @@ def test_of_two_slices_the_source_is_the_usual_one_whatever_leaving_out_says(
 
 
 def test_one_slice_alone_gets_the_papers_way_and_no_expectation(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     truth[3, 50:55, 50:55] = 2
-    encoded = encode(stack, tiny_backbone)
-    assert chosen(encoded, annotate(truth, (0, 3)))[2] == LabelChoice(components=2)
+    scan = encode(stack, tiny_backbone)
+    assert chosen(scan, annotate(truth, (0, 3)))[2] == LabelChoice(components=2)
     # so does a label that only one of several slices shows
     truth[4, :5, :5] = 6
-    assert chosen(encoded, annotate(truth, (2, 4)))[6] == LabelChoice()
+    assert chosen(scan, annotate(truth, (2, 4)))[6] == LabelChoice()
 
 
 def test_thick_slices_are_not_smoothed_and_their_doubt_is_the_usual(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     annotations = annotate(truth, (2, 3, 5))
@@ -129,7 +129,7 @@ def test_thick_slices_are_not_smoothed_and_their_doubt_is_the_usual(
 
 
 def test_every_slice_is_left_out_once_with_its_neighbors(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     annotations = annotate(truth, (0, 1, 3, 4, 6))
@@ -146,7 +146,7 @@ def test_every_slice_is_left_out_once_with_its_neighbors(
 
 
 def test_a_slice_left_out_has_taught_nothing(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     """A label that only one slice shows is nowhere on it, for the net that never saw it."""
     stack, truth = discs()
@@ -164,15 +164,15 @@ def test_a_slice_left_out_has_taught_nothing(
 
 
 def test_the_seed_decides(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
-    encoded, annotations = encode(stack, tiny_backbone), annotate(truth, (2, 5))
-    assert chosen(encoded, annotations) == chosen(encoded, annotations)
+    scan, annotations = encode(stack, tiny_backbone), annotate(truth, (2, 5))
+    assert chosen(scan, annotations) == chosen(scan, annotations)
 
 
 def test_what_is_chosen_can_be_applied_and_progress_hears_of_each_label(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     truth[2:6, 40:50, 40:50] = 6

@@ -11,7 +11,7 @@ from sammed.auto import decoding
 from sammed.auto.decoding import decode_coarse
 from sammed.auto.prompting import RULES
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 
 
 def discs(count: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -27,38 +27,34 @@ def coarse_of(masks: np.ndarray) -> Tensor:
 
 
 def test_each_slice_is_decoded_by_its_own_prompt(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     stack, truth = discs()
-    encoded = encode(stack, brightness_backbone)
+    scan = encode(stack, brightness_backbone)
     shrunk = np.stack([truth[index] & np.roll(truth[index], 5, axis=1) for index in (4, 1, 2)])
     for rule in RULES.values():
-        logits = decode_coarse(
-            encoded, brightness_backbone.prompt_encoder, [4, 1, 2], coarse_of(shrunk), rule
-        )
+        logits = decode_coarse(scan, brightness_backbone.prompt_encoder, [4, 1, 2], coarse_of(shrunk), rule)
         assert torch.equal(logits > 0, torch.from_numpy(truth[[4, 1, 2]])), rule.name
 
 
 def test_slices_with_nothing_are_far_below_zero_and_never_encoded(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     stack, truth = discs()
     seen: list[int] = []
-    encoded = EncodedScan(encode(stack, brightness_backbone).scan, brightness_backbone, seen.append)
+    scan = Scan(encode(stack, brightness_backbone).scan, brightness_backbone, seen.append)
     truth[[0, 2, 3]] = False
-    logits = decode_coarse(
-        encoded, brightness_backbone.prompt_encoder, range(5), coarse_of(truth), RULES["box"]
-    )
+    logits = decode_coarse(scan, brightness_backbone.prompt_encoder, range(5), coarse_of(truth), RULES["box"])
     assert (logits > 0).flatten(1).any(1).tolist() == [False, True, False, False, True]
     assert logits[[0, 2, 3]].max() < -6
     assert len(seen) == 2
 
 
-def test_nothing_anywhere_is_empty(encode: Callable[..., EncodedScan], brightness_backbone: Backbone) -> None:
+def test_nothing_anywhere_is_empty(encode: Callable[..., Scan], brightness_backbone: Backbone) -> None:
     stack, truth = discs()
-    encoded = encode(stack, brightness_backbone)
+    scan = encode(stack, brightness_backbone)
     coarse = coarse_of(np.zeros_like(truth))
-    logits = decode_coarse(encoded, brightness_backbone.prompt_encoder, range(5), coarse, RULES["box-points"])
+    logits = decode_coarse(scan, brightness_backbone.prompt_encoder, range(5), coarse, RULES["box-points"])
     assert logits.shape == (5, 64, 64)
     assert logits.max() < -6
 
@@ -66,17 +62,17 @@ def test_nothing_anywhere_is_empty(encode: Callable[..., EncodedScan], brightnes
 @pytest.mark.parametrize("chunk", [1, 2, 3])
 def test_chunks_change_nothing(
     chunk: int,
-    encode: Callable[..., EncodedScan],
+    encode: Callable[..., Scan],
     tiny_backbone: Backbone,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stack, truth = discs()
     truth[2] = False
-    encoded = encode(stack, tiny_backbone)
+    scan = encode(stack, tiny_backbone)
 
     def decode() -> Tensor:
         return decode_coarse(
-            encoded, tiny_backbone.prompt_encoder, range(5), coarse_of(truth), RULES["box-points"]
+            scan, tiny_backbone.prompt_encoder, range(5), coarse_of(truth), RULES["box-points"]
         )
 
     whole = decode()
@@ -84,14 +80,12 @@ def test_chunks_change_nothing(
     torch.testing.assert_close(decode(), whole, atol=1e-4, rtol=1e-4)
 
 
-def test_pieces_of_a_slice_are_united(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
-) -> None:
+def test_pieces_of_a_slice_are_united(encode: Callable[..., Scan], brightness_backbone: Backbone) -> None:
     """Two discs of different brightness: one prompt for both would find neither."""
     rows, columns = np.ogrid[:64, :64]
     left, right = np.hypot(rows - 30, columns - 15) < 8, np.hypot(rows - 30, columns - 45) < 8
-    encoded = encode(np.where(left, 0.9, np.where(right, 0.5, 0.1))[None], brightness_backbone)
+    scan = encode(np.where(left, 0.9, np.where(right, 0.5, 0.1))[None], brightness_backbone)
     logits = decode_coarse(
-        encoded, brightness_backbone.prompt_encoder, [0], coarse_of((left | right)[None]), RULES["box"]
+        scan, brightness_backbone.prompt_encoder, [0], coarse_of((left | right)[None]), RULES["box"]
     )
     assert torch.equal(logits[0] > 0, torch.from_numpy(left | right))

@@ -16,7 +16,7 @@ from sammed.auto.labeling import CoarseGrids, coarse_masks, highest_wins, label_
 from sammed.auto.sap_net import SapNetConfig
 from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, LabelVolume, default_label
 from sammed_volumes.slices import plan_slices
@@ -60,12 +60,12 @@ KNOWN = Known((0.9, 0.5))
 
 @pytest.mark.parametrize("source", ["decoder", "mean", "coarse"])
 def test_labels_are_where_they_are(
-    source: str, encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    source: str, encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     stack, truth = organs()
-    encoded = encode(stack, brightness_backbone)
+    scan = encode(stack, brightness_backbone)
     choices = dict.fromkeys((1, 3), LabelChoice(source=source))
-    found = label_stack(encoded, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS)
+    found = label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS)
     assert found.stack.shape == truth.shape
     assert found.stack.dtype == np.uint8
     least = {"decoder": 0.97, "mean": 0.95, "coarse": 0.7}  # the coarse mask has cells of 4 x 4 pixels
@@ -76,14 +76,14 @@ def test_labels_are_where_they_are(
 
 
 def test_agreement_is_the_overlap_of_coarse_mask_and_decoder(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     stack, _ = organs()
-    encoded = encode(stack, brightness_backbone)
+    scan = encode(stack, brightness_backbone)
     labels = (*LABELS, default_label(7))
     generator = Known((0.9, 0.5, 3.0))  # nothing is as bright as 3
     choices = dict.fromkeys((1, 3, 7), LabelChoice())
-    found = label_stack(encoded, generator, same_encoder(brightness_backbone, (1, 3, 7)), choices, labels)
+    found = label_stack(scan, generator, same_encoder(brightness_backbone, (1, 3, 7)), choices, labels)
     assert 0.7 < found.agreement[1] < 1
     assert 0.7 < found.agreement[3] < 1
     assert found.agreement[7] is None
@@ -91,43 +91,43 @@ def test_agreement_is_the_overlap_of_coarse_mask_and_decoder(
 
 
 def test_slices_without_a_coarse_mask_stay_empty_even_when_smoothed(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     stack, truth = organs()
-    encoded = encode(stack, brightness_backbone)
-    coarse = coarse_masks(encoded, KNOWN)[:, 0]
+    scan = encode(stack, brightness_backbone)
+    coarse = coarse_masks(scan, KNOWN)[:, 0]
     choice = LabelChoice(smoothing_mm=10.0)  # two slices
-    logits, _ = label_logits(encoded, coarse, brightness_backbone.prompt_encoder, choice)
+    logits, _ = label_logits(scan, coarse, brightness_backbone.prompt_encoder, choice)
     shown = (logits > 0).flatten(1).any(1).numpy()
     assert not (shown & ~(truth == 1).any(axis=(1, 2))).any()
 
 
 def test_smoothing_closes_a_slice_that_was_missed_in_part(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     stack, truth = organs()
     stack[4, 10:20] = 0.1  # an artifact through the upper half of label 1
-    encoded = encode(stack, brightness_backbone)
-    coarse = coarse_masks(encoded, KNOWN)[:, 0]
+    scan = encode(stack, brightness_backbone)
+    coarse = coarse_masks(scan, KNOWN)[:, 0]
     hit = {}
     for width_mm in (0.0, 7.5):
         choice = LabelChoice(smoothing_mm=width_mm)
-        logits, _ = label_logits(encoded, coarse, brightness_backbone.prompt_encoder, choice)
+        logits, _ = label_logits(scan, coarse, brightness_backbone.prompt_encoder, choice)
         hit[width_mm] = float((logits[4] > 0).numpy()[truth[4] == 1].mean())
     assert hit[0.0] < 0.6
     assert hit[7.5] > 0.95
 
 
 def test_only_the_largest_components_are_prompted(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     """Two bodies of label 1 of different brightness; the generator sees both, one component is wanted."""
     stack, truth = organs()
-    encoded = encode(stack, brightness_backbone)
-    both = torch.maximum(*coarse_masks(encoded, KNOWN).unbind(1))
+    scan = encode(stack, brightness_backbone)
+    both = torch.maximum(*coarse_masks(scan, KNOWN).unbind(1))
     for components, wanted in ((1, truth == 3), (2, truth > 0)):
         logits, _ = label_logits(
-            encoded, both, brightness_backbone.prompt_encoder, LabelChoice(components=components)
+            scan, both, brightness_backbone.prompt_encoder, LabelChoice(components=components)
         )
         assert dice((logits > 0).numpy(), wanted) > 0.97
 
@@ -146,49 +146,45 @@ def test_removed_components_are_pressed_far_below() -> None:
 
 
 def test_the_higher_logit_wins_and_labels_do_not_overlap(
-    encode: Callable[..., EncodedScan], tiny_backbone: Backbone
+    encode: Callable[..., Scan], tiny_backbone: Backbone
 ) -> None:
-    encoded = encode(np.zeros((3, SIDE, SIDE)), tiny_backbone)
+    scan = encode(np.zeros((3, SIDE, SIDE)), tiny_backbone)
     first, second = torch.full((3, 64, 64), -6.0), torch.full((3, 64, 64), -6.0)
     first[:, :, :40] = 2.0
     second[:, :, 20:] = 1.0
     second[1, :, 20:] = 3.0
-    stack = highest_wins(encoded, [first, second], (default_label(2), default_label(300)))
+    stack = highest_wins(scan, [first, second], (default_label(2), default_label(300)))
     assert stack.dtype == np.uint16
     assert np.unique(stack[:, :, :20]).tolist() == [2]
     assert np.unique(stack[:, :, 40:]).tolist() == [300]
     assert [np.unique(stack[index, :, 20:40]).tolist() for index in range(3)] == [[2], [300], [2]]
 
 
-def test_no_logit_above_zero_is_background(
-    encode: Callable[..., EncodedScan], tiny_backbone: Backbone
-) -> None:
-    encoded = encode(np.zeros((3, SIDE, SIDE)), tiny_backbone)
-    assert not highest_wins(encoded, [torch.zeros(3, 64, 64)], (default_label(2),)).any()
+def test_no_logit_above_zero_is_background(encode: Callable[..., Scan], tiny_backbone: Backbone) -> None:
+    scan = encode(np.zeros((3, SIDE, SIDE)), tiny_backbone)
+    assert not highest_wins(scan, [torch.zeros(3, 64, 64)], (default_label(2),)).any()
 
 
 def test_labels_come_in_the_volumes_own_pixels(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     """Slices of 30 x 50 pixels of 2 x 1 mm on a mask grid of 64 cells."""
     truth = np.zeros((4, 30, 50), dtype=bool)
     truth[1:3, 6:20, 12:40] = True
-    encoded = encode(np.where(truth, 0.9, 0.1), brightness_backbone, spacing_mm=(5.0, 2.0, 1.0))
+    scan = encode(np.where(truth, 0.9, 0.1), brightness_backbone, spacing_mm=(5.0, 2.0, 1.0))
     choices = {1: LabelChoice()}
     found = label_stack(
-        encoded, Known((0.9,)), same_encoder(brightness_backbone, (1,)), choices, (default_label(1),)
+        scan, Known((0.9,)), same_encoder(brightness_backbone, (1,)), choices, (default_label(1),)
     )
     assert found.stack.shape == truth.shape
     assert dice(found.stack == 1, truth) > 0.93
 
 
-def test_progress_hears_of_each_label(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
-) -> None:
+def test_progress_hears_of_each_label(encode: Callable[..., Scan], brightness_backbone: Backbone) -> None:
     heard: list[int] = []
-    encoded = encode(organs()[0], brightness_backbone)
+    scan = encode(organs()[0], brightness_backbone)
     choices = dict.fromkeys((1, 3), LabelChoice())
-    label_stack(encoded, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS, heard.append)
+    label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS, heard.append)
     assert heard == [1, 1]
 
 
@@ -209,19 +205,19 @@ def learned_labels(
     """
     slicing = plan_slices(volume.shape, volume.affine_ras_mm)
     scan = open_scan(volume, slicing, Window(-800.0, 500.0, "hu"))
-    encoded = EncodedScan(scan, backbone)
+    scan = Scan(scan, backbone)
     truth = slicing.to_stack(labels.voxels)
     indices = tuple(range(3, slicing.count - 3, 2))
     annotations = Annotations(indices, truth[list(indices)], _named(labels, truth[list(indices)]))
-    embeddings = encoded.embeddings(indices)
+    embeddings = scan.embeddings(indices)
     if generator_name == "classification":
-        generator = learn_classifier(embeddings, annotations.tensor(), encoded.frame, ClassificationConfig())
+        generator = learn_classifier(embeddings, annotations.tensor(), scan.frame, ClassificationConfig())
     else:
-        episodes = prepare_episodes(embeddings, annotations.tensor(), encoded.frame)
+        episodes = prepare_episodes(embeddings, annotations.tensor(), scan.frame)
         generator = learn_sap_net(episodes, SMALL, torch.Generator().manual_seed(0))
     encoders = same_encoder(backbone, tuple(label.value for label in annotations.labels))
     choices = {label.value: LabelChoice(source="coarse", rule_name="points") for label in annotations.labels}
-    found = label_stack(encoded, generator, encoders, choices, annotations.labels)
+    found = label_stack(scan, generator, encoders, choices, annotations.labels)
     return slicing.from_stack(found.stack)
 
 

@@ -11,7 +11,7 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.labeling import highest_wins
 from sammed.auto.propagation import PropagationConfig, propagate, surviving_points
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import ConfigError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import default_label
@@ -35,13 +35,13 @@ def cylinders(*parts: tuple[int, range, tuple[int, int], float]) -> tuple[np.nda
 
 
 def run(
-    encoded: EncodedScan, annotations: Annotations, config: PropagationConfig | None = None, seed: int = 0
+    scan: Scan, annotations: Annotations, config: PropagationConfig | None = None, seed: int = 0
 ) -> np.ndarray:
     """Labels S H W by propagation."""
-    encoders = {label.value: encoded.backbone.prompt_encoder for label in annotations.labels}
+    encoders = {label.value: scan.backbone.prompt_encoder for label in annotations.labels}
     rng = np.random.default_rng(seed)
-    logits = propagate(encoded, annotations, encoders, config or PropagationConfig(), rng)
-    return highest_wins(encoded, logits, annotations.labels)
+    logits = propagate(scan, annotations, encoders, config or PropagationConfig(), rng)
+    return highest_wins(scan, logits, annotations.labels)
 
 
 def slices_of(stack: np.ndarray, value: int = 1) -> list[int]:
@@ -53,9 +53,7 @@ def overlap(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 @pytest.fixture
-def cylinder(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
-) -> tuple[EncodedScan, np.ndarray]:
+def cylinder(encode: Callable[..., Scan], brightness_backbone: Backbone) -> tuple[Scan, np.ndarray]:
     image, truth = cylinders((1, range(4, 13), (18, 20), 0.8))
     return encode(image, brightness_backbone), truth
 
@@ -63,47 +61,47 @@ def cylinder(
 @pytest.mark.parametrize("prompt", ["points", "box"])
 def test_follows_a_cylinder_to_its_ends_and_not_beyond(
     prompt: Literal["points", "box"],
-    cylinder: tuple[EncodedScan, np.ndarray],
+    cylinder: tuple[Scan, np.ndarray],
     annotate: Callable[..., Annotations],
 ) -> None:
-    encoded, truth = cylinder
-    found = run(encoded, annotate(truth, (8,)), PropagationConfig(prompt=prompt))
+    scan, truth = cylinder
+    found = run(scan, annotate(truth, (8,)), PropagationConfig(prompt=prompt))
     assert slices_of(found) == list(range(4, 13))
     assert overlap(found == 1, truth == 1) > 0.93
 
 
 def test_does_not_cross_a_gap(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
     image, truth = cylinders((1, range(2, 7), (18, 20), 0.8), (1, range(9, 14), (18, 20), 0.8))
-    encoded = encode(image, brightness_backbone)
-    assert slices_of(run(encoded, annotate(truth, (4,)))) == list(range(2, 7))
-    assert slices_of(run(encoded, annotate(truth, (4, 11)))) == [*range(2, 7), *range(9, 14)]
+    scan = encode(image, brightness_backbone)
+    assert slices_of(run(scan, annotate(truth, (4,)))) == list(range(2, 7))
+    assert slices_of(run(scan, annotate(truth, (4, 11)))) == [*range(2, 7), *range(9, 14)]
 
 
 def test_an_annotated_slice_without_the_label_ends_a_run(
-    cylinder: tuple[EncodedScan, np.ndarray], annotate: Callable[..., Annotations]
+    cylinder: tuple[Scan, np.ndarray], annotate: Callable[..., Annotations]
 ) -> None:
-    encoded, truth = cylinder
+    scan, truth = cylinder
     said = truth.copy()
     said[10] = 0  # the person says: here it ends
-    assert slices_of(run(encoded, annotate(said, (7, 10)))) == [4, 5, 6, 7, 8, 9]
+    assert slices_of(run(scan, annotate(said, (7, 10)))) == [4, 5, 6, 7, 8, 9]
 
 
 def test_annotated_slices_keep_the_persons_mask(
-    cylinder: tuple[EncodedScan, np.ndarray], annotate: Callable[..., Annotations]
+    cylinder: tuple[Scan, np.ndarray], annotate: Callable[..., Annotations]
 ) -> None:
-    encoded, truth = cylinder
+    scan, truth = cylinder
     said = truth.copy()
     said[8] = 0
     said[8, 10:30, 5:12] = 1  # not what the decoder would have said
-    found = run(encoded, annotate(said, (6, 8, 11)))
+    found = run(scan, annotate(said, (6, 8, 11)))
     assert overlap(found[8] == 1, said[8] == 1) > 0.95
     assert overlap(found[6] == 1, truth[6] == 1) > 0.95
 
 
 def test_several_labels_stay_apart(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
     image, truth = cylinders((1, range(3, 9), (10, 10), 0.9), (5, range(6, 15), (25, 28), 0.5))
     found = run(encode(image, brightness_backbone), annotate(truth, (7,)))
@@ -112,7 +110,7 @@ def test_several_labels_stay_apart(
 
 
 def test_each_of_two_components_gets_its_own_points(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
     """Of different brightness, so that points of both in one prompt would find neither."""
     image, truth = cylinders((1, range(3, 9), (10, 10), 0.9), (1, range(6, 15), (25, 28), 0.5))
@@ -122,19 +120,19 @@ def test_each_of_two_components_gets_its_own_points(
 
 
 def test_runs_that_meet_are_averaged(
-    encode: Callable[..., EncodedScan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
+    encode: Callable[..., Scan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
     """With every pixel of the mask as a point nothing is random, and each run can be told apart."""
     image, truth = cylinders((1, range(4, 13), (18, 20), 0.8))
     image[8, 15:22, 15:19] = 0.7
     image[9, 15:22, 15:19] = 0.1  # a hole: the run from above brings no points to where it is 0.7
-    encoded = encode(image, brightness_backbone)
-    encoders = {1: encoded.backbone.prompt_encoder}
+    scan = encode(image, brightness_backbone)
+    encoders = {1: scan.backbone.prompt_encoder}
     config = PropagationConfig(points=10_000, tolerance=1e6)
 
     def logits(*indices: int) -> torch.Tensor:
         rng = np.random.default_rng(0)
-        return propagate(encoded, annotate(truth, indices), encoders, config, rng)[0][8].float()
+        return propagate(scan, annotate(truth, indices), encoders, config, rng)[0][8].float()
 
     from_below, from_above = logits(5), logits(11)
     assert (from_below - from_above).abs().max() > 0.2
@@ -142,15 +140,15 @@ def test_runs_that_meet_are_averaged(
 
 
 def test_the_same_seed_gives_the_same_and_another_may_not(
-    cylinder: tuple[EncodedScan, np.ndarray], annotate: Callable[..., Annotations]
+    cylinder: tuple[Scan, np.ndarray], annotate: Callable[..., Annotations]
 ) -> None:
-    encoded, truth = cylinder
-    encoders = {1: encoded.backbone.prompt_encoder}
+    scan, truth = cylinder
+    encoders = {1: scan.backbone.prompt_encoder}
     annotations = annotate(truth, (8,))
 
     def logits(seed: int) -> torch.Tensor:
         rng = np.random.default_rng(seed)
-        return propagate(encoded, annotations, encoders, PropagationConfig(), rng)[0]
+        return propagate(scan, annotations, encoders, PropagationConfig(), rng)[0]
 
     first, again, other = logits(0), logits(0), logits(1)
     assert torch.equal(first, again)
@@ -158,10 +156,10 @@ def test_the_same_seed_gives_the_same_and_another_may_not(
 
 
 def test_a_label_on_every_slice_annotated_needs_no_run(
-    cylinder: tuple[EncodedScan, np.ndarray], annotate: Callable[..., Annotations]
+    cylinder: tuple[Scan, np.ndarray], annotate: Callable[..., Annotations]
 ) -> None:
-    encoded, truth = cylinder
-    found = run(encoded, annotate(truth, tuple(range(SHAPE[0]))))
+    scan, truth = cylinder
+    found = run(scan, annotate(truth, tuple(range(SHAPE[0]))))
     assert slices_of(found) == list(range(4, 13))
 
 
@@ -171,18 +169,18 @@ def test_a_color_picture_is_what_the_person_marked(brightness_backbone: Backbone
     scan = open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(0.0, 255.0, "value"))
     masks = np.zeros((1, *scan.slicing.stack_shape[1:]), dtype=np.uint8)
     masks[0, 5:15, 8:20] = 1
-    found = run(EncodedScan(scan, brightness_backbone), Annotations((0,), masks, (default_label(1),)))
+    found = run(Scan(scan, brightness_backbone), Annotations((0,), masks, (default_label(1),)))
     assert overlap(found == 1, masks == 1) > 0.95
 
 
 def test_progress_hears_of_each_label(
-    cylinder: tuple[EncodedScan, np.ndarray], annotate: Callable[..., Annotations]
+    cylinder: tuple[Scan, np.ndarray], annotate: Callable[..., Annotations]
 ) -> None:
-    encoded, truth = cylinder
+    scan, truth = cylinder
     heard: list[int] = []
-    encoders = {1: encoded.backbone.prompt_encoder}
+    encoders = {1: scan.backbone.prompt_encoder}
     propagate(
-        encoded, annotate(truth, (8,)), encoders, PropagationConfig(), np.random.default_rng(0), heard.append
+        scan, annotate(truth, (8,)), encoders, PropagationConfig(), np.random.default_rng(0), heard.append
     )
     assert heard == [1]
 

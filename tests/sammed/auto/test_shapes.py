@@ -12,7 +12,7 @@ from sammed.auto.labeling import label_stack
 from sammed.auto.shapes import DOUBTS, Shapes, drawn_shapes, fitted_doubt
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed_volumes.labels import default_label
 
@@ -134,13 +134,13 @@ class Blind:
 
 
 def test_what_a_person_drew_leads_a_blind_generator(
-    encode: Callable[..., EncodedScan], brightness_backbone: Backbone
+    encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     rows, columns = np.ogrid[:64, :64]
     truth = np.stack([np.hypot(rows - 32, columns - 30) < 10 + z for z in range(9)])
-    encoded = encode(np.where(truth, 0.9, 0.1), brightness_backbone)
+    scan = encode(np.where(truth, 0.9, 0.1), brightness_backbone)
     choices, encoders = {1: LabelChoice()}, {1: brightness_backbone.prompt_encoder}
-    without = label_stack(encoded, Blind(), encoders, choices, (LABEL,))
-    guided = label_stack(encoded, Blind(), encoders, choices, (LABEL,), drawn=drawn(truth, (0, 8)))
+    without = label_stack(scan, Blind(), encoders, choices, (LABEL,))
+    guided = label_stack(scan, Blind(), encoders, choices, (LABEL,), drawn=drawn(truth, (0, 8)))
     assert not without.stack.any()
     assert dice(guided.stack == 1, truth) > 0.95

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sammed.batch.fingerprint import labels_digest
 from sammed.batch.ledger import TRIES, Busy, Ledger, LedgerConfig, Passed, Taken
 from sammed.batch.manifest import MANIFEST_NAME, Recipe
-from sammed.batch.targets import Target
+from sammed.batch.target import Target
+from sammed.storage.fingerprint import labels_digest
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
 

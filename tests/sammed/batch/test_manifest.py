@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sammed.batch.fingerprint import Fingerprint
 from sammed.batch.manifest import Entry, Manifest, Recipe
+from sammed.storage.fingerprint import Fingerprint
 from sammed_volumes.errors import OutputError
 
 RECIPE = Recipe("5" * 64, {"generator": "sap", "precision": "float32"})

@@ -15,45 +15,43 @@ from sammed.backbones.registry import MEDSAM_PIXELS
 from sammed.embeddings import scan as scan_module
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_folder import remove_shelf, shelves
-from sammed.embeddings.scan import EncodedScan, Scan
+from sammed.embeddings.scan import Scan
 from sammed_volumes.volume import Volume
 
 ALL = range(13)
 
 
 @pytest.fixture
-def encoded(
+def scan(
     scan_of: Callable[..., Scan],
     backbone: Backbone,
     open_cache: Callable[..., EmbeddingCache],
     phantom: Callable[..., object],
-) -> Callable[..., EncodedScan]:
+) -> Callable[..., Scan]:
     """`encoded(volume, low, high, backbone=..., cache=...)`: the scan as a run of its own would open it."""
 
-    def make(volume: Volume | None = None, *ends: float, **changes: object) -> EncodedScan:
+    def make(volume: Volume | None = None, *ends: float, **changes: object) -> Scan:
         scan = scan_of(volume or phantom().volume, *ends)
         settings = {"backbone": backbone, "cache": open_cache(), **changes}
-        return EncodedScan(scan, **settings)  # type: ignore[arg-type]
+        return Scan(scan, **settings)  # type: ignore[arg-type]
 
     return make
 
 
 def test_a_second_run_encodes_nothing_and_finds_the_same(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module
+    scan: Callable[..., Scan], encoder: nn.Module
 ) -> None:
-    first = encoded().embeddings(ALL)
+    first = scan().embeddings(ALL)
     assert encoder.count == 13
-    assert torch.equal(encoded().embeddings(ALL), first)
-    assert torch.equal(encoded(cache=None).embeddings(ALL), first), "a cache changes no number"
+    assert torch.equal(scan().embeddings(ALL), first)
+    assert torch.equal(scan(cache=None).embeddings(ALL), first), "a cache changes no number"
     assert encoder.count == 26, "only the run without a cache encoded"
 
 
-def test_what_is_missing_is_encoded_and_no_more(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module
-) -> None:
-    encoded().encode([3, 5])
+def test_what_is_missing_is_encoded_and_no_more(scan: Callable[..., Scan], encoder: nn.Module) -> None:
+    scan().encode([3, 5])
     heard: list[int] = []
-    later = encoded(progress=heard.append)
+    later = scan(progress=heard.append)
     told: list[int] = []
     later.encode([3, 4, 5, 6], told.append)
     assert (encoder.count, len(heard), len(told)) == (4, 2, 4)
@@ -62,10 +60,10 @@ def test_what_is_missing_is_encoded_and_no_more(
 
 
 def test_no_more_than_a_few_are_held_in_memory(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module, monkeypatch: pytest.MonkeyPatch
+    scan: Callable[..., Scan], encoder: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan_module, "MOST_RECENT", 3)
-    scan = encoded()
+    scan = scan()
     scan.encode(ALL)
     assert len(scan._kept) == 0
     assert sorted(scan._disk._recent) == [10, 11, 12]
@@ -81,10 +79,10 @@ def moved(volume: Volume) -> Volume:
 
 
 def test_one_other_voxel_is_another_volume(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module, phantom: Callable[..., object], folder: Path
+    scan: Callable[..., Scan], encoder: nn.Module, phantom: Callable[..., object], folder: Path
 ) -> None:
-    encoded().encode(ALL)
-    encoded(moved(phantom().volume)).encode(ALL)
+    scan().encode(ALL)
+    scan(moved(phantom().volume)).encode(ALL)
     assert encoder.count == 26
     assert [shelf.entries for shelf in shelves(folder)] == [13, 13]
 
@@ -100,32 +98,32 @@ def test_one_other_voxel_is_another_volume(
 )
 def test_another_backbone_finds_nothing(
     change: Callable[[Backbone], Backbone],
-    encoded: Callable[..., EncodedScan],
+    scan: Callable[..., Scan],
     backbone: Backbone,
     encoder: nn.Module,
 ) -> None:
-    encoded().encode([6])
-    encoded(backbone=change(backbone)).encode([6])
+    scan().encode([6])
+    scan(backbone=change(backbone)).encode([6])
     assert encoder.count == 2
 
 
 def test_another_window_or_version_finds_nothing(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module, monkeypatch: pytest.MonkeyPatch
+    scan: Callable[..., Scan], encoder: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoded().encode([6])
+    scan().encode([6])
     for ends in ((-200.0, 300.5), (-200.5, 300.0)):
-        encoded(None, *ends).encode([6])
+        scan(None, *ends).encode([6])
     assert encoder.count == 3
     monkeypatch.setattr("sammed.embeddings.entry.EMBEDDING_VERSION", 2)
-    encoded().encode([6])
+    scan().encode([6])
     assert encoder.count == 4
 
 
 def test_what_a_backbone_ran_on_does_not_matter(
-    encoded: Callable[..., EncodedScan], backbone: Backbone, encoder: nn.Module
+    scan: Callable[..., Scan], backbone: Backbone, encoder: nn.Module
 ) -> None:
-    encoded().encode([6])
-    encoded(backbone=dataclasses.replace(backbone, runtime="openvino")).encode([6])
+    scan().encode([6])
+    scan(backbone=dataclasses.replace(backbone, runtime="openvino")).encode([6])
     assert encoder.count == 1
 
 
@@ -140,47 +138,45 @@ def test_what_a_backbone_ran_on_does_not_matter(
 )
 def test_how_voxels_lie_in_memory_makes_no_difference(
     stored: Callable[[np.ndarray], np.ndarray],
-    encoded: Callable[..., EncodedScan],
+    scan: Callable[..., Scan],
     encoder: nn.Module,
     phantom: Callable[..., object],
 ) -> None:
     volume = phantom().volume
-    encoded(volume).encode(ALL)
-    encoded(replace(volume, voxels=stored(volume.voxels))).encode(ALL)
+    scan(volume).encode(ALL)
+    scan(replace(volume, voxels=stored(volume.voxels))).encode(ALL)
     assert encoder.count == 13
 
 
 def test_equal_slices_share_an_entry(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module, phantom: Callable[..., object], folder: Path
+    scan: Callable[..., Scan], encoder: nn.Module, phantom: Callable[..., object], folder: Path
 ) -> None:
     volume = phantom().volume
     voxels = volume.voxels.copy()
     voxels[:, :, :4] = -1000
-    scan = encoded(replace(volume, voxels=voxels))
+    scan = scan(replace(volume, voxels=voxels))
     for index in range(4):
         scan.encode([index])
     assert encoder.count == 1
     assert [shelf.entries for shelf in shelves(folder)] == [1]
 
 
-def test_a_damaged_entry_is_made_again(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module, folder: Path
-) -> None:
-    wanted = encoded().embeddings([6])
+def test_a_damaged_entry_is_made_again(scan: Callable[..., Scan], encoder: nn.Module, folder: Path) -> None:
+    wanted = scan().embeddings([6])
     (path,) = folder.rglob("*.safetensors")
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert torch.equal(encoded().embeddings([6]), wanted)
+    assert torch.equal(scan().embeddings([6]), wanted)
     assert encoder.count == 2
     assert path.read_bytes() == content
-    assert torch.equal(encoded().embeddings([6]), wanted)
+    assert torch.equal(scan().embeddings([6]), wanted)
     assert encoder.count == 2
 
 
 def test_what_the_cache_can_not_take_is_kept_in_memory(
-    encoded: Callable[..., EncodedScan], encoder: nn.Module, open_cache: Callable[..., EmbeddingCache]
+    scan: Callable[..., Scan], encoder: nn.Module, open_cache: Callable[..., EmbeddingCache]
 ) -> None:
-    scan = encoded(cache=open_cache(limit_bytes=400_000))  # three entries
+    scan = scan(cache=open_cache(limit_bytes=400_000))  # three entries
     for _ in range(2):
         scan.encode(ALL)
         scan.embeddings(ALL)
@@ -189,13 +185,13 @@ def test_what_the_cache_can_not_take_is_kept_in_memory(
 
 
 def test_what_another_process_evicts_is_encoded_once_more_and_then_kept_in_memory(
-    encoded: Callable[..., EncodedScan],
+    scan: Callable[..., Scan],
     encoder: nn.Module,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(scan_module, "MOST_RECENT", 1)
-    scan = encoded()
+    scan = scan()
     scan.encode(ALL)
     for _ in range(2):
         for shelf in shelves(folder):
@@ -205,11 +201,11 @@ def test_what_another_process_evicts_is_encoded_once_more_and_then_kept_in_memor
 
 
 def test_the_encoder_is_not_even_loaded_where_nothing_misses(
-    encoded: Callable[..., EncodedScan], backbone: Backbone
+    scan: Callable[..., Scan], backbone: Backbone
 ) -> None:
     def load() -> None:
         raise AssertionError("the encoder was loaded")
 
-    wanted = encoded().embeddings([5, 6])
-    found = encoded(backbone=dataclasses.replace(backbone, image_encoder=load)).embeddings([5, 6])
+    wanted = scan().embeddings([5, 6])
+    found = scan(backbone=dataclasses.replace(backbone, image_encoder=load)).embeddings([5, 6])
     assert torch.equal(found, wanted)

@@ -19,7 +19,7 @@ from sammed.backbones.frame import Frame
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
 from sammed.embeddings.entry import unpack
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
@@ -48,7 +48,7 @@ def encoded(cached=True):
     voxels = np.random.default_rng(0).integers(0, 100, (32, 32, len(SLICES)), dtype=np.int16)
     volume = Volume(voxels, np.diag([1.0, 1.0, 2.0, 1.0]))
     scan = open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(0, 100, "value"))
-    return EncodedScan(scan, Backbone(), cache=EmbeddingCache(CacheConfig(FOLDER)) if cached else None)
+    return Scan(scan, Backbone(), cache=EmbeddingCache(CacheConfig(FOLDER)) if cached else None)
 
 
 def forked(work):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sammed.backbones.backbone import Backbone
-from sammed.embeddings.scan import EncodedScan, Scan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
@@ -81,32 +81,32 @@ def test_each_slice_is_encoded_once_and_only_when_asked_for(
     phantom: Callable[..., object], tiny_backbone: Backbone
 ) -> None:
     heard: list[int] = []
-    encoded = EncodedScan(scan_of(phantom().volume), tiny_backbone, heard.append)
+    scan = Scan(scan_of(phantom().volume), tiny_backbone, heard.append)
     assert heard == []
-    encoded.embeddings([4, 2, 4])
+    scan.embeddings([4, 2, 4])
     assert len(heard) == 2
-    encoded.embeddings([2, 3])
+    scan.embeddings([2, 3])
     assert len(heard) == 3
 
 
 def test_embeddings_come_in_the_order_asked_for(
     phantom: Callable[..., object], tiny_backbone: Backbone
 ) -> None:
-    encoded = EncodedScan(scan_of(phantom().volume), tiny_backbone)
-    found = encoded.embeddings([5, 2, 5])
+    scan = Scan(scan_of(phantom().volume), tiny_backbone)
+    found = scan.embeddings([5, 2, 5])
     assert found.shape == (3, 256, 16, 16)
     assert found.dtype == torch.float32
     assert torch.equal(found[0], found[2])
-    assert torch.equal(found[1], encoded.embeddings([2])[0])
+    assert torch.equal(found[1], scan.embeddings([2])[0])
 
 
 def test_embeddings_are_those_of_the_image_in_its_frame(
     phantom: Callable[..., object], tiny_backbone: Backbone
 ) -> None:
-    encoded = EncodedScan(scan_of(phantom().volume), tiny_backbone)
-    pixels = tiny_backbone.prepare(encoded.scan.image(6), encoded.frame)
+    scan = Scan(scan_of(phantom().volume), tiny_backbone)
+    pixels = tiny_backbone.prepare(scan.image(6), scan.frame)
     expected = tiny_backbone.encode(pixels[None])
-    torch.testing.assert_close(encoded.embeddings([6]), expected, atol=2e-3, rtol=2e-3)  # kept as float16
+    torch.testing.assert_close(scan.embeddings([6]), expected, atol=2e-3, rtol=2e-3)  # kept as float16
 
 
 def test_the_frame_shows_pixels_in_their_true_proportion(tiny_backbone: Backbone) -> None:

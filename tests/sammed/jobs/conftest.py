@@ -6,11 +6,11 @@ from pathlib import Path
 
 import nibabel
 import pytest
+from sammed.jobs.requests import TrainingRequest
+from sammed.jobs.training import train
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone, ImageEncoder
-from sammed.jobs.requests import TrainingRequest
-from sammed.jobs.training import train
 from sammed.progress import Silent
 from sammed_volumes.formats import write_labels
 from sammed_volumes.volume import Volume

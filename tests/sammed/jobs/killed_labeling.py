@@ -16,10 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "volumes")]
 
-from sammed.batch import manifest  # noqa: E402
-from sammed.jobs import labeler, machine  # noqa: E402
 from sammed.jobs.labeling import label  # noqa: E402
 from sammed.jobs.requests import LabelingRequest  # noqa: E402
+
+from sammed.batch import manifest  # noqa: E402
+from sammed.jobs import labeler, machine  # noqa: E402
 from sammed.progress import Silent  # noqa: E402
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-
 from sammed.jobs.labeling import label
 from sammed.jobs.prompting import label_prompts
 from sammed.jobs.requests import GeneratorRequest, LabelingRequest, PromptingRequest
 from sammed.jobs.training import train_generator
+
 from sammed.progress import Silent
 from sammed.prompts.marks import parse_box
 from sammed_volumes.formats import read_labels

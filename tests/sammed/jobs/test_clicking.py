@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from sammed.errors import AnnotationError
 from sammed.jobs.clicking import evaluate_clicks
 from sammed.jobs.requests import ClickingRequest
+
+from sammed.errors import AnnotationError
 from sammed.progress import Silent
-from sammed.skills.model_file import load_skill
+from sammed.skills.skill_file import read_skill
 from sammed_volumes.errors import LabelError, VolumeError
 from sammed_volumes.formats import read_labels, write_labels
 
@@ -34,7 +34,7 @@ def test_the_plain_backbone_beside_the_skill(case, skill):
     ]
     assert {row.backbone for row in rows} == {"tiny"}
     assert all(0 <= row.dice_mean <= 1 and row.dice_std >= 0 for row in rows)
-    learned_from = load_skill(skill).annotations.indices
+    learned_from = read_skill(skill).annotations.indices
     assert {row.slices for row in rows} == {len(slices_with(case, 2) - set(learned_from))}
 
 

@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from sammed.jobs.inputs import DEMO_LABELS, demo_pair
+from sammed.jobs.requests import DemoRequest
 
 from sammed.errors import SammedError, SkillError
 from sammed.jobs.demo import FILES, Clock, run_demo
-from sammed.jobs.inputs import DEMO_LABELS, demo_pair
-from sammed.jobs.requests import DemoRequest
 from sammed.progress import Silent
-from sammed.skills.model_file import load_skill, skill_digest
-from sammed.storage.provenance import sha256_of
+from sammed.skills.skill_file import read_skill, skill_digest
+from sammed.storage.fingerprint import sha256_of
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 
@@ -53,7 +53,7 @@ def check_manifest(output):
     manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["files"] == {name: sha256_of(output / name) for name in FILES if name != "manifest.json"}
     assert manifest["skill_digest"] == skill_digest(output / "skill.safetensors")
-    assert manifest["backbone_digest"] == load_skill(output / "skill.safetensors").backbone_digest
+    assert manifest["backbone_digest"] == read_skill(output / "skill.safetensors").backbone_digest
     assert manifest["inputs"] == {
         path.name: sha256_of(path) for path in (demo_pair().image, demo_pair().labels)
     }

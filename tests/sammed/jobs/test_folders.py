@@ -10,17 +10,18 @@ import time
 from pathlib import Path
 
 import pytest
+from sammed.jobs.labeling import label
+from sammed.jobs.requests import LabelingRequest
 
 from sammed.batch.claims import CLAIMS_NAME, Claims
 from sammed.batch.manifest import MANIFEST_NAME
 from sammed.batch.shards import Shard
 from sammed.errors import ConfigError
 from sammed.jobs import labeler
-from sammed.jobs.labeling import label
-from sammed.jobs.requests import LabelingRequest
 from sammed.progress import Silent
-from sammed.skills.model_file import skill_digest
-from sammed.storage.provenance import read_provenance, sha256_of
+from sammed.skills.skill_file import skill_digest
+from sammed.storage.fingerprint import sha256_of
+from sammed.storage.provenance import read_provenance
 from sammed_volumes.formats import read_labels, write_labels
 
 NAMES = ("a", "ward 7/b", "ward 7/c")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
+from sammed.jobs.inputs import naming, open_labels, open_volume, show
 
 from sammed.errors import AnnotationError, SkillError
-from sammed.jobs.inputs import naming, open_labels, open_volume, show
 from sammed.progress import Silent
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_volume, write_labels

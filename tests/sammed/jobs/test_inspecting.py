@@ -7,8 +7,8 @@ import torch
 
 from sammed.auto.annotations import Annotations
 from sammed.jobs.inspecting import inspect
-from sammed.skills.model import Skill
-from sammed.skills.model_file import save_skill
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import write_skill
 from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -85,7 +85,7 @@ def test_a_color_picture_is_a_volume(tmp_path):
 
 def test_a_skill(tmp_path):
     label = Label(2, "heart", (255, 0, 0))
-    skill = Skill(
+    skill = SkillModel(
         backbone="lite-medsam",
         backbone_digest="0123456789abcdef" * 4,
         plane="axial",
@@ -98,7 +98,7 @@ def test_a_skill(tmp_path):
         prompts="composite",
         seed=7,
     )
-    found = inspect(save_skill(skill, tmp_path / "heart.safetensors"))
+    found = inspect(write_skill(skill, tmp_path / "heart.safetensors"))
     facts = dict(found.facts)
     assert found.kind == "skill"
     assert (facts["backbone"], facts["generator"], facts["numbers learned"]) == ("lite-medsam", "none", 256)

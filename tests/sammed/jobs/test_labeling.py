@@ -11,17 +11,18 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from sammed.jobs.labeling import label
+from sammed.jobs.requests import LabelingRequest
 
 from sammed.batch.manifest import MANIFEST_NAME
 from sammed.datasets.export.pairing import gather_cases
 from sammed.errors import ConfigError, SkillError
 from sammed.jobs import labeler
-from sammed.jobs.labeling import label
-from sammed.jobs.outputs import beside
-from sammed.jobs.requests import LabelingRequest
 from sammed.progress import Silent
-from sammed.skills.model_file import load_skill, save_skill, skill_digest
-from sammed.storage.provenance import read_provenance, sha256_of
+from sammed.skills.skill_file import read_skill, skill_digest, write_skill
+from sammed.storage.fingerprint import sha256_of
+from sammed.storage.outputs import beside
+from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.orientation import axis_codes
@@ -88,7 +89,7 @@ def test_an_image_gets_its_labels_beside_it(case, skill, tmp_path):
 @pytest.mark.parametrize("generator", ["sap", "propagation", "classification"])
 def test_every_generator_labels_slices_that_nobody_marked(case, skill, generator):
     (item,) = run(case.image, generator=generator).items
-    annotations = load_skill(skill).annotations
+    annotations = read_skill(skill).annotations
     others = np.setdiff1d(np.arange(13), annotations.indices)
     assert read_labels(item.output).voxels[:, :, others].any()
     assert read_provenance(item.output).method == f"sam_auto/{generator}"
@@ -121,7 +122,7 @@ def test_the_grid_is_the_input_s_to_the_last_bit(case, skill):
 
 def test_annotated_slices_keep_the_person_s_masks(case, skill):
     (item,) = run(case.image).items
-    annotations = load_skill(skill).annotations
+    annotations = read_skill(skill).annotations
     truth, found = read_labels(case.labels).voxels, read_labels(item.output).voxels
     np.testing.assert_array_equal(found[:, :, annotations.indices], truth[:, :, annotations.indices])
     assert read_provenance(item.output).annotated_slices == annotations.indices
@@ -142,7 +143,7 @@ def test_provenance_is_what_export_reads(case, skill, tmp_path):
     assert all(0 <= score <= 1 for score in written.scores.values())
     (exported,) = gather_cases(case.image, item.output)
     assert exported.origin == "pseudo"
-    assert exported.annotated_slices == load_skill(skill).annotations.indices
+    assert exported.annotated_slices == read_skill(skill).annotations.indices
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +290,7 @@ def test_propagation_needs_annotated_slices(skill, tmp_path, phantom, save):
     ],
 )
 def test_a_skill_that_does_not_fit(case, skill, change, sentence):
-    save_skill(replace(load_skill(skill), **change), skill, overwrite=True)
+    write_skill(replace(read_skill(skill), **change), skill, overwrite=True)
     with pytest.raises(SkillError, match=sentence) as raised:
         run(case.image)
     assert "skill.safetensors" in str(raised.value)
@@ -325,5 +326,5 @@ def test_a_dicom_folder_s_labels_lie_beside_it(tmp_path, monkeypatch):
 
 def test_colors_and_names_come_from_the_skill(case, skill):
     (item,) = run(case.image).items
-    assert read_labels(item.output).labels == load_skill(skill).labels
+    assert read_labels(item.output).labels == read_skill(skill).labels
     assert read_volume(case.image).shape == read_labels(item.output).shape

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from sammed.errors import ConfigError, PromptError, SkillError
 from sammed.jobs.prompting import label_prompts
 from sammed.jobs.requests import PromptingRequest
+
+from sammed.errors import ConfigError, PromptError, SkillError
 from sammed.progress import Silent
 from sammed.prompts.marks import parse_box, parse_point
-from sammed.skills.model_file import load_skill, save_skill, skill_digest
+from sammed.skills.skill_file import read_skill, skill_digest, write_skill
 from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
@@ -138,7 +138,7 @@ def test_labels_of_a_volume_are_no_pictures(case, prompts, tmp_path, name, sente
 
 
 def test_a_skill_for_another_backbone(case, skill, prompts):
-    save_skill(replace(load_skill(skill), backbone_digest="0" * 64), skill, overwrite=True)
+    write_skill(replace(read_skill(skill), backbone_digest="0" * 64), skill, overwrite=True)
     with pytest.raises(SkillError, match="digests differ") as raised:
         run(case, prompts=prompts, skill=skill)
     assert str(skill) in str(raised.value)

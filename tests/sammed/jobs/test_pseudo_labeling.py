@@ -21,7 +21,7 @@ from sammed.jobs.student_evaluation import StudentEvaluationRequest, evaluate_st
 from sammed.jobs.student_labeling import StudentLabelingRequest, label_with_student
 from sammed.jobs.student_training import StudentTrainingRequest, train_on_set
 from sammed.progress import Silent
-from sammed.skills.model_file import load_skill
+from sammed.skills.skill_file import read_skill
 from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, write_labels
@@ -272,7 +272,7 @@ def test_assist_from_a_persons_files(discs):
 def test_auto_learns_from_pictures_of_several_cases(discs, more, positions):
     result = pseudo_label(request(discs, method="auto", settings={**QUICK, **more}), Silent())
     assert {item.status for item in result.items} <= {"labeled", "nothing"}
-    skill = load_skill(Path("made/work/skills/shared.safetensors"))
+    skill = read_skill(Path("made/work/skills/shared.safetensors"))
     assert skill.require_auto().sap_net.network.config.positions is positions
 
 

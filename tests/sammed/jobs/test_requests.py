@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-
-from sammed.errors import ConfigError
 from sammed.jobs.requests import (
     ClickingRequest,
     DemoRequest,
@@ -13,6 +11,8 @@ from sammed.jobs.requests import (
     PromptingRequest,
     TrainingRequest,
 )
+
+from sammed.errors import ConfigError
 
 PAIR = {"image": Path("image.nii.gz"), "labels": Path("label.nii.gz")}
 

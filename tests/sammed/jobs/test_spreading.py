@@ -10,11 +10,11 @@ import dask
 import distributed
 import numpy as np
 import pytest
+from sammed.jobs.labeling import label
+from sammed.jobs.requests import LabelingRequest
 
 from sammed.batch.manifest import MANIFEST_NAME
 from sammed.errors import ConfigError
-from sammed.jobs.labeling import label
-from sammed.jobs.requests import LabelingRequest
 from sammed.progress import Silent
 from sammed_volumes.formats import read_labels
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from sammed.errors import AnnotationError, ConfigError, SkillError
 from sammed.jobs.inputs import demo_pair, find_pair
 from sammed.jobs.requests import GeneratorRequest, TrainingRequest
 from sammed.jobs.training import annotate, train, train_generator
+
+from sammed.errors import AnnotationError, ConfigError, SkillError
 from sammed.progress import Silent
-from sammed.skills.model_file import load_skill, skill_digest
+from sammed.skills.skill_file import read_skill, skill_digest
 from sammed_volumes.errors import LabelError, OutputError, VolumeError
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
@@ -35,7 +35,7 @@ def only_slices(labels: LabelVolume, kept: list[int]) -> LabelVolume:
 def test_what_was_learned_is_said_and_written(case, skill, tmp_path):
     output = tmp_path / "liver & co.safetensors"
     result = train(request(case, slices=2, output=output), Silent())
-    written = load_skill(output)
+    written = read_skill(output)
     assert (result.skill, result.backbone, result.axis) == (output, "tiny", 2)
     assert result.labels == ("lung", "heart", "tumour")
     assert len(result.annotated_slices) == 2
@@ -52,14 +52,14 @@ def test_the_skill_is_small(skill):
 
 def test_without_the_generator(case, tmp_path):
     train(request(case, slices=1, auto=False, label=("2",)), Silent())
-    written = load_skill(tmp_path / "skill.safetensors")
+    written = read_skill(tmp_path / "skill.safetensors")
     assert written.auto is None
     assert [label.name for label in written.labels] == ["heart"]
     with pytest.raises(SkillError, match="auto-train"):
         written.require_auto()
     again = GeneratorRequest(image=case.image, labels=case.labels, slice_index=(6,), overwrite=True)
     train_generator(again, Silent())
-    assert load_skill(tmp_path / "skill.safetensors").auto is not None
+    assert read_skill(tmp_path / "skill.safetensors").auto is not None
 
 
 def test_a_volume_of_one_slice(tmp_path, phantom, save):
@@ -155,12 +155,12 @@ def test_a_skill_is_not_overwritten(case, skill):
 
 
 def test_learning_the_generator_again_changes_nothing_else(case, skill, tmp_path):
-    before, output = load_skill(skill), tmp_path / "again.safetensors"
+    before, output = read_skill(skill), tmp_path / "again.safetensors"
     result = train_generator(
         GeneratorRequest(image=case.image, labels=case.labels, skill=skill, slices=1, seed=5, output=output),
         Silent(),
     )
-    after = load_skill(output)
+    after = read_skill(output)
     assert len(result.annotated_slices) == 1
     for name in ("backbone", "backbone_digest", "plane", "axis", "window", "labels", "prompts", "seed"):
         assert getattr(after, name) == getattr(before, name), name

@@ -28,7 +28,7 @@ from sammed.backbones.openvino import import_openvino
 from sammed.embeddings import scan
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed.embeddings.scratch import Scratch
 from sammed.skills.inference import finish
 from sammed_volumes.intensity import Window
@@ -95,17 +95,17 @@ def label(slices: int, labels: int, cached: bool) -> int:
     backbone, volume = Backbone(), volume_of(slices)
     cache = EmbeddingCache(CacheConfig(Path("cache"))) if cached else None
     slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    encoded = EncodedScan(open_scan(volume, slicing, Window(0, 1000, "value")), backbone, cache=cache)
-    encoded.encode(range(slices))
+    scan = Scan(open_scan(volume, slicing, Window(0, 1000, "value")), backbone, cache=cache)
+    scan.encode(range(slices))
     known = tuple(default_label(value) for value in range(1, labels + 1))
     choices = dict.fromkeys(range(1, labels + 1), LabelChoice(source="mean", smoothing_mm=1.5))
     generator = Bright(labels)
-    found = label_stack(encoded, generator, dict.fromkeys(choices, generator), choices, known)
+    found = label_stack(scan, generator, dict.fromkeys(choices, generator), choices, known)
     marked = np.zeros((1, SIDE, SIDE), dtype=np.uint8)
     marked[0, 200, 250] = 1
     annotations = Annotations((0,), marked, known[:1])
-    skill = SimpleNamespace(volume_sha256=encoded.scan.digest(), annotations=annotations, labels=known)
-    finished = finish(encoded, skill, found)
+    skill = SimpleNamespace(volume_sha256=scan.digest, annotations=annotations, labels=known)
+    finished = finish(scan, skill, found)
     return sum(bool(plane.any()) for plane in np.moveaxis(finished.labels.voxels, 2, 0))
 
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from sammed.embeddings.scan import EncodedScan, open_scan
-from sammed.errors import SkillError
 from sammed.jobs.training import annotate
+
+from sammed.embeddings.scan import Scan, open_scan
+from sammed.errors import SkillError
 from sammed.progress import Silent
 from sammed.skills.inference import encode_for, label_volume
-from sammed.skills.model import Skill
+from sammed.skills.model import SkillModel
 from sammed.skills.training import learn_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
@@ -19,28 +19,28 @@ WINDOW = Window(-900.0, 500.0, "hu")
 
 
 @pytest.fixture(scope="session")
-def kept() -> list[Skill]:
+def kept() -> list[SkillModel]:
     return []
 
 
 @pytest.fixture
-def skill(phantom, tiny_backbone, few_steps, kept) -> Skill:
+def skill(phantom, tiny_backbone, few_steps, kept) -> SkillModel:
     """Learned once from two slices of the phantom and an empty one."""
     if not kept:
         made = phantom()
         slicing = plan_slices(made.volume.shape, made.volume.affine_ras_mm)
-        encoded = EncodedScan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
+        scan = Scan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
         marked = annotate(slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,))
-        kept.append(learn_skill(encoded, marked, WINDOW, few_steps(), 0, Silent()))
+        kept.append(learn_skill(scan, marked, WINDOW, few_steps(), 0, Silent()))
     return kept[0]
 
 
 def test_the_volume_is_seen_as_the_skill_wants_it(skill, phantom, tiny_backbone):
     """In a volume of sagittal slices the axial ones are looked at, through the skill's window."""
     volume = phantom(shape=(13, 37, 41), spacing_mm=(5.0, 2.0, 2.0)).volume
-    encoded = encode_for(volume, skill, tiny_backbone, Silent())
-    assert (encoded.scan.slicing.plane, encoded.scan.slicing.axis) == ("axial", 2)
-    assert (encoded.scan.low, encoded.scan.high) == (-900, 500)
+    scan = encode_for(volume, skill, tiny_backbone, Silent())
+    assert (scan.slicing.plane, scan.slicing.axis) == ("axial", 2)
+    assert (scan.low, scan.high) == (-900, 500)
 
 
 def test_the_same_volume_turned_keeps_its_annotated_slices(skill, phantom, tiny_backbone):

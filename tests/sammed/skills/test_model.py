@@ -8,7 +8,7 @@ import torch
 
 from sammed.auto.annotations import Annotations
 from sammed.errors import SkillError
-from sammed.skills.model import Skill
+from sammed.skills.model import SkillModel
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
@@ -16,11 +16,11 @@ LIVER = Label(1, "liver", (200, 40, 60))
 
 
 @pytest.fixture
-def skill(tiny_backbone) -> Skill:
+def skill(tiny_backbone) -> SkillModel:
     """A prompt encoder whose weights are the backbone's, each a little higher."""
     pretrained = tiny_backbone.prompt_encoder.named_parameters()
     encoder = {f"{part}.{name}": weight + 0.5 for name, weight in pretrained for part in ("points", "boxes")}
-    return Skill(
+    return SkillModel(
         backbone="tiny",
         backbone_digest=tiny_backbone.digest,
         plane="axial",

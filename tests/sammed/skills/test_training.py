@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
-from sammed.embeddings.scan import EncodedScan, open_scan
-from sammed.jobs.training import annotate
+from sammed.embeddings.scan import Scan, open_scan
 from sammed.progress import Silent
 from sammed.skills.training import learn_auto, learn_skill
 from sammed_volumes.intensity import Window
@@ -18,38 +18,38 @@ WINDOW = Window(-900.0, 500.0, "hu")
 
 
 @pytest.fixture
-def encoded(phantom, tiny_backbone) -> EncodedScan:
+def scan(phantom, tiny_backbone) -> Scan:
     volume = phantom().volume
     slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    return EncodedScan(open_scan(volume, slicing, WINDOW), tiny_backbone)
+    return Scan(open_scan(volume, slicing, WINDOW), tiny_backbone)
 
 
 @pytest.fixture
-def annotations(phantom, encoded) -> Annotations:
+def annotations(phantom, scan) -> Annotations:
     """Two slices with all labels, an empty one."""
     labels = phantom().labels
-    return annotate(encoded.scan.slicing, labels, labels.labels, slice_index=(5, 7), empty_slices=(0,))
+    return annotate(scan.slicing, labels, labels.labels, slice_index=(5, 7), empty_slices=(0,))
 
 
-def learn(encoded, annotations, config, seed=0, **settings):
-    return learn_skill(encoded, annotations, WINDOW, config, seed, Silent(), **settings)
+def learn(scan, annotations, config, seed=0, **settings):
+    return learn_skill(scan, annotations, WINDOW, config, seed, Silent(), **settings)
 
 
 def numbers(skill) -> dict[str, torch.Tensor]:
     return {f"{value}/{name}": each for value, own in skill.encoders.items() for name, each in own.items()}
 
 
-def test_a_skill_says_what_it_was_learned_from(encoded, annotations, few_steps, tiny_backbone):
-    skill = learn(encoded, annotations, few_steps(), seed=4, auto=False)
+def test_a_skill_says_what_it_was_learned_from(scan, annotations, few_steps, tiny_backbone):
+    skill = learn(scan, annotations, few_steps(), seed=4, auto=False)
     assert (skill.backbone, skill.backbone_digest) == ("tiny", tiny_backbone.digest)
     assert (skill.plane, skill.axis, skill.window, skill.seed) == ("axial", 2, WINDOW, 4)
-    assert skill.volume_sha256 == encoded.scan.digest()
+    assert skill.volume_sha256 == scan.digest
     assert skill.labels == annotations.labels
     assert skill.auto is None
 
 
-def test_each_label_has_an_encoder_of_its_own(encoded, annotations, few_steps, tiny_backbone):
-    skill = learn(encoded, annotations, few_steps(), auto=False)
+def test_each_label_has_an_encoder_of_its_own(scan, annotations, few_steps, tiny_backbone):
+    skill = learn(scan, annotations, few_steps(), auto=False)
     assert set(skill.encoders) == {1, 2, 4}
     start = dict(tiny_backbone.prompt_encoder.named_parameters())
     for value, encoder in skill.encoders.items():
@@ -61,53 +61,53 @@ def test_each_label_has_an_encoder_of_its_own(encoded, annotations, few_steps, t
     assert not first.equal(second)
 
 
-def test_the_backbone_stays_as_it_was(encoded, annotations, few_steps, tiny_backbone):
+def test_the_backbone_stays_as_it_was(scan, annotations, few_steps, tiny_backbone):
     parts = (tiny_backbone.image_encoder, tiny_backbone.mask_decoder, tiny_backbone.prompt_encoder)
     before = [{name: each.clone() for name, each in part.state_dict().items()} for part in parts]
-    learn(encoded, annotations, few_steps())
+    learn(scan, annotations, few_steps())
     for part, state in zip(parts, before, strict=True):
         for name, each in part.state_dict().items():
             assert torch.equal(each, state[name]), name
         assert all(weight.grad is None for weight in part.parameters())
 
 
-def test_the_seed_decides(encoded, annotations, few_steps):
-    first, same, other = (learn(encoded, annotations, few_steps(), seed, auto=False) for seed in (1, 1, 2))
+def test_the_seed_decides(scan, annotations, few_steps):
+    first, same, other = (learn(scan, annotations, few_steps(), seed, auto=False) for seed in (1, 1, 2))
     assert all(each.equal(numbers(same)[name]) for name, each in numbers(first).items())
     assert not all(each.equal(numbers(other)[name]) for name, each in numbers(first).items())
 
 
-def test_learning_the_generator_again_with_the_same_seed_gives_the_same(encoded, annotations, few_steps):
+def test_learning_the_generator_again_with_the_same_seed_gives_the_same(scan, annotations, few_steps):
     """So `auto-train` after `assist-train --no-auto` is `assist-train`."""
-    whole = learn(encoded, annotations, few_steps(), seed=3)
-    later = learn(encoded, annotations, few_steps(), seed=3, auto=False)
-    later = learn_auto(later, encoded, annotations, few_steps(), 3, Silent())
+    whole = learn(scan, annotations, few_steps(), seed=3)
+    later = learn(scan, annotations, few_steps(), seed=3, auto=False)
+    later = learn_auto(later, scan, annotations, few_steps(), 3, Silent())
     first, second = whole.require_auto(), later.require_auto()
     assert first.choices == second.choices
     assert first.sap_net.prototypes.looks.equal(second.sap_net.prototypes.looks)
     assert first.classifier.weight.equal(second.classifier.weight)
 
 
-def test_only_annotated_slices_are_encoded(encoded, annotations, few_steps, monkeypatch):
+def test_only_annotated_slices_are_encoded(scan, annotations, few_steps, monkeypatch):
     """Learning without a generator looks at no other slice; with one, at neighbors at most."""
     looked_at = []
-    embeddings = EncodedScan.embeddings
+    embeddings = Scan.embeddings
 
     def note(self, indices):
         indices = list(indices)
         looked_at.extend(indices)
         return embeddings(self, indices)
 
-    monkeypatch.setattr(EncodedScan, "embeddings", note)
-    learn(encoded, annotations, few_steps(), auto=False)
+    monkeypatch.setattr(Scan, "embeddings", note)
+    learn(scan, annotations, few_steps(), auto=False)
     assert set(looked_at) <= set(annotations.indices)
 
 
-def test_a_label_that_one_slice_alone_shows_is_made_the_plain_way(encoded, annotations, few_steps):
+def test_a_label_that_one_slice_alone_shows_is_made_the_plain_way(scan, annotations, few_steps):
     masks = annotations.masks.copy()
     masks[-1][masks[-1] == 4] = 2
     alone = replace(annotations, masks=masks)
-    choice = learn(encoded, alone, few_steps()).require_auto().choices[4]
+    choice = learn(scan, alone, few_steps()).require_auto().choices[4]
     assert (choice.rule_name, choice.source, choice.smoothing_mm, choice.expected_dice) == (
         "box",
         "decoder",
@@ -116,7 +116,7 @@ def test_a_label_that_one_slice_alone_shows_is_made_the_plain_way(encoded, annot
     )
 
 
-def test_progress_is_told(encoded, annotations, few_steps):
+def test_progress_is_told(scan, annotations, few_steps):
     class Listener(Silent):
         def __init__(self):
             self.names = []
@@ -126,7 +126,7 @@ def test_progress_is_told(encoded, annotations, few_steps):
             return super().task(name, total)
 
     listener = Listener()
-    learn_skill(encoded, annotations, WINDOW, few_steps(), 0, listener)
+    learn_skill(scan, annotations, WINDOW, few_steps(), 0, listener)
     assert listener.names == [
         "prompt encoder of lung",
         "prompt encoder of heart",

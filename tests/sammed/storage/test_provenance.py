@@ -6,11 +6,11 @@ import json
 import pytest
 
 from sammed.errors import ConfigError, ExportError
+from sammed.storage.fingerprint import sha256_of
 from sammed.storage.provenance import (
     Provenance,
     provenance_path,
     read_provenance,
-    sha256_of,
     write_provenance,
 )
 from sammed.version import __version__

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sammed.datasets.pseudo.cam.config import NONE_NAME
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 
 SIDE = 32
 """Cells along a side of the square on which all embeddings are seen, whatever their slices' proportions."""
@@ -76,10 +76,10 @@ def fit_head(
     optimizer.step(loss)  # type: ignore[no-untyped-call]
 
 
-def square_embedding(encoded: EncodedScan, index: int) -> Float[Tensor, "C s s"]:
+def square_embedding(scan: Scan, index: int) -> Float[Tensor, "C s s"]:
     """The embedding of a slice, without the padding beside it, as a square."""
-    embedding = encoded.embeddings([index]).float()
-    frame, side = encoded.frame, embedding.shape[-1]
+    embedding = scan.embeddings([index]).float()
+    frame, side = scan.frame, embedding.shape[-1]
     rows = math.ceil(side * frame.content_height / frame.size)
     columns = math.ceil(side * frame.content_width / frame.size)
     return F.adaptive_avg_pool2d(embedding[:, :, :rows, :columns], SIDE)[0]

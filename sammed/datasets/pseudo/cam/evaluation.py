@@ -22,8 +22,8 @@ from sammed.datasets.pseudo.cam.config import Activation, CamConfig, CamPoint, C
 from sammed.datasets.pseudo.cam.prompting import map_prompts, truth_prompts
 from sammed.datasets.pseudo.cam.reading import Reader
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.coarse.decoding import encode_case, prompted_logits
-from sammed.embeddings.scan import EncodedScan
+from sammed.datasets.pseudo.coarse.decoding import prompted_logits
+from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed.prompts.prompt import Prompt
 from sammed.reports.report import Table
@@ -79,12 +79,12 @@ def evaluate_prompts(
     scores: dict[tuple[int, int, int], list[tuple[Overlap, Overlap]]] = defaultdict(list)
     for case in cases:
         opened = open_case(case, labeled_set)
-        encoded = encode_case(opened, backbone)
+        scan = opened.scan(backbone)
         for index in filter(opened.is_known, range(opened.slicing.count)):
             picture = opened.picture(index)
             for place, reader in enumerate(readers):
                 for value in _held(picture, reader):
-                    for way, pair in enumerate(_score(encoded, picture, reader, value, ways)):
+                    for way, pair in enumerate(_score(scan, picture, reader, value, ways)):
                         scores[place, value, way].append(pair)
     return tuple(
         _row(readers[place], value, ways[way], pairs) for (place, value, way), pairs in scores.items()
@@ -115,7 +115,7 @@ def _held(picture: Picture, reader: Reader) -> list[int]:
 
 
 def _score(
-    encoded: EncodedScan,
+    scan: Scan,
     picture: Picture,
     reader: Reader,
     value: int,
@@ -124,21 +124,21 @@ def _score(
     """From the map and from the truth, for each way of prompting."""
     assert picture.labels is not None
     truth = picture.labels == value
-    pixels = view(encoded, picture.index, reader.config)[None]
+    pixels = view(scan, picture.index, reader.config)[None]
     map_ = reader.map(pixels, reader.task.values.index(value), truth.shape)
     pairs = []
     for prompts, point in ways:
         config: CamConfig = replace(reader.config, prompts=prompts, point=point)
-        found = _mask(encoded, picture.index, list(map_prompts(map_, config)))
-        best = _mask(encoded, picture.index, list(truth_prompts(truth, config)))
+        found = _mask(scan, picture.index, list(map_prompts(map_, config)))
+        best = _mask(scan, picture.index, list(truth_prompts(truth, config)))
         pairs.append((overlap(found, truth), overlap(best, truth)))
     return pairs
 
 
-def _mask(encoded: EncodedScan, index: int, prompts: Sequence[Prompt]) -> Bool[np.ndarray, "H W"]:
+def _mask(scan: Scan, index: int, prompts: Sequence[Prompt]) -> Bool[np.ndarray, "H W"]:
     if not prompts:
-        return np.zeros((encoded.frame.height, encoded.frame.width), dtype=bool)
-    return prompted_logits(encoded, index, prompts) > 0
+        return np.zeros((scan.frame.height, scan.frame.width), dtype=bool)
+    return prompted_logits(scan, index, prompts) > 0
 
 
 def _row(

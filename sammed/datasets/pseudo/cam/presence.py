@@ -19,7 +19,6 @@ from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed.datasets.pseudo.cam.classifier import Pictures
 from sammed.datasets.pseudo.cam.config import NONE_NAME, ClassifierConfig, ClassPlan
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.coarse.decoding import encode_case
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.errors import AnnotationError
 from sammed.progress import Reporter
@@ -101,10 +100,10 @@ def _seen(
     opened: OpenCase, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None
 ) -> Iterator[SeenPicture]:
     """The labeled pictures of one case."""
-    encoded, stack = encode_case(opened, backbone, cache), opened.label_stack()
+    scan, stack = opened.scan(backbone, cache=cache), opened.label_stack()
     for index in filter(opened.is_known, range(opened.slicing.count)):
         present = frozenset(int(value) for value in np.unique(stack[index]) if value)
-        yield SeenPicture(opened.case.name, view(encoded, index, config), present)
+        yield SeenPicture(opened.case.name, view(scan, index, config), present)
 
 
 def _task(labels: Sequence[Label], seen: Sequence[SeenPicture]) -> Task:

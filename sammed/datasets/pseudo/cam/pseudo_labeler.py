@@ -21,11 +21,11 @@ from sammed.datasets.pseudo.cam.config import CamConfig
 from sammed.datasets.pseudo.cam.prompting import map_prompts
 from sammed.datasets.pseudo.cam.reading import Reader, learn_readers
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.coarse.decoding import encode_case, highest_label, prompted_logits
+from sammed.datasets.pseudo.coarse.decoding import highest_label, prompted_logits
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.embeddings.cache import EmbeddingCache
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.progress import Reporter
 
 
@@ -93,18 +93,18 @@ class _Job:
 
     def _slices(self, case: Case, opened: OpenCase) -> list[list[Finding]]:
         """What is found in each slice of the stack."""
-        encoded = encode_case(opened, self.backbone, self.cache)
+        scan = opened.scan(self.backbone, cache=self.cache)
         slices = []
         with self.reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
             for index in range(opened.slicing.count):
-                slices.append(list(self._findings(encoded, index)))
+                slices.append(list(self._findings(scan, index)))
                 task.advance()
         return slices
 
-    def _findings(self, encoded: EncodedScan, index: int) -> Iterator[Finding]:
+    def _findings(self, scan: Scan, index: int) -> Iterator[Finding]:
         """What each reader sees in a slice, outlined by the backbone."""
-        pixels = view(encoded, index, self.config)[None]
-        shape = encoded.frame.height, encoded.frame.width
+        pixels = view(scan, index, self.config)[None]
+        shape = scan.frame.height, scan.frame.width
         for reader in self.readers:
             probabilities = reader.classifier.probabilities(pixels)[0]
             class_index = int(probabilities.argmax())
@@ -113,7 +113,7 @@ class _Job:
                 continue
             prompts = list(map_prompts(reader.map(pixels, class_index, shape), self.config))
             if prompts:
-                logits = prompted_logits(encoded, index, prompts)
+                logits = prompted_logits(scan, index, prompts)
                 yield Finding(value, logits, float(probabilities[class_index]))
 
 

@@ -9,13 +9,13 @@ from torch import Tensor
 from sammed.datasets.pseudo.cam.config import ClassifierConfig
 from sammed.datasets.pseudo.cam.embedding import square_embedding
 from sammed.datasets.students.scaling import to_square
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed_volumes.intensity import with_channels
 
 
-def view(encoded: EncodedScan, index: int, config: ClassifierConfig) -> Float[Tensor, "C S S"]:
+def view(scan: Scan, index: int, config: ClassifierConfig) -> Float[Tensor, "C S S"]:
     """One slice of the stack, on the CPU: pixels 0..1 in its one channel or three, or its embedding."""
     if config.network == "embedding":
-        return square_embedding(encoded, index).cpu()
-    shown = with_channels(encoded.scan.image(index))
+        return square_embedding(scan, index).cpu()
+    shown = with_channels(scan.image(index))
     return torch.from_numpy(to_square(shown, config.image_size, shown.shape[2]))

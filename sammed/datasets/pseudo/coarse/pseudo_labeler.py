@@ -24,14 +24,13 @@ from sammed.datasets.labeled_sets.pictures import (
     pictures_of,
 )
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
-from sammed.datasets.pseudo.coarse.decoding import encode_case
 from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.students.student import Student
 from sammed.datasets.students.student_file import student_digest
 from sammed.datasets.students.training import train_student
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.errors import AnnotationError, ConfigError
 from sammed.progress import Reporter
 
@@ -43,7 +42,7 @@ _WHY: Mapping[Dropped, str] = {
 }
 
 # The weak label of one slice of a case.
-Maker = Callable[[EncodedScan, OpenCase, int], WeakLabel]
+Maker = Callable[[Scan, OpenCase, int], WeakLabel]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +65,7 @@ class CoarseLabeler:
             student = self._student(gold, reporter)
             maker = partial(_prompted, student, self.config)
             digest = _digest(self.config, student_digest(student))
-        encode = partial(encode_case, backbone=self.tools.backbone(), cache=self.tools.cache)
+        encode = partial(OpenCase.scan, backbone=self.tools.backbone(), cache=self.tools.cache)
         for case in unlabeled:
             yield attempt(case, partial(_label_case, case, gold, encode, maker, digest, reporter))
 
@@ -77,7 +76,7 @@ class CoarseLabeler:
                 "prompt it with boxes or points, or take a set with one label."
             )
         value = gold.labels[0].value
-        return lambda encoded, _opened, index: baseline_label(encoded, index, value, self.config)
+        return lambda scan, _opened, index: baseline_label(scan, index, value, self.config)
 
     def _student(self, gold: LabeledSet, reporter: Reporter) -> Student:
         pictures = gold_pictures(gold)
@@ -102,28 +101,26 @@ def gold_pictures(gold: LabeledSet) -> list[Picture]:
     return pictures
 
 
-def _prompted(
-    student: Student, config: CoarseConfig, encoded: EncodedScan, opened: OpenCase, index: int
-) -> WeakLabel:
+def _prompted(student: Student, config: CoarseConfig, scan: Scan, opened: OpenCase, index: int) -> WeakLabel:
     maps: Float[np.ndarray, "K H W"] = student.probabilities(opened.image(index))
     values = (label.value for label in student.labels)
-    return weak_label(encoded, index, dict(zip(values, maps[1:], strict=True)), config)
+    return weak_label(scan, index, dict(zip(values, maps[1:], strict=True)), config)
 
 
 def _label_case(
     case: Case,
     gold: LabeledSet,
-    encode: Callable[[OpenCase], EncodedScan],
+    encode: Callable[[OpenCase], Scan],
     maker: Maker,
     digest: str,
     reporter: Reporter,
 ) -> PseudoLabel:
     opened = open_case(case, gold)
-    encoded = encode(opened)
+    scan = encode(opened)
     found = []
     with reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
         for index in range(opened.slicing.count):
-            found.append(maker(encoded, opened, index))
+            found.append(maker(scan, opened, index))
             task.advance()
     kept = [weak for weak in found if weak.values.any()]
     if not kept:

@@ -14,7 +14,7 @@ from sammed.datasets.pseudo.coarse.decoding import highest_label, prompted_logit
 from sammed.datasets.pseudo.coarse.regions import region_prompts
 from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.datasets.pseudo.samdsk.proposing import propose
-from sammed.embeddings.scan import EncodedScan
+from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import with_channels
 
@@ -38,7 +38,7 @@ class WeakLabel:
 
 
 def weak_label(
-    encoded: EncodedScan,
+    scan: Scan,
     index: int,
     probabilities: Mapping[int, Float[np.ndarray, "H W"]],
     config: CoarseConfig,
@@ -48,8 +48,8 @@ def weak_label(
     for value, probability in probabilities.items():
         prompts = list(region_prompts(probability, config.prompts, config))
         if prompts:
-            logits[value] = prompted_logits(encoded, index, prompts)
-    found = _settled(logits, _shape(encoded), tuple(probabilities), config)
+            logits[value] = prompted_logits(scan, index, prompts)
+    found = _settled(logits, _shape(scan), tuple(probabilities), config)
     agreement = {
         value: dice(found.values == value, probabilities[value] > config.threshold)
         for value in probabilities
@@ -67,23 +67,23 @@ def _contradictory(found: WeakLabel, agreement: Mapping[int, float]) -> WeakLabe
     return WeakLabel(values, {}, dropped, np.ones(values.shape, dtype=bool))
 
 
-def baseline_label(encoded: EncodedScan, index: int, value: int, config: CoarseConfig) -> WeakLabel:
+def baseline_label(scan: Scan, index: int, value: int, config: CoarseConfig) -> WeakLabel:
     """What the backbone makes of a slice when nobody says where the object is, as the label `value`."""
     logits: dict[int, np.ndarray] = {}
     if config.prompts == "none":
-        logits[value] = unprompted_logits(encoded, index)
+        logits[value] = unprompted_logits(scan, index)
     else:
-        mask = best_proposal(encoded, index, config.most_of_one_class)
+        mask = best_proposal(scan, index, config.most_of_one_class)
         if mask is not None:
             logits[value] = np.where(mask, 1.0, -1.0)
-    return _settled(logits, _shape(encoded), (value,), config)
+    return _settled(logits, _shape(scan), (value,), config)
 
 
-def best_proposal(encoded: EncodedScan, index: int, most: float) -> Bool[np.ndarray, "H W"] | None:
+def best_proposal(scan: Scan, index: int, most: float) -> Bool[np.ndarray, "H W"] | None:
     """The best of the backbone's own masks of a slice that isn't nearly all one class; None where all are."""
-    shown = with_channels(encoded.scan.image(index))
-    spacing = encoded.scan.slicing.pixel_spacing_mm
-    proposals = propose(encoded.backbone, shown, spacing, ProposalConfig(most=_PROPOSALS))
+    shown = with_channels(scan.image(index))
+    spacing = scan.slicing.pixel_spacing_mm
+    proposals = propose(scan.backbone, shown, spacing, ProposalConfig(most=_PROPOSALS))
     masks = (proposals.mask(place) for place in range(proposals.count))
     return next((mask for mask in masks if not is_uniform(mask, most)), None)
 
@@ -112,5 +112,5 @@ def _settled(
     return WeakLabel(values, {}, dropped, ignore)
 
 
-def _shape(encoded: EncodedScan) -> tuple[int, int]:
-    return encoded.frame.height, encoded.frame.width
+def _shape(scan: Scan) -> tuple[int, int]:
+    return scan.frame.height, scan.frame.width

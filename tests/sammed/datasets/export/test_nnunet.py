@@ -10,7 +10,8 @@ import pytest
 
 from sammed.datasets.export.pairing import gather_cases
 from sammed.errors import ExportError
-from sammed.storage.provenance import Provenance, sha256_of, write_provenance
+from sammed.storage.fingerprint import sha256_of
+from sammed.storage.provenance import Provenance, write_provenance
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
 

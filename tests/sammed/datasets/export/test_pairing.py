@@ -9,7 +9,8 @@ import pytest
 from sammed.datasets.export.cases import Case, case_names
 from sammed.datasets.export.pairing import gather_cases
 from sammed.errors import ConfigError, ExportError
-from sammed.storage.provenance import Provenance, sha256_of, write_provenance
+from sammed.storage.fingerprint import sha256_of
+from sammed.storage.provenance import Provenance, write_provenance
 
 
 def touch(folder, *names):

@@ -16,7 +16,7 @@ from sammed.datasets.pseudo.cam.training import learn_classifier
 from sammed.datasets.pseudo.cam.viewing import view
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.students.scaling import to_square
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed_volumes.intensity import Window
@@ -88,13 +88,13 @@ def test_it_learns_the_same_every_time(learned, embeddings):
 def test_the_padding_beside_a_slice_is_not_seen(phantom, tiny_backbone):
     volume = phantom(modality="mr").volume
     slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    encoded = EncodedScan(open_scan(volume, slicing, Window(0, 99.5, "percentile")), tiny_backbone)
-    whole = encoded.embeddings([1])[0].float()
-    frame, side = encoded.frame, whole.shape[-1]
+    scan = Scan(open_scan(volume, slicing, Window(0, 99.5, "percentile")), tiny_backbone)
+    whole = scan.embeddings([1])[0].float()
+    frame, side = scan.frame, whole.shape[-1]
     rows = math.ceil(side * frame.content_height / frame.size)
     columns = math.ceil(side * frame.content_width / frame.size)
     assert min(rows, columns) < side, "the phantom's slices would have to be square"
-    found = square_embedding(encoded, 1)
+    found = square_embedding(scan, 1)
     assert found.shape == (whole.shape[0], SIDE, SIDE)
     # Averages weigh all cells alike where the square's side is a multiple of theirs.
     inside = whole[:, :rows, :columns]
@@ -108,9 +108,9 @@ def test_the_padding_beside_a_slice_is_not_seen(phantom, tiny_backbone):
 def test_a_resnet_sees_pixels(phantom, tiny_backbone):
     volume = phantom(modality="mr").volume
     slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    encoded = EncodedScan(open_scan(volume, slicing, Window(0, 99.5, "percentile")), tiny_backbone)
-    found = view(encoded, 2, ClassifierConfig(image_size=48))
-    assert np.array_equal(found.numpy(), to_square(encoded.scan.image(2)[:, :, None], 48, 1))
+    scan = Scan(open_scan(volume, slicing, Window(0, 99.5, "percentile")), tiny_backbone)
+    found = view(scan, 2, ClassifierConfig(image_size=48))
+    assert np.array_equal(found.numpy(), to_square(scan.image(2)[:, :, None], 48, 1))
 
 
 def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes):

@@ -6,7 +6,7 @@ import pytest
 from sammed.datasets.pseudo.coarse import weak_label as module
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.weak_label import weak_label
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
@@ -16,10 +16,10 @@ SHAPE = (40, 48)
 
 
 @pytest.fixture
-def encoded(tiny_backbone, monkeypatch) -> EncodedScan:
+def scan(tiny_backbone, monkeypatch) -> Scan:
     """One slice of 40 x 48 pixels, and a decoder whose mask is the box that prompts it."""
 
-    def fill(encoded, index, prompts):
+    def fill(scan, index, prompts):
         logits = np.full(SHAPE, -2.0, dtype=np.float32)
         for prompt in prompts:
             left, top, right, bottom = prompt.box_xyxy_slice.astype(int)
@@ -30,7 +30,7 @@ def encoded(tiny_backbone, monkeypatch) -> EncodedScan:
     voxels = np.random.default_rng(0).random((SHAPE[1], SHAPE[0], 1), dtype=np.float32)
     volume = Volume(voxels, np.diag([-1.0, -1.0, 1.0, 1.0]))
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis=2)
-    return EncodedScan(open_scan(volume, slicing, Window(0.0, 1.0, "value")), tiny_backbone)
+    return Scan(open_scan(volume, slicing, Window(0.0, 1.0, "value")), tiny_backbone)
 
 
 def block(top: int, bottom: int, left: int, right: int) -> np.ndarray:
@@ -39,21 +39,21 @@ def block(top: int, bottom: int, left: int, right: int) -> np.ndarray:
     return mask
 
 
-def made(encoded, *masks: np.ndarray, **settings):
+def made(scan, *masks: np.ndarray, **settings):
     maps = {value: np.where(mask, 0.9, 0.02) for value, mask in enumerate(masks, start=1)}
-    return weak_label(encoded, 0, maps, CoarseConfig(**settings))
+    return weak_label(scan, 0, maps, CoarseConfig(**settings))
 
 
-def test_a_slice_is_dropped_where_masks_agree_too_little(encoded):
+def test_a_slice_is_dropped_where_masks_agree_too_little(scan):
     corner = block(5, 25, 10, 14) | block(21, 25, 10, 30)  # an L, whose box is mostly something else
     sure = block(30, 38, 35, 46)
-    kept = made(encoded, corner, sure)
+    kept = made(scan, corner, sure)
     assert not kept.ignore.any()
     agreement = dice(corner, block(5, 25, 10, 30))
     assert kept.agreement == pytest.approx({1: agreement, 2: 1.0})
-    same = made(encoded, corner, sure, least_agreement=agreement - 0.01)
+    same = made(scan, corner, sure, least_agreement=agreement - 0.01)
     assert np.array_equal(same.values, kept.values)
-    found = made(encoded, corner, sure, least_agreement=agreement + 0.01)
+    found = made(scan, corner, sure, least_agreement=agreement + 0.01)
     assert found.ignore.all(), "what neither mask shows would pass for background"
     assert not found.values.any()
     assert found.dropped == {1: "contradictory", 2: "contradictory"}

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sammed.batch.reading import read_ahead
+from sammed.batch.read_ahead import read_ahead
 
 
 def test_all_items_in_order():

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt
 
-from sammed.storage.provenance import sha256_of
 from sammed_volumes.formats import strip_suffix, suffix_of
 
 _HEADERS = (".mhd", ".nhdr")  # voxels lie in files beside them
@@ -35,9 +34,24 @@ def fingerprint(image: Path, known: Fingerprint | None = None) -> Fingerprint:
     stamp = _stamp(files)  # before reading: what changes meanwhile has another stamp next time
     if known is not None and known.stamp == stamp:
         return known
-    if files == [image]:
-        return Fingerprint(sha256_of(image), stamp)
-    return Fingerprint(_digest(f"{file.name} {sha256_of(file)}" for file in files), stamp)
+    return Fingerprint(_files_digest(image, files), stamp)
+
+
+def image_digest(image: Path) -> str:
+    """The sha256 of an image: of the file, or of the names and digests of the files that it is made of.
+
+    A DICOM folder is made of its slices alone, so that labels beside them don't change it.
+    """
+    return _files_digest(image, _files(image))
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of one file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def labels_digest(voxels: UInt[np.ndarray, "X Y Z"]) -> str:
@@ -46,6 +60,12 @@ def labels_digest(voxels: UInt[np.ndarray, "X Y Z"]) -> str:
     for plane in voxels:
         digest.update(np.ascontiguousarray(plane, dtype="<u4").tobytes())
     return digest.hexdigest()
+
+
+def _files_digest(image: Path, files: list[Path]) -> str:
+    if files == [image]:
+        return sha256_of(image)
+    return _digest(f"{file.name} {sha256_of(file)}" for file in files)
 
 
 def _files(image: Path) -> list[Path]:

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
-from sammed.embeddings.scan import EncodedScan, open_scan
+from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import SkillError
-from sammed.jobs.training import annotate
 from sammed.progress import Silent
 from sammed.skills.inference import label_volume
-from sammed.skills.model import Skill
-from sammed.skills.model_file import load_skill, save_skill, skill_digest
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import read_skill, skill_digest, write_skill
 from sammed.skills.training import learn_skill
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
@@ -25,12 +25,12 @@ from sammed_volumes.slices import plan_slices
 WINDOW = Window(-900.0, 500.0, "hu")
 
 
-def empty_skill(shape: tuple[int, int, int] = (2, 9, 11), dtype: type = np.uint16) -> Skill:
+def empty_skill(shape: tuple[int, int, int] = (2, 9, 11), dtype: type = np.uint16) -> SkillModel:
     """A skill whose only weights are one tensor; its annotated slices show a square."""
     label = Label(300 if dtype is not np.uint8 else 3, "Milz, groß", (1, 2, 3))
     masks = np.zeros(shape, dtype)
     masks[:, 2:6, 3:7] = label.value
-    return Skill(
+    return SkillModel(
         backbone="tiny",
         backbone_digest="tiny-0",
         plane="coronal",
@@ -47,8 +47,8 @@ def empty_skill(shape: tuple[int, int, int] = (2, 9, 11), dtype: type = np.uint1
 
 def test_fields_come_back(tmp_path):
     before = empty_skill()
-    after = load_skill(save_skill(before, tmp_path / "skill.safetensors"))
-    for field in fields(Skill):
+    after = read_skill(write_skill(before, tmp_path / "skill.safetensors"))
+    for field in fields(SkillModel):
         if field.name not in ("encoders", "annotations"):
             assert getattr(after, field.name) == getattr(before, field.name), field.name
     assert after.annotations.indices == before.annotations.indices
@@ -60,10 +60,10 @@ def test_fields_come_back(tmp_path):
 def test_a_skill_read_again_labels_alike_to_the_last_bit(tmp_path, phantom, tiny_backbone, few_steps):
     made = phantom()
     slicing = plan_slices(made.volume.shape, made.volume.affine_ras_mm)
-    encoded = EncodedScan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
+    scan = Scan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
     annotations = annotate(slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,))
-    skill = learn_skill(encoded, annotations, WINDOW, few_steps(), 3, Silent())
-    again = load_skill(save_skill(skill, tmp_path / "skill.safetensors"))
+    skill = learn_skill(scan, annotations, WINDOW, few_steps(), 3, Silent())
+    again = read_skill(write_skill(skill, tmp_path / "skill.safetensors"))
     assert dict(again.require_auto().choices) == dict(skill.require_auto().choices)
     other = phantom(seed=1).volume
     labeled = 0
@@ -77,30 +77,30 @@ def test_a_skill_read_again_labels_alike_to_the_last_bit(tmp_path, phantom, tiny
 
 
 def test_large_slices_make_no_large_file(tmp_path):
-    path = save_skill(empty_skill((7, 512, 512)), tmp_path / "skill.safetensors")
+    path = write_skill(empty_skill((7, 512, 512)), tmp_path / "skill.safetensors")
     assert path.stat().st_size < 50_000
 
 
 def test_the_digest_names_the_content(tmp_path):
-    first = save_skill(empty_skill(), tmp_path / "a.safetensors")
-    second = save_skill(empty_skill(), tmp_path / "b.safetensors")
-    third = save_skill(replace(empty_skill(), seed=8), tmp_path / "c.safetensors")
+    first = write_skill(empty_skill(), tmp_path / "a.safetensors")
+    second = write_skill(empty_skill(), tmp_path / "b.safetensors")
+    third = write_skill(replace(empty_skill(), seed=8), tmp_path / "c.safetensors")
     assert skill_digest(first) == skill_digest(second) != skill_digest(third)
     assert len(skill_digest(first)) == 64
 
 
 def test_a_skill_is_kept_unless_overwritten(tmp_path):
-    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     with pytest.raises(OutputError, match="exists already"):
-        save_skill(replace(empty_skill(), seed=8), path)
-    assert load_skill(path).seed == 7
-    save_skill(replace(empty_skill(), seed=8), path, overwrite=True)
-    assert load_skill(path).seed == 8
+        write_skill(replace(empty_skill(), seed=8), path)
+    assert read_skill(path).seed == 7
+    write_skill(replace(empty_skill(), seed=8), path, overwrite=True)
+    assert read_skill(path).seed == 8
 
 
 def refusal(path) -> str:
     with pytest.raises(SkillError) as raised:
-        load_skill(path)
+        read_skill(path)
     said = str(raised.value)
     assert said.startswith(str(path)) or f" {path}" in said
     assert "\n" not in said
@@ -109,7 +109,7 @@ def refusal(path) -> str:
 
 @pytest.mark.parametrize("kept", [0, 4, 8, 100, 0.5, 0.9, -1])
 def test_a_file_cut_short(tmp_path, kept):
-    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
     assert "not a skill, or was cut short" in refusal(path)
@@ -117,7 +117,7 @@ def test_a_file_cut_short(tmp_path, kept):
 
 def test_any_flipped_byte_is_noticed(tmp_path):
     """Every 7th byte: the length, the header with all names and numbers, the tensors."""
-    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
     for place in range(0, len(whole), 7):
         flipped = bytearray(whole)
@@ -127,7 +127,7 @@ def test_any_flipped_byte_is_noticed(tmp_path):
 
 
 def test_a_later_version(tmp_path):
-    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
     later = whole.replace(rb"\"format\": 2", rb"\"format\": 3")
     assert later != whole
@@ -153,5 +153,5 @@ def test_no_such_file(tmp_path):
 
 def test_no_pickle_is_in_the_file(tmp_path):
     """Whatever is in it is a plain tensor."""
-    path = save_skill(empty_skill(), tmp_path / "skill.safetensors")
+    path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     assert set(load_file(path)) == {"annotations/masks", "encoder/300/weight"}

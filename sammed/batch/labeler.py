@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from sammed.backbones.backbone import Backbone
-from sammed.batch.fingerprint import labels_digest
-from sammed.batch.ledger import Busy, Ledger, Passed, Taken
-from sammed.batch.targets import Target
-from sammed.embeddings.cache import EmbeddingCache
-from sammed.errors import SammedError
-from sammed.jobs.inputs import naming, open_volume
-from sammed.jobs.outputs import is_folder, make_folder
-from sammed.jobs.requests import LabelingRequest
-from sammed.jobs.results import LabelingItem
+from sammed.batch.ledger import Busy, Ledger, NoLedger, Passed, Taken
+from sammed.batch.result import LabelingItem
+from sammed.batch.target import Target
+from sammed.embeddings.opening import open_volume
+from sammed.errors import SammedError, naming
 from sammed.progress import Reporter, Task
-from sammed.skills.inference import Labeled, label_volume
-from sammed.skills.model import Skill
-from sammed.storage.provenance import Provenance, provenance_beside, sha256_of
+from sammed.storage.fingerprint import labels_digest
+from sammed.storage.outputs import make_folder
+from sammed.storage.provenance import Provenance, provenance_beside
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import write_labels
+from sammed_volumes.labels import LabelVolume
 from sammed_volumes.volume import Volume
+
+
+class LabeledVolume(Protocol):
+    """What is made of one volume: its labels, and where they come from."""
+
+    @property
+    def labels(self) -> LabelVolume:
+        """Labels on the volume's own grid."""
+
+    @property
+    def axis(self) -> int:
+        """The array axis that slices are counted along."""
+
+    def provenance(self, image_file: str, image_sha256: str) -> Provenance:
+        """Where the labels come from."""
+
+
+Label: TypeAlias = Callable[[Volume, Reporter], LabeledVolume]
+"""Labels a volume: what a skill, a student or whatever comes later does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A volume that was read; `taken` is its place in the ledger of a batch, `seconds` what reading took."""
+    """A volume that was read and is this process's to label; `seconds` is what reading took."""
 
     target: Target
     volume: Volume
-    taken: Taken | None
+    taken: Taken
     seconds: float
 
 
@@ -45,15 +60,15 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labeler:
-    """What every image is labeled with. `ledger` is None for a single image, which no one else works on."""
+    """Reads, labels and writes volumes, and notes in the ledger what became of each.
 
-    request: LabelingRequest
-    skill: Skill
-    digest: str
-    backbone: Backbone
-    cache: EmbeddingCache | None
-    ledger: Ledger | None
+    `makes_folders` says that the outputs' folders are the labeler's to make.
+    """
+
+    make: Label
+    ledger: Ledger | NoLedger
     reporter: Reporter
+    makes_folders: bool
 
     def label(self, target: Target) -> LabelingItem | Busy:
         """Read, label and write one volume."""
@@ -66,14 +81,14 @@ class Labeler:
         taken: Taken | None = None
         try:
             with naming(target.image):
-                self._make_folder(target)
-                if self.ledger is None:
-                    check_free(target.output, overwrite=self.request.overwrite)
-                else:
-                    found = self.ledger.take(target)
-                    if not isinstance(found, Taken):
-                        return self._passed(target, found) if isinstance(found, Passed) else found
-                    taken = found
+                if self.makes_folders:
+                    make_folder(target.output.parent)
+                found = self.ledger.take(target)
+                if isinstance(found, Busy):
+                    return found
+                if isinstance(found, Passed):
+                    return self._passed(target, found)
+                taken = found
                 volume = open_volume(target.image, target.series, self.reporter)
         except self._faults as error:
             return self._failed(target, taken, error, time.perf_counter() - started)
@@ -84,53 +99,41 @@ class Labeler:
         started = time.perf_counter() - opened.seconds
         try:
             with naming(opened.target.image):
-                labeled = self._label(opened)
+                labeled, digest = self._label(opened)
         except self._faults as error:
             return self._failed(opened.target, opened.taken, error, time.perf_counter() - started)
         except BaseException:
             self.drop(opened)
             raise
         item = _done(opened.target, labeled, time.perf_counter() - started)
-        self._note(opened, labeled, item)
+        self._note(opened, digest, item)
         return item
 
     def drop(self, ready: Ready) -> None:
-        """Let others take a volume that was read in vain."""
-        if self.ledger is not None and isinstance(ready, Opened) and ready.taken is not None:
-            ready.taken.claim.release()
+        """Let others take a volume that was read and is not needed."""
+        if isinstance(ready, Opened):
+            ready.taken.release()
 
     @property
     def _faults(self) -> tuple[type[Exception], ...]:
         """What becomes the error of a volume: in a batch anything, for the others are still to be done."""
-        return (SammedError, VolumeError, OSError) if self.ledger is None else (Exception,)
+        return (Exception,) if self.ledger.is_batch else (SammedError, VolumeError, OSError)
 
-    def _make_folder(self, target: Target) -> None:
-        if self.request.output is not None and is_folder(self.request.output):
-            make_folder(target.output.parent)
-
-    def _label(self, opened: Opened) -> Labeled:
-        labeled = label_volume(
-            opened.volume,
-            self.skill,
-            self.backbone,
-            generator=self.request.generator,
-            reporter=self.reporter if self.ledger is None else _OfVolume(self.reporter, opened.target),
-            cache=self.cache,
-        )
-        target, overwrite = opened.target, self.request.overwrite
-        if self.ledger is not None and opened.taken is not None:
-            overwrite = opened.taken.may_replace
-            check_free(target.output, overwrite=overwrite)
-            self.ledger.writing(opened.taken, labels_digest(labeled.labels.voxels))
-        # Labels without their provenance would pass for a person's.
-        with provenance_beside(target.output, self._provenance(target, labeled), overwrite=True):
-            write_labels(labeled.labels, target.output, like=opened.volume, overwrite=overwrite)
-        return labeled
-
-    def _note(self, opened: Opened, labeled: Labeled, item: LabelingItem) -> None:
-        if self.ledger is None or opened.taken is None:
-            return
+    def _label(self, opened: Opened) -> tuple[LabeledVolume, str]:
+        """The labels, once they are written, and their digest."""
+        target, taken = opened.target, opened.taken
+        reporter = _OfVolume(self.reporter, target) if self.ledger.is_batch else self.reporter
+        labeled = self.make(opened.volume, reporter)
         digest = labels_digest(labeled.labels.voxels)
+        check_free(target.output, overwrite=taken.may_replace)
+        self.ledger.writing(taken, digest)
+        provenance = labeled.provenance(target.image.name, taken.image_sha256)
+        # Labels without their provenance would pass for a person's.
+        with provenance_beside(target.output, provenance, overwrite=True):
+            write_labels(labeled.labels, target.output, like=opened.volume, overwrite=taken.may_replace)
+        return labeled, digest
+
+    def _note(self, opened: Opened, digest: str, item: LabelingItem) -> None:
         try:
             self.ledger.done(
                 opened.taken, digest, seconds=item.seconds, slices=item.slices, labels=item.labels
@@ -138,52 +141,32 @@ class Labeler:
         except VolumeError as error:  # the labels are there all the same
             self.reporter.message(f"{error} The next run will label {opened.target.image} again.")
         finally:
-            opened.taken.claim.release()
+            opened.taken.release()
 
     def _passed(self, target: Target, passed: Passed) -> LabelingItem:
         if passed.is_failure:
             return LabelingItem(image=target.image, output=None, status="failed", error=passed.reason)
-        entry = passed.entry
-        if entry is None or self.ledger is None or entry.run != self.ledger.config.run:
+        if passed.entry is None or not self.ledger.was_done_now(passed):
             return _skipped(target, passed.reason)
-        # Done in this very run, by a worker that died before it could say so.
         return LabelingItem(
             image=target.image,
             output=target.output,
             status="done",
-            seconds=entry.seconds,
-            slices=entry.slices,
-            labels=entry.labels,
+            seconds=passed.entry.seconds,
+            slices=passed.entry.slices,
+            labels=passed.entry.labels,
         )
 
     def _failed(self, target: Target, taken: Taken | None, error: Exception, seconds: float) -> LabelingItem:
         said = _sentence(target, error)
-        if self.ledger is not None and taken is not None:
+        if taken is not None:
             try:
                 self.ledger.failed(taken, said, seconds)
             except VolumeError as second:
                 self.reporter.message(str(second))
             finally:
-                taken.claim.release()
+                taken.release()
         return LabelingItem(image=target.image, output=None, status="failed", seconds=seconds, error=said)
-
-    def _provenance(self, target: Target, labeled: Labeled) -> Provenance:
-        scores = {
-            label.name: score
-            for label in labeled.labels.labels
-            if (score := labeled.agreement[label.value]) is not None
-        }
-        return Provenance(
-            image_file=target.image.name,
-            image_sha256=sha256_of(target.image),
-            origin="pseudo",
-            axis=labeled.axis,
-            annotated_slices=labeled.annotated,
-            method=f"sam_auto/{self.request.generator}",
-            skill_digest=self.digest,
-            backbone=self.backbone.name,
-            scores=scores,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +185,7 @@ class _OfVolume:
             yield task
 
 
-def in_work(target: Target, busy: Busy) -> LabelingItem:
+def busy_item(target: Target, busy: Busy) -> LabelingItem:
     """A volume that is left to another process."""
     return _skipped(target, f"It is in work by {busy.owner}.")
 
@@ -211,7 +194,7 @@ def _skipped(target: Target, reason: str) -> LabelingItem:
     return LabelingItem(image=target.image, output=target.output, status="skipped", error=reason)
 
 
-def _done(target: Target, labeled: Labeled, seconds: float) -> LabelingItem:
+def _done(target: Target, labeled: LabeledVolume, seconds: float) -> LabelingItem:
     counts = labeled.labels.voxel_counts()
     axes = tuple(axis for axis in range(3) if axis != labeled.axis)
     return LabelingItem(

@@ -5,8 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from sammed.batch.fingerprint import Fingerprint, fingerprint, labels_digest
-from sammed.storage.provenance import sha256_of
+from sammed.storage.fingerprint import Fingerprint, fingerprint, labels_digest, sha256_of
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from sammed.auto.fusion import LabelChoice
 from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig
 from sammed.auto.sap_training import LearnedSapNet
 from sammed.errors import SammedError, SkillError
-from sammed.skills.model import AutoModel, Skill
+from sammed.skills.model import AutoModel, SkillModel
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, tensors_below, write_tensors
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -35,13 +35,13 @@ FORMAT = 2
 _KIND = TensorKind("sammed_skill", "a skill", FORMAT, SkillError)
 
 
-def save_skill(skill: Skill, path: Path, *, overwrite: bool = False) -> Path:
-    """Write a skill; a file that exists is kept unless `overwrite`. `load_skill` reads it again."""
+def write_skill(skill: SkillModel, path: Path, *, overwrite: bool = False) -> Path:
+    """Write a skill; a file that exists is kept unless `overwrite`. `read_skill` reads it again."""
     write_tensors(_KIND, _header(skill), _tensors(skill), path, overwrite=overwrite)
     return path
 
 
-def load_skill(path: Path) -> Skill:
+def read_skill(path: Path) -> SkillModel:
     """Read a skill; SkillError names the file and says what is wrong with it."""
     header, tensors = _read(path)
     try:
@@ -50,14 +50,8 @@ def load_skill(path: Path) -> Skill:
         raise SkillError(f"{path} is a skill whose header can't be read; learn it again.") from error
 
 
-def skill_digest(path: Path) -> str:
+def skill_digest(skill: SkillModel) -> str:
     """The digest that names a skill in the provenance of what it labeled (64 hexadecimal digits)."""
-    header, tensors = _read(path)
-    return tensor_digest(json.dumps(header, ensure_ascii=False), tensors)
-
-
-def digest_of(skill: Skill) -> str:
-    """The digest that the file of this skill would have; see `skill_digest`."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(skill).items()}
     return tensor_digest(json.dumps({"format": FORMAT, **_header(skill)}, ensure_ascii=False), tensors)
 
@@ -68,7 +62,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return read_tensors(_KIND, path)
 
 
-def _tensors(skill: Skill) -> dict[str, Tensor]:
+def _tensors(skill: SkillModel) -> dict[str, Tensor]:
     tensors = {"annotations/masks": _packed(skill.annotations.masks)}
     for value, encoder in skill.encoders.items():
         tensors.update({f"encoder/{value}/{name}": tensor for name, tensor in encoder.items()})
@@ -80,7 +74,7 @@ def _tensors(skill: Skill) -> dict[str, Tensor]:
     return tensors
 
 
-def _header(skill: Skill) -> dict[str, Any]:
+def _header(skill: SkillModel) -> dict[str, Any]:
     header = {
         "sammed": skill.version,
         "backbone": skill.backbone,
@@ -101,10 +95,10 @@ def _header(skill: Skill) -> dict[str, Any]:
     return header
 
 
-def _skill(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Skill:
+def _skill(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SkillModel:
     labels = tuple(Label.from_json(each) for each in header["labels"])
     masks = _unpacked(tensors["annotations/masks"], **header["masks"])
-    return Skill(
+    return SkillModel(
         backbone=header["backbone"],
         backbone_digest=header["backbone_digest"],
         plane=header["plane"],

@@ -1,57 +1,69 @@
-"""Labeling on workers: the same job as in `sammed.jobs.labeling`, by the processes of a Dask cluster."""
+"""Labeling on workers: the volumes of a batch, shared among the processes of a Dask cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Protocol
 
 import torch
 
-from sammed.batch.cluster import ClusterConfig, Lost, Place, run_on_workers
+from sammed.batch.cluster import ClusterConfig, Lost, run_on_workers
+from sammed.batch.labeler import Label, Labeler, busy_item
 from sammed.batch.ledger import Busy, Ledger, LedgerConfig
-from sammed.batch.targets import Target
-from sammed.jobs.labeler import in_work
-from sammed.jobs.requests import LabelingRequest
-from sammed.jobs.results import LabelingItem
-from sammed.skills.model_file import load_skill
+from sammed.batch.place import Place
+from sammed.batch.request import BatchRequest
+from sammed.batch.result import LabelingItem
+from sammed.batch.target import Target
+from sammed.progress import Silent
+
+
+class WorkersMaker(Protocol):
+    """What workers have to know of `sammed.batch.labeling.Maker`."""
+
+    @property
+    def device(self) -> str:
+        """auto, cpu, cuda, cuda:N or mps."""
+
+    def load(self, place: Place | None) -> Label:
+        """Load the model in the worker's place."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelerOpening:
-    """Opens a labeler on a worker; everything that it names is an absolute path on a disk that all share."""
+    """Opens a labeler on a worker; the paths that it names are absolute, on a disk that all share."""
 
-    request: LabelingRequest
+    maker: WorkersMaker
     config: LedgerConfig
+    makes_folders: bool
 
     def __call__(self, place: Place) -> Callable[[Target], LabelingItem | Busy]:
-        """Load skill and model, and keep to the threads and the graphics card of this worker."""
-        from sammed.jobs.labeling import open_labeler
-
+        """Load the model, and keep to the threads and the graphics card of this worker."""
         torch.set_num_threads(place.threads)
-        request = self.request
-        if place.gpu is not None and request.device in ("auto", "cuda"):
-            request = replace(request, device=f"cuda:{place.gpu}")
-        return open_labeler(request, load_skill(request.skill), self.config).label
+        return Labeler(self.maker.load(place), Ledger(self.config), Silent(), self.makes_folders).label
 
 
 def label_on_workers(
-    request: LabelingRequest, config: LedgerConfig, targets: Sequence[Target]
+    request: BatchRequest,
+    maker: WorkersMaker,
+    config: LedgerConfig,
+    targets: Sequence[Target],
+    makes_folders: bool,
 ) -> Generator[tuple[Target, LabelingItem], None, None]:
     """Label on the workers that the request names, and note it in the shared ledger.
 
     What another run was at is looked at once more when all else is done.
     """
-    opening = LabelerOpening(_absolute(request), replace(config, manifest=config.manifest.absolute()))
+    opening = LabelerOpening(maker, replace(config, manifest=config.manifest.absolute()), makes_folders)
     given = {
         replace(each, image=each.image.absolute(), output=each.output.absolute()): each for each in targets
     }
     cluster = ClusterConfig(
         workers=None if request.workers is None else min(request.workers, max(1, len(targets))),
         address=request.cluster,
-        needs_gpu=request.device.startswith("cuda"),
-        gpus=torch.cuda.device_count() if request.device in ("auto", "cuda") else 0,
+        needs_gpu=maker.device.startswith("cuda"),
+        gpus=torch.cuda.device_count() if maker.device in ("auto", "cuda") else 0,
     )
     try:
         with closing(run_on_workers(cluster, opening, list(given), _is_busy)) as results:
@@ -71,19 +83,5 @@ def _as_given(target: Target, found: LabelingItem | Busy | Lost) -> LabelingItem
         error = f"{target.image}: {found.reason}."
         return LabelingItem(image=target.image, output=None, status="failed", error=error)
     if isinstance(found, Busy):
-        return in_work(target, found)
+        return busy_item(target, found)
     return replace(found, image=target.image, output=None if found.output is None else target.output)
-
-
-def _absolute(request: LabelingRequest) -> LabelingRequest:
-    """The same request for a process that may stand in another folder."""
-
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else path.absolute()
-
-    return replace(
-        request,
-        skill=request.skill.absolute(),
-        output=absolute(request.output),
-        checkpoint=absolute(request.checkpoint),
-    )

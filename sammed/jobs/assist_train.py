@@ -1,0 +1,168 @@
+"""`assist-train`: learn a skill from an image and its annotated slices."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from sammed.batch.sources import is_label
+from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.opening import open_labels, open_volume
+from sammed.embeddings.scan import open_scan
+from sammed.errors import ConfigError
+from sammed.jobs.demo_data import DEMO_LABELS, Pair, demo_pair
+from sammed.jobs.validation import SKILL_SUFFIX, check_axis, check_seed, check_skill, check_slices, check_word
+from sammed.progress import Reporter
+from sammed.skills.skill import Skill, learn
+from sammed_volumes.atomic_file import check_free
+from sammed_volumes.formats import suffix_of
+from sammed_volumes.intensity import parse_window
+from sammed_volumes.slices import Slicing
+
+Draw: TypeAlias = Literal["normal", "even"]
+PromptKind: TypeAlias = Literal["points", "boxes", "composite"]
+
+DEFAULT_SKILL = Path("skill" + SKILL_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistTrainRequest:
+    """Learn a skill from an image and its labels.
+
+    With `image` and `labels` None the job looks for them in the working folder. The annotated slices are the
+    `slices` that are drawn, those of `slice_index`, or with neither all that hold a label; `empty_slices`
+    hold none and are known to. `label` are names or values, () all. `auto` False leaves the generator out.
+    `window` is text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder;
+    `flatten` lets a later segment of a `.seg.nrrd` win over an earlier one.
+    """
+
+    image: Path | None = None
+    labels: Path | None = None
+    slices: int | None = None
+    slice_index: tuple[int, ...] = ()
+    empty_slices: tuple[int, ...] = ()
+    draw: Draw = "normal"
+    label: tuple[str, ...] = ()
+    prompts: PromptKind = "composite"
+    encoding: EncodingConfig = EncodingConfig()
+    axis: int | None = None
+    window: str = "auto"
+    seed: int = 0
+    output: Path = DEFAULT_SKILL
+    overwrite: bool = False
+    auto: bool = True
+    series: str | None = None
+    flatten: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.image is None) != (self.labels is None):
+            raise ConfigError("Give an image and its labels, or neither.")
+        check_slices(self.slices, self.slice_index, self.empty_slices)
+        check_word("way to draw slices", self.draw, get_args(Draw))
+        check_word("kind of prompts", self.prompts, get_args(PromptKind))
+        check_axis(self.axis)
+        check_seed(self.seed)
+        check_skill(self.output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistTrainResult:
+    """A skill that was learned. Slices are array indices along `axis`; `labels` are names."""
+
+    skill: Path
+    backbone: str
+    axis: int
+    annotated_slices: tuple[int, ...]
+    background_slices: tuple[int, ...]
+    labels: tuple[str, ...]
+    trainable_parameters: int
+    seconds: float
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed assist-train --json` prints."""
+        return {**asdict(self), "skill": str(self.skill), "seconds": round(self.seconds, 3)}
+
+
+def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrainResult:
+    """Learn a skill and write it."""
+    check_free(request.output, overwrite=request.overwrite)
+    started = time.perf_counter()
+    pair, is_demo = _pair(request, reporter)
+    volume = open_volume(pair.image, request.series, reporter)
+    labels = open_labels(pair.labels, volume, flatten=request.flatten)
+    window, encoding = parse_window(request.window), request.encoding
+    scan = open_scan(
+        volume, encoding.load_backbone(), window=window, axis=request.axis, cache=encoding.open_cache()
+    )
+    skill = learn(
+        scan,
+        labels,
+        slices=request.slices,
+        slice_index=request.slice_index,
+        empty_slices=request.empty_slices,
+        labels=request.label or (DEMO_LABELS if is_demo else ()),
+        draw=request.draw,
+        prompts=request.prompts,
+        auto=request.auto,
+        seed=request.seed,
+        reporter=reporter,
+    )
+    skill.save(request.output, overwrite=request.overwrite)
+    return train_result(skill, scan.slicing, request.output, time.perf_counter() - started)
+
+
+def train_result(skill: Skill, slicing: Slicing, output: Path, seconds: float) -> AssistTrainResult:
+    """What was learned, with slices counted along the image's own array."""
+    annotations = skill.model.annotations
+    foreground = [annotations.indices[row] for row in annotations.foreground]
+    background = [index for index in annotations.indices if index not in foreground]
+    return AssistTrainResult(
+        skill=output,
+        backbone=skill.model.backbone,
+        axis=slicing.axis,
+        annotated_slices=tuple(sorted(slicing.array_index(index) for index in foreground)),
+        background_slices=tuple(sorted(slicing.array_index(index) for index in background)),
+        labels=tuple(label.name for label in skill.labels),
+        trainable_parameters=skill.model.learned_numbers,
+        seconds=seconds,
+    )
+
+
+def _pair(request: AssistTrainRequest, reporter: Reporter) -> tuple[Pair, bool]:
+    if request.image is None or request.labels is None:
+        return find_pair(Path.cwd(), reporter)
+    return Pair(request.image, request.labels), False
+
+
+def find_pair(folder: Path, reporter: Reporter) -> tuple[Pair, bool]:
+    """The image and labels in a folder, or the demo's (True) where it has none.
+
+    They are called image* and label*, or are the only files of the folders images/ and labels/; label volumes
+    that sammed wrote beside an image are not meant. ConfigError where several could be.
+    """
+    images, labels = _candidates(folder, "image"), _candidates(folder, "label")
+    if not images and not labels:
+        reporter.message("There is no image* and label* in this folder; learning from the demo's chest CT.")
+        return demo_pair(), True
+    for found, name in ((images, "image"), (labels, "label")):
+        if len(found) != 1:
+            some = ", ".join(path.name for path in found) or "none"
+            raise ConfigError(f"{folder} should hold one {name}* file, but there is {some}; name the files.")
+    reporter.message(f"Learning from {images[0].name} and {labels[0].name}.")
+    return Pair(images[0], labels[0]), False
+
+
+def _candidates(folder: Path, name: str) -> list[Path]:
+    beside = _volumes(folder.glob(f"{name}*"))
+    inside = folder / f"{name}s"
+    if beside or not inside.is_dir():
+        return [path for path in beside if name != "image" or not is_label(path)]
+    return _volumes(inside.iterdir())
+
+
+def _volumes(paths: Iterable[Path]) -> list[Path]:
+    """The files that are volumes by their names, in order; hidden ones are some program's own business."""
+    return sorted(
+        path for path in paths if path.is_file() and suffix_of(path) and not path.name.startswith(".")
+    )

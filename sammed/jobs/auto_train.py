@@ -1,0 +1,81 @@
+"""`auto-train`: learn a skill's generator again, from the same or other annotated slices."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from sammed.auto.slice_sampling import annotate
+from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.opening import open_labels, open_volume
+from sammed.errors import ConfigError, naming
+from sammed.jobs.assist_train import DEFAULT_SKILL, AssistTrainResult, Draw, train_result
+from sammed.jobs.validation import check_seed, check_skill, check_slices, check_word
+from sammed.progress import Reporter
+from sammed.skills.inference import scan_for
+from sammed.skills.skill import Skill, load
+from sammed.skills.training import LearningConfig, learn_auto
+from sammed_volumes.atomic_file import check_free
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoTrainRequest:
+    """Learn a skill's generator again and nothing else; slices are chosen as in AssistTrainRequest.
+
+    Axis, window and labels are the skill's. With `output` None the skill itself is replaced, which
+    `overwrite` must allow.
+    """
+
+    image: Path
+    labels: Path
+    skill: Path = DEFAULT_SKILL
+    slices: int | None = None
+    slice_index: tuple[int, ...] = ()
+    empty_slices: tuple[int, ...] = ()
+    draw: Draw = "normal"
+    encoding: EncodingConfig = EncodingConfig()
+    seed: int = 0
+    output: Path | None = None
+    overwrite: bool = False
+    series: str | None = None
+    flatten: bool = False
+
+    def __post_init__(self) -> None:
+        check_slices(self.slices, self.slice_index, self.empty_slices)
+        check_word("way to draw slices", self.draw, get_args(Draw))
+        check_seed(self.seed)
+        if self.output is not None:
+            check_skill(self.output)
+        elif not self.overwrite:
+            raise ConfigError(
+                f"Say where the new skill goes, or that {self.skill} may be overwritten (--overwrite)."
+            )
+
+
+def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResult:
+    """Learn the generator and write the skill with it; its prompt encoders stay as they are."""
+    output = request.output or request.skill
+    check_free(output, overwrite=request.overwrite)
+    started = time.perf_counter()
+    skill = load(request.skill, request.encoding)
+    volume = open_volume(request.image, request.series, reporter)
+    labels = open_labels(request.labels, volume, flatten=request.flatten)
+    skill.model.labels_in(labels)
+    with naming(request.skill):
+        backbone = skill.backbone
+    scan = scan_for(skill.model, volume, backbone, request.encoding.open_cache())
+    with naming(request.labels):
+        annotations = annotate(
+            scan.slicing,
+            labels,
+            skill.labels,
+            slices=request.slices,
+            slice_index=request.slice_index,
+            empty_slices=request.empty_slices,
+            draw=request.draw,
+            seed=request.seed,
+        )
+    model = learn_auto(skill.model, scan, annotations, LearningConfig(), request.seed, reporter)
+    skill = Skill(model, backbone=backbone)
+    skill.save(output, overwrite=request.overwrite)
+    return train_result(skill, scan.slicing, output, time.perf_counter() - started)

@@ -1,0 +1,65 @@
+"""Seen: an image as a skill sees it, or, without a skill, as the request says."""
+
+from pathlib import Path
+from typing import Protocol
+
+from sammed.backbones.registry import DEFAULT_BACKBONE
+from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.opening import open_volume
+from sammed.embeddings.scan import Scan, open_scan
+from sammed.errors import ConfigError, naming
+from sammed.progress import Reporter
+from sammed.skills.inference import scan_for
+from sammed.skills.skill import Skill, load
+from sammed_volumes.intensity import parse_window
+
+
+class SeenRequest(Protocol):
+    """What requests say that can do without a skill."""
+
+    @property
+    def image(self) -> Path:
+        """The image, or a DICOM folder."""
+
+    @property
+    def skill(self) -> Path | None:
+        """A skill, None for the plain backbone."""
+
+    @property
+    def encoding(self) -> EncodingConfig:
+        """What slices are encoded with."""
+
+    @property
+    def axis(self) -> int | None:
+        """The slice axis, where there is no skill."""
+
+    @property
+    def window(self) -> str:
+        """The window as text, where there is no skill."""
+
+    @property
+    def series(self) -> str | None:
+        """Which series of a DICOM folder."""
+
+
+def open_seen(request: SeenRequest, reporter: Reporter) -> tuple[Scan, Skill | None]:
+    """The scan of the request's image, and its skill.
+
+    Raises ConfigError where the request names another backbone than the skill's, SkillError where its weights
+    differ.
+    """
+    encoding = request.encoding
+    skill = load(request.skill, encoding) if request.skill else None
+    volume = open_volume(request.image, request.series, reporter)
+    if skill is None:
+        window = parse_window(request.window)
+        backbone, cache = encoding.load_backbone(), encoding.open_cache()
+        return open_scan(volume, backbone, window=window, axis=request.axis, cache=cache), None
+    if encoding.backbone not in (DEFAULT_BACKBONE, skill.model.backbone):
+        raise ConfigError(
+            f"{request.skill} was learned with {skill.model.backbone}: "
+            f"leave out --backbone {encoding.backbone}."
+        )
+    with naming(request.skill):
+        backbone = skill.backbone
+    return scan_for(skill.model, volume, backbone, encoding.open_cache()), skill

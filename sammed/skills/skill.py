@@ -1,0 +1,145 @@
+"""The skill in a user's hand: learn it from a few annotated slices, save it, load it, label with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+from sammed.assist.config import AssistConfig, PromptSet
+from sammed.auto.slice_sampling import Draw, annotate, wanted_labels
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.opening import File, open_labels, open_volume
+from sammed.embeddings.opening import open as open_image
+from sammed.embeddings.scan import Scan
+from sammed.errors import naming
+from sammed.progress import Reporter, Silent
+from sammed.skills.inference import GeneratorName, label_scan, scan_for
+from sammed.skills.labeled import Labeled
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import read_skill, skill_digest, write_skill
+from sammed.skills.training import LearningConfig, learn_skill
+from sammed_volumes.intensity import auto_window
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.volume import Volume
+
+
+class Skill:
+    """All that was learned for one task, and the backbone that it runs on.
+
+    `backbone` is loaded as `encoding` says when it is first needed; the skill knows which one it is.
+    """
+
+    def __init__(
+        self, model: SkillModel, encoding: EncodingConfig | None = None, backbone: Backbone | None = None
+    ) -> None:
+        self.model = model
+        self.encoding = encoding or EncodingConfig()
+        self._loaded = backbone
+
+    def __repr__(self) -> str:
+        names = ", ".join(label.name for label in self.labels)
+        return (
+            f"Skill({names}; {self.model.backbone}; {len(self.model.annotations.indices)} annotated slices)"
+        )
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels that it makes."""
+        return self.model.labels
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest that names the skill in the provenance of what it labeled."""
+        return skill_digest(self.model)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The backbone that it was learned on; SkillError where its weights are others."""
+        backbone = self._loaded or self.encoding.load_backbone(self.model.backbone)
+        self.model.check_backbone(backbone)
+        return backbone
+
+    def label(
+        self,
+        image: File | Volume | Scan,
+        *,
+        generator: GeneratorName = "sap",
+        series: str | None = None,
+        reporter: Reporter | None = None,
+    ) -> Labeled:
+        """Label an image without any prompt.
+
+        `image` is a file, a DICOM folder (`series` chooses in it), a volume or a scan; of a scan its volume
+        and its cache are taken, for the skill has a window of its own. Raises VolumeError for an image that
+        can't be read, SkillError where the skill has no generator.
+        """
+        self.model.require_auto()
+        if isinstance(image, Scan):
+            volume, cache = image.volume, image.cache
+        else:
+            volume = image if isinstance(image, Volume) else open_volume(Path(image), series, reporter)
+            cache = self.encoding.open_cache()
+        scan = scan_for(self.model, volume, self.backbone, cache)
+        return label_scan(scan, self.model, self.digest, generator, reporter)
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the skill to one file (.safetensors); OutputError where one is there, unless `overwrite`."""
+        return write_skill(self.model, Path(path), overwrite=overwrite)
+
+
+def load(path: str | PathLike[str], encoding: EncodingConfig | None = None) -> Skill:
+    """Load a skill; SkillError names the file and says what is wrong with it."""
+    return Skill(read_skill(Path(path)), encoding)
+
+
+def learn(
+    scan: Scan | File | Volume,
+    marks: File | LabelVolume,
+    *,
+    slices: int | None = None,
+    slice_index: Sequence[int] = (),
+    empty_slices: Sequence[int] = (),
+    labels: Sequence[str | int] = (),
+    draw: Draw = "normal",
+    prompts: PromptSet = "composite",
+    auto: bool = True,
+    seed: int = 0,
+    config: LearningConfig | None = None,
+    reporter: Reporter | None = None,
+) -> Skill:
+    """Learn a skill from the annotated slices of one scan.
+
+    `marks` are labels on the scan's grid, a file or a label volume. Annotated are `slices` that are drawn
+    from them (`draw`: normally round the middle one, or evenly), those of `slice_index`, or all that hold a
+    label; `empty_slices` are known to hold none. Indices count along the scan's axis of the image's own
+    array. `labels` are names or values, () all. A scan without a window of its own is shown through the one
+    that suits the annotated region. `auto` False leaves the generator out, so that the skill needs prompts.
+
+    Raises VolumeError for labels on another grid, AnnotationError where the slices can't teach what was asked
+    for.
+    """
+    opened = scan if isinstance(scan, Scan) else open_image(scan, reporter=reporter)
+    found = open_labels(marks, opened.volume)
+    with naming(found.path):
+        annotations = annotate(
+            opened.slicing,
+            found,
+            wanted_labels(found, labels),
+            slices=slices,
+            slice_index=slice_index,
+            empty_slices=empty_slices,
+            draw=draw,
+            seed=seed,
+        )
+    if not opened.window_is_given:
+        region = annotations.region(opened.slicing.count)
+        opened = opened.through(auto_window(opened.volume, opened.slicing, region))
+    reporter = reporter or Silent()
+    with reporter.task("encoding annotated slices", len(annotations.indices)) as task:
+        opened.encode(annotations.indices, task.advance)
+    config = config or LearningConfig(assist=AssistConfig(prompts=prompts))
+    model = learn_skill(opened, annotations, config, seed, reporter, auto=auto)
+    return Skill(model, backbone=opened.backbone)
