@@ -390,10 +390,9 @@ def test_nothing_is_overwritten_unless_asked(scan, organs, tmp_path):
 def test_labels_on_another_grid_are_not_written(scan, organs, tmp_path):
     moved = organs.affine_ras_mm.copy()
     moved[0, 3] += 3
-    with pytest.raises(
-        GeometryMismatchError, match=r"shape 7 x 11 x 5, affine .* against shape 7 x 11 x 5, affine"
-    ):
+    with pytest.raises(GeometryMismatchError, match="the origins are 3 mm apart") as error:
         write_labels(LabelVolume(organs.voxels, moved, organs.labels), tmp_path / "labels.nii.gz", like=scan)
+    assert error.value.details.count("shape 7 x 11 x 5, affine") == 2
     assert list(tmp_path.iterdir()) == []
 
 

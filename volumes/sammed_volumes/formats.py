@@ -19,7 +19,7 @@ from sammed_volumes.labels import Label, LabelVolume, check_same_grid, complete_
 from sammed_volumes.metaimage import itk_header, read_metaimage, write_metaimage
 from sammed_volumes.nifti import read_nifti, write_nifti
 from sammed_volumes.nrrd import read_nrrd, read_nrrd_image, write_nrrd
-from sammed_volumes.segments import labels_of, merge_layers, pairs_of, segments_of
+from sammed_volumes.segments import labels_of, merge_layers, pairs_of, segments_in, segments_of
 from sammed_volumes.sidecar import check_is_ours, read_sidecar, says_the_same, write_sidecar
 from sammed_volumes.volume import ItkHeader, NiftiHeader, NrrdHeader, Volume, count_non_finite
 from sammed_volumes.whole_numbers import whole_numbers
@@ -189,10 +189,12 @@ def _check_fits_picture(voxels: np.ndarray, like: Volume, path: Path) -> None:
 def _read_nrrd_labels(path: Path, flatten: bool) -> LabelVolume:
     image = read_nrrd_image(path)
     segments = segments_of(image.pairs)
-    if image.list_axis is not None and segments:
+    if image.list_axis is not None:
         layers = np.moveaxis(image.voxels, image.list_axis, 0)  # L X Y Z
-        voxels, named = merge_layers(layers, segments, flatten=flatten)
-        return _label_volume(voxels, image.affine_ras_mm, named, path)
+        declared = segments or (segments_in(layers) if image.list_axis == 0 else ())
+        if declared:
+            voxels, named = merge_layers(layers, declared, flatten=flatten)
+            return _label_volume(voxels, image.affine_ras_mm, named, path)
     volume = image.as_volume(path)
     named = labels_of(segments) or read_sidecar(sidecar_path(path))
     return _label_volume(whole_numbers(volume), volume.affine_ras_mm, named, path)

@@ -168,11 +168,11 @@ def smallest_unsigned(highest: int) -> np.dtype:
 
 
 def check_same_grid(volume: Volume, labels: LabelVolume) -> None:
-    """Raise GeometryMismatchError, with both shapes and affines, unless labels lie on the volume's grid."""
+    """Raise GeometryMismatchError unless labels are on the volume's very grid; see `placing.labels_on`."""
     expected, theirs = volume.grid, labels.grid
     if not expected.is_like(theirs):
         raise GeometryMismatchError(
             f"{labels.path or 'The label volume'} is not on the grid of {volume.path or 'the volume'}: "
-            f"{expected.difference(theirs)} ({theirs} against {expected}); "
-            "resample the labels onto the volume."
+            f"{expected.difference(theirs)}; `sammed_volumes.labels_on` puts labels on the grid of a volume.",
+            f"{theirs} against {expected}",
         )
