@@ -72,6 +72,9 @@ series = click.option("--series", metavar="UID|N", help="Which series of a DICOM
 flatten = click.option(
     "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, let the later one win."
 )
+resample = click.option(
+    "--resample", is_flag=True, help="Interpolate labels that are on another lattice than the image."
+)
 label = click.option(
     "--label", multiple=True, metavar="NAME|VALUE", help="A label to take; may be repeated.  [default: all]"
 )

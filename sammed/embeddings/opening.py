@@ -13,7 +13,8 @@ from sammed.progress import Reporter, Silent
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.intensity import Window, is_constant, parse_window
-from sammed_volumes.labels import LabelVolume, check_same_grid
+from sammed_volumes.labels import LabelVolume
+from sammed_volumes.placing import labels_on
 from sammed_volumes.volume import Volume
 
 File: TypeAlias = str | PathLike[str]
@@ -69,10 +70,19 @@ def open_volume(path: Path, series: str | None = None, reporter: Reporter | None
     return volume
 
 
-def open_labels(labels: File | LabelVolume, volume: Volume, *, flatten: bool = False) -> LabelVolume:
-    """Labels that lie on the volume's grid and are not empty, from a file or from memory."""
+def open_labels(
+    labels: File | LabelVolume,
+    volume: Volume,
+    *,
+    flatten: bool = False,
+    resample: bool = False,
+    reporter: Reporter | None = None,
+) -> LabelVolume:
+    """Labels from a file or from memory, on the volume's grid; see `labels_on`.
+
+    Raises VolumeError for labels that do not lie on it, and if no voxel has a label.
+    """
     found = labels if isinstance(labels, LabelVolume) else read_labels(Path(labels), flatten=flatten)
-    check_same_grid(volume, found)
     if found.is_empty:
         raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
-    return found
+    return labels_on(volume, found, resample=resample, report=reporter.message if reporter else None)

@@ -45,6 +45,7 @@ class AssistEvaluateRequest:
     window: str = "auto"
     series: str | None = None
     flatten: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         if not (self.points or self.boxes or self.composite):
@@ -90,7 +91,9 @@ class AssistEvaluateResult:
 def assist_evaluate(request: AssistEvaluateRequest, reporter: Reporter) -> AssistEvaluateResult:
     """Simulate users on all slices that show a label, except those that the skill was learned from."""
     scan, skill = open_seen(request, reporter)
-    truth = open_labels(request.labels, scan.volume, flatten=request.flatten)
+    truth = open_labels(
+        request.labels, scan.volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+    )
     with naming(request.image):
         excluded = {scan.slicing.stack_index(index) for index in request.exclude_slices}
     annotated = annotated_in(scan, skill.model) if skill else None

@@ -34,7 +34,8 @@ class AssistTrainRequest:
     `slices` that are drawn, those of `slice_index`, or with neither all that hold a label; `empty_slices`
     hold none and are known to. `label` are names or values, () all. `auto` False leaves the generator out.
     `window` is text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder;
-    `flatten` lets a later segment of a `.seg.nrrd` win over an earlier one.
+    `flatten` lets a later segment of a `.seg.nrrd` win over an earlier one; `resample` interpolates
+    labels that are on another lattice than the image.
     """
 
     image: Path | None = None
@@ -54,6 +55,7 @@ class AssistTrainRequest:
     auto: bool = True
     series: str | None = None
     flatten: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         if (self.image is None) != (self.labels is None):
@@ -90,7 +92,9 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
     started = time.perf_counter()
     pair, is_demo = _pair(request, reporter)
     volume = open_volume(pair.image, request.series, reporter)
-    labels = open_labels(pair.labels, volume, flatten=request.flatten)
+    labels = open_labels(
+        pair.labels, volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+    )
     window, encoding = parse_window(request.window), request.encoding
     scan = open_scan(
         volume, encoding.load_backbone(), window=window, axis=request.axis, cache=encoding.open_cache()

@@ -34,7 +34,7 @@ class SkillModel:
     `plane` and `window` say how a volume is sliced and shown; `axis` is that of the array that was learned
     from. `encoders` holds, by label value, those tensors of the prompt encoder that learning changed.
     `annotations` are the slices that a person marked, in the stack of the volume with the digest
-    `volume_sha256`.
+    `volume_sha256`; `resampled_marks` is True if they were interpolated from another grid.
     """
 
     backbone: str
@@ -49,6 +49,7 @@ class SkillModel:
     prompts: str
     seed: int
     auto: AutoModel | None = None
+    resampled_marks: bool = False
     version: str = __version__
 
     def check_backbone(self, backbone: Backbone) -> None:

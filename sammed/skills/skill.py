@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -107,22 +108,24 @@ def learn(
     prompts: PromptSet = "composite",
     auto: bool = True,
     seed: int = 0,
+    resample: bool = False,
     config: LearningConfig | None = None,
     reporter: Reporter | None = None,
 ) -> Skill:
     """Learn a skill from the annotated slices of one scan.
 
-    `marks` are labels on the scan's grid, a file or a label volume. Annotated are `slices` that are drawn
-    from them (`draw`: normally round the middle one, or evenly), those of `slice_index`, or all that hold a
-    label; `empty_slices` are known to hold none. Indices count along the scan's axis of the image's own
-    array. `labels` are names or values, () all. A scan without a window of its own is shown through the one
-    that suits the annotated region. `auto` False leaves the generator out, so that the skill needs prompts.
+    `marks` are labels on the scan's lattice (with `resample` on any), a file or a label volume. Annotated are
+    `slices` that are drawn from them (`draw`: normally around the middle one, or evenly), those of
+    `slice_index`, or all that hold a label; `empty_slices` are known to hold none. Indices count along the
+    scan's axis of the image's own array. `labels` are names or values, () all. A scan without a window of its
+    own is shown through the one that suits the annotated region. `auto` False leaves the generator out, so
+    that the skill needs prompts.
 
-    Raises VolumeError for labels on another grid, AnnotationError where the slices can't teach what was asked
-    for.
+    Raises VolumeError for labels on another lattice, AnnotationError where the slices can't teach what was
+    asked for.
     """
     opened = scan if isinstance(scan, Scan) else open_image(scan, reporter=reporter)
-    found = open_labels(marks, opened.volume)
+    found = open_labels(marks, opened.volume, resample=resample, reporter=reporter)
     with naming(found.path):
         annotations = annotate(
             opened.slicing,
@@ -142,4 +145,4 @@ def learn(
         opened.encode(annotations.indices, task.advance)
     config = config or LearningConfig(assist=AssistConfig(prompts=prompts))
     model = learn_skill(opened, annotations, config, seed, reporter, auto=auto)
-    return Skill(model, backbone=opened.backbone)
+    return Skill(replace(model, resampled_marks=found.resampled), backbone=opened.backbone)

@@ -89,6 +89,8 @@ def _header(skill: SkillModel) -> dict[str, Any]:
         "prompts": skill.prompts,
         "seed": skill.seed,
     }
+    if skill.resampled_marks:
+        header["resampled_marks"] = True
     if skill.auto is not None:
         header["sap_net"] = asdict(skill.auto.sap_net.network.config)
         header["choices"] = {str(value): asdict(choice) for value, choice in skill.auto.choices.items()}
@@ -111,6 +113,7 @@ def _skill(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SkillMod
         prompts=header["prompts"],
         seed=header["seed"],
         auto=_auto(header, tensors) if "sap_net" in header else None,
+        resampled_marks=header.get("resampled_marks", False),
         version=header["sammed"],
     )
 

@@ -220,15 +220,15 @@ def test_a_label_without_voxels_may_be_anywhere(image: Volume) -> None:
 
 
 @pytest.mark.parametrize("affine", [np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])], ids=["identity", "picture"])
-@pytest.mark.parametrize("resampled", [False, True])
-def test_a_smaller_mask_without_a_position_is_no_crop(affine: np.ndarray, resampled: bool) -> None:
+@pytest.mark.parametrize("resample", [False, True])
+def test_a_smaller_mask_without_a_position_is_no_crop(affine: np.ndarray, resample: bool) -> None:
     """Nobody knows whether such a mask was cropped or scaled down."""
     image = Volume(np.zeros((64, 64, 1), np.uint8), affine)
     labels = labels_of(np.ones((32, 32, 1), np.uint8), affine)
     with pytest.raises(
         GeometryMismatchError, match="neither file states a position; save the labels in the size"
     ):
-        labels_on(image, labels, resampled=resampled)
+        labels_on(image, labels, resample=resample)
 
 
 def test_a_nifti_without_sform_and_qform_has_no_position(tmp_path: Path) -> None:
@@ -252,10 +252,12 @@ def test_slices_are_mapped_with_the_voxels(
     assert found is not None
     for axis in range(3):
         shown = np.flatnonzero(stored.any(axis=tuple({0, 1, 2} - {axis})))
-        image_axis, index = found.index(axis, int(shown[0]))
-        np.testing.assert_array_equal(
-            np.unique(np.take(stored, shown[0], axis)), np.unique(np.take(voxels, index, image_axis))
-        )
+        for index in shown.tolist():
+            image_axis, (mapped,) = found.slices(axis, [index])
+            np.testing.assert_array_equal(
+                np.unique(np.take(stored, index, axis)), np.unique(np.take(voxels, mapped, image_axis))
+            )
+        assert len(found.slices(axis, range(stored.shape[axis]))[1]) == SHAPE[found.axes.index(axis)]
 
 
 def test_reorientation_is_that_of_nibabel(

@@ -11,7 +11,7 @@ from sammed_volumes.affine import apply_affine
 from sammed_volumes.errors import GeometryMismatchError
 from sammed_volumes.labels import LabelVolume, complete_labels
 from sammed_volumes.placing import labels_on
-from sammed_volumes.resampling import count_outside, resample
+from sammed_volumes.resampling import count_outside, resample_voxels
 from sammed_volumes.volume import Volume
 
 # Ellipsoids: center and radii in RAS mm. The second touches the first, the third is small.
@@ -63,7 +63,7 @@ def test_labels_keep_their_shape_and_volume(
     labels, truth = organs(*source), organs(*target)
     said: list[str] = []
     image = Volume(np.zeros(target[1], np.uint8), target[0], path=Path("image.nii.gz"))
-    found = labels_on(image, labels, resampled=True, report=said.append)
+    found = labels_on(image, labels, resample=True, report=said.append)
     assert found.shape == target[1]
     assert found.labels == labels.labels
     voxel_mm3 = abs(np.linalg.det(target[0][:3, :3]))
@@ -79,7 +79,7 @@ def test_labels_keep_their_shape_and_volume(
 def test_on_its_own_lattice_nothing_changes() -> None:
     affine, shape = grid((1, 1, 2), degrees=7)
     labels = organs(affine, shape)
-    np.testing.assert_array_equal(resample(labels, labels.grid), labels.voxels)
+    np.testing.assert_array_equal(resample_voxels(labels, labels.grid), labels.voxels)
 
 
 def test_no_gap_opens_between_labels_that_touch() -> None:
@@ -88,7 +88,7 @@ def test_no_gap_opens_between_labels_that_touch() -> None:
     voxels[3:] = 2
     labels = LabelVolume(voxels, np.diag([2.0, 2.0, 2.0, 1.0]), complete_labels(voxels, ()))
     fine = Volume(np.zeros((11, 11, 11), np.uint8), np.eye(4))
-    found = resample(labels, fine.grid)
+    found = resample_voxels(labels, fine.grid)
     assert (found > 0).all()
     assert (found[:5] == 1).all()
     assert (found[6:] == 2).all()
@@ -100,11 +100,11 @@ def test_labels_are_cut_where_the_image_ends_and_that_is_reported() -> None:
     said: list[str] = []
     image = Volume(np.zeros(shape, np.uint8), affine, path=Path("image.nii.gz"))
     with pytest.raises(GeometryMismatchError, match=r"all \d+ voxels of the label .* are outside"):
-        labels_on(image, labels, resampled=True)
+        labels_on(image, labels, resample=True)
     first = LabelVolume(
         np.where(labels.voxels == 1, labels.voxels, 0), labels.affine_ras_mm, labels.labels[:1]
     )
-    labels_on(image, first, resampled=True, report=said.append)
+    labels_on(image, first, resample=True, report=said.append)
     assert any("labeled voxels are outside image.nii.gz and are left out (label_1: " in text for text in said)
     assert (
         sum(count_outside(labels, image.grid).values()) > sum(count_outside(first, image.grid).values()) > 0
@@ -117,4 +117,4 @@ def test_a_label_that_falls_between_the_voxels_is_refused() -> None:
     labels = LabelVolume(voxels, np.diag([1.0, 1.0, 1.0, 1.0]), complete_labels(voxels, ()))
     coarse = Volume(np.zeros((5, 5, 5), np.uint8), np.diag([8.0, 8.0, 8.0, 1.0]))
     with pytest.raises(GeometryMismatchError, match="are between the voxels of the volume"):
-        labels_on(coarse, labels, resampled=True)
+        labels_on(coarse, labels, resample=True)

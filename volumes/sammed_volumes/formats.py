@@ -6,6 +6,7 @@ added here.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +19,17 @@ from sammed_volumes.images import is_of_a_picture, read_picture, write_picture
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid, complete_labels, smallest_unsigned
 from sammed_volumes.metaimage import itk_header, read_metaimage, write_metaimage
 from sammed_volumes.nifti import read_nifti, write_nifti
-from sammed_volumes.nrrd import read_nrrd, read_nrrd_image, write_nrrd
+from sammed_volumes.nrrd import NrrdImage, read_nrrd, read_nrrd_image, write_nrrd
 from sammed_volumes.segments import labels_of, merge_layers, pairs_of, segments_in, segments_of
-from sammed_volumes.sidecar import check_is_ours, read_sidecar, says_the_same, write_sidecar
+from sammed_volumes.sidecar import (
+    RESAMPLED,
+    RESAMPLING_METHOD,
+    check_is_ours,
+    is_resampled,
+    read_sidecar,
+    says_the_same,
+    write_sidecar,
+)
 from sammed_volumes.volume import ItkHeader, NiftiHeader, NrrdHeader, Volume, count_non_finite
 from sammed_volumes.whole_numbers import whole_numbers
 
@@ -115,11 +124,15 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
             raise UnreadableVolumeError("it is a folder; give a file")
         suffix = _known_suffix(path)
         if suffix in _NRRD_SUFFIXES:
-            return _read_nrrd_labels(path, flatten)
+            image = read_nrrd_image(path)
+            found = _labels_in_nrrd(image, path, flatten)
+            return replace(found, resampled=RESAMPLED in image.pairs)
         reader = partial(read_picture, keep_indices=True) if is_picture(path) else _READERS[suffix]
         volume = reader(path)
         voxels = whole_numbers(volume)
-        return _label_volume(voxels, volume.affine_ras_mm, read_sidecar(sidecar_path(path)), path)
+        names_path = sidecar_path(path)
+        found = _label_volume(voxels, volume.affine_ras_mm, read_sidecar(names_path), path)
+        return replace(found, resampled=is_resampled(names_path))
 
 
 def write_labels(
@@ -142,29 +155,30 @@ def write_labels(
         _check_fits_picture(voxels, like, path)
     if suffix in _NRRD_SUFFIXES:
         with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
-            _write_voxels(voxels, unfinished, suffix, like, labels.labels)
+            _write_voxels(voxels, unfinished, suffix, like, labels)
         return (path,)
-    return _write_with_sidecar(voxels, path, suffix, like, labels.labels, overwrite=overwrite)
+    return _write_with_sidecar(voxels, path, suffix, like, labels, overwrite=overwrite)
 
 
 def _write_with_sidecar(
-    voxels: np.ndarray, path: Path, suffix: str, like: Volume, named: Sequence[Label], *, overwrite: bool
+    voxels: np.ndarray, path: Path, suffix: str, like: Volume, labels: LabelVolume, *, overwrite: bool
 ) -> tuple[Path, ...]:
     names_path = sidecar_path(path)
     if overwrite:
         check_is_ours(names_path)
     # A label volume of another format beside it may have left the very same names.
-    may_replace = overwrite or says_the_same(names_path, named)
+    same_names = says_the_same(names_path, labels.labels) and is_resampled(names_path) == labels.resampled
+    may_replace = overwrite or same_names
     with ExitStack() as files:
         # Left in reverse: the names are in place before the labels are.
         unfinished = files.enter_context(atomic_file(path, suffix, overwrite=overwrite))
         unfinished_names = files.enter_context(atomic_file(names_path, ".json", overwrite=may_replace))
-        _write_voxels(voxels, unfinished, suffix, like, named)
-        write_sidecar(named, unfinished_names)
+        _write_voxels(voxels, unfinished, suffix, like, labels)
+        write_sidecar(labels.labels, unfinished_names, resampled=labels.resampled)
     return path, names_path
 
 
-def _write_voxels(voxels: np.ndarray, path: Path, suffix: str, like: Volume, named: Sequence[Label]) -> None:
+def _write_voxels(voxels: np.ndarray, path: Path, suffix: str, like: Volume, labels: LabelVolume) -> None:
     affine_ras_mm, header = like.affine_ras_mm, like.header
     if suffix in (".nii", ".nii.gz"):
         write_nifti(voxels, affine_ras_mm, path, header if isinstance(header, NiftiHeader) else None)
@@ -174,7 +188,10 @@ def _write_voxels(voxels: np.ndarray, path: Path, suffix: str, like: Volume, nam
         write_metaimage(voxels, path, header if isinstance(header, ItkHeader) else itk_header(affine_ras_mm))
     else:
         nrrd_header = header if isinstance(header, NrrdHeader) else None
-        write_nrrd(voxels, affine_ras_mm, path, nrrd_header, pairs_of(named, voxels.shape))
+        pairs = pairs_of(labels.labels, voxels.shape)
+        if labels.resampled:
+            pairs[RESAMPLED] = RESAMPLING_METHOD
+        write_nrrd(voxels, affine_ras_mm, path, nrrd_header, pairs)
 
 
 def _check_fits_picture(voxels: np.ndarray, like: Volume, path: Path) -> None:
@@ -186,8 +203,7 @@ def _check_fits_picture(voxels: np.ndarray, like: Volume, path: Path) -> None:
         raise OutputError(f"{path} can't be written: a picture's labels go up to 65535; take .nii.gz.")
 
 
-def _read_nrrd_labels(path: Path, flatten: bool) -> LabelVolume:
-    image = read_nrrd_image(path)
+def _labels_in_nrrd(image: NrrdImage, path: Path, flatten: bool) -> LabelVolume:
     segments = segments_of(image.pairs)
     if image.list_axis is not None:
         layers = np.moveaxis(image.voxels, image.list_axis, 0)  # L X Y Z

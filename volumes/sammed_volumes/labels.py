@@ -70,13 +70,15 @@ class Label:
 class LabelVolume:
     """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
 
-    A label may be declared and have no voxel; every value above 0 in the voxels has its label.
+    A label may be declared and have no voxel; every value above 0 in the voxels has its label. `resampled` is
+    True if the voxels were interpolated from another grid.
     """
 
     voxels: np.ndarray
     affine_ras_mm: np.ndarray
     labels: tuple[Label, ...]
     path: Path | None = None
+    resampled: bool = False
 
     def __post_init__(self) -> None:
         if self.voxels.dtype.kind != "u" or self.voxels.ndim != 3:

@@ -6,7 +6,7 @@ on such a grid go onto an image's grid voxel by voxel, and nothing is resampled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -56,11 +56,12 @@ class LatticeMap:
         """Whether the two arrays share a voxel."""
         return all(part.start < part.stop for part in self._inside)
 
-    def index(self, axis: int, index: int) -> tuple[int, int]:
-        """Map a slice of the labels' array, (axis, index), to the image's."""
-        image_axis = self.axes.index(axis)
-        turned = self.size[image_axis] - 1 - index if self.flips[image_axis] else index
-        return image_axis, self.start[image_axis] + turned
+    def slices(self, axis: int, indices: Iterable[int]) -> tuple[int, tuple[int, ...]]:
+        """Map slices along an axis of the labels to (axis, indices) of the image; drop those outside."""
+        along = self.axes.index(axis)
+        last = self.size[along] - 1
+        mapped = [self.start[along] + (last - index if self.flips[along] else index) for index in indices]
+        return along, tuple(sorted(index for index in mapped if 0 <= index < self.shape[along]))
 
     def turn(self, voxels: Shaped[np.ndarray, "X Y Z"]) -> Shaped[np.ndarray, "X Y Z"]:
         """Return a view of the labels with the image's axes and directions."""

@@ -13,14 +13,12 @@ from sammed_volumes.errors import GeometryMismatchError
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.lattice import LatticeMap, find_map, lattice_difference
-from sammed_volumes.resampling import count_outside, resample
+from sammed_volumes.resampling import count_outside, resample_voxels
 from sammed_volumes.volume import Volume
 
 logger = logging.getLogger("sammed")
 
-_REMEDY = (
-    "use labels of this image, or resample them (--resample, or `sammed convert --like IMAGE --resample`)"
-)
+_REMEDY = "use its own labels, or resample these (`sammed convert --like IMAGE --resample`)"
 _SIZE_REMEDY = "save the labels in the size of the image"
 
 
@@ -53,12 +51,12 @@ def labels_on(
     image: Volume | LabelVolume,
     labels: LabelVolume,
     *,
-    resampled: bool = False,
+    resample: bool = False,
     report: Callable[[str], None] | None = None,
 ) -> LabelVolume:
     """Return the labels on the image's grid: the same object if they already are.
 
-    Labels on the same lattice go there voxel by voxel. Others are refused, or with `resampled` go there by
+    Labels on the same lattice go there voxel by voxel. Others are refused, or with `resample` go there by
     shape-based interpolation. `report` is called with a sentence about labels that are outside the image or
     were resampled; by default the logger `sammed` gets it.
 
@@ -70,21 +68,24 @@ def labels_on(
     say = report or logger.warning
     if found.map is not None:
         placed, outside = found.map.place(labels.voxels), found.outside
-    elif resampled and not (grid.is_made_up and labels.grid.is_made_up):
-        placed, outside = resample(labels, grid), count_outside(labels, grid)
+    elif grid.is_made_up and labels.grid.is_made_up:
+        raise _mismatch(image, labels, found.difference or "", _SIZE_REMEDY)
+    elif resample:
+        placed, outside = resample_voxels(labels, grid), count_outside(labels, grid)
         say(f"{_name(labels)}: resampled onto the grid of {_name(image)}, since {found.difference}.")
     else:
-        raise _mismatch(image, labels, found.difference or "")
+        raise _mismatch(image, labels, found.difference or "", _REMEDY)
     _check_inside(labels, image, placed, outside)
     if outside:
         say(_outside_text(labels, image, outside))
-    return replace(labels, voxels=placed, affine_ras_mm=grid.affine_ras_mm)
+    is_resampled = labels.resampled or found.map is None
+    return replace(labels, voxels=placed, affine_ras_mm=grid.affine_ras_mm, resampled=is_resampled)
 
 
 def check_overlap(image: LabelVolume, labels: LabelVolume, found: Fit) -> None:
     """Raise GeometryMismatchError if labels on the image's lattice share no voxel with it."""
     if found.map is not None and not found.map.overlaps:
-        raise _mismatch(image, labels, "the two volumes share no voxel")
+        raise _mismatch(image, labels, "they share no voxel", "use labels of one scan")
 
 
 def widened(labels: LabelVolume, found: LatticeMap) -> LabelVolume:
@@ -117,11 +118,11 @@ def _outside_text(labels: LabelVolume, image: Volume | LabelVolume, outside: Map
     return f"{_name(labels)}: {total} labeled voxels are outside {_name(image)} and are left out ({parts})."
 
 
-def _mismatch(image: Volume | LabelVolume, labels: LabelVolume, difference: str) -> GeometryMismatchError:
-    is_placeless = image.grid.is_made_up and labels.grid.is_made_up
+def _mismatch(
+    image: Volume | LabelVolume, labels: LabelVolume, difference: str, remedy: str
+) -> GeometryMismatchError:
     return GeometryMismatchError(
-        f"{_name(labels)} is not on the grid of {_name(image)}: {difference}; "
-        f"{_SIZE_REMEDY if is_placeless else _REMEDY}.",
+        f"{_name(labels)} is not on the grid of {_name(image)}: {difference}; {remedy}.",
         f"{labels.grid} against {image.grid}",
     )
 

@@ -16,7 +16,7 @@ from sammed_volumes.labels import LabelVolume
 _TIE = 1e-4
 
 
-def resample(labels: LabelVolume, grid: VoxelGrid) -> UInt[np.ndarray, "X Y Z"]:
+def resample_voxels(labels: LabelVolume, grid: VoxelGrid) -> UInt[np.ndarray, "X Y Z"]:
     """Return the labels' values on another grid.
 
     Works in one label's bounding box at a time, which bounds the memory. Ties go to the nearest voxel.
@@ -85,7 +85,7 @@ def _inside(
 def _signed_distance_mm(
     mask: Bool[np.ndarray, "x y z"], spacing_mm: tuple[float, float, float]
 ) -> Float[np.ndarray, "x y z"]:
-    """From voxel center to voxel center: inside to the nearest voxel outside; outside, negative, to the mask."""
+    """Between voxel centers: inside to the nearest voxel outside; outside, negative, to the mask."""
     from scipy.ndimage import distance_transform_edt
 
     inside_mm = distance_transform_edt(mask, spacing_mm).astype(np.float32)

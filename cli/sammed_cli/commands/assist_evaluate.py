@@ -45,6 +45,7 @@ from sammed_cli.values import whole_numbers
 @options.window
 @options.series
 @options.flatten
+@options.resample
 @options.json_output
 @click.pass_obj
 def assist_evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:

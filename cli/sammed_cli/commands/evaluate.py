@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     help="Distance up to which NSD calls two surfaces the same.",
 )
 @options.flatten
+@options.resample
 @options.json_output
 @click.pass_obj
 def evaluate(
@@ -40,11 +41,13 @@ def evaluate(
     axis: int | None,
     tolerance_mm: float,
     flatten: bool,
+    resample: bool,
     as_json: bool,
 ) -> None:
     """Compare label volumes: Dice, IoU, HD95 and NSD in millimeters.
 
-    PREDICTION and REFERENCE are label volumes on one grid. Labels are matched by name, else by value.
+    PREDICTION and REFERENCE are label volumes on one lattice; slices count along the array of REFERENCE.
+    Labels are matched by name, else by value.
     """
     from sammed.metrics.evaluation import evaluate as compare
     from sammed_volumes.formats import read_labels
@@ -55,6 +58,8 @@ def evaluate(
         exclude_slices=exclude_slices,
         axis=axis,
         tolerance_mm=tolerance_mm,
+        resample=resample,
+        report=terminal.reporter.message,
     )
     terminal.answer(as_json, evaluation.to_json(), _table(evaluation))
 

@@ -17,7 +17,8 @@ from sammed.errors import ExportError
 from sammed.storage.fingerprint import image_digest, sha256_of
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.intensity import is_ct
-from sammed_volumes.labels import Label, LabelVolume, check_same_grid, default_color
+from sammed_volumes.labels import Label, LabelVolume, default_color
+from sammed_volumes.placing import labels_on
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
@@ -162,8 +163,7 @@ class _CaseWriter:
         self, volume: Volume, image: Path, path: Path, table: LabelTable, place: int
     ) -> tuple[int, int]:
         """Write the label volume on the grid of the image as it was written; the axis and slices ignored."""
-        source = read_labels(_label(self.case))
-        check_same_grid(volume, source)
+        source = labels_on(volume, read_labels(_label(self.case)))
         voxels = table.renumber(place, source.voxels)
         axis = plan_slices(source.shape, source.affine_ras_mm, self.case.axis).axis
         unknown = _unknown(volume, source, self.case, axis)
@@ -191,8 +191,7 @@ def _unknown(volume: Volume, source: LabelVolume, case: Case, axis: int) -> Bool
     if case.ignore_value is not None:
         unknown |= source.voxels == case.ignore_value
     if case.ignore is not None:
-        ignored = read_labels(case.ignore)
-        check_same_grid(volume, ignored)
+        ignored = labels_on(volume, read_labels(case.ignore))
         unknown |= ignored.voxels > 0
     return unknown
 
