@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ ImageEncoder = Callable[[Tensor], Tensor]
 
 MaskDecoder = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Embeddings B 256 h w plus dense prompts, and sparse prompts B N 256, to logits B 1 4h 4w and IoUs B 1."""
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class TorchDecoder(nn.Module):
@@ -127,9 +131,10 @@ class Backbone:
         image_and_dense = embeddings.to(self.device, torch.float32) + dense
         if self.fast_decoder is not None and not torch.is_grad_enabled():
             return self.fast_decoder(image_and_dense.expand(len(sparse), -1, -1, -1), sparse)
-        return self.decoder(image_and_dense, sparse)  # type: ignore[no-any-return]
+        masks, iou = self.decoder(image_and_dense, sparse)
+        return masks, iou
 
-    def sparse_decoder(self, cell: Cell) -> MaskDecoder:
+    def sparse_decoder(self, cell: Cell) -> TorchDecoder:
         """Return a decoder of `thinned` embeddings into `cells_of` masks; it makes training much faster."""
         position_encoding = thinned(self.position_encoding, cell)
         return freeze(TorchDecoder(with_sparse_masks(self.mask_decoder, cell), position_encoding))
@@ -139,6 +144,6 @@ class Backbone:
         return copy.deepcopy(self.prompt_encoder).requires_grad_(True)
 
 
-def freeze(module: nn.Module) -> nn.Module:
+def freeze(module: Network) -> Network:
     """Set evaluation mode and disable gradients of all weights; gradients of the inputs still flow."""
     return module.eval().requires_grad_(False)

@@ -46,7 +46,8 @@ def with_sparse_masks(mask_decoder: nn.Module, cell: Cell) -> nn.Module:
     others = (part for part in mask_decoder.children() if part is not mask_decoder.output_upscaling)
     shared = {id(part): part for part in (*others, *mask_decoder.parameters())}
     sparse = copy.deepcopy(mask_decoder, shared)
-    upscaling: nn.Sequential = sparse.output_upscaling  # type: ignore[assignment]
+    upscaling = sparse.get_submodule("output_upscaling")
+    assert isinstance(upscaling, nn.Sequential)
     first, last = (index for index, layer in enumerate(upscaling) if isinstance(layer, nn.ConvTranspose2d))
     row, column = cell[0] % CELLS_ACROSS, cell[1] % CELLS_ACROSS
     upscaling[first] = _one_cell(upscaling[first], (row // 2, column // 2))

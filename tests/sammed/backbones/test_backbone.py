@@ -94,7 +94,7 @@ def test_the_sparse_decoder_shares_the_decoders_weights(tiny_backbone: Backbone)
     shared = {weight.untyped_storage().data_ptr() for weight in tiny_backbone.mask_decoder.parameters()}
     own = [
         name
-        for name, weight in tiny_backbone.sparse_decoder((3, 2)).named_parameters()  # type: ignore[attr-defined]
+        for name, weight in tiny_backbone.sparse_decoder((3, 2)).named_parameters()
         if weight.untyped_storage().data_ptr() not in shared
     ]
     assert own == [], "a copy of the decoder would double its memory"
