@@ -9,10 +9,12 @@ from pathlib import Path
 from sammed.backbones.folders import weights_folder
 from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.registry import BackboneSpec, TinyVit, backbone_spec
-from sammed.backbones.weights import BLOCK_BYTES, file_sha256, missing_message, verify
+from sammed.backbones.weights import missing_message, verify
 from sammed.errors import CheckpointError
+from sammed_volumes.file_digest import sha256_of
 
 Progress = Callable[[int, "int | None"], None]
+BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 30
 RANGE_NOT_SATISFIABLE = 416
 
@@ -58,7 +60,7 @@ def _is_whole(spec: BackboneSpec, target: Path) -> bool:
 
 
 def _check(spec: BackboneSpec, part: Path) -> None:
-    if spec.sha256 is not None and (found := file_sha256(part)) != spec.sha256:
+    if spec.sha256 is not None and (found := sha256_of(part)) != spec.sha256:
         part.unlink()
         raise CheckpointError(
             f"The file from {spec.url} is not {spec.filename}: its sha256 begins with {found[:12]}, not "

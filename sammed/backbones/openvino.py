@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sammed.backbones.folders import openvino_folder
-from sammed.backbones.weights import file_sha256
 from sammed.version import __version__
+from sammed_volumes.file_digest import sha256_of
 
 logger = logging.getLogger("sammed")
 LEFTOVER_S = 3600  # no conversion takes an hour: an older temporary folder belongs to a killed process
@@ -240,7 +240,7 @@ def _read(openvino: Any, folder: Path, name: str) -> Any:
 
 
 def _content_digest(folder: Path, name: str = "encoder") -> str:
-    both = file_sha256(folder / f"{name}.xml") + file_sha256(folder / f"{name}.bin")
+    both = sha256_of(folder / f"{name}.xml") + sha256_of(folder / f"{name}.bin")
     return hashlib.sha256(both.encode()).hexdigest()
 
 

@@ -14,8 +14,7 @@ from sammed.backbones.folders import WEIGHTS_VARIABLE, weights_folder
 from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.registry import BACKBONES, BackboneSpec, TinyVit
 from sammed.errors import CheckpointError
-
-BLOCK_BYTES = 1 << 20
+from sammed_volumes.file_digest import sha256_of
 
 
 def find(spec: BackboneSpec, checkpoint: Path | None = None) -> Path:
@@ -76,22 +75,13 @@ def verify(spec: BackboneSpec, path: Path) -> bool:
     """
     if spec.sha256 is None or path.name != spec.filename:
         return False
-    found = file_sha256(path)
+    found = sha256_of(path)
     if found != spec.sha256:
         raise CheckpointError(
             f"{path} is damaged or is not the published file: its sha256 begins with {found[:12]}, "
             f"not {spec.sha256[:12]}. Download it again; give weights of your own another file name."
         )
     return True
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

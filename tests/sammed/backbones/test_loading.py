@@ -13,8 +13,8 @@ from sammed.backbones.loading import load_backbone
 from sammed.backbones.registry import BACKBONES, Vit
 from sammed.backbones.runtime import Lazy
 from sammed.backbones.segment_anything import build_image_encoder, build_mask_decoder, build_prompt_encoder
-from sammed.backbones.weights import file_sha256
 from sammed.errors import CheckpointError, ConfigError
+from sammed_volumes.file_digest import sha256_of
 
 
 def lite_tensors() -> dict[str, Tensor]:
@@ -107,7 +107,7 @@ def test_vit_b_is_built_saved_under_its_real_name_and_loaded(
     with pytest.raises(CheckpointError, match="not the published file"):
         load_backbone("sam-vit-b", checkpoint=path, device="cpu")
 
-    as_if_published = dataclasses.replace(spec, sha256=file_sha256(path))
+    as_if_published = dataclasses.replace(spec, sha256=sha256_of(path))
     monkeypatch.setattr(registry, "BACKBONES", MappingProxyType({**BACKBONES, "sam-vit-b": as_if_published}))
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
     backbone = load_backbone("sam-vit-b", device="cpu")

@@ -9,8 +9,9 @@ import torch
 
 from sammed.backbones.folders import weights_folder
 from sammed.backbones.registry import BACKBONES
-from sammed.backbones.weights import file_sha256, find, read_tensors, tensors_digest, verify
+from sammed.backbones.weights import find, read_tensors, tensors_digest, verify
 from sammed.errors import CheckpointError
+from sammed_volumes.file_digest import sha256_of
 
 VIT_B = BACKBONES["sam-vit-b"]
 LITE = BACKBONES["lite-medsam"]
@@ -78,7 +79,7 @@ def test_names_of_missing_files_are_refused(tmp_path: Path, monkeypatch: pytest.
 def test_the_official_name_requires_the_official_bytes(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="damaged or is not the published file"):
         verify(VIT_B, put(tmp_path))
-    right = dataclasses.replace(VIT_B, sha256=file_sha256(put(tmp_path)))
+    right = dataclasses.replace(VIT_B, sha256=sha256_of(put(tmp_path)))
     assert verify(right, put(tmp_path)) is True
 
 
