@@ -29,6 +29,7 @@ def _check_available(device: torch.device) -> None:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch finds no CUDA device on this machine; use --device cpu or auto.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"There is no device {device}; torch finds {torch.cuda.device_count()} of CUDA.")
+        count = torch.cuda.device_count()
+        raise ConfigError(f"There is no device {device}; the number of CUDA devices is {count}.")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("torch finds no MPS device on this machine; use --device cpu or auto.")

@@ -47,7 +47,10 @@ def download(spec: BackboneSpec, folder: Path, *, progress: Progress | None = No
     except (http.client.HTTPException, urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise CheckpointError(_unreachable_message(spec, target, part, error)) from None
     except OSError as error:
-        raise CheckpointError(f"{target} can't be written: {error.strerror or error}.") from None
+        reason = error.strerror or error
+        raise CheckpointError(
+            f"{target} can't be written ({reason}); choose another folder (--folder)."
+        ) from None
     return target
 
 

@@ -60,7 +60,7 @@ def _from_variable(spec: BackboneSpec) -> Path | None:
     if place.is_dir():
         return place / spec.filename if (place / spec.filename).is_file() else None
     if not place.is_file():
-        raise CheckpointError(f"{WEIGHTS_VARIABLE} names {place}, which is neither a file nor a folder.")
+        raise CheckpointError(f"{WEIGHTS_VARIABLE} names {place}, which does not exist; correct or unset it.")
     belongs_to_another = any(
         other.filename == place.name for other in BACKBONES.values() if other.name != spec.name
     )

@@ -1,6 +1,7 @@
 """Bad input: each error is one sentence that states the file, what is wrong and what to do."""
 
 import gzip
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -242,6 +243,32 @@ def test_labels_that_are_not_whole_numbers(
     voxels = np.zeros((3, 5, 7), dtype=np.float32)
     voxels[1, 2, 3] = value
     path = save(Volume(voxels, np.diag([-1.0, -1.0, 1.0, 1.0])), tmp_path / f"labels{suffix}")
+    assert fact in fails(path, capfd, read_labels, LabelError)
+
+
+@pytest.mark.parametrize(
+    "entry", [{"value": 1}, {"value": 0, "name": "a"}, {"value": 1, "name": ""}], ids=str
+)
+def test_a_broken_sidecar(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], save: Save, entry: dict[str, object]
+) -> None:
+    path = save(Volume(np.ones((3, 5, 7), np.uint8), np.eye(4)), tmp_path / "labels.nii.gz")
+    (tmp_path / "labels.json").write_text(json.dumps({"labels": [entry]}))
+    assert "labels.json lack a valid value, name or color" in fails(path, capfd, read_labels, LabelError)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "fact"),
+    [
+        ("Segment0_Name:=a\nSegment0_LabelValue:=0", "Label 'a' has the value 0; use 1 or more"),
+        ("Segment0_LabelValue:=one", "its segment 0 lacks a valid value, layer or color"),
+    ],
+    ids=["background", "text"],
+)
+def test_a_broken_segment(tmp_path: Path, capfd: pytest.CaptureFixture[str], pairs: str, fact: str) -> None:
+    path = tmp_path / "labels.seg.nrrd"
+    text = f"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1 1 2\nencoding: raw\n{pairs}\n\n"
+    path.write_bytes(text.encode() + b"\x01\x01")
     assert fact in fails(path, capfd, read_labels, LabelError)
 
 

@@ -385,7 +385,7 @@ def test_a_broken_sidecar_is_named(
 ) -> None:
     write_labels(organs, tmp_path / "labels.nii.gz", like=scan)
     (tmp_path / "labels.json").write_text(json.dumps({"labels": [entry]}))
-    with pytest.raises(LabelError, match=r"labels\.json does not give every label a value and a name"):
+    with pytest.raises(LabelError, match=r"labels\.json lack a valid value, name or color"):
         read_labels(tmp_path / "labels.nii.gz")
 
 

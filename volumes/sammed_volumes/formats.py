@@ -237,7 +237,7 @@ def _naming(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except VolumeError as error:
-        raise type(error)(f"{path} can't be read as {what}: {error}.") from error
+        raise type(error)(f"{path} can't be read as {what}: {str(error).removesuffix('.')}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}.") from error

@@ -23,7 +23,7 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
         return tuple(Label.from_json(entry) for entry in entries)
     except (TypeError, KeyError, ValueError) as error:
         raise LabelError(
-            f"{path} does not give every label a value and a name ({error}); correct or remove it."
+            f"the labels in {path} lack a valid value, name or color; correct or remove that file"
         ) from error
 
 

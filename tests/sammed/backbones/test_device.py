@@ -35,5 +35,5 @@ def test_a_cuda_index_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(ConfigError, match="no device cuda:2; torch finds 2"):
+    with pytest.raises(ConfigError, match="no device cuda:2; the number of CUDA devices is 2"):
         choose_device("cuda:2")

@@ -123,7 +123,9 @@ def test_a_full_disk_is_reported(file_server: Any, tmp_path: Path, monkeypatch: 
         return opened(path, mode, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(CheckpointError, match="can't be written: No space left on device"):
+    with pytest.raises(
+        CheckpointError, match=r"can't be written \(No space left on device\); choose another folder"
+    ):
         download(spec_of(file_server), tmp_path)
 
 

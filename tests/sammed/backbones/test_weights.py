@@ -72,7 +72,7 @@ def test_names_of_missing_files_are_refused(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(CheckpointError, match="no file of weights"):
         find(VIT_B, tmp_path / "absent.pth")
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path / "absent"))
-    with pytest.raises(CheckpointError, match=r"SAMMED_WEIGHTS names .*absent, which is neither"):
+    with pytest.raises(CheckpointError, match=r"SAMMED_WEIGHTS names .*absent, which does not exist"):
         find(VIT_B)
 
 
