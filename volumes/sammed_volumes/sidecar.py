@@ -1,8 +1,8 @@
-"""The sidecar: a JSON file beside a label volume whose format has no place for names.
+"""The sidecar: a JSON file next to a label volume whose format can't store names.
 
     {"labels": [{"value": 1, "name": "liver", "color_rgb": [220, 40, 60]}]}
 
-Other programs put JSON files of the same name beside images (BIDS does); those are left alone.
+Other programs, such as BIDS tools, put JSON files with the same name next to images; those stay untouched.
 """
 
 import json
@@ -18,7 +18,7 @@ RESAMPLED, RESAMPLING_METHOD = "resampled", "shape-based interpolation of signed
 
 
 def read_sidecar(path: Path) -> tuple[Label, ...]:
-    """The labels that a sidecar names; none where there is no such file, or it is about something else."""
+    """Return the labels in a sidecar; none if there is no such file or it contains something else."""
     entries = _entries(path)
     if entries is None:
         return ()
@@ -26,7 +26,7 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
         return tuple(Label.from_json(entry) for entry in entries)
     except (TypeError, KeyError, ValueError) as error:
         raise LabelError(
-            f"{path} doesn't give every label a value and a name ({error}); mend or remove it."
+            f"the labels in {path} lack a valid value, name or color; correct or remove that file"
         ) from error
 
 
@@ -36,7 +36,7 @@ def is_resampled(path: Path) -> bool:
 
 
 def write_sidecar(labels: Sequence[Label], path: Path, *, resampled: bool = False) -> None:
-    """Write the labels' values, names and colors, and whether they were interpolated from another grid."""
+    """Write the values, names and colors of labels, and whether they were interpolated from another grid."""
     content: dict[str, Any] = {"labels": _as_entries(labels)}
     if resampled:
         content[RESAMPLED] = RESAMPLING_METHOD
@@ -53,7 +53,8 @@ def check_is_ours(path: Path) -> None:
     """Raise OutputError where overwriting `path` would lose a JSON file that is not a sidecar."""
     if path.exists() and _entries(path) is None:
         raise OutputError(
-            f"{path} is not a list of label names, and these would go there; move it, or choose another name."
+            f"{path} is not a list of label names and would be overwritten by one; move it or choose another "
+            "name."
         )
 
 
