@@ -132,7 +132,7 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
         voxels = whole_numbers(volume)
         names_path = sidecar_path(path)
         found = _label_volume(voxels, volume.affine_ras_mm, read_sidecar(names_path), path)
-        return replace(found, resampled=is_resampled(names_path))
+        return replace(found, is_placed=volume.is_placed, resampled=is_resampled(names_path))
 
 
 def write_labels(

@@ -49,6 +49,7 @@ class Volume:
     `voxels` is X Y Z as stored (a memory map if the format allows), or X Y 1 3 for a color picture. A real
     value is stored * slope + intercept. `background`, the volume's lowest finite value, replaces the
     `non_finite_count` values that are NaN or infinite. `modality` is DICOM's ("CT", "MR") if known.
+    `is_placed` is that of the grid.
     """
 
     voxels: np.ndarray
@@ -60,6 +61,7 @@ class Volume:
     modality: str | None = None
     non_finite_count: int = 0
     background: float = 0.0
+    is_placed: bool = True
 
     def __post_init__(self) -> None:
         check_voxels(self.voxels)
@@ -74,7 +76,7 @@ class Volume:
     @property
     def grid(self) -> VoxelGrid:
         """The positions of the voxels."""
-        return VoxelGrid(self.shape, self.affine_ras_mm)
+        return VoxelGrid(self.shape, self.affine_ras_mm, self.is_placed)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
