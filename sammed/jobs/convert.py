@@ -90,6 +90,8 @@ def _placed(
         like = read_volume(request.like, series=request.series)
         placed = labels_on(like, labels, resample=request.resample, report=reporter.message)
         return placed, like, fit(like.grid, labels).map
+    if not labels.is_placed:
+        reporter.message(f"{request.source} states no position; {request.output} gets one that is made up.")
     try:
         codes = (request.orientation or axis_codes(labels.affine_ras_mm)).upper()
         found, grid = reorientation(labels.grid, codes)
