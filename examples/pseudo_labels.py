@@ -10,9 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sammed.jobs.demo_data import demo_pair
-
 from sammed import Silent
+from sammed.jobs.demo_data import demo_pair
 from sammed.jobs.pseudo_label import PseudoLabelRequest, pseudo_label
 from sammed.jobs.set.make import SetMakeRequest, set_make
 from sammed.jobs.set.split import SetSplitRequest, set_split
@@ -31,10 +30,12 @@ def main(
     """From images with labels to a student; `method` and `student` are settings as on the command line."""
     demo = demo_pair()
     whole, few, made = (output / name for name in ("whole", "few-slices", "pseudo"))
-    source = {"source": images or demo.image, "labels": labels or demo.labels}
-    set_make(SetMakeRequest(output=whole, overwrite=True, **source), Silent())
+    making = SetMakeRequest(
+        source=images or demo.image, labels=labels or demo.labels, output=whole, overwrite=True
+    )
+    set_make(making, Silent())
     thinning = SetSplitRequest(labeled_set=whole, output=few, test=0, keep_slices=5, overwrite=True)
-    set_split(thinning)
+    set_split(thinning, Silent())
     labeling = PseudoLabelRequest(
         labeled_set=few, method="auto", output=made, settings=method or {}, overwrite=True
     )

@@ -11,12 +11,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sammed.jobs.demo_data import demo_pair
-
 from sammed import Silent
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import write_set
-from sammed.jobs.synthesize.sample import SynthesizeSampleRequest, synthesize_sample
+from sammed.jobs.demo_data import demo_pair
+from sammed.jobs.synthesize.sample import SynthesizeSampleRequest, SynthesizeSampleResult, synthesize_sample
 from sammed.jobs.synthesize.train import SynthesizeTrainRequest, synthesize_train
 
 SMALL = {"image_size": "64", "width": "32", "steps": "400", "learning_rate": "5e-4"}
@@ -36,7 +35,9 @@ def main(
     )
     learned = synthesize_train(training, Silent())
     print(f"learned from {learned.pictures} pictures in {learned.steps} steps, loss {learned.loss:.3f}")
-    drawing = SynthesizeSampleRequest(model=model, count=count, output=output / "synthetic", steps=50, overwrite=True)
+    drawing = SynthesizeSampleRequest(
+        model=model, count=count, output=output / "synthetic", steps=50, overwrite=True
+    )
     drawn = synthesize_sample(drawing, Silent())
     print(f"{len(drawn.files)} pictures in {drawn.output}")
     return drawn

@@ -90,14 +90,14 @@ class BackbonesFetchResult:
         return {"backbone": self.backbone, "path": str(self.path)}
 
 
-def backbones_list(_request: BackbonesListRequest, _reporter: Reporter) -> BackbonesResult:
+def backbones_list(request: BackbonesListRequest, reporter: Reporter) -> BackbonesResult:
     """List the backbones and find their weights."""
     return BackbonesResult(find_weights())
 
 
 def backbones_fetch(
     request: BackbonesFetchRequest,
-    _reporter: Reporter,
+    reporter: Reporter,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> BackbonesFetchResult:
     """Download weights, see `sammed.backbones.download.fetch`, which calls `progress`."""
@@ -106,7 +106,7 @@ def backbones_fetch(
     return BackbonesFetchResult(request.name, fetch(request.name, request.folder, progress=progress))
 
 
-def backbones_verify(request: BackbonesVerifyRequest, _reporter: Reporter) -> BackbonesResult:
+def backbones_verify(request: BackbonesVerifyRequest, reporter: Reporter) -> BackbonesResult:
     """Check files of weights against the published sha256."""
     return BackbonesResult(verify_weights(request.names), required=request.names)
 

@@ -62,7 +62,7 @@ class CacheClearResult:
         return {**asdict(self), "folder": str(self.folder)}
 
 
-def cache_info(_request: CacheInfoRequest, _reporter: Reporter) -> CacheInfoResult:
+def cache_info(request: CacheInfoRequest, reporter: Reporter) -> CacheInfoResult:
     """Describe the user's cache without changing it."""
     config = configured()
     found = shelves(config.folder)
@@ -78,7 +78,7 @@ def cache_info(_request: CacheInfoRequest, _reporter: Reporter) -> CacheInfoResu
     )
 
 
-def cache_clear(_request: CacheClearRequest, reporter: Reporter) -> CacheClearResult:
+def cache_clear(request: CacheClearRequest, reporter: Reporter) -> CacheClearResult:
     """Remove all embeddings and converted networks, and nothing else in the cache folder."""
     before = cache_info(CacheInfoRequest(), reporter)
     folder = configured().folder

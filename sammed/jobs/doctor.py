@@ -73,7 +73,7 @@ class DoctorResult:
         return {"ok": not self.is_broken, "findings": [asdict(finding) for finding in self.findings]}
 
 
-def doctor(_request: DoctorRequest, _reporter: Reporter) -> DoctorResult:
+def doctor(request: DoctorRequest, reporter: Reporter) -> DoctorResult:
     """Check packages, devices, weights, folders and disk space; nothing is changed."""
     checks = (_python, _packages, _openvino, _devices, _weights, _folders, _space)
     return DoctorResult(tuple(finding for check in checks for finding in check()))

@@ -29,7 +29,7 @@ class EvaluateRequest:
         check_axis(self.axis)
 
 
-def evaluate(request: EvaluateRequest, _reporter: Reporter) -> Evaluation:
+def evaluate(request: EvaluateRequest, reporter: Reporter) -> Evaluation:
     """Read both label volumes and compare them."""
     return compare(
         read_labels(request.prediction, flatten=request.flatten),

@@ -83,12 +83,12 @@ class ExportMonaiRequest(ExportRequest):
     """Write images, labels and a MONAI data list into the folder `output`."""
 
 
-def export_nnunet(request: ExportNnunetRequest, _reporter: Reporter) -> DataSet:
+def export_nnunet(request: ExportNnunetRequest, reporter: Reporter) -> DataSet:
     """Write a raw data set of nnU-Net."""
     properties = request.properties()
     return nnunet.export_nnunet(request.cases(), request.output, dataset_id=request.dataset_id, **properties)
 
 
-def export_monai(request: ExportMonaiRequest, _reporter: Reporter) -> DataSet:
+def export_monai(request: ExportMonaiRequest, reporter: Reporter) -> DataSet:
     """Write a folder with a MONAI data list."""
     return monai.export_monai(request.cases(), request.output, **request.properties())

@@ -74,7 +74,7 @@ class InfoResult:
         return {"file": str(self.path), "kind": self.kind, **facts, "labels": rows}
 
 
-def info(request: InfoRequest, _reporter: Reporter) -> InfoResult:
+def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
     """Describe a file.
 
     Raises VolumeError or SkillError for an unreadable file, SetError for a labeled set.

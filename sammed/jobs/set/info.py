@@ -42,6 +42,6 @@ class SetResult:
         }
 
 
-def set_info(request: SetInfoRequest, _reporter: Reporter) -> SetResult:
+def set_info(request: SetInfoRequest, reporter: Reporter) -> SetResult:
     """Read the manifest; no image is opened. Raises SetError if it can't be used."""
     return SetResult(labeled_set=read_set(request.labeled_set))

@@ -36,7 +36,7 @@ class SetSplitRequest:
         check_seed(self.seed)
 
 
-def set_split(request: SetSplitRequest, _reporter: Reporter) -> SetResult:
+def set_split(request: SetSplitRequest, reporter: Reporter) -> SetResult:
     """Split a set and write it."""
     labeled_set = split_cases(
         read_set(request.labeled_set),

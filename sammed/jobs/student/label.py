@@ -63,7 +63,7 @@ class StudentMaker:
             device = f"cuda:{place.gpu}"
         self.student.network.to(choose_device(device))
 
-        def label(volume: Volume, reporter: Reporter) -> StudentLabels:  # noqa: ARG001
+        def label(volume: Volume, reporter: Reporter) -> StudentLabels:
             return label_by_student(volume, self.student, self.axis, self.digest)
 
         return label

@@ -1,8 +1,12 @@
 """Jobs and the cache: what one run encoded costs the next one nothing, and no label comes out otherwise."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from sammed.embeddings.config import EncodingConfig
 from sammed.jobs.assist_label import AssistLabelRequest, assist_label
@@ -12,11 +16,17 @@ from sammed.progress import Silent
 from sammed.prompts.marks import parse_box
 from sammed_volumes.formats import read_labels
 
+if TYPE_CHECKING:
+    from tests.sammed.conftest import Case
+    from tests.sammed.jobs.conftest import Counting
 
-def test_another_run_encodes_nothing_and_makes_the_same_labels(case: Case, skill: Path, counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_another_run_encodes_nothing_and_makes_the_same_labels(
+    case: Case, skill: Path, counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "empty"))  # learning the skill has filled the other
 
-    def labels(name: str, **settings: object) -> np.ndarray:
+    def labels(name: str, **settings: Any) -> np.ndarray:
         output = tmp_path / name
         result = auto_label(AutoLabelRequest(inputs=(case.image,), output=output, **settings), Silent())
         assert [item.status for item in result.items] == ["done"]
@@ -33,11 +43,13 @@ def test_another_run_encodes_nothing_and_makes_the_same_labels(case: Case, skill
     assert other.shape == first.shape
 
 
-def test_another_prompt_or_generator_costs_no_encoding(case: Case, skill: Path, counting: Counting, tmp_path: Path) -> None:
+def test_another_prompt_or_generator_costs_no_encoding(
+    case: Case, skill: Path, counting: Counting, tmp_path: Path
+) -> None:
     for place, corner in enumerate((9, 14)):
         mark = parse_box(f"lung:5,5,6,{corner},{corner},6")
-        request = AssistLabelRequest(image=case.image, marks=(mark,), output=tmp_path / f"{place}.nii.gz")
-        assist_label(request, Silent())
+        output = tmp_path / f"{place}.nii.gz"
+        assist_label(AssistLabelRequest(image=case.image, marks=(mark,), output=output), Silent())
     assert counting.count == 1
     counts = []
     for name in ("a.safetensors", "b.safetensors"):
@@ -49,7 +61,13 @@ def test_another_prompt_or_generator_costs_no_encoding(case: Case, skill: Path, 
     assert counts[0] == counts[1]
 
 
-def test_a_cache_that_can_not_be_used_changes_no_label(case: Case, skill: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cache_that_can_not_be_used_changes_no_label(
+    case: Case,
+    skill: Path,
+    counting: Counting,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     Path("no folder").touch()
     monkeypatch.setenv("SAMMED_CACHE", "no folder")
     result = auto_label(AutoLabelRequest(inputs=(case.image,), output=Path("found.nii.gz")), Silent())

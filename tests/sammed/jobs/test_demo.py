@@ -1,9 +1,11 @@
 """The demo from end to end, with the real backbone: minutes, not seconds."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sammed.errors import SammedError, SkillError
 from sammed.jobs.demo import FILES, Clock, DemoRequest, demo
 from sammed.jobs.demo_data import DEMO_LABELS, demo_pair
@@ -23,7 +25,7 @@ def test_the_whole_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert all(path.stat().st_size > 0 for path in result.files)
     check_labels(output)
     check_manifest(output)
-    rows = {row[0]: row[1:] for row in result.tables[0].rows}
+    rows = {str(row[0]): [float(cell or 0) for cell in row[1:]] for row in result.tables[0].rows}
     assert min(rows["automatic, no prompt"]) > 0.93, rows
     assert np.mean(rows["learned prompts, a box"]) > np.mean(rows["plain backbone, a box"]), rows
     assert set(rows) == {
@@ -81,7 +83,7 @@ def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_step_that_fails_says_which(error: Any, kind: Any, reason: str) -> None:
+def test_a_step_that_fails_says_which(error: Exception, kind: type[Exception], reason: str) -> None:
     with pytest.raises(kind) as raised, Clock().step("encode all slices"):
         raise error
     assert str(raised.value) == f"The step 'encode all slices' of the demo failed: {reason}"

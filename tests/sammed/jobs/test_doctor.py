@@ -4,6 +4,7 @@ import shutil
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_package_that_is_missing_is_broken(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_openvino_only_slows_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail() -> NoReturn:
         raise ImportError("libopenvino.so: cannot open\nmore")
 
     monkeypatch.setattr("sammed.backbones.openvino.import_openvino", fail)
@@ -64,7 +65,7 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**settings: Any) -> None:
+    def refuse(**_: object) -> NoReturn:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
@@ -83,7 +84,9 @@ def test_damaged_weights_of_the_default_are_broken(monkeypatch: pytest.MonkeyPat
     assert found["weights of sam-vit-l"].status == "attention"
 
 
-def test_weights_without_a_published_digest_are_found_not_verified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_weights_without_a_published_digest_are_found_not_verified(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
     (tmp_path / "medsam_vit_b.pth").write_bytes(b"somebody's")
     [state] = verify_weights(["medsam-vit-b"])
@@ -113,7 +116,7 @@ def test_a_driver_without_a_device_needs_attention(monkeypatch: pytest.MonkeyPat
 
 
 def test_weights_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> NoReturn:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))

@@ -1,9 +1,16 @@
 """Which kind a file is, and what is said of it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import nibabel
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sammed.auto.annotations import Annotations
 from sammed.jobs.info import InfoRequest, InfoResult, info
@@ -14,12 +21,15 @@ from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
+
 
 def inspect(path: Path) -> InfoResult:
     return info(InfoRequest(file=path), Silent())
 
 
-def save(path: Path, voxels: np.ndarray, affine: np.ndarray | None) -> Any:
+def save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
     nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
     return path
 
@@ -75,14 +85,12 @@ def test_a_label_that_is_declared_and_not_there(tmp_path: Path, phantom: Callabl
         pytest.param(np.full((5, 7, 11), 0.5), "volume", id="fractions"),
     ],
 )
-def test_what_counts_as_labels(tmp_path: Path, voxels: np.ndarray, kind: Any) -> None:
+def test_what_counts_as_labels(tmp_path: Path, voxels: np.ndarray, kind: str) -> None:
     path = save(tmp_path / "a.nii", voxels.astype(np.float32), np.eye(4))
     assert inspect(path).kind == kind
 
 
 def test_a_color_picture_is_a_volume(tmp_path: Path) -> None:
-    from PIL import Image
-
     Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(tmp_path / "a.png")
     found = inspect(tmp_path / "a.png")
     assert (found.kind, dict(found.facts)["intensities"]) == ("volume", "picture")

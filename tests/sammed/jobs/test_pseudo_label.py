@@ -1,15 +1,21 @@
 """From a set to one with pseudo-labels, and on to a student: bad cases told, nothing lost, nothing leaked."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sammed.datasets.labeled_sets.pictures import from_pictures, open_case
+from sammed.datasets.labeled_sets.labeled_set import Case as SetCase
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
 from sammed.datasets.labeled_sets.set_file import read_set, write_set
 from sammed.datasets.pseudo.auto import AutoLabelConfig, AutoLabeler
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
@@ -22,12 +28,18 @@ from sammed.jobs.set.split import SetSplitRequest, set_split
 from sammed.jobs.student.evaluate import StudentEvaluateRequest, student_evaluate
 from sammed.jobs.student.label import StudentLabelRequest, student_label
 from sammed.jobs.student.train import StudentTrainRequest, student_train
-from sammed.progress import Silent
+from sammed.progress import Reporter, Silent
 from sammed.skills.skill_file import read_skill
 from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
+
+if TYPE_CHECKING:
+    from sammed.backbones.backbone import Backbone
+    from tests.sammed.conftest import Case
+    from tests.sammed.jobs.conftest import Counting
+
 
 QUICK = {
     "learning.assist.steps": "2",
@@ -58,9 +70,13 @@ def discs(tmp_path: Path) -> Path:
             (tmp_path / folder).mkdir(exist_ok=True)
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / folder / f"d{number}.png")
     whole, part = tmp_path / "whole", tmp_path / "part"
-    source = {"source": tmp_path / "images", "labels": tmp_path / "masks"}
-    set_make(SetMakeRequest(output=whole, names={1: "disc"}, **source), Silent())
-    set_split(SetSplitRequest(labeled_set=whole, output=part, test=2, keep_gold=3))
+    set_make(
+        SetMakeRequest(
+            source=tmp_path / "images", labels=tmp_path / "masks", output=whole, names={1: "disc"}
+        ),
+        Silent(),
+    )
+    set_split(SetSplitRequest(labeled_set=whole, output=part, test=2, keep_gold=3), Silent())
     return part
 
 
@@ -69,15 +85,20 @@ def method(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`method(make)` puts a labeler in the place of assist: `make(opened, gold) -> PseudoLabel`."""
 
     def put(make_label: Callable[..., PseudoLabel]) -> None:
+        def made(case: SetCase, gold: LabeledSet) -> PseudoLabel:
+            return make_label(open_case(case, gold), gold)
+
         class Labeler:
             name = "made-up"
 
             def __init__(self, _config: object, _tools: Tools) -> None:
                 pass
 
-            def label(self, gold: LabeledSet, unlabeled: Any, reporter: Reporter) -> Any:
+            def label(
+                self, gold: LabeledSet, unlabeled: Sequence[SetCase], reporter: Reporter
+            ) -> Iterator[PseudoLabel]:
                 for case in unlabeled:
-                    yield attempt(case, lambda case=case: make_label(open_case(case, gold), gold))
+                    yield attempt(case, partial(made, case, gold))
 
         monkeypatch.setattr("sammed.datasets.pseudo.assist.AssistLabeler", Labeler)
 
@@ -87,6 +108,11 @@ def method(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def request(source: Path, output: str = "made", **settings: Any) -> PseudoLabelRequest:
     usual = {"method": "assist", "settings": {"truth": str(source.parent / "whole")}}
     return PseudoLabelRequest(labeled_set=source, output=Path(output), **{**usual, **settings})
+
+
+def label_file(labeled_set: LabeledSet, case: SetCase) -> Path:
+    assert case.labels is not None
+    return labeled_set.path(case.labels)
 
 
 def bright(opened: OpenCase, gold: LabeledSet, score: float = 0.8) -> PseudoLabel:
@@ -113,8 +139,10 @@ def test_pseudo_labels_join_the_gold_and_the_images_stay(discs: Path, method: Ca
     for case in made.pseudo:
         assert (case.score, case.label_scores, case.maker_digest) == (0.8, {1: 0.8}, "abc")
         opened = open_case(case, made)
+        assert opened.volume.path is not None
         assert opened.volume.path.parent.name == "images"
-        provenance = read_provenance(made.path(case.labels))
+        provenance = read_provenance(label_file(made, case))
+        assert provenance is not None
         assert (provenance.origin, provenance.method, provenance.scores) == (
             "pseudo",
             "made-up",
@@ -124,9 +152,9 @@ def test_pseudo_labels_join_the_gold_and_the_images_stay(discs: Path, method: Ca
 
 
 def test_the_gold_that_a_method_sees_holds_no_test_case(discs: Path, method: Callable[..., None]) -> None:
-    seen = set()
+    seen: set[str] = set()
 
-    def look(opened: OpenCase, gold: LabeledSet) -> Any:
+    def look(opened: OpenCase, gold: LabeledSet) -> PseudoLabel:
         seen.update(case.name for case in gold.cases)
         seen.add(opened.case.name)
         return bright(opened, gold)
@@ -137,11 +165,13 @@ def test_the_gold_that_a_method_sees_holds_no_test_case(discs: Path, method: Cal
     assert len(seen) == 8
 
 
-def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(discs: Path, method: Callable[..., None]) -> None:
+def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(
+    discs: Path, method: Callable[..., None]
+) -> None:
     bare = [case.name for case in read_set(discs).unlabeled]
     (discs.parent / "images" / f"{bare[0]}.png").write_bytes(b"no picture")
 
-    def make_label(opened: OpenCase, gold: LabeledSet) -> Any:
+    def make_label(opened: OpenCase, gold: LabeledSet) -> PseudoLabel:
         if opened.case.name == bare[1]:
             return nothing_found(bare[1], "All masks are empty.")
         return bright(opened, gold)
@@ -150,7 +180,7 @@ def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(discs
     result = pseudo_label(request(discs), Silent())
     by_case = {item.case: item for item in result.items}
     assert (by_case[bare[0]].status, by_case[bare[1]].status) == ("failed", "nothing")
-    assert "no whole picture" in by_case[bare[0]].reason
+    assert "no whole picture" in (by_case[bare[0]].reason or "")
     assert by_case[bare[1]].reason == "All masks are empty."
     assert result.count("labeled") == 3
     assert not result.is_good
@@ -163,13 +193,14 @@ def test_what_scores_low_is_dropped_or_ignored(discs: Path, method: Callable[...
     result = pseudo_label(request(discs, min_score=0.5), Silent())
     dropped = [item for item in result.items if item.status == "dropped"]
     assert dropped
-    assert all("0.300 is below 0.5" in item.reason for item in dropped)
+    assert all("0.300 is below 0.5" in (item.reason or "") for item in dropped)
     assert {item.case for item in dropped} == {case.name for case in read_set(Path("made")).unlabeled}
 
 
 def test_ignored_voxels_are_written_and_read_again(discs: Path, method: Callable[..., None]) -> None:
-    def half_ignored(opened: OpenCase, gold: LabeledSet) -> Any:
+    def half_ignored(opened: OpenCase, gold: LabeledSet) -> PseudoLabel:
         found = bright(opened, gold)
+        assert found.labels is not None
         ignore = np.zeros(found.labels.shape, dtype=bool)
         ignore[:20] = True
         return PseudoLabel(found.case, found.labels, 0.8, {1: 0.8}, ignore)
@@ -178,19 +209,24 @@ def test_ignored_voxels_are_written_and_read_again(discs: Path, method: Callable
     pseudo_label(request(discs), Silent())
     made = read_set(Path("made"))
     ignored = open_case(made.pseudo[0], made).ignore
+    assert ignored is not None
     assert ignored[:20].all()
     assert not ignored[20:].any()
 
 
-def test_the_persons_slices_of_a_partly_annotated_volume_stay(case: Case, method: Callable[..., None], tmp_path: Path) -> None:
+def test_the_persons_slices_of_a_partly_annotated_volume_stay(
+    case: Case, method: Callable[..., None], tmp_path: Path
+) -> None:
     set_make(SetMakeRequest(source=case.image, labels=case.labels, output=tmp_path / "whole"), Silent())
     part = set_split(
-        SetSplitRequest(labeled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=2)
+        SetSplitRequest(labeled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=2),
+        Silent(),
     ).labeled_set
     kept = part.cases[0].annotated_slices
+    assert kept is not None
     truth = read_labels(case.labels)
 
-    def everything(opened: OpenCase, gold: LabeledSet) -> Any:
+    def everything(opened: OpenCase, gold: LabeledSet) -> PseudoLabel:
         ones = np.ones(opened.slicing.stack_shape, dtype=np.uint8)
         return PseudoLabel(opened.case.name, from_pictures(ones, opened, gold), 0.5)
 
@@ -199,14 +235,17 @@ def test_the_persons_slices_of_a_partly_annotated_volume_stay(case: Case, method
     assert result.count("labeled") == 1
     (found,) = read_set(Path("made")).cases
     assert (found.origin, found.annotated_slices) == ("made-up", kept)
-    voxels = np.moveaxis(read_labels(read_set(Path("made")).path(found.labels)).voxels, found.axis, 0)
+    assert found.axis is not None
+    voxels = np.moveaxis(read_labels(label_file(read_set(Path("made")), found)).voxels, found.axis, 0)
     expected = np.moveaxis(truth.voxels, found.axis, 0)
     np.testing.assert_array_equal(voxels[list(kept)], expected[list(kept)])
     others = [index for index in range(len(voxels)) if index not in kept]
     assert (voxels[others] == 1).all()
 
 
-def test_a_set_that_cannot_be_used_says_why(discs: Path, method: Callable[..., None], tiny_backbone: Backbone) -> None:
+def test_a_set_that_cannot_be_used_says_why(
+    discs: Path, method: Callable[..., None], tiny_backbone: Backbone
+) -> None:
     method(bright)
     bare = read_set(discs).keep(lambda case: not case.is_gold)
     write_set(bare, overwrite=True)
@@ -233,14 +272,16 @@ def test_nothing_is_overwritten_unasked(discs: Path, method: Callable[..., None]
         pseudo_label(request(discs, str(discs), overwrite=True), Silent())
 
 
-def test_another_method_or_run_encodes_nothing_and_makes_the_same_labels(discs: Path, counting: Counting) -> None:
+def test_another_method_or_run_encodes_nothing_and_makes_the_same_labels(
+    discs: Path, counting: Counting
+) -> None:
     made = {}
     for name, cached in (("first", True), ("second", True), ("plain", False)):
         before = counting.count
         pseudo_label(request(discs, name, encoding=EncodingConfig(cache=cached)), Silent())
         encoded = counting.count - before
         written = read_set(Path(name))
-        labels = [read_labels(written.path(case.labels)).voxels for case in written.pseudo]
+        labels = [read_labels(label_file(written, case)).voxels for case in written.pseudo]
         made[name] = encoded, np.stack(labels)
     assert [encoded for encoded, _ in made.values()] == [5, 0, 5]
     np.testing.assert_array_equal(made["first"][1], made["second"][1])
@@ -265,13 +306,15 @@ def test_assist_from_a_persons_files(discs: Path) -> None:
     by_case = {item.case: item for item in result.items}
     assert {by_case[name].status for name in names[:2]} <= {"labeled", "nothing"}
     assert by_case[names[2]].status == "failed"
-    assert "no JSON" in by_case[names[2]].reason
+    assert "no JSON" in (by_case[names[2]].reason or "")
     assert by_case[names[3]].reason == "There is no prompt for it."
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("more", "positions"), [({}, False), ({"positions": "yes"}, True)])
-def test_auto_learns_from_pictures_of_several_cases(discs: Path, more: Any, positions: bool) -> None:
+def test_auto_learns_from_pictures_of_several_cases(
+    discs: Path, more: dict[str, str], positions: bool
+) -> None:
     result = pseudo_label(request(discs, method="auto", settings={**QUICK, **more}), Silent())
     assert {item.status for item in result.items} <= {"labeled", "nothing"}
     skill = read_skill(Path("made/work/skills/shared.safetensors"))
@@ -282,7 +325,8 @@ def test_auto_learns_from_pictures_of_several_cases(discs: Path, more: Any, posi
 def test_auto_labels_a_volume_by_its_own_slices(case: Case, tmp_path: Path) -> None:
     set_make(SetMakeRequest(source=case.image, labels=case.labels, output=tmp_path / "whole"), Silent())
     set_split(
-        SetSplitRequest(labeled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=3)
+        SetSplitRequest(labeled_set=tmp_path / "whole", output=tmp_path / "part", test=0, keep_slices=3),
+        Silent(),
     )
     result = pseudo_label(request(tmp_path / "part", method="auto", settings=QUICK), Silent())
     (item,) = result.items
@@ -321,7 +365,9 @@ def test_a_student_learns_from_the_pseudo_labels(discs: Path, method: Callable[.
     assert (labeled.count("done"), labeled.count("failed")) == (10, 1)
     found = read_labels("found/d0_label.nii.gz")
     assert [label.name for label in found.labels] == ["disc"]
-    assert read_provenance(Path("found/d0_label.nii.gz")).method == "student/unet"
+    provenance = read_provenance(Path("found/d0_label.nii.gz"))
+    assert provenance is not None
+    assert provenance.method == "student/unet"
 
 
 def test_a_student_needs_something_to_learn_from(discs: Path) -> None:
@@ -341,7 +387,7 @@ def test_a_student_needs_something_to_learn_from(discs: Path) -> None:
         ({"seed": -1}, "seed"),
     ],
 )
-def test_what_a_request_refuses(settings: Any, fact: str) -> None:
+def test_what_a_request_refuses(settings: dict[str, Any], fact: str) -> None:
     with pytest.raises(ConfigError, match=fact):
         PseudoLabelRequest(**{"labeled_set": Path("s"), "method": "auto", "output": Path("o"), **settings})
 
@@ -351,7 +397,7 @@ def test_a_label_outside_the_list_fails_its_case_alone(discs: Path) -> None:
     made = read_set(discs)
     case = made.part("train").gold[0]
     volume = open_case(case, made).volume
-    found = read_labels(made.path(case.labels))
+    found = read_labels(label_file(made, case))
     other = discs.parent / "other.nii.gz"
     write_labels(LabelVolume(found.voxels * 7, found.affine_ras_mm, ()), other, like=volume)
     cases = [replace(each, labels=other) if each.name == case.name else each for each in made.cases]

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,9 @@ def test_a_set_without_readable_pictures_teaches_nothing(tmp_path: Path, place: 
     for index in range(4):
         (place / f"case{index}.png").unlink()
     with pytest.raises(AnnotationError, match="has no training case to learn from"):
-        synthesize_train(SynthesizeTrainRequest(labeled_set=place, output=tmp_path / "m.safetensors"), Silent())
+        synthesize_train(
+            SynthesizeTrainRequest(labeled_set=place, output=tmp_path / "m.safetensors"), Silent()
+        )
 
 
 def test_samples_are_pictures_that_say_what_they_are(tmp_path: Path, model: Path) -> None:
@@ -85,8 +88,8 @@ def test_samples_are_pictures_that_say_what_they_are(tmp_path: Path, model: Path
     with Image.open(result.files[0]) as picture:
         assert picture.size == (20, 12)
         assert picture.mode == "L"
-        assert "Synthetic image" in picture.text["Description"]
-        assert picture.text["Source"].startswith("diffusion model ")
+        assert "Synthetic image" in picture.info["Description"]
+        assert picture.info["Source"].startswith("diffusion model ")
     assert result.to_json()["set"] is None
     with pytest.raises(OutputError, match="exists already"):
         synthesize_sample(request, Silent())
@@ -97,6 +100,7 @@ def test_samples_are_pictures_that_say_what_they_are(tmp_path: Path, model: Path
 def test_with_gold_the_samples_wait_for_pseudo_labels(tmp_path: Path, model: Path, place: Path) -> None:
     request = SynthesizeSampleRequest(model=model, count=2, output=tmp_path / "new", gold=place, steps=5)
     result = synthesize_sample(request, Silent())
+    assert result.labeled_set is not None
     found = read_set(result.labeled_set)
     assert [(case.name, case.origin) for case in found.cases] == [
         ("case0", "gold"),
@@ -121,13 +125,18 @@ def test_with_gold_the_samples_wait_for_pseudo_labels(tmp_path: Path, model: Pat
     ],
     ids=lambda value: str(value),
 )
-def test_a_window_shows_samples_as_they_were_made(tmp_path: Path, model: Path, place: Path, window: Window, suffix: str) -> None:
+def test_a_window_shows_samples_as_they_were_made(
+    tmp_path: Path, model: Path, place: Path, window: Window, suffix: str
+) -> None:
     write_set(replace(read_set(place), window=window), overwrite=True)
-    plain = synthesize_sample(SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "plain", steps=5), Silent())
+    plain = synthesize_sample(
+        SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "plain", steps=5), Silent()
+    )
     result = synthesize_sample(
         SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5), Silent()
     )
     assert result.files[0].name == f"synthetic-0001{suffix}"
+    assert result.labeled_set is not None
     found = read_set(result.labeled_set)
     shown = open_case(found.case("synthetic-0001"), found).image(0)[:, :, 0]
     if window.unit != "percentile":
@@ -138,7 +147,10 @@ def test_a_window_shows_samples_as_they_were_made(tmp_path: Path, model: Path, p
 def test_a_set_without_gold_has_nothing_to_go_with(tmp_path: Path, model: Path, place: Path) -> None:
     write_set(read_set(place).keep(lambda case: not case.is_gold), overwrite=True)
     with pytest.raises(SetError, match="has no gold case"):
-        synthesize_sample(SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5), Silent())
+        synthesize_sample(
+            SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5),
+            Silent(),
+        )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +161,7 @@ def test_a_set_without_gold_has_nothing_to_go_with(tmp_path: Path, model: Path, 
         ({"output": Path("x.png")}, "must be a folder"),
     ],
 )
-def test_requests_are_checked(settings: Any, sentence: str) -> None:
+def test_requests_are_checked(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         SynthesizeSampleRequest(**{"model": Path("m"), "count": 1, "output": Path("x"), **settings})
 
@@ -158,6 +170,4 @@ def test_a_model_needs_its_ending_and_known_settings() -> None:
     with pytest.raises(ConfigError, match=r"ends in \.safetensors"):
         SynthesizeTrainRequest(labeled_set=Path("set"), output=Path("model.pt"))
     with pytest.raises(ConfigError, match="There is no setting 'depth'"):
-        SynthesizeTrainRequest(
-            labeled_set=Path("set"), output=Path("m.safetensors"), settings={"depth": "3"}
-        )
+        SynthesizeTrainRequest(labeled_set=Path("set"), output=Path("m.safetensors"), settings={"depth": "3"})
