@@ -128,8 +128,6 @@ def _devices() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    if _import_problem("torch") is not None:
-        return
     states = verify_weights()
     for state in states:
         if state.path is not None or state.name == DEFAULT_BACKBONE:

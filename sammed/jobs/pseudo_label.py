@@ -151,7 +151,7 @@ def _folders(request: PseudoLabelRequest) -> Iterator[None]:
     if output.exists() and not request.overwrite:
         if not output.is_dir() or (output / MANIFEST_NAME).exists():
             raise OutputError(
-                f"{output} exists already; choose another folder, or allow replacing it (--overwrite)."
+                f"{output} already exists; choose another folder or allow overwriting (--overwrite)."
             )
         if any(output.iterdir()) and not (output / WORKSPACE).is_dir():
             raise OutputError(f"{output} holds other files; choose another folder.")
