@@ -1,4 +1,4 @@
-"""`evaluate`: compare two label volumes. Does not import torch."""
+"""`evaluate`: compare two label volumes."""
 
 from dataclasses import dataclass
 from pathlib import Path

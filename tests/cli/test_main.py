@@ -144,7 +144,6 @@ def test_help_loads_nothing_heavy() -> None:
     "arguments",
     [
         pytest.param(["info", "image.nii.gz"], id="info"),
-        pytest.param(["evaluate", "labels.nii.gz", "labels.nii.gz"], id="evaluate"),
         pytest.param(["cache", "info"], id="cache info"),
         pytest.param(["backbones", "list"], id="backbones list"),
         pytest.param(["set", "info", "set"], id="set info"),

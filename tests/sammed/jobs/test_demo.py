@@ -61,7 +61,7 @@ def check_manifest(output: Path) -> None:
 
 def test_nothing_is_begun_where_a_result_lies_already(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(OutputError, match=r"report\.html exists already"):
+    with pytest.raises(OutputError, match=r"report\.html already exists"):
         demo(DemoRequest(output=tmp_path), Silent())
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 

@@ -261,7 +261,7 @@ def test_a_set_that_cannot_be_used_says_why(
 def test_nothing_is_overwritten_unasked(discs: Path, method: Callable[..., None]) -> None:
     method(bright)
     pseudo_label(request(discs), Silent())
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         pseudo_label(request(discs), Silent())
     assert pseudo_label(request(discs, overwrite=True), Silent()).is_good
     Path("taken").mkdir()
