@@ -20,7 +20,7 @@ from sammed_volumes.atomic_file import check_free
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTrainRequest:
-    """Learn a skill's generator again and nothing else; slices are chosen as in AssistTrainRequest.
+    """Learn only a skill's generator again, from slices chosen as in AssistTrainRequest.
 
     Axis, window and labels are the skill's. With `output` None the skill itself is replaced, which
     `overwrite` must allow.
@@ -50,7 +50,7 @@ class AutoTrainRequest:
 
 
 def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResult:
-    """Learn the generator and write the skill with it; its prompt encoders stay as they are."""
+    """Learn the generator and write the skill with it; its prompt encoders don't change."""
     output = request.output or request.skill
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()

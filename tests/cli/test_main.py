@@ -213,6 +213,12 @@ def test_misuse_exits_2(sammed: Sammed, arguments: list[str], sentence: str) -> 
     assert sentence in as_json.json["error"]
 
 
+def test_a_former_name_still_works_but_is_not_shown(sammed: Sammed) -> None:
+    former = "synthesise"  # codespell:ignore synthesise
+    assert sammed(former, "--help").stdout.startswith("Usage: sammed synth")
+    assert former not in sammed("--help").stdout
+
+
 def test_nothing_to_do_shows_help(sammed: Sammed) -> None:
     run = sammed()
     assert "Commands:" in run.stdout + run.stderr
