@@ -1,6 +1,7 @@
 """The demo from end to end, with the real backbone: minutes, not seconds."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,3 +97,7 @@ def test_the_clock_keeps_the_order():
             pass
     assert list(clock.steps) == ["one", "two"]
     assert all(seconds >= 0 for seconds in clock.steps.values())
+
+
+def test_the_request_of_the_demo() -> None:
+    assert DemoRequest().output == Path("demo-output")
