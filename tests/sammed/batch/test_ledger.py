@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sammed.batch.ledger import TRIES, Busy, Ledger, LedgerConfig, Passed, Taken
+from sammed.batch.ledger import TRIES, Busy, Ledger, LedgerConfig, Settled, Taken
 from sammed.batch.manifest import MANIFEST_NAME, Recipe
 from sammed.batch.target import Target
 from sammed.storage.fingerprint import labels_digest
@@ -74,7 +74,7 @@ def kill(ledger: Ledger, target: Target, put=None, who: str | None = None, noted
 def test_what_is_done_and_unchanged_is_passed(config, target, put) -> None:
     finish(Ledger(config), target, put)
     found = Ledger(replace(config, run="second")).take(target)
-    assert isinstance(found, Passed)
+    assert isinstance(found, Settled)
     assert "labeled already" in found.reason
     assert (found.entry.seconds, found.entry.slices, found.entry.labels) == (1.5, 3, ("lung",))
 
@@ -116,13 +116,13 @@ def test_what_a_person_made_or_changed_is_never_replaced_unasked(config, target,
     config = replace(config, resume=resume)
     put("person")
     found = Ledger(config).take(target)
-    assert isinstance(found, Passed)
+    assert isinstance(found, Settled)
     assert f"{target.output} exists already" in found.reason
     target.output.unlink()
     finish(Ledger(config), target, put)
     put("person")
     target.image.write_bytes(b"another image")  # so that there would be a reason
-    assert isinstance(Ledger(config).take(target), Passed)
+    assert isinstance(Ledger(config).take(target), Settled)
     taken = Ledger(replace(config, overwrite=True)).take(target)
     assert isinstance(taken, Taken)
     assert taken.may_replace
@@ -131,7 +131,7 @@ def test_what_a_person_made_or_changed_is_never_replaced_unasked(config, target,
 def test_without_resuming_what_is_there_stays(config, target, put) -> None:
     finish(Ledger(config), target, put)
     later = Ledger(replace(config, resume=False, began_at=1 << 40))
-    assert isinstance(later.take(target), Passed)
+    assert isinstance(later.take(target), Settled)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_killed_while_its_own_labels_were_replaced(config, target, put) -> None:
 def test_a_person_was_faster_than_the_next_run(config, target, put) -> None:
     kill(Ledger(config), target, put)
     put("person")
-    assert isinstance(Ledger(config).take(target), Passed)
+    assert isinstance(Ledger(config).take(target), Settled)
 
 
 def test_two_at_once(config, target, put) -> None:
@@ -180,14 +180,14 @@ def test_a_second_process_that_overwrites_takes_what_the_first_has_not_done(conf
     size = Ledger(config).manifest.size()
     again = replace(config, resume=False, overwrite=True, began_at=size)
     finish(Ledger(again), target, put)
-    assert isinstance(Ledger(again).take(target), Passed)
+    assert isinstance(Ledger(again).take(target), Settled)
 
 
 def test_a_volume_that_kills_its_process_is_given_up(config, target, put) -> None:
     for _ in range(TRIES):
         kill(Ledger(config), target)
     found = Ledger(config).take(target)
-    assert isinstance(found, Passed)
+    assert isinstance(found, Settled)
     assert found.is_failure
     assert f"died {TRIES} times" in found.reason
     assert isinstance(Ledger(replace(config, run="second")).take(target), Taken), "a new run tries anew"

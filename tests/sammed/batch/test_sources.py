@@ -158,4 +158,4 @@ def test_half_a_series_is_not_passed_over_in_silence() -> None:
     write_series("in/a", "1.2.11")
     write_series("in/b", "1.2.11")
     (note,) = find_sources([Path("in")]).notes
-    assert "1.2.11 lies in 2 folders, in/a and in/b" in note
+    assert "1.2.11 is spread over 2 folders, such as in/a and in/b" in note

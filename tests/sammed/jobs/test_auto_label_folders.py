@@ -226,7 +226,7 @@ def test_a_fault_in_one_volume_stays_its_own(scans: Path, run: Run, monkeypatch:
     monkeypatch.setattr(Skill, "label", fail)
     result = run(scans)
     assert statuses(result) == ["done", "failed", "done"]
-    assert "fault of sammed (ZeroDivisionError: by zero)" in result.items[1].error
+    assert "bug in sammed (ZeroDivisionError: by zero)" in result.items[1].error
 
 
 def test_ctrl_c_lets_go_of_everything(scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
