@@ -64,7 +64,7 @@ def do(plugin: str, item: Any) -> Any:
 def _keep_to(own: Sequence[int]) -> None:
     """Bind all threads of this process to its own cores, where the system supports it.
 
-    Threads that start later inherit this. Without it, all libraries that pin threads would use the first core.
+    Threads that start later inherit this. Without it, libraries that pin threads all use the first core.
     """
     if not hasattr(os, "sched_setaffinity"):
         return

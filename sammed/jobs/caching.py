@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sammed.backbones.folders import cache_folder, converted_folder, is_converted
 from sammed.embeddings.cache_config import configured
-from sammed.embeddings.cache_folder import remove_layout, remove_shelf, shelves
+from sammed.embeddings.cache_folder import cached_volumes, remove_cached, remove_layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +58,14 @@ class CacheCleared:
 def cache_content() -> CacheContent:
     """Look at the user's cache; nothing is changed."""
     config = configured()
-    found = shelves(config.folder)
+    found = cached_volumes(config.folder)
     converted = list(_converted())
     return CacheContent(
         folder=cache_folder(),
         limit_bytes=config.limit_bytes,
         volumes=len(found),
-        slices=sum(shelf.entries for shelf in found),
-        embedding_bytes=sum(shelf.bytes for shelf in found),
+        slices=sum(each.entries for each in found),
+        embedding_bytes=sum(each.bytes for each in found),
         converted=len(converted),
         converted_bytes=sum(map(_folder_bytes, converted)),
     )
@@ -75,8 +75,8 @@ def clear_cache() -> CacheCleared:
     """Remove all embeddings and converted networks, and nothing else that lies in the cache's folder."""
     before = cache_content()
     folder = configured().folder
-    for shelf in shelves(folder):
-        remove_shelf(shelf.path)
+    for each in cached_volumes(folder):
+        remove_cached(each.path)
     remove_layout(folder)
     for network in _converted():
         shutil.rmtree(network, ignore_errors=True)

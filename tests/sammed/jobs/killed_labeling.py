@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,13 +19,13 @@ ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "volumes")]
 
 from sammed.backbones import loading  # noqa: E402
-from sammed.backbones.backbone import Backbone  # noqa: E402
 from sammed.batch import labeler  # noqa: E402
 from sammed.batch.manifest import Manifest  # noqa: E402
 from sammed.embeddings.config import EncodingConfig  # noqa: E402
 from sammed.jobs.auto_label import AutoLabelRequest, auto_label  # noqa: E402
 from sammed.progress import Silent  # noqa: E402
 from sammed.skills.skill import Skill  # noqa: E402
+from tests.sammed.conftest import tiny_sam  # noqa: E402
 
 
 def main(scans: str, skill: str, output: str, *points: str) -> None:
@@ -117,17 +116,6 @@ POINTS: dict[str, Callable[[], None]] = {
         while_reading,
     )
 }
-
-
-def tiny_sam() -> Backbone:
-    spec = spec_from_file_location("tiny_conftest", ROOT / "tests/sammed/conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    backbone = module.tiny_sam()
-    assert isinstance(backbone, Backbone)
-    return backbone
 
 
 if __name__ == "__main__":

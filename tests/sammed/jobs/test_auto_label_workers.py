@@ -3,7 +3,7 @@
 import importlib.util
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,11 +32,10 @@ def scans(tmp_path: Path, phantom: Callable[..., Phantom], save: Callable[[Volum
 
 
 @pytest.fixture
-def tiny_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Workers that are started here have the tiny backbone, and die as the names of volumes say."""
+def tiny_workers(tmp_path: Path) -> Iterator[None]:
+    """Workers started here have the tiny backbone, and die where the name of a volume asks for it."""
     here = Path(__file__).parent
-    monkeypatch.setenv("TINY_CONFTEST", str(here.parent / "conftest.py"))
-    assert distributed.config  # Dask knows its settings only once it is imported
+    assert distributed.config  # importing it registers Dask's settings
     settings = {
         "distributed.worker.preload": [str(here / "tiny_worker.py")],
         "temporary-directory": str(tmp_path / "dask"),
@@ -51,7 +50,7 @@ def lines(manifest: Path) -> list[dict[str, object]]:
 
 @pytest.mark.slow
 def test_deaths_of_workers_cost_a_try_each_and_nothing_else(
-    scans: Path, skill: Path, tmp_path: Path, tiny_workers
+    scans: Path, skill: Path, tmp_path: Path, tiny_workers: None
 ) -> None:
     here = AutoLabelRequest(
         inputs=(scans,), skill=skill, output=Path("here"), encoding=EncodingConfig(cache=False)
@@ -78,12 +77,12 @@ def test_deaths_of_workers_cost_a_try_each_and_nothing_else(
     for name in set(NAMES) - {"poison"}:
         expected = undisturbed[scans / f"{name}.nii.gz"]
         assert (items[name].slices, items[name].labels) == (expected.slices, expected.labels)
-        assert items[name].output == Path(f"there/{name}_label.nii.gz"), "as the user named it"
+        assert items[name].output == Path(f"there/{name}_label.nii.gz"), "paths are those that the user gave"
         found, wanted = (
             read_labels(folder / f"{name}_label.nii.gz").voxels for folder in (Path("there"), Path("here"))
         )
         np.testing.assert_array_equal(found, wanted)
-    assert not list(Path("there").glob(".sammed*")), "no claim is left behind"
+    assert not list(Path("there").glob(".sammed*")), "a claim was left behind"
 
 
 def test_without_dask_a_sentence_says_what_to_install(

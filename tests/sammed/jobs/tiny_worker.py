@@ -6,21 +6,19 @@ no exception is raised, nothing is cleaned up.
 
 import os
 import signal
-from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType
 from typing import Any
 
+from sammed.backbones import loading
 from sammed.skills.labeled import Labeled
 from sammed.skills.skill import Skill
 from sammed_volumes.volume import Volume
+from tests.sammed.conftest import tiny_sam
 
 
 def dask_setup(_worker: object) -> None:
     """Dask calls this in the process of every worker, also of one that replaces a dead one."""
-    from sammed.backbones import loading
-
-    tiny = _conftest().tiny_sam()
-    loading.load_backbone = lambda _name, **_settings: tiny
+    tiny = tiny_sam()
+    setattr(loading, "load_backbone", lambda _name, **_settings: tiny)  # noqa: B010
     label = Skill.label
 
     def label_or_die(skill: Skill, volume: Volume, **settings: Any) -> Labeled:
@@ -32,14 +30,4 @@ def dask_setup(_worker: object) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return labeled
 
-    Skill.label = label_or_die  # type: ignore[assignment,method-assign]
-
-
-def _conftest() -> ModuleType:
-    # Dask runs a copy of this file, which can't know where the tests are.
-    spec = spec_from_file_location("tiny_conftest", os.environ["TINY_CONFTEST"])
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    setattr(Skill, "label", label_or_die)  # noqa: B010
