@@ -280,7 +280,7 @@ def test_a_limit_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SAMMED_CACHE_GB", said)
     with pytest.raises(ConfigError, match=f"SAMMED_CACHE_GB is '{said}'; it must be a number of gigabytes"):
         configured()
-    with pytest.raises(ConfigError, match="the least is 0"):
+    with pytest.raises(ConfigError, match="can't hold -1 bytes; use 0 for no cache"):
         CacheConfig(Path(), -1)
 
 
