@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from sammed.batch.labeler import Label
 from sammed.batch.labeling import label_batch
+from sammed.batch.maker import MakeLabels
 from sammed.batch.manifest import Recipe
 from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
@@ -66,7 +66,7 @@ class SkillMaker:
         """The device of the backbone."""
         return self.encoding.device
 
-    def load(self, place: Place | None) -> Label:
+    def load(self, place: Place | None) -> MakeLabels:
         """Load the backbone: on the worker's GPU if it has one."""
         encoding = self.encoding
         if place is not None and place.gpu is not None and encoding.device in ("auto", "cuda"):

@@ -96,3 +96,7 @@ def test_the_clock_keeps_the_order() -> None:
             pass
     assert list(clock.steps) == ["one", "two"]
     assert all(seconds >= 0 for seconds in clock.steps.values())
+
+
+def test_the_request_of_the_demo() -> None:
+    assert DemoRequest().output == Path("demo-output")

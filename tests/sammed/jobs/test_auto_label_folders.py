@@ -1,4 +1,4 @@
-"""Folders that are labeled again, in parts, by two processes, and by ones that are killed."""
+"""`auto-label` on folders: again, in shards, by two processes at once, and by processes that are killed."""
 
 import json
 import os
@@ -7,50 +7,65 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
-from sammed.jobs.labeling import label
-from sammed.jobs.requests import LabelingRequest
 
+from sammed.batch import labeler
 from sammed.batch.claims import CLAIMS_NAME, Claims
 from sammed.batch.manifest import MANIFEST_NAME
+from sammed.batch.result import LabelingResult
 from sammed.batch.shards import Shard
+from sammed.embeddings.config import EncodingConfig
 from sammed.errors import ConfigError
-from sammed.jobs import labeler
+from sammed.jobs.auto_label import AutoLabelRequest, auto_label
 from sammed.progress import Silent
-from sammed.skills.skill_file import skill_digest
+from sammed.skills.labeled import Labeled
+from sammed.skills.skill import Skill
+from sammed.skills.skill_file import read_skill, skill_digest
 from sammed.storage.fingerprint import sha256_of
 from sammed.storage.provenance import read_provenance
 from sammed_volumes.formats import read_labels, write_labels
+from sammed_volumes.volume import Volume
+from tests.conftest import Phantom
 
 NAMES = ("a", "ward 7/b", "ward 7/c")
 SHAPE = (17, 13, 5)
 
+Run: TypeAlias = Callable[..., LabelingResult]
+
 
 @pytest.fixture
-def scans(tmp_path, phantom, save) -> Path:
+def scans(tmp_path: Path, phantom: Callable[..., Phantom], save: Callable[[Volume, Path], Path]) -> Path:
     for seed, name in enumerate(NAMES):
         save(phantom(shape=SHAPE, seed=seed + 1).volume, tmp_path / f"scans/{name}.nii.gz")
     return tmp_path / "scans"
 
 
 @pytest.fixture
-def run(skill):
+def run(skill: Path) -> Run:
     """`run(scans, ...)` labels into `labels/` without the cache of embeddings."""
 
-    def start(*inputs: Path, **settings):
-        wanted = {"output": Path("labels"), "cache": False, **settings}
-        return label(LabelingRequest(inputs=inputs, **wanted), Silent())
+    def start(*inputs: Path, **settings: Any) -> LabelingResult:
+        encoding = EncodingConfig(cache=False)
+        wanted = {"output": Path("labels"), "encoding": encoding, **settings}
+        return auto_label(AutoLabelRequest(inputs=inputs, **wanted), Silent())
 
     return start
 
 
-def statuses(result) -> list[str]:
+def statuses(result: LabelingResult) -> list[str]:
     return [item.status for item in result.items]
 
 
-def entries(path: Path = Path("labels") / MANIFEST_NAME) -> list[dict[str, object]]:
+def named(volume: Volume) -> str:
+    assert volume.path is not None
+    return volume.path.name
+
+
+def entries(path: Path = Path("labels") / MANIFEST_NAME) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -61,7 +76,7 @@ def labels_below(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_tree_is_mirrored_and_noted(scans, run, skill):
+def test_the_tree_is_mirrored_and_noted(scans: Path, run: Run, skill: Path) -> None:
     (scans / "broken.nii.gz").write_bytes(b"no scan")
     result = run(scans)
     assert statuses(result) == ["done", "failed", "done", "done"]
@@ -75,13 +90,15 @@ def test_the_tree_is_mirrored_and_noted(scans, run, skill):
     }
     done = last["ward 7/b_label.nii.gz"]
     assert done["image_sha256"] == sha256_of(scans / "ward 7/b.nii.gz")
-    assert done["skill_digest"] == skill_digest(skill)
+    assert done["skill_digest"] == skill_digest(read_skill(skill))
     assert done["seconds"] > 0
     assert "broken.nii.gz" in last["broken_label.nii.gz"]["error"]
-    assert not list(Path("labels").rglob(".*")), "nothing is left lying about"
+    assert not list(Path("labels").rglob(".*")), "a hidden file was left behind"
 
 
-def test_the_same_command_again_does_what_is_not_done(scans, run, phantom, save):
+def test_the_same_command_again_does_what_is_not_done(
+    scans: Path, run: Run, phantom: Callable[..., Phantom], save: Callable[[Volume, Path], Path]
+) -> None:
     (scans / "broken.nii.gz").write_bytes(b"no scan")
     first = run(scans)
     written = {path: path.stat().st_mtime_ns for path in Path("labels").rglob("*_label.nii.gz")}
@@ -106,12 +123,12 @@ def test_the_same_command_again_does_what_is_not_done(scans, run, phantom, save)
         pytest.param({"overwrite": True, "resume": True}, "skipped", id="all that is not done"),
     ],
 )
-def test_what_a_second_run_does(scans, run, settings, expected):
+def test_what_a_second_run_does(scans: Path, run: Run, settings: dict[str, Any], expected: str) -> None:
     assert statuses(run(scans)) == ["done"] * 3
     assert statuses(run(scans, **settings)) == [expected] * 3
 
 
-def test_labels_that_a_person_mended_stay(scans, run, phantom):
+def test_labels_that_a_person_mended_stay(scans: Path, run: Run, phantom: Callable[..., Phantom]) -> None:
     run(scans)
     path, made = Path("labels/a_label.nii.gz"), phantom(shape=SHAPE)
     write_labels(made.labels, path, like=made.volume, overwrite=True)
@@ -123,21 +140,21 @@ def test_labels_that_a_person_mended_stay(scans, run, phantom):
     assert path.read_bytes() == mended
 
 
-def test_a_folder_without_an_output_keeps_its_manifest(scans, run):
+def test_a_folder_without_an_output_keeps_its_manifest(scans: Path, run: Run) -> None:
     assert statuses(run(scans, output=None)) == ["done"] * 3
     assert (scans / MANIFEST_NAME).is_file()
     assert (scans / "ward 7/c_label.nii.gz").is_file()
     assert statuses(run(scans, output=None)) == ["skipped"] * 3
 
 
-def test_a_manifest_elsewhere(scans, run, tmp_path):
+def test_a_manifest_elsewhere(scans: Path, run: Run, tmp_path: Path) -> None:
     run(scans, manifest=Path("notes/m.jsonl"))
     assert len({entry["output"] for entry in entries(Path("notes/m.jsonl"))}) == 3
     assert not (Path("labels") / MANIFEST_NAME).exists()
     assert statuses(run(scans, manifest=Path("notes/m.jsonl"))) == ["skipped"] * 3
 
 
-def test_patterns_and_lists(scans, run):
+def test_patterns_and_lists(scans: Path, run: Run) -> None:
     Path("list.txt").write_text(f"{scans / 'ward 7/c.nii.gz'}\n", encoding="utf-8")
     result = run(scans / "ward*" / "b.nii.gz", lists=(Path("list.txt"),))
     assert [item.output.as_posix() for item in result.items] == [
@@ -148,83 +165,87 @@ def test_patterns_and_lists(scans, run):
         run(scans / "*.mha")
 
 
-def test_shards_share_one_manifest(scans, run):
+def test_shards_share_one_manifest(scans: Path, run: Run) -> None:
     parts = [run(scans, shard=Shard(number, 2)) for number in (1, 2)]
     assert [statuses(part) for part in parts] == [["done"] * 2, ["done"]]
     assert len({item.image for part in parts for item in part.items}) == 3
     assert statuses(run(scans)) == ["skipped"] * 3
 
 
-def test_what_another_process_works_on_is_left_to_it(scans, run):
+def test_what_another_process_works_on_is_left_to_it(scans: Path, run: Run) -> None:
     held = Claims(Path("labels") / CLAIMS_NAME).take("ward 7/b_label.nii.gz")
     result = run(scans)
     assert statuses(result) == ["done", "skipped", "done"]
-    assert "in work by process" in result.items[1].error
+    assert "being processed by process" in result.items[1].error
     held.release()
     assert statuses(run(scans)) == ["skipped", "done", "skipped"]
 
 
-def test_what_another_process_let_go_is_taken_at_the_end(scans, run, monkeypatch):
+def test_what_another_process_let_go_is_taken_at_the_end(
+    scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = Claims(Path("labels") / CLAIMS_NAME).take("a_label.nii.gz")
-    label_volume = labeler.label_volume
+    label = Skill.label
 
-    def label_and_let_go(*arguments, **settings):
+    def label_and_let_go(skill: Skill, volume: Volume, **settings: Any) -> Labeled:
         held.release()
-        return label_volume(*arguments, **settings)
+        return label(skill, volume, **settings)
 
-    monkeypatch.setattr(labeler, "label_volume", label_and_let_go)
+    monkeypatch.setattr(Skill, "label", label_and_let_go)
     assert statuses(run(scans)) == ["done"] * 3
 
 
-def test_the_next_volume_is_read_while_this_one_is_labeled(scans, run, monkeypatch):
-    open_volume, label_volume = labeler.open_volume, labeler.label_volume
+def test_the_next_volume_is_read_while_this_one_is_labeled(
+    scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_volume, label = labeler.open_volume, Skill.label
     second_is_read = threading.Event()
 
-    def read(path, *others):
+    def read(path: Path, *others: Any) -> Volume:
         if path.name == "b.nii.gz":
             second_is_read.set()
         return open_volume(path, *others)
 
-    def wait_and_label(volume, *others, **settings):
-        assert second_is_read.wait(20), "nothing was read meanwhile"
-        return label_volume(volume, *others, **settings)
+    def wait_and_label(skill: Skill, volume: Volume, **settings: Any) -> Labeled:
+        assert second_is_read.wait(20), "nothing was read in the meantime"
+        return label(skill, volume, **settings)
 
     monkeypatch.setattr(labeler, "open_volume", read)
-    monkeypatch.setattr(labeler, "label_volume", wait_and_label)
+    monkeypatch.setattr(Skill, "label", wait_and_label)
     assert statuses(run(scans)) == ["done"] * 3
 
 
-def test_a_fault_in_one_volume_stays_its_own(scans, run, monkeypatch):
-    label_volume = labeler.label_volume
+def test_a_fault_in_one_volume_stays_its_own(scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    label = Skill.label
 
-    def fail(volume, *others, **settings):
-        if volume.path.name == "b.nii.gz":
+    def fail(skill: Skill, volume: Volume, **settings: Any) -> Labeled:
+        if named(volume) == "b.nii.gz":
             raise ZeroDivisionError("by zero")
-        return label_volume(volume, *others, **settings)
+        return label(skill, volume, **settings)
 
-    monkeypatch.setattr(labeler, "label_volume", fail)
+    monkeypatch.setattr(Skill, "label", fail)
     result = run(scans)
     assert statuses(result) == ["done", "failed", "done"]
-    assert "fault of sammed (ZeroDivisionError: by zero)" in result.items[1].error
+    assert "bug in sammed (ZeroDivisionError: by zero)" in result.items[1].error
 
 
-def test_ctrl_c_lets_go_of_everything(scans, run, monkeypatch):
-    label_volume = labeler.label_volume
+def test_ctrl_c_lets_go_of_everything(scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    label = Skill.label
 
-    def interrupt(volume, *others, **settings):
-        if volume.path.name == "b.nii.gz":
+    def interrupt(skill: Skill, volume: Volume, **settings: Any) -> Labeled:
+        if named(volume) == "b.nii.gz":
             raise KeyboardInterrupt
-        return label_volume(volume, *others, **settings)
+        return label(skill, volume, **settings)
 
-    monkeypatch.setattr(labeler, "label_volume", interrupt)
+    monkeypatch.setattr(Skill, "label", interrupt)
     result = run(scans)
     assert (result.interrupted, statuses(result)) == (True, ["done"])
     assert not (Path("labels") / CLAIMS_NAME).exists()
-    monkeypatch.setattr(labeler, "label_volume", label_volume)
+    monkeypatch.setattr(Skill, "label", label)
     assert statuses(run(scans)) == ["skipped", "done", "done"]
 
 
-def test_half_files_of_the_dead_go_when_they_are_old(scans, run):
+def test_half_files_of_the_dead_go_when_they_are_old(scans: Path, run: Run) -> None:
     run(scans)
     young, old = Path("labels/.partial-1.nii.gz"), Path("labels/ward 7/.partial-2.json")
     for path in (young, old):
@@ -237,7 +258,9 @@ def test_half_files_of_the_dead_go_when_they_are_old(scans, run):
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_the_next_run_ends_as_if_undisturbed(scans, run, skill, tmp_path):
+def test_killed_at_any_moment_the_next_run_ends_as_if_undisturbed(
+    scans: Path, run: Run, skill: Path, tmp_path: Path
+) -> None:
     """Named points are those where a kill could do most harm; three more come at random."""
     run(scans, output=Path("undisturbed"))
     expected = labels_below(Path("undisturbed"))

@@ -1,42 +1,38 @@
-"""What is opened is checked, and what is wrong with it is said with the file's name."""
+"""Opening checks volumes and labels; an error names the file."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
-from sammed.jobs.inputs import naming, open_labels, open_volume, show
 
-from sammed.errors import AnnotationError, SkillError
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.opening import open_labels, open_volume
+from sammed.embeddings.scan import open_scan
+from sammed.errors import AnnotationError, SkillError, naming
 from sammed.progress import Silent
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
+from tests.conftest import Phantom
+from tests.sammed.conftest import Case, Notes
 
 
-class Listener(Silent):
-    def __init__(self):
-        self.messages = []
-
-    def message(self, text):
-        self.messages.append(text)
-
-
-def test_values_that_are_no_numbers_are_counted(case):
+def test_values_that_are_no_numbers_are_counted(case: Case, notes: Notes) -> None:
     image = nibabel.load(case.image)
     voxels = np.asarray(image.dataobj, dtype=np.float32)
     voxels[3, 4, 5], voxels[0, 0, 0] = np.nan, -np.inf
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), case.image)
-    listener = Listener()
-    volume = open_volume(case.image, None, listener)
-    (message,) = listener.messages
+    volume = open_volume(case.image, None, notes)
+    (message,) = notes.messages
     assert message.startswith(f"{case.image}: 2 values are NaN or infinite")
     assert volume.values(volume.voxels[3, 4, 5:6]) == [volume.background]
 
 
 @pytest.mark.parametrize("value", [-1000, 0, 7])
-def test_a_constant_volume_shows_nothing(tmp_path, value):
+def test_a_constant_volume_shows_nothing(tmp_path: Path, value: int) -> None:
     path = tmp_path / "flat.nii.gz"
     nibabel.save(nibabel.Nifti1Image(np.full((5, 6, 7), value, np.int16), np.eye(4)), path)
     with pytest.raises(VolumeError, match="every voxel has the same value") as raised:
@@ -44,7 +40,7 @@ def test_a_constant_volume_shows_nothing(tmp_path, value):
     assert str(path) in str(raised.value)
 
 
-def test_empty_labels(case, phantom):
+def test_empty_labels(case: Case, phantom: Callable[..., Phantom]) -> None:
     made = phantom()
     nothing = replace(made.labels, voxels=np.zeros_like(made.labels.voxels))
     write_labels(nothing, case.labels, like=made.volume, overwrite=True)
@@ -53,7 +49,7 @@ def test_empty_labels(case, phantom):
     assert str(case.labels) in str(raised.value)
 
 
-def test_labels_on_another_grid(case, tmp_path, phantom):
+def test_labels_on_another_grid(case: Case, tmp_path: Path, phantom: Callable[..., Phantom]) -> None:
     made = phantom(shape=(41, 37, 12))
     write_labels(made.labels, tmp_path / "other.nii.gz", like=made.volume)
     with pytest.raises(GeometryMismatchError) as raised:
@@ -64,15 +60,14 @@ def test_labels_on_another_grid(case, tmp_path, phantom):
     assert said.count("affine") == 2
 
 
-def test_a_window_in_which_nothing_is(phantom):
+def test_a_window_that_shows_nothing(phantom: Callable[..., Phantom], tiny_backbone: Backbone) -> None:
     made = phantom(noise=0).volume
     flat = replace(made, voxels=np.where(made.voxels == 0, 0, -1000).astype(np.int16))
-    slicing = plan_slices(flat.shape, flat.affine_ras_mm)
     with pytest.raises(VolumeError, match="shows nothing of it"):
-        show(flat, slicing, Window(10.0, 10.00001, "percentile"))
+        open_scan(flat, tiny_backbone, window=Window(10.0, 10.00001, "percentile"))
 
 
-def test_the_name_of_a_file_is_said_once(tmp_path):
+def test_an_error_names_its_file_once(tmp_path: Path) -> None:
     with pytest.raises(SkillError, match=f"^{tmp_path}: It has no generator.$"), naming(tmp_path):
         raise SkillError("It has no generator.")
     with pytest.raises(AnnotationError, match=f"^{tmp_path} is empty.$"), naming(tmp_path):
