@@ -137,7 +137,7 @@ class SamplingResult:
 def train_model(request: SynthesisTrainingRequest, reporter: Reporter) -> SynthesisTrainingResult:
     """Learn and write a model; cases that can't be read are told and left out."""
     from sammed.datasets.synthesis.model_file import save_model
-    from sammed.datasets.synthesis.pictures import training_pictures
+    from sammed.datasets.synthesis.training_pictures import training_pictures
     from sammed.datasets.synthesis.training import train_diffusion
 
     check_free(request.output, overwrite=request.overwrite)
