@@ -12,8 +12,8 @@ from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from sammed.datasets.export.cases import Case
     from sammed.datasets.export.dataset import DataSet
+    from sammed.datasets.labeled_sets.gathered import Gathered
 
 sources = options.together(
     click.argument("images", type=options.EXISTING, metavar="IMAGES|SET"),
@@ -146,8 +146,9 @@ def _cases(
     test: Sequence[Path],
     marked_only: bool,
     axis: int | None,
-) -> Sequence[Case]:
-    from sammed.datasets.export.pairing import gather_cases
+) -> Gathered:
+    from sammed.datasets.labeled_sets.gathered import Gathered
+    from sammed.datasets.labeled_sets.pairing import gather_cases
 
     if labels is None:
         if pseudo or test or marked_only or axis is not None:
@@ -160,18 +161,18 @@ def _cases(
         cases += gather_cases(machine_images, machine_labels, origin="pseudo", axis=axis)
     for folder in test:
         cases += gather_cases(folder, None)
-    return cases
+    return Gathered(tuple(cases))
 
 
-def _cases_of_set(place: Path) -> Sequence[Case]:
-    from sammed.datasets.labeled_sets.exporting import export_cases
+def _cases_of_set(place: Path) -> Gathered:
+    from sammed.datasets.export.cases import cases_of_set
     from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set
 
     if place.name != MANIFEST_NAME and not (place / MANIFEST_NAME).exists():
         raise click.UsageError(
             f"LABELS is missing, and {place} is no labeled set: it has no {MANIFEST_NAME}."
         )
-    return export_cases(read_set(place))
+    return cases_of_set(read_set(place))
 
 
 def _answer(terminal: Terminal, /, as_json: bool, written: DataSet) -> None:

@@ -15,7 +15,7 @@ from sammed.jobs.labeling import label
 from sammed.jobs.requests import LabelingRequest
 
 from sammed.batch.manifest import MANIFEST_NAME
-from sammed.datasets.export.pairing import gather_cases
+from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.errors import ConfigError, SkillError
 from sammed.jobs import labeler
 from sammed.progress import Silent
