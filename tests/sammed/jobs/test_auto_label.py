@@ -17,7 +17,7 @@ import pytest
 from sammed.batch import labeler
 from sammed.batch.manifest import MANIFEST_NAME
 from sammed.batch.result import LabelingResult
-from sammed.datasets.export.pairing import gather_cases
+from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.errors import ConfigError, SkillError
 from sammed.jobs.auto_label import AutoLabelRequest, auto_label
 from sammed.progress import Silent

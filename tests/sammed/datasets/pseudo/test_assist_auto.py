@@ -7,7 +7,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from tests.sammed.pseudo.conftest import disc
 
 from sammed.assist.training import LearnedEncoder
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
@@ -19,6 +18,7 @@ from sammed.errors import PromptError
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed.skills.training import LearningConfig
+from tests.sammed.datasets.pseudo.conftest import disc
 
 CENTERS = {"a": (12, 12), "b": (30, 20), "c": (20, 28), "d": (34, 12)}
 

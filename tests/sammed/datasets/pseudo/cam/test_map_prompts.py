@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sammed.datasets.pseudo.cam.config import CamConfig, ClassifierConfig
-from sammed.datasets.pseudo.cam.prompting import map_prompts, pseudo_mask, truth_prompts
+from sammed.datasets.pseudo.cam.map_prompts import map_prompts, pseudo_mask, truth_prompts
 from sammed.errors import ConfigError
 from sammed.prompts.prompt import PointSign
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from sammed.backbones.registry import BACKBONES, PixelPreparation
-from sammed.datasets.pseudo.samdsk.box_sizes import BoxSize, general_sizes, lay_grid, sizes_of_labels
-from sammed.datasets.pseudo.samdsk.grid_boxes import boxes_round, keep_best, suppress
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
-from sammed.datasets.pseudo.samdsk.proposing import check_source, propose, source_of
+from sammed.datasets.pseudo.proposals.box_sizes import BoxSize, general_sizes, lay_grid, sizes_of_labels
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
+from sammed.datasets.pseudo.proposals.grid_boxes import boxes_round, keep_best, suppress
+from sammed.datasets.pseudo.proposals.proposing import check_source, propose, source_of
 from sammed.errors import ConfigError
 
 from ..conftest import SHAPE, disc
@@ -97,7 +97,7 @@ def test_the_generator_sees_what_the_backbone_sees(tiny_backbone):
     """The same prepared pixels, whichever way: `Backbone.prepare`, or Meta's predictor with our numbers."""
     from segment_anything import SamPredictor
 
-    from sammed.datasets.pseudo.samdsk.point_grid import as_sam
+    from sammed.datasets.pseudo.proposals.point_grid import as_sam
 
     pixels = PixelPreparation(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
     backbone = replace(tiny_backbone, preparation=pixels)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sammed.datasets.pseudo.coarse.config import RegionConfig
-from sammed.datasets.pseudo.coarse.regions import main_regions, middle, region_prompts
+from sammed.datasets.pseudo.coarse.region_prompts import main_regions, region_prompts
+from sammed.datasets.pseudo.middle import middle
 from sammed.errors import ConfigError
 from sammed.prompts.prompt import PointSign
 

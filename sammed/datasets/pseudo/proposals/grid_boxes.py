@@ -19,8 +19,8 @@ from torch import Tensor
 from sammed.assist.masks import EMPTY_LOGIT, decode_prompts
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
-from sammed.datasets.pseudo.samdsk.box_sizes import BoxSize, general_sizes, lay_grid
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.datasets.pseudo.proposals.box_sizes import BoxSize, general_sizes, lay_grid
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.prompts.boxes import move_sides
 from sammed.prompts.prompt import Prompt
 

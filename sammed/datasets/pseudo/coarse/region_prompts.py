@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import ndimage
 
 from sammed.auto.prompting import spread
 from sammed.datasets.pseudo.coarse.config import CoarsePrompt, RegionConfig
+from sammed.datasets.pseudo.middle import middle
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
 from sammed.prompts.prompt import PointSign, Prompt
@@ -39,19 +39,6 @@ def region_prompts(
             yield Prompt(box_xyxy_slice=box_around(region))
         else:
             yield _points(region, probability, config)
-
-
-def middle(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
-    """The pixel (x, y) in the middle of a region that isn't empty.
-
-    That is the pixel at the center of mass, or, where that lies outside, as in a ring, the one deepest
-    inside.
-    """
-    y, x = (round(each) for each in ndimage.center_of_mass(region))
-    if not region[y, x]:
-        depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return np.array([x, y], dtype=np.float64)
 
 
 def _points(

@@ -11,11 +11,11 @@ from jaxtyping import Float
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import BACKBONES
-from sammed.datasets.pseudo.samdsk.box_sizes import BoxSize
-from sammed.datasets.pseudo.samdsk.grid_boxes import masks_by_boxes
-from sammed.datasets.pseudo.samdsk.point_grid import check_pixels, masks_by_points
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
-from sammed.datasets.pseudo.samdsk.proposals import Proposals, pack
+from sammed.datasets.pseudo.proposals.box_sizes import BoxSize
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
+from sammed.datasets.pseudo.proposals.grid_boxes import masks_by_boxes
+from sammed.datasets.pseudo.proposals.point_grid import check_pixels, masks_by_points
+from sammed.datasets.pseudo.proposals.proposals import Proposals, pack
 
 
 def propose(

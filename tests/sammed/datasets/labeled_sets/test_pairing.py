@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sammed.datasets.export.cases import Case, case_names
-from sammed.datasets.export.pairing import gather_cases
-from sammed.errors import ConfigError, ExportError
+from sammed.datasets.labeled_sets.case_names import case_names
+from sammed.datasets.labeled_sets.labeled_set import Case
+from sammed.datasets.labeled_sets.pairing import gather_cases
+from sammed.errors import ConfigError, ExportError, SetError
 from sammed.storage.fingerprint import sha256_of
 from sammed.storage.provenance import Provenance, write_provenance
+from sammed_volumes.formats import strip_suffix
 
 
 def touch(folder, *names):
@@ -21,7 +23,7 @@ def touch(folder, *names):
 
 
 def pairs(cases):
-    return [(case.image.name, case.label.name if case.label else None) for case in cases]
+    return [(case.image.name, case.labels.name if case.labels else None) for case in cases]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,8 @@ def test_without_labels_all_are_test_cases(tmp_path):
 
 
 def names(cases):
-    return [(name, case.label is not None) for name, case in zip(case_names(cases), cases, strict=True)]
+    safe = case_names(case.name for case in cases)
+    return [(name, case.is_labeled) for name, case in zip(safe, cases, strict=True)]
 
 
 def test_folders_below_are_paired_by_their_places(tmp_path):
@@ -87,10 +90,10 @@ def test_folders_below_are_paired_by_their_places(tmp_path):
     touch(labels / "sub dir ü/deep", "pat 3 é_label.nii.gz")  # as auto-label writes it
     touch(labels / "sub", "x.seg.nrrd")
     cases = gather_cases(images, labels)
-    seen = [case.label.relative_to(labels).as_posix() for case in cases]
+    seen = [case.labels.relative_to(labels).as_posix() for case in cases]
     assert seen == ["sub dir ü/deep/pat 3 é_label.nii.gz", "sub/x.seg.nrrd", "x_label.nii.gz"]
     assert names(cases) == [("sub_dir_u_deep_pat_3_e", True), ("sub_x", True), ("x", True)]
-    assert [case.label for case in gather_cases(images, None)] == [None, None, None]
+    assert [case.labels for case in gather_cases(images, None)] == [None, None, None]
 
 
 def test_a_label_of_another_folder_is_no_partner(tmp_path):
@@ -99,7 +102,7 @@ def test_a_label_of_another_folder_is_no_partner(tmp_path):
     with pytest.raises(ExportError, match=r"without labels: a/x\.nii\.gz; .*an image: b/x\.nii\.gz"):
         gather_cases(images, labels)
     (case,) = gather_cases(images, touch(labels / "b" / "empty"), complete=False)
-    assert (case.label, case.name) == (None, "a_x")
+    assert (case.labels, case.name) == (None, "a_x")
 
 
 def test_folders_below_may_hold_images_beside_labels(tmp_path):
@@ -202,13 +205,8 @@ def test_provenance_goes_before_the_settings(make_folders):
     )
     write_provenance(label, written)
     first, second = gather_cases(folders.images, folders.labels, marked_only=True)
-    assert (first.origin, first.axis, first.annotated_slices, first.provenance) == (
-        "pseudo",
-        2,
-        (3, 5),
-        written,
-    )
-    assert (second.origin, second.provenance) == ("gold", None)
+    assert (first.origin, first.axis, first.annotated_slices) == ("pseudo", 2, (3, 5))
+    assert second.origin == "gold"
 
 
 def test_provenance_in_the_shared_folder_is_no_label(make_folders):
@@ -231,11 +229,19 @@ def test_provenance_in_the_shared_folder_is_no_label(make_folders):
     ],
 )
 def test_case_names_are_safe_and_unique(files, names):
-    assert list(case_names([Case(Path(file), None) for file in files])) == names
+    assert list(case_names(strip_suffix(Path(file)) for file in files)) == names
 
 
-def test_case_refuses_nonsense():
+def test_a_hidden_file_that_is_named_is_a_case(tmp_path):
+    touch(tmp_path, ".ct.nii.gz", ".truth.nii.gz")
+    for labels in (tmp_path / ".truth.nii.gz", None):
+        (case,) = gather_cases(tmp_path / ".ct.nii.gz", labels)
+        assert case.name == "ct"
+
+
+def test_nonsense_is_refused(tmp_path):
+    images = touch(tmp_path, "a.nii.gz")
     with pytest.raises(ConfigError, match="gold or pseudo"):
-        Case(Path("a.nii.gz"), None, origin="silver")
-    with pytest.raises(ConfigError, match="0, 1 or 2"):
-        Case(Path("a.nii.gz"), None, axis=3)
+        gather_cases(images, None, origin="silver")
+    with pytest.raises(SetError, match="0, 1 or 2"):
+        Case("a", Path("a.nii.gz"), axis=3)

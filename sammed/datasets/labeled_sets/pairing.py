@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import get_args
 
 import numpy as np
 
-from sammed.datasets.export.cases import Case
-from sammed.datasets.export.tree import Placed, files_below
-from sammed.errors import ExportError
+from sammed.datasets.labeled_sets.labeled_set import Case
+from sammed.datasets.labeled_sets.tree import Placed, files_below
+from sammed.errors import ConfigError, ExportError
 from sammed.storage.provenance import Origin, read_provenance
-from sammed_volumes.formats import LABEL_SUFFIXES, VOLUME_SUFFIXES, read_labels, suffix_of
+from sammed_volumes.formats import LABEL_SUFFIXES, VOLUME_SUFFIXES, read_labels, strip_suffix, suffix_of
 from sammed_volumes.slices import plan_slices
 
 # What may follow the image's name in the name of its label volume.
@@ -46,17 +47,20 @@ def gather_cases(
     Raises ExportError where there is no image; with a list, for files without a partner; for an image with
     two label volumes, and for two images whose cases would have one name.
     """
+    if origin not in get_args(Origin):
+        raise ConfigError(f"The origin of a label is gold or pseudo, not {origin!r}.")
     if labels is None:
-        return tuple(Case(image.path, None, name=name) for name, image in _named(_images(images), images))
+        return tuple(Case(name, image.path) for name, image in _named(_images(images), images))
     if images.is_file() and labels.is_file():
-        return (_with_labels(Case(images, None), labels, origin, marked_only, axis),)
+        case = Case(_case_name(strip_suffix(images)), images)
+        return (_with_labels(case, labels, origin, marked_only, axis),)
     pictures, masks = _files(images, labels, label_suffixes)
     partners, alone = _pair({picture.place: picture for picture in pictures}, masks)
     bare = [picture.seen for picture in pictures if picture.place not in partners]
     _check_complete(bare if complete else [], alone, images, labels)
     cases = []
     for name, picture in _named(pictures, images):
-        case, mask = Case(picture.path, None, name=name), partners.get(picture.place)
+        case, mask = Case(name, picture.path), partners.get(picture.place)
         cases.append(case if mask is None else _with_labels(case, mask.path, origin, marked_only, axis))
     return tuple(cases)
 
@@ -98,7 +102,7 @@ def _named(images: Iterable[Placed], root: Path) -> list[tuple[str, Placed]]:
     """The images by the names of their cases: their places, with "_" in place of slashes."""
     found: dict[str, Placed] = {}
     for image in sorted(images, key=lambda each: each.place):
-        name = image.place.replace("/", "_")
+        name = _case_name(image.place)
         if name in found:
             raise ExportError(
                 f"{found[name].path} and {image.path} are one case, {name}, by their names; rename one."
@@ -107,6 +111,10 @@ def _named(images: Iterable[Placed], root: Path) -> list[tuple[str, Placed]]:
     if not found:
         raise ExportError(f"{root} holds no image: no file that ends in {', '.join(VOLUME_SUFFIXES)}.")
     return list(found.items())
+
+
+def _case_name(place: str) -> str:
+    return place.replace("/", "_").lstrip(".") or "case"
 
 
 def _image_places(label: Placed) -> Iterator[str]:
@@ -149,16 +157,12 @@ def _check_complete(bare: Sequence[str], alone: Sequence[str], images: Path, lab
 
 def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axis: int | None) -> Case:
     """The case with a label volume and what the provenance beside that says."""
-    case = replace(case, label=label, origin=origin, axis=axis)
+    case = replace(case, labels=label, origin=origin, axis=axis)
     if (written := read_provenance(label)) is not None:
         case = replace(
-            case,
-            origin=written.origin,
-            axis=written.axis,
-            annotated_slices=written.annotated_slices,
-            provenance=written,
+            case, origin=written.origin, axis=written.axis, annotated_slices=written.annotated_slices
         )
-    if marked_only and case.origin == "gold" and case.annotated_slices is None:
+    if marked_only and case.is_gold and case.annotated_slices is None:
         axis, marked = _marked_slices(label, axis)
         case = replace(case, axis=axis, annotated_slices=marked)
     return case

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sammed.datasets.pseudo.cam.config import CamConfig, CamPrompt
-from sammed.datasets.pseudo.coarse.regions import middle
+from sammed.datasets.pseudo.middle import middle
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
 from sammed.prompts.prompt import PointSign, Prompt

@@ -11,7 +11,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from sammed.backbones.backbone import Backbone
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.errors import ConfigError
 
 

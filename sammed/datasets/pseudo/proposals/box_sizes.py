@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt
 
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.errors import ConfigError
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
