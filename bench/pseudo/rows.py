@@ -1,43 +1,47 @@
-"""Rows: what was measured of one set with one seed; appended as they come, so that a run can be killed."""
+"""Rows of pseudo.csv: what was measured of one set with one seed; and the words that rows use."""
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-NAME = "pseudo.jsonl"
+from bench.rows import read_rows
+
+ROWS_NAME = "pseudo.csv"
+
+TRUTH, GOLD = "the truth", "gold alone"
+"""Ways of the experiment `base`: what its students learn from."""
+
+STUDENT, LABELS = "student", "labels"
+"""Measures of every experiment: Dice of a student, Dice of the pseudo-labels."""
+
+EMBEDDING_CAM = "cam of the embedding"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One value. `number` counts weak labels or rounds; `measure` says what `value` is, `detail` more."""
+    """One value: `measure` names it, `detail` explains it, `number` counts weak labels or rounds.
+
+    `commit` is the code that measured it.
+    """
 
     experiment: str
     set: str
     way: str
     seed: int
     measure: str
+    number: int
     value: float
-    number: int = 0
     detail: str = ""
+    commit: str = ""
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """All rows that were measured; what was measured again counts once."""
-    path = folder / NAME
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = (Row(**json.loads(line)) for line in lines)
+def latest_rows(folder: Path) -> list[Row]:
+    """Return the rows of a folder of results; one that was measured again counts once."""
+    rows = read_rows(folder / ROWS_NAME, Row)
     latest = {(row.experiment, row.set, row.way, row.seed, row.measure, row.number): row for row in rows}
     return list(latest.values())
 
 
-def append_rows(folder: Path, rows: Iterable[Row]) -> None:
-    """All rows of a trial at once: a trial that was stopped is measured anew."""
-    with (folder / NAME).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
-
-
 def is_measured(folder: Path, experiment: str, name: str, seed: int) -> bool:
-    """Whether an earlier run wrote these rows; remove the file to measure anew."""
+    """Whether an earlier run wrote rows of this experiment on this set with this seed."""
     wanted = (experiment, name, seed)
-    return any((row.experiment, row.set, row.seed) == wanted for row in read_rows(folder))
+    return any((row.experiment, row.set, row.seed) == wanted for row in latest_rows(folder))
