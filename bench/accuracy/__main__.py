@@ -72,7 +72,8 @@ def _measure(trial: Trial, measures: tuple[str, ...], output: Path) -> None:
             append_rows(output / ROWS_NAME, rows)
             for row in rows:
                 case = f"{row.group} {row.folder}".strip()
-                click.echo(f"{case:32} {row.label:16} seed {row.seed} {row.dice:.3f}  {row.way}  {row.detail}")
+                run = f"{row.label:16} seed {row.seed} {row.dice:.3f}"
+                click.echo(f"{case:32} {run}  {row.way}  {row.detail}")
             write_tables(output)
 
 

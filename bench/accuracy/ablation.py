@@ -7,12 +7,11 @@ from torch import nn
 
 from bench.accuracy.rows import Row
 from bench.accuracy.trials import Trial
+from bench.skills import learn_annotated
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import label_stack
 from sammed.auto.sap_net import SapNet, SapNetConfig
 from sammed.auto.sap_training import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
-from sammed.progress import Silent
-from sammed.skills.training import LearningConfig, learn_skill
 
 ALL_COMPONENTS = 10_000
 Step = tuple[str, SapLearningConfig | None, Mapping[int, LabelChoice]]
@@ -20,7 +19,7 @@ Step = tuple[str, SapLearningConfig | None, Mapping[int, LabelChoice]]
 
 def ablation(trial: Trial) -> Iterator[Row]:
     """Yield the Dice after each step of the table, all with the same prompt encoders."""
-    skill = learn_skill(trial.scan, trial.annotations, LearningConfig(), trial.seed, Silent(), auto=False)
+    skill = learn_annotated(trial.scan, trial.annotations, trial.seed, auto=False).model
     encoders = {label.value: skill.prompt_encoder(trial.scan.backbone, label) for label in skill.labels}
     for way, config, choices in _steps(trial):
         net = _sap_net(trial, config)

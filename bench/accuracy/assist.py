@@ -48,7 +48,8 @@ def _learn(trial: Trial, label: Label) -> tuple[nn.Module, str]:
 def _shown(trial: Trial, label: Label) -> Int64[np.ndarray, " U"]:
     """Return about a dozen slices that show the label and were not annotated."""
     shown = trial.others[(trial.truth[trial.others] == label.value).any(axis=(1, 2))]
-    return shown[:: max(1, len(shown) // SLICES)]
+    some: Int64[np.ndarray, " U"] = shown[:: max(1, len(shown) // SLICES)]
+    return some
 
 
 def _click(

@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from bench.accuracy.rows import FROM_TRUTH, Row
 from bench.accuracy.trials import Trial
+from bench.skills import learn_annotated
 from sammed.assist.masks import decode_prompts, unite
 from sammed.auto.fusion import LabelChoice
 from sammed.auto.labeling import highest_wins, label_stack
 from sammed.auto.prompting import PAPER_RULE, write_prompts
-from sammed.progress import Silent
 from sammed.prompts.prompt import Prompt
 from sammed.skills.model import AutoModel
-from sammed.skills.training import LearningConfig, learn_skill
 
 TABLE = "automatic"
 PLAIN_WAY = "automatic, the paper's plain way"
@@ -28,13 +27,11 @@ Encoders = Mapping[int, nn.Module]
 def automatic(trial: Trial) -> Iterator[Row]:
     """Learn a skill, and yield the Dice of each way to label with it."""
     started = time.perf_counter()
-    skill = learn_skill(trial.scan, trial.annotations, LearningConfig(), trial.seed, Silent())
+    skill = learn_annotated(trial.scan, trial.annotations, trial.seed).model
     seconds = time.perf_counter() - started
     auto, labels = skill.require_auto(), skill.labels
     encoders = {label.value: skill.prompt_encoder(trial.scan.backbone, label) for label in labels}
-    found = label_stack(
-        trial.scan, auto.sap_net, encoders, auto.choices, labels, drawn=trial.annotations
-    )
+    found = label_stack(trial.scan, auto.sap_net, encoders, auto.choices, labels, drawn=trial.annotations)
     yield from trial.scores(TABLE, "automatic", found.stack, _details(auto, seconds))
     for way, choices in _plain_ways(auto):
         found = label_stack(trial.scan, auto.sap_net, encoders, choices, labels)

@@ -62,9 +62,7 @@ def _cells(rows: list[Row]) -> list[Cell]:
     for row in rows:
         found[row.table, row.group, row.label, row.way, row.slices].append(row)
     return [
-        Cell(
-            *key, scores=tuple(row.dice for row in members), cases=len({row.folder for row in members})
-        )
+        Cell(*key, scores=tuple(row.dice for row in members), cases=len({row.folder for row in members}))
         for key, members in found.items()
     ]
 

@@ -1,6 +1,6 @@
 """Prompts from activation maps compared with those from the truth, on test cases (tables 2 to 8)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bench.pseudo.rows import EMBEDDING_CAM, Row
 from bench.pseudo.trial import Trial
@@ -43,7 +43,7 @@ def _cam(experiment: str, trial: Trial, config: CamConfig) -> Iterator[Row]:
         yield from _rows(experiment, trial, found)
 
 
-def _scores(trial: Trial, readers: list[Reader]) -> Iterator[PromptRow]:
+def _scores(trial: Trial, readers: Sequence[Reader]) -> Iterator[PromptRow]:
     """All prompts from Grad-CAM, and boxes from Grad-CAM++."""
     truth, backbone = trial.shown.truth, trial.laboratory.backbone
     cases = truth.part("test").cases

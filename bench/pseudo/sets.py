@@ -30,8 +30,8 @@ _PICTURES = StudentConfig(
 class Source:
     """A set whose truth is known, and how much of it is shown.
 
-    `tested` is the number of test cases. Cases for which `group` matches the same text stay in one split. With
-    `same_test` all seeds share the test cases. Training cases keep their labels if they are among `gold`
+    `tested` is the number of test cases. Cases for which `group` matches the same text stay in one split.
+    With `same_test` all seeds share the test cases. Training cases keep their labels if they are among `gold`
     random ones, or if `gold_cases` matches their names; of these `slices` slices are gold (None: all). With
     `rest` the other slices of gold volumes are labeled as well. `weak` lists the numbers of weak labels to
     add to the gold. `auto` are settings of that method.

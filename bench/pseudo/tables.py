@@ -22,7 +22,8 @@ def write_tables(folder: Path) -> None:
 def _sections(figures: Figures) -> Iterator[list[str]]:
     yield _section("What was asked for", _TARGETS, _targets(figures))
     yield _section("Students, and their share of the supervised one", _STUDENTS, _students(figures))
-    yield _section("Auto-Generate-WLs: gold against gold and weak (its tables 1 and 3)", _WEAK, _weak(figures))
+    title = "Auto-Generate-WLs: gold against gold and weak (its tables 1 and 3)"
+    yield _section(title, _WEAK, _weak(figures))
     title = "Kinds of prompts, simulated from the truth (SAM annotations for a UNet)"
     yield _section(title, _KINDS, _kinds(figures))
     title = "SamDSK against plain pseudo-labels, by round (its figure 7)"
@@ -194,4 +195,5 @@ def _missing(figures: Figures) -> Iterator[str]:
     seeds = {key: {row.seed for row in figures.rows if (row.experiment, row.set) == key} for key in planned}
     few = {key: len(found) for key, found in seeds.items() if len(found) < SEEDS}
     yield from ("Of three seeds each:", "") if few else ("Nothing.",)
-    yield from (f"- {experiment}, {name}: {count or 'none'} measured" for (experiment, name), count in few.items())
+    for (experiment, name), count in few.items():
+        yield f"- {experiment}, {name}: {count or 'none'} measured"

@@ -1,11 +1,11 @@
-"""Whether every runtime and precision makes the same labels: `python bench/runtimes.py`.
+"""Whether every runtime and precision makes the same labels: `python -m bench.speed.runtimes`.
 
-Learns the lungs of the chest CT from five slices with eager float32 torch and labels all slices with what
-each runtime encodes. int8 is tried with NNCF where that is installed. Writes docs/results/runtimes.md.
+Learns the lungs of the chest CT from five slices with eager float32 torch, and labels all slices with what
+each runtime encodes. Tries int8 where NNCF is installed.
 """
 
+import importlib
 import importlib.util
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,122 +14,104 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from chest import Chest, chest_ct
-from sammed.jobs.inputs import demo_pair
+from jaxtyping import UInt
 
+from bench.page import table, write_page
+from bench.skills import learn_annotated
+from bench.speed.chest import Chest, chest_ct
+from bench.speed.timing import seconds_of
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.device import choose_device
 from sammed.backbones.folders import openvino_folder
-from sammed.backbones.loading import load_backbone
 from sammed.backbones.openvino import OpenVinoEncoder, cache_key, compile_model, import_openvino
 from sammed.backbones.runtime import has_bfloat16
-from sammed.embeddings.scan import Scan
+from sammed.embeddings.config import EncodingConfig
 from sammed.metrics.evaluation import dice
-from sammed.progress import Silent
-from sammed.skills.inference import label_volume
 from sammed.skills.model import SkillModel
-from sammed.skills.training import LearningConfig, learn_skill
-from sammed_volumes.formats import read_labels
+from sammed.skills.skill import Skill
 
-HEADER = """# Runtimes and precisions
-
-Written by `python bench/runtimes.py` on {device}. Both lungs of the chest CT of slicerio, all slices that
-were not annotated. The skill was learned from five slices with eager float32 torch and is the same in all
-rows, so that only the encoder differs. Asked: Dice with eager float32 above 0.99, and the Dice with the truth
-within 0.005 of its. int8 is post-training quantization by NNCF, calibrated on every fourth slice of this
-volume: it would be kept where it stays within 0.005.
-
-| runtime | precision | Dice with eager float32 | Dice with the truth (right / left) | time over eager | |
-|---|---|---|---|---|---|"""
+LEAST_DICE = 0.99  # with eager float32
+MOST_CHANGE = 0.005  # of the Dice with the truth
+HEADERS = (
+    *("runtime", "precision", "Dice with eager float32"),
+    *("Dice with the truth (right / left)", "time over eager", ""),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """What one runtime made, and how long a slice took."""
+    """What one runtime made of the slices that were not annotated, and how long one slice took."""
 
     runtime: str
     precision: str
-    voxels: np.ndarray
+    stack: UInt[np.ndarray, "U H W"]
     seconds: float
 
 
 @click.command()
-@click.option(
-    "--output", type=click.Path(path_type=Path), default=Path("docs/results/runtimes.md"), show_default=True
-)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("docs/results"), show_default=True)
 def main(output: Path) -> None:
-    """Measure and write the table."""
-    device = choose_device("auto")
-    chest = chest_ct()
-    eager = load_backbone(device=str(device), runtime="torch")
-    skill = learn_skill(
-        Scan(chest.scan, eager), chest.annotations, chest.window, LearningConfig(), 0, Silent()
-    )
+    """Measure, and write the table of runtimes.md."""
+    device, chest = choose_device("auto"), chest_ct()
+    eager = EncodingConfig(device=str(device), runtime="torch", precision="float32").load_backbone()
+    skill = learn_annotated(chest.scan(eager), chest.annotations).model
     reference = _label("torch", "float32", eager, chest, skill)
-    lines = [HEADER.format(device=device.type), _row(reference, reference, chest)]
+    rows = [_row(reference, reference, chest)]
     for runtime, precision, backbone in _others(device, chest, eager):
-        lines.append(_row(_label(runtime, precision, backbone, chest, skill), reference, chest))
+        rows.append(_row(_label(runtime, precision, backbone, chest, skill), reference, chest))
+    lines = [f"Measured on {device.type}.", "", *table(HEADERS, rows)]
     click.echo("\n".join(lines))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(output / "runtimes.md", "Runtimes and precisions", "python -m bench.speed.runtimes", lines)
 
 
 def _others(device: torch.device, chest: Chest, eager: Backbone) -> Iterator[tuple[str, str, Backbone]]:
-    """What else this machine can encode with; all take the eager backbone's name, so that the skill fits."""
-    for runtime in ("torch", "openvino"):
-        if (runtime == "openvino") == (device.type == "cpu"):
-            for precision in ("float32", "bfloat16"):
-                if precision == "float32" or has_bfloat16(device, runtime):
-                    yield (
-                        runtime,
-                        precision,
-                        load_backbone(device=str(device), runtime=runtime, precision=precision),
-                    )
+    """What else this machine can encode with."""
+    runtime = "openvino" if device.type == "cpu" else "torch"
+    for precision in ("float32", "bfloat16"):
+        if precision == "float32" or has_bfloat16(device, runtime):
+            encoding = EncodingConfig(device=str(device), runtime=runtime, precision=precision)
+            yield runtime, precision, encoding.load_backbone()
     if device.type == "cpu" and importlib.util.find_spec("nncf"):
         yield "openvino", "int8", replace(eager, image_encoder=_quantized(chest, eager))
 
 
 def _quantized(chest: Chest, backbone: Backbone) -> OpenVinoEncoder:
-    """The converted encoder in int8."""
-    import nncf
-
+    """Return the OpenVINO encoder in int8, calibrated on every fourth slice."""
+    nncf: Any = importlib.import_module("nncf")
     openvino: Any = import_openvino()
     model = openvino.Core().read_model(openvino_folder() / cache_key(backbone.digest) / "encoder.xml")
-    frame = chest.scan.frame(backbone)
+    scan = chest.scan(backbone)
     pixels = [
-        backbone.prepare(chest.scan.image(index), frame)[None].numpy() for index in range(0, chest.count, 4)
+        backbone.prepare(scan.image(index), scan.frame)[None].numpy()
+        for index in range(0, chest.slicing.count, 4)
     ]
     quantized = nncf.quantize(model, nncf.Dataset(pixels), model_type=nncf.ModelType.TRANSFORMER)
     return OpenVinoEncoder(compile_model(openvino, quantized, torch.float32))
 
 
 def _label(runtime: str, precision: str, backbone: Backbone, chest: Chest, skill: SkillModel) -> Labels:
-    Scan(chest.scan, backbone).embeddings([0])  # the first call pays for all others
-    started = time.perf_counter()
-    Scan(chest.scan, backbone).embeddings([4, 12, 20, 28])
-    seconds = (time.perf_counter() - started) / 4
-    voxels = label_volume(chest.volume, skill, backbone).labels.voxels
-    return Labels(runtime, precision, voxels, seconds)
+    chest.scan(backbone).embeddings([0])  # the first call prepares the runtime
+    seconds = seconds_of(lambda: chest.scan(backbone).embeddings([4, 12, 20, 28])) / 4
+    found = Skill(skill, backbone=backbone).label(chest.scan(backbone))
+    return Labels(runtime, precision, found.stack[_others_than_annotated(chest)], seconds)
 
 
-def _row(labels: Labels, reference: Labels, chest: Chest) -> str:
-    truth = read_labels(demo_pair().labels)
-    to_stack = chest.scan.slicing.to_stack
-    others = np.setdiff1d(np.arange(chest.count), chest.annotations.indices)
+def _others_than_annotated(chest: Chest) -> list[int]:
+    return [index for index in range(chest.slicing.count) if index not in chest.annotations.indices]
+
+
+def _row(labels: Labels, reference: Labels, chest: Chest) -> tuple[str, ...]:
+    truth = chest.slicing.to_stack(chest.truth.voxels)[_others_than_annotated(chest)]
     same, true, before = [], [], []
     for label in chest.annotations.labels:
-        found, eager, wanted = (
-            to_stack(voxels)[others] == label.value
-            for voxels in (labels.voxels, reference.voxels, truth.voxels)
-        )
+        found, eager, wanted = (each == label.value for each in (labels.stack, reference.stack, truth))
         same.append(dice(found, eager))
         true.append(dice(found, wanted))
         before.append(dice(eager, wanted))
-    moved = max(abs(now - then) for now, then in zip(true, before, strict=True))
-    verdict = "reached" if min(same) > 0.99 and moved <= 0.005 else "missed"
+    changed = max(abs(now - then) for now, then in zip(true, before, strict=True))
+    verdict = "reached" if min(same) > LEAST_DICE and changed <= MOST_CHANGE else "missed"
     texts = (" / ".join(f"{score:.4f}" for score in scores) for scores in (same, true))
-    ratio = f"{labels.seconds / reference.seconds:.2f}"
-    return f"| {labels.runtime} | {labels.precision} | " + " | ".join((*texts, ratio, verdict)) + " |"
+    return labels.runtime, labels.precision, *texts, f"{labels.seconds / reference.seconds:.2f}", verdict
 
 
 if __name__ == "__main__":
