@@ -1,4 +1,4 @@
-"""Sets that pseudo-labels are measured on: labeled throughout, and how little of them is shown as gold."""
+"""Sets that pseudo-labels are measured on: fully labeled, of which a few labels are shown as gold."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
 _RED, _GREEN, _BLUE = (220, 60, 60), (60, 200, 80), (70, 110, 230)
-# What volumes get by default, said aloud, so that every method shows the same pictures.
+# The default of volumes, made explicit so that every method shows the same pictures.
 _WINDOW = Window(0.0, 99.5, "percentile")
 _PICTURES = StudentConfig(
     network="unet",
@@ -28,13 +28,13 @@ _PICTURES = StudentConfig(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A set whose truth is known, and how little of it is shown.
+    """A set whose truth is known, and how much of it is shown.
 
-    `tested` cases are measured on; those that match `group` alike go together. With `same_test` they are the
-    same for all seeds. Of the training cases `gold` keep their labels, or those whose names match
-    `gold_cases`, and of these `slices` slices (None: all). With `rest` the other slices of gold volumes are
-    labeled as well. `weak` are the numbers of weak labels that are added to the gold, `auto` settings of
-    that method.
+    `tested` is the number of test cases. Cases for which `group` matches the same text stay in one split.
+    With `same_test` all seeds share the test cases. Training cases keep their labels if they are among `gold`
+    random ones, or if `gold_cases` matches their names; of these `slices` slices are gold (None: all). With
+    `rest` the other slices of gold volumes are labeled as well. `weak` lists the numbers of weak labels to
+    add to the gold. `auto` are settings of that method.
     """
 
     truth: LabeledSet
@@ -51,16 +51,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """What one seed shows of a set: `visible` to a method, `truth` to who measures."""
+class Shown:
+    """A set as one seed shows it: `visible` to a method, `truth` for measuring, `wanted` cases to label."""
 
     visible: LabeledSet
     truth: LabeledSet
     wanted: tuple[Case, ...]
 
 
-def draw(source: Source, seed: int) -> Draw:
-    """Split and hide by the seed."""
+def show(source: Source, seed: int) -> Shown:
+    """Split the set and hide labels, both by the seed."""
     split_seed = 0 if source.same_test else seed
     truth = split_cases(source.truth, test=source.tested, seed=split_seed, group=source.group)
     visible = truth
@@ -72,7 +72,7 @@ def draw(source: Source, seed: int) -> Draw:
         visible = keep_slices(visible, source.slices)
     training = visible.part("train").cases
     wanted = tuple(case for case in training if not case.is_labeled or (source.rest and case.is_partial))
-    return Draw(visible, truth, wanted)
+    return Shown(visible, truth, wanted)
 
 
 def _hidden_unless(case: Case, pattern: str, labeled_set: LabeledSet) -> Case:
@@ -82,7 +82,7 @@ def _hidden_unless(case: Case, pattern: str, labeled_set: LabeledSet) -> Case:
 
 
 def find_sets(data: Path) -> dict[str, Source]:
-    """The sets by name, those that the folder has."""
+    """Return the sets that the folder has, by name."""
     found = {
         "hippocampus": _hippocampus(data / "hippocampus-msd"),
         "ACDC": _acdc(data / "heart-acdc"),
@@ -94,7 +94,7 @@ def find_sets(data: Path) -> dict[str, Source]:
 
 
 def _hippocampus(folder: Path) -> Source:
-    """35 of the volumes: 20 to test on, 15 to learn from; 5 slices of 5 of these are gold."""
+    """35 of the volumes: 20 test cases, and 15 training cases, 5 of which have 5 gold slices."""
     labels = (Label(1, "anterior", _RED), Label(2, "posterior", _BLUE))
     cases = _folders(folder)[:35]
     truth = LabeledSet(folder, labels, cases, window=_WINDOW)
@@ -113,7 +113,7 @@ def _hippocampus(folder: Path) -> Source:
 
 
 def _acdc(folder: Path) -> Source:
-    """8 patients, 2 of them to test on; of the others two slices at end-diastole are gold, nothing else."""
+    """8 patients, 2 of them test cases; the others have two gold slices each, at end-diastole."""
     labels = (
         Label(1, "right ventricle", _RED),
         Label(2, "myocardium", _GREEN),
