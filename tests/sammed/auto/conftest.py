@@ -18,7 +18,6 @@ from sammed.backbones.registry import PixelPreparation
 from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SIZE = 64  # pixels of the SAM frame, and cells of the mask grid
@@ -104,10 +103,9 @@ def encode() -> Callable[..., Scan]:
         voxels = stack.transpose(2, 1, 0).astype(np.float32)  # X Y Z, toward left, posterior, superior
         affine = np.diag([-spacing_mm[2], -spacing_mm[1], spacing_mm[0], 1.0])
         volume = Volume(voxels, affine)
-        slicing = plan_slices(volume.shape, affine, axis=2)
-        scan = open_scan(volume, slicing, Window(0.0, 1.0, "value"))
-        np.testing.assert_allclose(slicing.to_stack(voxels), stack, rtol=1e-6)
-        return Scan(scan, backbone)
+        scan = open_scan(volume, backbone, window=Window(0.0, 1.0, "value"), axis=2)
+        np.testing.assert_allclose(scan.slicing.to_stack(voxels), stack, rtol=1e-6)
+        return scan
 
     return make
 

@@ -19,7 +19,6 @@ from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, LabelVolume, default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SLICES, SIDE = 9, 64
@@ -203,9 +202,8 @@ def learned_labels(
 
     The tiny backbone's decoder is random, so only the coarse mask says where a label is.
     """
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    scan = open_scan(volume, slicing, Window(-800.0, 500.0, "hu"))
-    scan = Scan(scan, backbone)
+    scan = open_scan(volume, backbone, window=Window(-800.0, 500.0, "hu"))
+    slicing = scan.slicing
     truth = slicing.to_stack(labels.voxels)
     indices = tuple(range(3, slicing.count - 3, 2))
     annotations = Annotations(indices, truth[list(indices)], _named(labels, truth[list(indices)]))

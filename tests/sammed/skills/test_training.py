@@ -5,23 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
+from sammed.auto.slice_sampling import annotate
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.progress import Silent
 from sammed.skills.training import learn_auto, learn_skill
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
 
 WINDOW = Window(-900.0, 500.0, "hu")
 
 
 @pytest.fixture
 def scan(phantom, tiny_backbone) -> Scan:
-    volume = phantom().volume
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    return Scan(open_scan(volume, slicing, WINDOW), tiny_backbone)
+    return open_scan(phantom().volume, tiny_backbone, window=WINDOW)
 
 
 @pytest.fixture
@@ -32,7 +29,7 @@ def annotations(phantom, scan) -> Annotations:
 
 
 def learn(scan, annotations, config, seed=0, **settings):
-    return learn_skill(scan, annotations, WINDOW, config, seed, Silent(), **settings)
+    return learn_skill(scan, annotations, config, seed, Silent(), **settings)
 
 
 def numbers(skill) -> dict[str, torch.Tensor]:
@@ -126,7 +123,7 @@ def test_progress_is_told(scan, annotations, few_steps):
             return super().task(name, total)
 
     listener = Listener()
-    learn_skill(scan, annotations, WINDOW, few_steps(), 0, listener)
+    learn_skill(scan, annotations, few_steps(), 0, listener)
     assert listener.names == [
         "prompt encoder of lung",
         "prompt encoder of heart",
