@@ -3,12 +3,12 @@
 #   make demo    install sammed and run the demo, into demo-output/
 #   make test    install sammed for development and run everything that CI runs
 #
-# Each check is a target of its own: lint, format, types, imports, tests.
+# Each check is a target of its own: lint, format, spelling, types, imports, tests.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CHECKS := lint format types imports tests
+CHECKS := lint format spelling types imports tests
 
 .PHONY: demo test $(CHECKS) clean
 
@@ -24,6 +24,9 @@ lint: $(VENV)/installed-test
 
 format: $(VENV)/installed-test
 	@scripts/step "ruff's format" $(BIN)/ruff format --check
+
+spelling: $(VENV)/installed-test
+	@scripts/step "codespell" $(BIN)/codespell
 
 types: $(VENV)/installed-test
 	@scripts/step "mypy" $(BIN)/mypy

@@ -2,8 +2,8 @@
 
 One file a slice, one folder a volume (`sammed.embeddings.cache_folder`), each file moved to its place when
 whole: a process that is killed leaves nothing half done, and processes share a cache without knowing of
-each other. Where the disk is full, can't be written or holds another version's cache, a warning says so once and the
-work goes on without.
+each other. Where the disk is full, can't be written or holds another version's cache, a warning says so once
+and the work goes on without.
 """
 
 import logging
