@@ -23,16 +23,16 @@ from trials import Laboratory, Row, Trial
 from sammed.assist.clicks import ClickPlan, simulate_clicks
 from sammed.assist.config import AssistConfig
 from sammed.assist.masks import decode_prompts, unite
-from sammed.assist.training import learn_prompt_encoder
-from sammed.auto.fusion import LabelChoice
+from sammed.assist.training import train_prompt_encoder
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import highest_wins, label_stack
 from sammed.auto.prompting import PAPER_RULE, write_prompts
 from sammed.auto.sap_net import SapNet, SapNetConfig
-from sammed.auto.sap_training import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_training import SapTrainingConfig, TrainedSapNet, prepare_episodes, train_sap_net
 from sammed.backbones.loading import load_backbone
 from sammed.progress import Silent
 from sammed.skills.model import SkillModel
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 
 AS_IN_THE_PAPER = " (slices drawn as in the paper)"
 
@@ -40,11 +40,11 @@ AS_IN_THE_PAPER = " (slices drawn as in the paper)"
 def automatic(trial: Trial, window: object) -> Iterator[Row]:
     """SAM_auto as it is, the paper's plain way, the coarse mask alone, and boxes from the truth."""
     started = time.perf_counter()
-    skill = learn_skill(
+    skill = train_skill(
         trial.encoded,
         trial.annotations,
         window,
-        LearningConfig(),
+        SkillConfig(),
         trial.seed,
         Silent(),  # type: ignore[arg-type]
     )
@@ -52,7 +52,7 @@ def automatic(trial: Trial, window: object) -> Iterator[Row]:
     auto = skill.require_auto()
     encoders = {label.value: skill.prompt_encoder(trial.encoded.backbone, label) for label in skill.labels}
     plain = {value: LabelChoice(components=choice.components) for value, choice in auto.choices.items()}
-    coarse = {value: replace(choice, source="coarse") for value, choice in plain.items()}
+    coarse = {value: replace(choice, mask_from="coarse") for value, choice in plain.items()}
     ways = (
         ("automatic", auto.choices),
         ("automatic, the paper's plain way", plain),
@@ -69,7 +69,7 @@ def automatic(trial: Trial, window: object) -> Iterator[Row]:
 
 
 def _text(choice: LabelChoice) -> str:
-    return f"{choice.rule_name}, {choice.source}, {choice.smoothing_mm:g} mm, K={choice.components}"
+    return f"{choice.rule_name}, {choice.mask_from}, {choice.smoothing_mm:g} mm, K={choice.components}"
 
 
 def _from_truth(trial: Trial, skill: SkillModel, encoders: Mapping[int, nn.Module]) -> np.ndarray:
@@ -98,11 +98,11 @@ def _decoded(trial: Trial, encoder: nn.Module, grid: Tensor) -> Tensor:
 
 def ablation(trial: Trial, window: object) -> Iterator[Row]:
     """The paper's table 5: prototypes on the plain embedding, then T, positions, biased Dice, top-K."""
-    skill = learn_skill(
+    skill = train_skill(
         trial.encoded,
         trial.annotations,
         window,
-        LearningConfig(),
+        SkillConfig(),
         trial.seed,
         Silent(),
         auto=False,  # type: ignore[arg-type]
@@ -112,10 +112,10 @@ def ablation(trial: Trial, window: object) -> Iterator[Row]:
     best = {label.value: LabelChoice(components=trial.annotations.objects(label)) for label in skill.labels}
     steps = (
         ("PANet's prototypes on the plain embedding", None, every),
-        ("with the tuner T", SapLearningConfig(network=SapNetConfig(positions=False), beta=1.0), every),
-        ("and positions", SapLearningConfig(beta=1.0), every),
-        ("and the biased Dice", SapLearningConfig(), every),
-        ("and the top-K components", SapLearningConfig(), best),
+        ("with the tuner T", SapTrainingConfig(network=SapNetConfig(positions=False), beta=1.0), every),
+        ("and positions", SapTrainingConfig(beta=1.0), every),
+        ("and the biased Dice", SapTrainingConfig(), every),
+        ("and the top-K components", SapTrainingConfig(), best),
     )
     for way, config, choices in steps:
         net = _prototypes(trial, config)
@@ -123,16 +123,17 @@ def ablation(trial: Trial, window: object) -> Iterator[Row]:
         yield from trial.scores("ablation", way, found.stack, {})
 
 
-def _prototypes(trial: Trial, config: SapLearningConfig | None) -> LearnedSapNet:
+def _prototypes(trial: Trial, config: SapTrainingConfig | None) -> TrainedSapNet:
     generator = torch.Generator().manual_seed(trial.seed)
     embeddings = trial.encoded.embeddings(trial.annotations.indices)
     episodes = prepare_episodes(embeddings, trial.annotations.tensor(), trial.encoded.frame)
     if config is not None:
-        return learn_sap_net(episodes, config, generator)
+        return train_sap_net(episodes, config, generator)
     network = SapNet(SapNetConfig(positions=False), generator)
     network.tuner = nn.Sequential()  # the embedding as it is
-    prototypes = network.prototypes(network.features(episodes.embeddings), episodes.masks)
-    return LearnedSapNet(network, prototypes)
+    positions = network.positions(*episodes.embeddings.shape[-2:])
+    prototypes = network.prototypes(network.features(episodes.embeddings), episodes.masks, positions)
+    return TrainedSapNet(network, prototypes)
 
 
 def assist(trial: Trial, window: object) -> Iterator[Row]:  # noqa: ARG001
@@ -141,7 +142,7 @@ def assist(trial: Trial, window: object) -> Iterator[Row]:  # noqa: ARG001
     for label in trial.annotations.labels:
         rows = list(trial.annotations.showing(label))
         started = time.perf_counter()
-        learned = learn_prompt_encoder(
+        learned = train_prompt_encoder(
             encoded.backbone,
             encoded.embeddings([trial.annotations.indices[row] for row in rows]),
             trial.annotations.mask(label)[rows],

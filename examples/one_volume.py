@@ -25,7 +25,7 @@ def main(
     *,
     output: Path = Path("example-output/labels.nii.gz"),
     backbone: sammed.Backbone | None = None,
-    config: sammed.LearningConfig | None = None,
+    config: sammed.SkillConfig | None = None,
 ) -> sammed.Evaluation:
     """Learn from five slices, label the volume, and say how good the other slices are."""
     pair = demo_pair()
@@ -42,8 +42,8 @@ def main(
 
     backbone = backbone or sammed.load_backbone("lite-medsam", runtime="auto")
     scan = sammed.Scan(sammed.open_scan(volume, slicing, window), backbone)
-    config = config or sammed.LearningConfig()
-    skill = sammed.learn_skill(scan, annotations, window, config, seed=0, reporter=sammed.Silent())
+    config = config or sammed.SkillConfig()
+    skill = sammed.train_skill(scan, annotations, window, config, seed=0, reporter=sammed.Silent())
     found = sammed.label_volume(volume, skill, backbone)  # found.labels.voxels X Y Z
 
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -122,3 +122,19 @@ def annotate() -> Callable[..., Annotations]:
         return Annotations(indices, truth[list(indices)].astype(np.uint8), named)
 
     return make
+
+
+def make_discs(slices: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """A bright disc on each slice but the first and the last, far smaller than SAP-Net's cells can draw."""
+    rows, columns = np.ogrid[:64, :64]
+    truth = np.zeros((slices, 64, 64), dtype=np.uint8)
+    for index in range(1, slices - 1):
+        truth[index][np.hypot(rows - 25 - index, columns - 30) < 7] = 2
+    noise = np.random.default_rng(0).normal(0, 0.01, truth.shape)
+    return np.clip(np.where(truth, 0.8, 0.2) + noise, 0, 1), truth
+
+
+@pytest.fixture
+def discs() -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels S H W of eight slices, six of them with a disc."""
+    return make_discs()

@@ -30,7 +30,7 @@ def machine(tmp_path, monkeypatch, tiny_backbone, few_steps) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("sammed.jobs.machine.load_backbone", lambda _name, **_settings: tiny_backbone)
-    monkeypatch.setattr("sammed.jobs.training.LearningConfig", few_steps)
+    monkeypatch.setattr("sammed.jobs.training.SkillConfig", few_steps)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import label_stack
 from sammed.backbones.frame import Frame
 from sammed.backbones.openvino import import_openvino
@@ -96,7 +96,7 @@ def label(slices: int, labels: int, cached: bool) -> int:
     scan = open_scan(volume, backbone, window=Window(0, 1000, "value"), cache=cache)
     scan.encode(range(slices))
     known = tuple(default_label(value) for value in range(1, labels + 1))
-    choices = dict.fromkeys(range(1, labels + 1), LabelChoice(source="mean", smoothing_mm=1.5))
+    choices = dict.fromkeys(range(1, labels + 1), LabelChoice(mask_from="mean", smoothing_mm=1.5))
     generator = Bright(labels)
     found = label_stack(scan, generator, dict.fromkeys(choices, generator), choices, known)
     marked = np.zeros((1, SIDE, SIDE), dtype=np.uint8)

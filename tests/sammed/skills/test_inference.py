@@ -13,7 +13,7 @@ from sammed.progress import Silent
 from sammed.skills.inference import GeneratorName, label_scan, scan_for
 from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
-from sammed.skills.training import learn_skill
+from sammed.skills.training import train_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.volume import Volume
 
@@ -34,7 +34,7 @@ def skill(phantom, tiny_backbone, few_steps, kept) -> SkillModel:
         marked = annotate(
             scan.slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,)
         )
-        kept.append(learn_skill(scan, marked, few_steps(), 0, Silent()))
+        kept.append(train_skill(scan, marked, few_steps(), 0, Silent()))
     return kept[0]
 
 

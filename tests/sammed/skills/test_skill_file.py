@@ -16,7 +16,7 @@ from sammed.progress import Silent
 from sammed.skills.inference import label_scan, scan_for
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
-from sammed.skills.training import learn_skill
+from sammed.skills.training import train_skill
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -62,7 +62,7 @@ def test_a_skill_read_again_labels_alike_to_the_last_bit(tmp_path, phantom, tiny
     annotations = annotate(
         scan.slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,)
     )
-    skill = learn_skill(scan, annotations, few_steps(), 3, Silent())
+    skill = train_skill(scan, annotations, few_steps(), 3, Silent())
     again = read_skill(write_skill(skill, tmp_path / "skill.safetensors"))
     assert dict(again.require_auto().choices) == dict(skill.require_auto().choices)
     other = phantom(seed=1).volume
