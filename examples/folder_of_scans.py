@@ -2,8 +2,8 @@
 
     python examples/folder_of_scans.py [SCANS SKILL]
 
-Without arguments: learns both lungs from the chest CT that pip installed, and labels a folder with that CT and
-a broken file. Label volumes go to `example-output/labels/`; a second run skips what is done.
+Without arguments: learns both lungs from the chest CT that pip installed, and labels a folder with that CT
+and a broken file. Label volumes go to `example-output/labels/`; a second run skips what is done.
 """
 
 import shutil

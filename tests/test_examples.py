@@ -14,19 +14,19 @@ from sammed.jobs.inputs import Pair
 
 from sammed.assist.config import AssistConfig
 from sammed.auto.classification import ClassificationConfig
-from sammed.auto.cross_validation import ChoosingConfig
-from sammed.auto.sap_training import SapLearningConfig
-from sammed.skills.training import LearningConfig
+from sammed.auto.cross_validation import CrossValidationConfig
+from sammed.auto.sap_training import SapTrainingConfig
+from sammed.skills.training import SkillConfig
 from sammed_volumes.formats import read_labels, write_labels
 from tests.conftest import Phantom
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LABELS = ("lung", "heart")
-FEW_STEPS = LearningConfig(
+FEW_STEPS = SkillConfig(
     assist=AssistConfig(steps=2, point_steps=2, batch_size=2),
-    sap_net=SapLearningConfig(steps=3),
-    choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
+    sap_net=SapTrainingConfig(steps=3),
+    choosing=CrossValidationConfig(folds=2, steps=2, thickest_smoothed_mm=0),
     classification=ClassificationConfig(strengths=(0.01,), iterations=5),
 )
 
@@ -51,7 +51,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny) -> None:
     monkeypatch.chdir(tmp_path)
     for module in ("sammed.jobs.machine", "sammed.backbones.loading"):
         monkeypatch.setattr(f"{module}.load_backbone", lambda *_names, **_settings: tiny)
-    monkeypatch.setattr("sammed.jobs.training.LearningConfig", lambda **_parts: FEW_STEPS)
+    monkeypatch.setattr("sammed.jobs.training.SkillConfig", lambda **_parts: FEW_STEPS)
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_the_python_of_the_readme_runs(
     labels = type(made.labels)(marked, made.labels.affine_ras_mm, made.labels.labels[:2])
     marked[marked == 4] = 2
     write_labels(labels, "label.nii.gz", like=made.volume)
-    monkeypatch.setattr("sammed.skills.training.LearningConfig", lambda: FEW_STEPS)
+    monkeypatch.setattr("sammed.skills.training.SkillConfig", lambda: FEW_STEPS)
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)  # our own text
     found = read_labels("image_found.nii.gz")

@@ -14,7 +14,7 @@ from sammed.jobs.validation import check_model, check_replaced, check_seed, chec
 from sammed.progress import Reporter
 from sammed.skills.inference import scan_for
 from sammed.skills.skill import Skill, load
-from sammed.skills.training import LearningConfig, learn_auto
+from sammed.skills.training import SkillConfig, train_auto
 from sammed_volumes.atomic_file import check_free
 
 
@@ -72,7 +72,7 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
             draw=request.draw,
             seed=request.seed,
         )
-    model = learn_auto(skill.model, scan, annotations, LearningConfig(), request.seed, reporter)
+    model = train_auto(skill.model, scan, annotations, SkillConfig(), request.seed, reporter)
     skill = Skill(model, backbone=backbone)
     skill.save(output, overwrite=request.overwrite)
     return train_result(skill, scan.slicing, output, time.perf_counter() - started)

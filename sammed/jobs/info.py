@@ -161,7 +161,7 @@ def _of_skill(path: Path, skill: SkillModel) -> InfoResult:
     rows = []
     for label in skill.labels:
         choice = choices.get(label.value)
-        made = (choice.rule_name, choice.source, choice.expected_dice) if choice else (None, None, None)
+        made = (choice.rule_name, choice.mask_from, choice.expected_dice) if choice else (None, None, None)
         rows.append((label.value, label.name, *made))
     return InfoResult(
         path, "skill", facts, Table("", ("Value", "Label", "Prompts", "Mask", "Expected Dice"), tuple(rows))
