@@ -68,8 +68,8 @@ def files(
 ) -> Path:
     """`image.nii.gz`, `labels.nii.gz`, the same as `turned.seg.nrrd`, half a voxel off as `moved.nrrd`."""
     monkeypatch.setattr("sammed.backbones.loading.load_backbone", lambda *_args, **_settings: tiny_backbone)
-    monkeypatch.setattr("sammed.skills.skill.LearningConfig", few_steps)
-    monkeypatch.setattr("sammed.jobs.auto_train.LearningConfig", few_steps)
+    monkeypatch.setattr("sammed.skills.skill.SkillConfig", few_steps)
+    monkeypatch.setattr("sammed.jobs.auto_train.SkillConfig", few_steps)
     made = phantom()
     image = LabelVolume(np.abs(made.volume.voxels).astype(np.uint16), made.volume.affine_ras_mm, ())
     write_labels(image, tmp_path / "image.nii.gz", like=made.volume)
