@@ -183,19 +183,19 @@ def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axi
 def _counted_in_image(case: Case, label: Path) -> Case:
     """The case with its annotated slices along the image's array; provenance counts along the labels'."""
     try:
-        found = fit(read_volume(case.image).grid, read_labels(label)).map
+        found = fit(read_volume(case.image).grid, read_labels(label))
     except VolumeError:
-        found = None  # said when the case is written or checked
-    if found is None or case.axis is None or case.annotated_slices is None:
+        return case  # reported when the case is written or checked
+    if found.is_same or found.map is None or case.axis is None or case.annotated_slices is None:
         return case
-    axis, annotated = found.slices(case.axis, case.annotated_slices)
+    axis, annotated = found.map.slices(case.axis, case.annotated_slices)
     return replace(case, axis=axis, annotated_slices=annotated)
 
 
 def _marked_slices(image: Path, label: Path, axis: int | None) -> tuple[int, tuple[int, ...]]:
     """The axis of the image and the slices along it that hold any label."""
     volume = read_labels(label)
-    with suppress(VolumeError):  # said when the case is written or checked
+    with suppress(VolumeError):  # reported when the case is written or checked
         volume = labels_on(read_volume(image), volume)
     axis = plan_slices(volume.shape, volume.affine_ras_mm, axis).axis
     others = tuple(other for other in range(3) if other != axis)
