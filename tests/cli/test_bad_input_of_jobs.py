@@ -145,7 +145,7 @@ def shifted(path: Path, made: Phantom) -> None:
         (negative, "negative values such as -1"),
         (without_labels, "no voxel has a label"),
         (on_another_grid, "the spacing differs (2 x 2 x 6 against 2 x 2 x 5 mm)"),
-        (shifted, "the voxels are off by 0.25 of a voxel (0.5 mm)"),
+        (shifted, "the voxel centers are up to 0.5 mm apart"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

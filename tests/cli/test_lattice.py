@@ -61,7 +61,7 @@ def test_evaluate(sammed: Run, case: Any, turned: Path, eroded: Path) -> None:
 def test_evaluate_with_resample(sammed: Run, case: Any, shifted: Path) -> None:
     run = sammed("evaluate", shifted, case.labels)
     assert run.exit_code == 1
-    assert "off by 0.5 of a voxel (1 mm)" in run.sentence
+    assert "the voxel centers are up to 1 mm apart" in run.sentence
     run = sammed("evaluate", shifted, case.labels, "--resample", "--json")
     assert run.exit_code == 0, run.stderr
     assert run.json["resampled"] is True

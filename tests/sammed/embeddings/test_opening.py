@@ -58,7 +58,7 @@ def test_labels_on_another_grid(case: Case, tmp_path: Path, phantom: Callable[..
     assert "41 x 37 x 12" in said
     assert "41 x 37 x 13" in said
     assert said.count("affine") == 2
-    assert "off by 0.5 of a voxel" in str(raised.value)
+    assert "voxel centers are up to 2.5 mm apart" in str(raised.value)
 
 
 def test_a_window_that_shows_nothing(phantom: Callable[..., Phantom], tiny_backbone: Backbone) -> None:

@@ -51,7 +51,7 @@ def test_learn(phantom: Callable[..., Any], tiny_backbone: Backbone, few_steps: 
     expected = learned(made.labels)
     assert not expected.model.resampled_marks
     assert learned(stored_otherwise(made.labels)).digest == expected.digest
-    with pytest.raises(GeometryMismatchError, match=r"off by 0\.5 of a voxel"):
+    with pytest.raises(GeometryMismatchError, match="voxel centers are up to 1 mm"):
         learned(moved(made.labels))
     resampled = learned(moved(made.labels), resample=True)
     assert resampled.model.resampled_marks
