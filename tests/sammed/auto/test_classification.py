@@ -1,5 +1,7 @@
 """Classification on embeddings in which each label is a direction of its own, buried in noise."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,7 @@ def embed(masks: Tensor, noise: float = 1.0, seed: int = 0) -> Tensor:
     return embeddings
 
 
-def learn(masks: Tensor, embeddings: Tensor, **settings: object) -> TrainedClassifier:
+def learn(masks: Tensor, embeddings: Tensor, **settings: Any) -> TrainedClassifier:
     return train_classifier(embeddings, masks, FRAME, ClassificationConfig(**settings))
 
 
@@ -155,7 +157,7 @@ def test_refuses_slices_without_any_label() -> None:
 @pytest.mark.parametrize(
     "settings", [{"strengths": ()}, {"strengths": (0.0, 1.0)}, {"plain_strength": -1.0}, {"iterations": 0}]
 )
-def test_refuses_settings_out_of_range(settings: dict[str, object]) -> None:
+def test_refuses_settings_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="classifier"):
         ClassificationConfig(**settings)
 

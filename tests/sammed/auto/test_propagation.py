@@ -1,7 +1,7 @@
 """Propagation on cylinders whose ends are known, with a SAM whose masks are known."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -199,6 +199,6 @@ def test_points_survive_within_lambda_standard_deviations() -> None:
     "settings",
     [{"points": 0}, {"tolerance": 0.0}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"prompt": "mask"}],
 )
-def test_refuses_settings_out_of_range(settings: dict[str, float]) -> None:
+def test_refuses_settings_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="Propagation"):
         PropagationConfig(**settings)
