@@ -169,6 +169,6 @@ def test_slices_without_the_label_are_an_error(tiny_backbone: Backbone, slices: 
         {"refinements": -1},
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(settings: dict[str, Any]) -> None:
+def test_a_plan_that_makes_no_sense_is_rejected(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         ClickPlan(**settings)

@@ -1,4 +1,4 @@
-"""Instances on annotated slices, and the prompts that are drawn for them."""
+"""Instances on annotated slices, and the prompts that are sampled for them."""
 
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ def test_foreground_points_lie_in_the_instance_and_background_points_outside_the
 
 
 @pytest.mark.parametrize(("near_share", "far"), [(1.0, 0.0), (0.0, 0.5)])
-def test_near_share_draws_background_points_round_the_instance(
+def test_near_share_samples_background_points_around_the_instance(
     examples: list[Example], near_share: float, far: float
 ) -> None:
     rng = np.random.default_rng(1)

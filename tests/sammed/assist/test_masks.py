@@ -50,7 +50,7 @@ def test_a_batch_gives_what_one_by_one_gives(
         torch.testing.assert_close(together[index], alone[0], atol=1e-4, rtol=1e-4)
 
 
-def test_a_prompt_speaks_of_its_own_slice(tiny_backbone: Backbone, slices: "Slices") -> None:
+def test_a_prompt_is_about_its_own_slice(tiny_backbone: Backbone, slices: "Slices") -> None:
     prompt = Prompt(box_xyxy_slice=np.array([5.0, 6.0, 20.0, 25.0]))
     encoder = tiny_backbone.prompt_encoder
     first, other = decode_prompts(
@@ -66,7 +66,7 @@ def test_no_prompts_give_no_masks(tiny_backbone: Backbone, slices: "Slices") -> 
     assert logits.shape == (0, 64, 64)
 
 
-def test_a_prompt_outside_the_slice_is_refused(tiny_backbone: Backbone, slices: "Slices") -> None:
+def test_a_prompt_outside_the_slice_is_rejected(tiny_backbone: Backbone, slices: "Slices") -> None:
     prompt = Prompt(box_xyxy_slice=np.array([5.0, 6.0, 20.0, 45.0]))
     with pytest.raises(PromptError, match="outside the slice of 48 x 40 pixels"):
         decode_prompts(

@@ -1,4 +1,4 @@
-"""Learning a prompt encoder: what changes, what must not, and what the seed decides."""
+"""Training a prompt encoder: what changes, what must not, and what the seed decides."""
 
 import copy
 from collections import Counter
@@ -141,9 +141,9 @@ def test_learning_stops_where_the_loss_no_longer_falls(tiny_backbone: Backbone, 
 
 
 def test_progress_counts_the_steps(tiny_backbone: Backbone, slices: "Slices") -> None:
-    heard: list[int] = []
-    learned = learn(tiny_backbone, slices, SHORT, progress=heard.append)
-    assert sorted(heard) == [1, 2, 3, 4, 5, 6, 7]
+    steps: list[int] = []
+    learned = learn(tiny_backbone, slices, SHORT, progress=steps.append)
+    assert sorted(steps) == [1, 2, 3, 4, 5, 6, 7]
     assert learned.steps == 7
 
 
@@ -174,8 +174,8 @@ def test_each_kind_of_prompt_gets_its_share_of_the_batches(slices: "Slices") -> 
 def test_a_batch_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slices: "Slices") -> None:
     config = AssistConfig(prompts="points", most_points=6, point_batch_size=3, least_pixels=4)
     batches = list(batches_of(slices, config, config.point_schedule, 80))
-    drawn = {prompt.count // 2 for batch in batches for prompt in batch.prompts}
-    assert drawn == {1, 2, 3, 4, 5}
+    counts = {prompt.count // 2 for batch in batches for prompt in batch.prompts}
+    assert counts == {1, 2, 3, 4, 5}
     assert all(len({prompt.count for prompt in batch.prompts}) == 1 for batch in batches)
 
 

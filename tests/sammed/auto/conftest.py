@@ -112,7 +112,7 @@ def encode() -> Callable[..., Scan]:
 
 @pytest.fixture
 def annotate() -> Callable[..., Annotations]:
-    """`annotate(truth S H W, indices)`: those slices of a labeled stack as a person's annotations."""
+    """`annotate(truth S H W, indices)`: those slices of a labeled stack as annotations."""
 
     def make(
         truth: np.ndarray, indices: tuple[int, ...], labels: tuple[Label, ...] | None = None

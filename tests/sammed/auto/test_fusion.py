@@ -90,6 +90,6 @@ def test_the_default_choice_is_the_papers_plain_way() -> None:
     [{"rule_name": "guess"}, {"mask_from": "both"}, {"components": 0}, {"smoothing_mm": -1.0}],
     ids=lambda settings: next(iter(settings)),
 )
-def test_refuses_choices_that_do_not_exist(settings: dict[str, Any]) -> None:
+def test_rejects_choices_that_do_not_exist(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         LabelChoice(**settings)

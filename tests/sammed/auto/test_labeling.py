@@ -189,11 +189,11 @@ def test_labels_come_in_the_volumes_own_pixels(
 def test_progress_is_called_for_each_label(
     encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
-    heard: list[int] = []
+    steps: list[int] = []
     scan = encode(organs()[0], brightness_backbone)
     choices = dict.fromkeys((1, 3), LabelChoice())
-    label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS, heard.append)
-    assert heard == [1, 1]
+    label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS, steps.append)
+    assert steps == [1, 1]
 
 
 # End to end with Meta's own code (random weights): what is learned on the embeddings is real
@@ -209,7 +209,7 @@ def learned_labels(
 ) -> np.ndarray:
     """Labels X Y Z of a volume after training on five of its slices, from coarse masks only.
 
-    The tiny backbone's decoder is random, so only the coarse mask says where a label is.
+    The tiny backbone's decoder is random, so only the coarse mask shows where a label is.
     """
     scan = open_scan(volume, backbone, window=Window(-800.0, 500.0, "hu"))
     slicing = scan.slicing

@@ -105,7 +105,7 @@ def test_points_lie_apart_and_deep_inside() -> None:
 
 
 def test_the_hole_of_a_ring_gets_no_foreground_point_and_may_get_a_background_one() -> None:
-    """Where it says most: in the hole the coarse mask is surest that nothing is there."""
+    """In the hole the coarse mask is surest that there is nothing, so a point there tells most."""
     logits = coarse_of(SHAPES["ring"])
     logits[:48][torch.from_numpy(RADIUS < 8)] = -12.0
     (prompt,) = write_prompts(logits, FRAME, RULES["points"])
@@ -146,6 +146,6 @@ def test_coarse_logits_grow_to_the_mask_grid_cell_by_cell() -> None:
     assert torch.corrcoef(torch.stack([middle.flatten(), coarse[:, 1:-1, 1:-1].flatten()]))[0, 1] > 0.98
 
 
-def test_refuses_a_rule_that_writes_nothing() -> None:
+def test_rejects_a_rule_that_writes_nothing() -> None:
     with pytest.raises(ConfigError, match="writes no prompt"):
         PromptRule("silence")

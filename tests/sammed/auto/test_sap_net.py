@@ -172,6 +172,6 @@ def test_the_generator_decides_the_weights() -> None:
         {"position_sigma": -1.0},
     ],
 )
-def test_refuses_numbers_that_make_no_network(settings: dict[str, Any]) -> None:
+def test_rejects_numbers_that_make_no_network(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="SAP-Net"):
         SapNetConfig(**settings)

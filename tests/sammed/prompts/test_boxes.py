@@ -60,6 +60,6 @@ def test_a_jittered_box_is_never_inside_out_or_outside(box: list[float]) -> None
 
 
 @pytest.mark.parametrize(("inner", "outer"), [(0.5, 0.1), (-0.1, 0.1), (0.1, -0.1)])
-def test_jitter_out_of_range_is_refused(inner: float, outer: float) -> None:
+def test_jitter_out_of_range_is_rejected(inner: float, outer: float) -> None:
     with pytest.raises(ConfigError, match="jitter"):
         jitter_box(np.array([1.0, 1.0, 9.0, 9.0]), inner, outer, SHAPE, np.random.default_rng(0))

@@ -92,6 +92,6 @@ def test_an_empty_region_is_an_error_unless_nothing_is_asked() -> None:
     assert sample_candidates(np.zeros((0, 2)), 0, rng).shape == (0, 2)
 
 
-def test_an_unknown_scheme_is_refused() -> None:
+def test_an_unknown_scheme_is_rejected() -> None:
     with pytest.raises(ConfigError, match="uniform, center, boundary"):
         sample_points(disc(), 1, cast(Scheme, "middle"), np.random.default_rng(0))

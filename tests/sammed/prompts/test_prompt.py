@@ -1,4 +1,4 @@
-"""What a prompt may be, and how it says what is wrong with it."""
+"""What a prompt may be, and how errors explain what is wrong with it."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_the_kind_names_what_is_there(prompt: Prompt, kind: str) -> None:
         ({"box_xyxy_slice": np.array([1.0, 8.0, 9.0, np.inf])}, "four finite numbers"),
     ],
 )
-def test_a_wrong_prompt_is_refused_with_a_sentence(fields: dict[str, Any], words: str) -> None:
+def test_a_wrong_prompt_is_rejected_with_a_sentence(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(PromptError, match=words):
         Prompt(**fields)
 

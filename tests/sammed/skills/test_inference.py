@@ -1,4 +1,4 @@
-"""Applying a skill to volumes: pose, window, annotated slices."""
+"""Inference on volumes: pose, window, annotated slices."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The skill file: what goes in comes out, and what is not whole is refused in one sentence."""
+"""The skill file: what goes in comes out, and a damaged file is rejected in one sentence."""
 
 import json
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from sammed.auto.annotations import Annotations
@@ -63,6 +64,16 @@ def test_fields_come_back(tmp_path: Path) -> None:
     assert after.encoders[300]["weight"].equal(before.encoders[300]["weight"])
 
 
+CHOICE_KEYS = {"components", "rule_name", "source", "smoothing_mm", "doubt", "expected_dice"}
+"""Of the first skill files: files that older releases wrote are read, and read by them."""
+
+
+def choice_keys(path: Path) -> set[str]:
+    with safe_open(path, framework="pt") as opened:
+        header = json.loads(opened.metadata()["sammed_skill"])
+    return {key for choice in header["choices"].values() for key in choice}
+
+
 def test_a_skill_read_again_labels_alike_to_the_last_bit(
     tmp_path: Path,
     phantom: Callable[..., "Phantom"],
@@ -77,6 +88,7 @@ def test_a_skill_read_again_labels_alike_to_the_last_bit(
     skill = train_skill(scan, annotations, few_steps(), 3, Silent())
     again = read_skill(write_skill(skill, tmp_path / "skill.safetensors"))
     assert dict(again.require_auto().choices) == dict(skill.require_auto().choices)
+    assert choice_keys(tmp_path / "skill.safetensors") == CHOICE_KEYS
     other = phantom(seed=1).volume
     labeled = 0
     for generator in ("sap", "classification"):
@@ -155,7 +167,7 @@ def test_safetensors_of_something_else(tmp_path: Path) -> None:
     assert refusal(path) == f"{path} holds tensors but is not a skill of sammed."
 
 
-def test_a_header_that_says_nothing(tmp_path: Path) -> None:
+def test_a_header_without_content(tmp_path: Path) -> None:
     path = tmp_path / "skill.safetensors"
     save_file({"weight": torch.zeros(3)}, path, {"sammed_skill": json.dumps(["format"])})
     assert "damaged header" in refusal(path)

@@ -114,7 +114,7 @@ def test_only_annotated_slices_are_encoded(
     few_steps: Callable[..., SkillConfig],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Learning without a generator looks at no other slice; with one, at neighbors at most."""
+    """Training without a generator encodes no other slice; with one, neighbors at most."""
     looked_at: list[int] = []
     embeddings = Scan.embeddings
 
