@@ -50,7 +50,7 @@ def read_skill(path: Path) -> SkillModel:
     try:
         return _skill(header, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, zlib.error, SammedError) as error:
-        raise SkillError(f"{path} is a skill with an unreadable header; train it again.") from error
+        raise SkillError(f"{path} is a skill with an unreadable header; learn it again.") from error
 
 
 def skill_digest(skill: SkillModel) -> str:
