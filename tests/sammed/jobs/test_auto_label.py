@@ -230,7 +230,7 @@ def test_a_batch_goes_on_where_it_stopped(skill: Path, folder: Path, tmp_path: P
 def test_one_image_is_not_skipped_but_refused(case: Case, skill: Path, tmp_path: Path) -> None:
     output = tmp_path / "Frau Süß_label.nii.gz"
     output.write_bytes(b"a person's")
-    with pytest.raises(OutputError, match=re.escape(f"{output} exists already")):
+    with pytest.raises(OutputError, match=re.escape(f"{output} already exists")):
         run(case.image)
     assert output.read_bytes() == b"a person's"
     assert run(case.image, overwrite=True).items[0].status == "done"

@@ -110,7 +110,7 @@ def test_a_skill_is_saved_and_loaded(case: Case, tmp_path: Path) -> None:
     assert path == Path("liver.safetensors")
     check_same(sammed.load(path).model, learned.model)
     assert "lung, heart, tumour; tiny; 2 annotated slices" in repr(sammed.load(str(path)))
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         learned.save(path)
     learned.save(path, overwrite=True)
 
@@ -143,7 +143,7 @@ def test_labels_that_exist_are_kept(case: Case, skill: Path) -> None:
     labeled = sammed.load(skill).label(case.image)
     path = Path("found.nii.gz")
     path.write_bytes(b"made by hand")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         labeled.save(path)
     assert path.read_bytes() == b"made by hand"
     assert not provenance_path(path).exists()
