@@ -2,8 +2,8 @@
 
     python examples/compare_generators.py [IMAGE LABELS]
 
-LABELS are complete; the skill learns from five of their slices. Without files: both lungs of the chest CT that
-pip installed. The cache keeps the embeddings, so that each slice is encoded once for all three.
+LABELS are complete; the skill learns from five of their slices. Without files: both lungs of the chest CT
+that pip installed. The cache keeps the embeddings, so that each slice is encoded once for all three.
 """
 
 import sys

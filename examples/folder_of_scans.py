@@ -2,8 +2,8 @@
 
     python examples/folder_of_scans.py [SCANS SKILL]
 
-Without arguments: learns both lungs from the chest CT that pip installed, and labels a folder with that CT and
-a broken file. Label volumes go to `example-output/labels/`; a second run skips what is done.
+Without arguments: learns both lungs from the chest CT that pip installed, and labels a folder with that CT
+and a broken file. Label volumes go to `example-output/labels/`; a second run skips what is done.
 """
 
 import shutil
@@ -43,7 +43,7 @@ def demo_scans(folder: Path) -> Path:
 
 
 def demo_skill(path: Path) -> Path:
-    """Learn a skill for both lungs from five slices, unless it exists already."""
+    """Learn a skill for both lungs from five slices, unless it exists."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         pair = demo_pair()
