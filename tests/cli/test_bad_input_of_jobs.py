@@ -282,7 +282,7 @@ def test_outputs_below_a_file_or_in_no_folder(
         assert "create it first" in sentence
     for output in (case.image / "a.nii.gz", tmp_path / "nowhere/a.nii.gz"):
         assert str(output) in refused("assist-label", case.image, "--point", "l:5,5,5,+", "--output", output)
-    assert "can't be made" in refused("demo", "--output", case.image / "demo")
+    assert "can't be created" in refused("demo", "--output", case.image / "demo")
 
 
 def test_a_disk_that_fills_up(refused: Callable[..., str], case: Case) -> None:
