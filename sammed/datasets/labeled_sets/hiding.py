@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sammed.datasets.even_choice import choose_evenly
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
 from sammed.errors import ConfigError, SetError
@@ -53,11 +54,10 @@ def _with_slices(case: Case, labeled_set: LabeledSet, count: int) -> Case:
     if opened.slicing.count == 1:
         return case
     stack = opened.label_stack()
-    shown = [index for index in np.flatnonzero(stack.any(axis=(1, 2))).tolist() if opened.is_known(index)]
+    shown = [index for index in opened.known if stack[index].any()]
     if not shown:
         raise SetError(f"Case {case.name} shows no label, so no slice of it can be annotated.")
-    # The middles of `count` equal parts: neither end of an organ is drawn, where little of it is left.
-    places = (np.arange(count) + 0.5) / count * len(shown)
-    kept = {shown[int(place)] for place in places}
+    # Neither end of an organ is chosen, where little of it is left.
+    kept = choose_evenly(shown, count)
     slices = tuple(sorted(opened.slicing.array_index(index) for index in kept))
     return replace(case, annotated_slices=slices, axis=opened.slicing.axis)

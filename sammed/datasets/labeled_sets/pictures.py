@@ -19,7 +19,7 @@ from sammed.embeddings.scan import Scan
 from sammed.errors import SetError
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume
-from sammed_volumes.intensity import Window, apply, default_window, resolve, with_channels
+from sammed_volumes.intensity import Window, apply, auto_window, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume, check_same_grid, smallest_unsigned
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
@@ -71,6 +71,11 @@ class OpenCase:
             raise SetError(f"Case {self.case.name}: the skill's window shows nothing of {self.case.image}.")
         return scan
 
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The labeled slices of the stack; see `is_known`."""
+        return tuple(filter(self.is_known, range(self.slicing.count)))
+
     def is_known(self, index: int) -> bool:
         """Whether a slice of the stack is labeled; in a partly annotated case the annotated ones are."""
         if self.labels is None:
@@ -88,6 +93,12 @@ class OpenCase:
             if self.ignore is not None:
                 ignore = self.slicing.to_stack(self.ignore)[index]
         return Picture(self.case.name, index, self.image(index), labels, ignore)
+
+    def window_of_labels(self) -> Window:
+        """Return the window that shows the labels of the known slices well."""
+        shown = np.zeros(self.slicing.stack_shape, dtype=bool)
+        shown[list(self.known)] = self.label_stack()[list(self.known)] > 0
+        return auto_window(self.volume, self.slicing, shown)
 
     def label_stack(self) -> UInt[np.ndarray, "S H W"]:
         """The labels of all slices as a view; SetError where there are none."""

@@ -27,7 +27,6 @@ from sammed.skills.inference import label_slices
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import skill_digest, write_skill
 from sammed.skills.training import LearningConfig, learn_skill
-from sammed_volumes.intensity import Window, auto_window
 from sammed_volumes.slices import Slicing
 
 AutoGenerator = Literal["sap", "classification"]
@@ -100,7 +99,7 @@ class _Session:
         opened = open_case(case, self._gold)
         annotations = _own_annotations(opened, self._gold) if self.has_own(case) else None
         if annotations is not None:
-            window = self._gold.window or _own_window(opened)
+            window = self._gold.window or opened.window_of_labels()
             scan = opened.scan(self._backbone, window=window, cache=self._tools.cache)
             config, seed = self._config.learning, self._tools.seed
             skill = learn_skill(scan, annotations, config, seed, self._reporter)
@@ -133,16 +132,10 @@ class _Session:
 
 def _own_annotations(opened: OpenCase, gold: LabeledSet) -> Annotations | None:
     """The annotated slices of a partly annotated case; None unless they show every label of the set."""
-    indices = tuple(index for index in range(opened.slicing.count) if opened.is_known(index))
-    masks = np.ascontiguousarray(opened.label_stack()[list(indices)])
+    masks = np.ascontiguousarray(opened.label_stack()[list(opened.known)])
     if not all((masks == label.value).any() for label in gold.labels):
         return None
-    return Annotations(indices, masks, gold.labels)
-
-
-def _own_window(opened: OpenCase) -> Window:
-    known = np.array([opened.is_known(index) for index in range(opened.slicing.count)])
-    return auto_window(opened.volume, opened.slicing, (opened.label_stack() > 0) & known[:, None, None])
+    return Annotations(opened.known, masks, gold.labels)
 
 
 def _smoothed(skill: SkillModel, slicing: Slicing) -> SkillModel:

@@ -15,11 +15,13 @@ from jaxtyping import Float, UInt
 from sammed.auto.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
+from sammed.datasets.even_choice import choose_evenly
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed.datasets.students.scaling import nearest
 from sammed.embeddings.scan import Scan
 from sammed.errors import AnnotationError
-from sammed_volumes.intensity import Window, apply, auto_window, resolve
+from sammed_volumes.intensity import Window, apply, resolve
 from sammed_volumes.labels import Label, smallest_unsigned
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
@@ -113,30 +115,22 @@ def _drawn(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
 def _window(opened: Sequence[OpenCase]) -> Window:
     """The window of the case that shows the most of its labels."""
     best = max(opened, key=lambda one: int(np.count_nonzero(one.label_stack())))
-    known = np.array([best.is_known(index) for index in range(best.slicing.count)])
-    region = (best.label_stack() > 0) & known[:, None, None]
-    return auto_window(best.volume, best.slicing, region)
+    return best.window_of_labels()
 
 
 def _rows(opened: OpenCase, labels: Sequence[Label], count: int) -> tuple[list[int], list[int]]:
     """Known slices of the stack: about `count` that show labels, spread over each label; some that don't."""
     stack = opened.label_stack()
-    known = [index for index in range(opened.slicing.count) if opened.is_known(index)]
+    known = opened.known
     chosen: set[int] = set()
     share = max(1, count // max(1, len(labels)))
     for label in labels:
-        chosen.update(_spread([index for index in known if (stack[index] == label.value).any()], share))
+        chosen.update(choose_evenly([index for index in known if (stack[index] == label.value).any()], share))
     # A slice that shows several labels was counted for each of them.
     others = [index for index in known if stack[index].any() and index not in chosen]
-    chosen.update(_spread(others, count - len(chosen)))
+    chosen.update(choose_evenly(others, count - len(chosen)))
     empty = [index for index in known if not stack[index].any()]
     return sorted(chosen), empty[:: max(1, len(empty) // 2)][1:] or empty[:1]
-
-
-def _spread(indices: Sequence[int], count: int) -> list[int]:
-    """The middles of `count` equal parts, or all where there are no more."""
-    count = max(0, min(count, len(indices)))
-    return [indices[int((place + 0.5) / count * len(indices))] for place in range(count)]
 
 
 def _slices(opened: OpenCase, indices: Sequence[int], window: Window) -> Iterator[_GoldSlice]:
@@ -176,7 +170,7 @@ def _squared(each: _GoldSlice, backbone: Backbone) -> _GoldSlice:
 def _labels_to_sam(labels: UInt[np.ndarray, "H W"], frame: Frame) -> UInt[np.ndarray, "S S"]:
     """Labels in the SAM frame, each pixel that of the nearest one."""
     squared = np.zeros((frame.size, frame.size), dtype=labels.dtype)
-    rows = ((np.arange(frame.content_height) + 0.5) * frame.height / frame.content_height).astype(np.int64)
-    columns = ((np.arange(frame.content_width) + 0.5) * frame.width / frame.content_width).astype(np.int64)
-    squared[: frame.content_height, : frame.content_width] = labels[rows[:, None], columns]
+    squared[: frame.content_height, : frame.content_width] = labels[
+        np.ix_(nearest(frame.height, frame.content_height), nearest(frame.width, frame.content_width))
+    ]
     return squared

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool
@@ -49,6 +50,19 @@ class PseudoLabel:
         if self.labels is not None:
             return "labeled"
         return "failed" if self.failed else "nothing"
+
+
+def mean_by_value(scores: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Return the mean score of each label value, in ascending order of value."""
+    found: dict[int, list[float]] = {}
+    for value, score in scores:
+        found.setdefault(value, []).append(score)
+    return {value: float(np.mean(found[value])) for value in sorted(found)}
+
+
+def settings_digest(method: str, config: Any, learned: str) -> str:
+    """Return sha256 of a method's settings, a dataclass, and of the digests of what it learned."""
+    return hashlib.sha256(f"{method} {sorted(asdict(config).items())} {learned}".encode()).hexdigest()
 
 
 def nothing_found(case: str, reason: str, maker_digest: str = "") -> PseudoLabel:

@@ -63,9 +63,8 @@ def known_samples(
     if config.is_3d:
         yield volume_sample(opened, labels, config, weight)
         return
-    for index in range(opened.slicing.count):
-        if opened.is_known(index):
-            yield picture_sample(opened.picture(index), labels, config, weight)
+    for index in opened.known:
+        yield picture_sample(opened.picture(index), labels, config, weight)
 
 
 def samples_digest(samples: Iterable[Sample]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt
+from jaxtyping import Float, Int64, UInt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,14 +29,12 @@ def from_square(maps: Float[np.ndarray, "K s s"], shape: tuple[int, ...]) -> Flo
 
 def classes_to_square(classes: UInt[np.ndarray, "H W"], size_px: int) -> UInt[np.ndarray, "s s"]:
     """Class numbers or flags as a square, each pixel that of the nearest one."""
-    rows = _nearest(classes.shape[0], size_px)
-    columns = _nearest(classes.shape[1], size_px)
-    square: np.ndarray = classes[rows[:, None], columns]
+    square: np.ndarray = classes[np.ix_(*(nearest(length, size_px) for length in classes.shape))]
     return square
 
 
-def _nearest(length: int, size_px: int) -> np.ndarray:
-    """For each pixel of the square the one whose center is nearest; twins go to the higher one."""
+def nearest(length: int, size_px: int) -> Int64[np.ndarray, " size"]:
+    """For each of `size_px` pixels that replace `length` ones, the pixel with the nearest center."""
     return np.floor((np.arange(size_px) + 0.5) * length / size_px).astype(np.int64)
 
 

@@ -68,7 +68,7 @@ def evaluate_prompts(
     for case in cases:
         opened = open_case(case, labeled_set)
         scan = opened.scan(backbone)
-        for index in filter(opened.is_known, range(opened.slicing.count)):
+        for index in opened.known:
             picture = opened.picture(index)
             for place, reader in enumerate(readers):
                 for value in _held(picture, reader):

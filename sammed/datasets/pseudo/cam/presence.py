@@ -101,7 +101,7 @@ def _seen(
 ) -> Iterator[SeenPicture]:
     """The labeled pictures of one case."""
     scan, stack = opened.scan(backbone, cache=cache), opened.label_stack()
-    for index in filter(opened.is_known, range(opened.slicing.count)):
+    for index in opened.known:
         present = frozenset(int(value) for value in np.unique(stack[index]) if value)
         yield SeenPicture(opened.case.name, view(scan, index, config), present)
 

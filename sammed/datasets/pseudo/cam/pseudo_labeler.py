@@ -6,9 +6,8 @@ the slices that it labeled); it says nothing of the outline.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,7 +20,7 @@ from sammed.datasets.pseudo.cam.config import CamConfig
 from sammed.datasets.pseudo.cam.map_prompts import map_prompts
 from sammed.datasets.pseudo.cam.reading import Reader, learn_readers
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, mean_by_value, nothing_found, settings_digest
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.slice_logits import highest_label, prompted_logits
 from sammed.embeddings.cache import EmbeddingCache
@@ -82,7 +81,7 @@ class _Job:
             names = sorted({name for reader in self.readers for name in reader.task.label_names})
             reason = f"The classifier sees nothing of {', '.join(names)}."
             return nothing_found(case.name, reason, self.digest)
-        scores = _mean_probabilities([each for found in slices for each in found])
+        scores = mean_by_value((each.value, each.probability) for found in slices for each in found)
         return PseudoLabel(
             case.name,
             from_pictures(np.stack(stack), opened, self.gold),
@@ -117,13 +116,5 @@ class _Job:
                 yield Finding(value, logits, float(probabilities[class_index]))
 
 
-def _mean_probabilities(found: Sequence[Finding]) -> dict[int, float]:
-    values = sorted({each.value for each in found})
-    return {
-        value: float(np.mean([each.probability for each in found if each.value == value])) for value in values
-    }
-
-
 def _digest(config: CamConfig, readers: Sequence[Reader]) -> str:
-    learned = " ".join(reader.classifier.digest() for reader in readers)
-    return hashlib.sha256(f"cam {sorted(asdict(config).items())} {learned}".encode()).hexdigest()
+    return settings_digest("cam", config, " ".join(reader.classifier.digest() for reader in readers))

@@ -6,9 +6,8 @@ baselines have no coarse mask; their score is 0.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -24,7 +23,7 @@ from sammed.datasets.labeled_sets.pictures import (
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
 from sammed.datasets.pseudo.gold_pictures import gold_pictures
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, mean_by_value, nothing_found, settings_digest
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.students.student import Student
 from sammed.datasets.students.student_file import student_digest
@@ -59,11 +58,11 @@ class CoarseLabeler:
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Train the student and label every case; AnnotationError where no gold picture has a label."""
         if self.config.is_baseline:
-            maker, digest = self._baseline(gold), _digest(self.config, "")
+            maker, digest = self._baseline(gold), settings_digest(self.name, self.config, "")
         else:
             student = self._student(gold, reporter)
             maker = partial(_prompted, student, self.config)
-            digest = _digest(self.config, student_digest(student))
+            digest = settings_digest(self.name, self.config, student_digest(student))
         encode = partial(OpenCase.scan, backbone=self.tools.backbone(), cache=self.tools.cache)
         for case in unlabeled:
             yield attempt(case, partial(_label_case, case, gold, encode, maker, digest, reporter))
@@ -116,7 +115,7 @@ def _label_case(
         return nothing_found(case.name, f"No weak label is left: {_dropped(found)}.", digest)
     if len(kept) < len(found):
         reporter.message(f"{case.name}: {_dropped(found)}; {len(kept)} of {len(found)} slices have labels.")
-    scores = _mean_agreement(found)
+    scores = mean_by_value(pair for weak in found for pair in weak.agreement.items())
     return PseudoLabel(
         case.name,
         from_pictures(np.stack([weak.values for weak in found]), opened, gold),
@@ -138,16 +137,3 @@ def _dropped(found: Sequence[WeakLabel]) -> str:
         for reason, count in counts.items()
         if count
     )
-
-
-def _mean_agreement(found: Sequence[WeakLabel]) -> dict[int, float]:
-    """The mean over the slices that have a mask of each value."""
-    values = sorted({value for weak in found for value in weak.agreement})
-    return {
-        value: float(np.mean([weak.agreement[value] for weak in found if value in weak.agreement]))
-        for value in values
-    }
-
-
-def _digest(config: CoarseConfig, student: str) -> str:
-    return hashlib.sha256(f"coarse {sorted(asdict(config).items())} {student}".encode()).hexdigest()

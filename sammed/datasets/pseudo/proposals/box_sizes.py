@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt
 
+from sammed.datasets.even_choice import choose_evenly
 from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.errors import ConfigError
 from sammed.prompts.boxes import box_around
@@ -108,13 +109,12 @@ def _relative_box(piece: np.ndarray) -> Float[np.ndarray, " 4"]:
 def _representatives(boxes: Float[np.ndarray, "n 4"], config: ProposalConfig) -> list[BoxSize]:
     """The boxes in the middle of `config.sizes` equal parts of all, by area; alike ones once."""
     order = np.argsort(boxes[:, 2] * boxes[:, 3], kind="stable")
-    ranks = ((np.arange(config.sizes) + 0.5) / config.sizes * len(boxes)).astype(int)
     room, place = 1 + config.box_margin, config.place_margin
     x, y = (
         (max(0.0, float(boxes[:, axis].min()) - place), min(1.0, float(boxes[:, axis].max()) + place))
         for axis in (0, 1)
     )
-    chosen = [boxes[order[rank], 2:] * room for rank in dict.fromkeys(ranks.tolist())]
+    chosen = [boxes[row, 2:] * room for row in choose_evenly(order.tolist(), config.sizes)]
     kept: list[np.ndarray] = []
     for size in chosen:
         if not any(np.allclose(size, other, rtol=0.1) for other in kept):

@@ -7,7 +7,7 @@ labels, and says why.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
 from sammed.datasets.pseudo.gold_pictures import gold_pictures
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, nothing_found
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, mean_by_value, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
 from sammed.datasets.pseudo.samdsk.history import History
@@ -81,15 +81,14 @@ def _of_case(case: Case, gold: LabeledSet, expansion: Expansion) -> PseudoLabel:
     )
 
 
-def _label_scores(annotations: Sequence[Annotation], values: Sequence[int]) -> Mapping[int, float]:
-    """The mean of each label over the pictures in which it was looked for or found."""
-    scores = {}
-    for place, value in enumerate(values):
-        known = [each.label_scores[place] for each in annotations]
-        there = [score for score in known if score is not None]
-        if there:
-            scores[value] = float(np.mean(there))
-    return scores
+def _label_scores(annotations: Sequence[Annotation], values: Sequence[int]) -> dict[int, float]:
+    """Return the mean of each label over the pictures in which it was looked for or found."""
+    return mean_by_value(
+        (value, score)
+        for each in annotations
+        for value, score in zip(values, each.label_scores, strict=True)
+        if score is not None
+    )
 
 
 def _why(annotations: Sequence[Annotation]) -> str:
