@@ -158,3 +158,18 @@ class LabeledSet:
         """Return a case whose paths no longer depend on the set's folder."""
         labels, ignore = (None if path is None else self.path(path) for path in (case.labels, case.ignore))
         return replace(case, image=self.path(case.image), labels=labels, ignore=ignore)
+
+    def moved(self, folder: Path) -> LabeledSet:
+        """Return the set with its file in another folder; the cases' files stay where they are."""
+
+        def absolute(path: Path | None) -> Path | None:
+            return None if path is None else path.absolute()
+
+        located = [self.located(case) for case in self.cases]
+        cases = [
+            replace(
+                case, image=case.image.absolute(), labels=absolute(case.labels), ignore=absolute(case.ignore)
+            )
+            for case in located
+        ]
+        return replace(self, folder=folder, cases=tuple(cases))
