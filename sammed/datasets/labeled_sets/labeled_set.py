@@ -160,16 +160,6 @@ class LabeledSet:
         return replace(case, image=self.path(case.image), labels=labels, ignore=ignore)
 
     def moved(self, folder: Path) -> LabeledSet:
-        """Return the set with its file in another folder; the cases' files stay where they are."""
-
-        def absolute(path: Path | None) -> Path | None:
-            return None if path is None else path.absolute()
-
-        located = [self.located(case) for case in self.cases]
-        cases = [
-            replace(
-                case, image=case.image.absolute(), labels=absolute(case.labels), ignore=absolute(case.ignore)
-            )
-            for case in located
-        ]
-        return replace(self, folder=folder, cases=tuple(cases))
+        """Return the set with its set file in another folder; the cases' files stay where they are."""
+        here = replace(self, folder=self.folder.absolute())
+        return replace(self, folder=folder, cases=tuple(map(here.located, self.cases)))

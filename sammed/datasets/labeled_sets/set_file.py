@@ -27,19 +27,19 @@ from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
-MANIFEST_NAME = "set.json"
+SET_FILE_NAME = "set.json"
 
 _FORMAT, _VERSION = "sammed-set", 1
 
 
-def manifest_path(place: Path) -> Path:
+def set_file_path(place: Path) -> Path:
     """The manifest of a set that is named by its folder or by the manifest itself."""
-    return place / MANIFEST_NAME if place.suffix != ".json" else place
+    return place / SET_FILE_NAME if place.suffix != ".json" else place
 
 
 def write_set(labeled_set: LabeledSet, *, overwrite: bool = False) -> Path:
     """Write the manifest into the set's folder, which is there, and return where; see `read_set`."""
-    path = labeled_set.folder / MANIFEST_NAME
+    path = labeled_set.folder / SET_FILE_NAME
     text = json.dumps(_to_json(labeled_set), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -48,7 +48,7 @@ def write_set(labeled_set: LabeledSet, *, overwrite: bool = False) -> Path:
 
 def read_set(place: Path) -> LabeledSet:
     """Read the set in a folder, or of a manifest; SetError says what is wrong with it. No image is opened."""
-    path = manifest_path(place)
+    path = set_file_path(place)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         _check_version(data)
@@ -56,7 +56,7 @@ def read_set(place: Path) -> LabeledSet:
     except FileNotFoundError:
         raise SetError(f"There is no labeled set {path}; `sammed set make` makes one.") from None
     except NotADirectoryError:
-        raise SetError(f"{place} is no labeled set, which is a folder with {MANIFEST_NAME} in it.") from None
+        raise SetError(f"{place} is no labeled set, which is a folder with {SET_FILE_NAME} in it.") from None
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except (SammedError, VolumeError) as error:
