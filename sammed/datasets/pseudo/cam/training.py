@@ -72,14 +72,14 @@ def check_separates(classifier: Classifier, least_gain: float) -> None:
 def hold_out(pictures: Pictures, share: float, rng: np.random.Generator) -> Bool[Tensor, " N"]:
     """Which pictures are held out: whole cases, such that every class is on both sides.
 
-    Where no draw of cases does that, as with one volume, pictures of each class are drawn instead; their
+    Where no draw of cases does that, as with one volume, pictures of each class are sampled instead; their
     neighbors in the volume are then among those learned from, and the score is too good.
     """
     names = sorted(set(pictures.cases))
     count = max(1, round(share * len(names)))
     for _ in range(20 if count < len(names) else 0):
-        drawn = set(rng.choice(names, count, replace=False).tolist())
-        held = torch.tensor([case in drawn for case in pictures.cases])
+        sampled = set(rng.choice(names, count, replace=False).tolist())
+        held = torch.tensor([case in sampled for case in pictures.cases])
         if _on_both_sides(pictures.classes, held):
             return held
     held = torch.zeros(len(pictures.classes), dtype=torch.bool)

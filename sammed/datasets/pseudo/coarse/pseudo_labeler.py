@@ -1,7 +1,7 @@
-"""Auto-Generate-WLs as a pseudo-labeler: a student's coarse masks become prompts (section 3).
+"""Auto-Generate-WLs as a pseudo-labeler: a student's coarse labels become prompts (section 3).
 
-The score of a label is the Dice of coarse mask and weak label: far apart, one of the two is wrong. The
-baselines have no coarse mask; their score is 0.
+The score of a label is the Dice of its coarse and weak label: if it is low, one of them is wrong. The
+baselines have no coarse label, and their score is 0.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from sammed.progress import Reporter
 
 CHECKPOINT_NAME = "coarse-student.safetensors"
 _WHY: Mapping[Dropped, str] = {
-    "empty": "no coarse mask",
+    "empty": "no coarse label",
     "uniform": "nearly all of one class",
-    "contradictory": "coarse and weak mask disagree",
+    "contradictory": "coarse and weak label disagree",
 }
 
 # The weak label of one slice of a case.
@@ -45,18 +45,19 @@ Maker = Callable[[Scan, OpenCase, int], WeakLabel]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseLabeler:
-    """The method `coarse`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler` says what it does."""
+    """The method `coarse`, a `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler`."""
 
     config: CoarseConfig
     tools: Tools
 
     @property
     def name(self) -> str:
-        """The method's name, the origin of its labels."""
+        """The origin of its labels."""
         return "coarse"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
-        """Train the student and label every case; AnnotationError where no gold picture has a label."""
+        """Train the student and label every case. Raises AnnotationError where no gold picture has a
+        label."""
         if self.config.is_baseline:
             maker, digest = self._baseline(gold), settings_digest(self.name, self.config, "")
         else:
@@ -70,8 +71,8 @@ class CoarseLabeler:
     def _baseline(self, gold: LabeledSet) -> Maker:
         if len(gold.labels) != 1:
             raise ConfigError(
-                f"Without a coarse mask the backbone can't say which of {len(gold.labels)} labels it found; "
-                "prompt it with boxes or points, or take a set with one label."
+                f"Without a coarse label the backbone can't tell which of {len(gold.labels)} labels it found; "
+                "use boxes or points as prompts, or a set with one label."
             )
         value = gold.labels[0].value
         return lambda scan, _opened, index: baseline_label(scan, index, value, self.config)
@@ -127,9 +128,9 @@ def _label_case(
 
 
 def _dropped(found: Sequence[WeakLabel]) -> str:
-    """Why slices have no label at all, and how many for each reason: "coarse mask empty in 3 slices"."""
+    """Return why slices have no label, with counts: "no coarse label in 3 slices"."""
     without = [weak for weak in found if not weak.values.any()]
-    # A mask that holds no pixel, where that isn't said to be uniform, is as good as none.
+    # An empty mask that was not dropped as uniform counts as a missing one.
     reasons = [max(weak.dropped.values(), key=tuple(_WHY).index, default="empty") for weak in without]
     counts = {reason: reasons.count(reason) for reason in _WHY}
     return ", ".join(
