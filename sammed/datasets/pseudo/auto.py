@@ -132,8 +132,7 @@ class _Session:
 
 
 def _own_annotations(opened: OpenCase, gold: LabeledSet) -> Annotations | None:
-    """Return the annotated slices of a partly annotated case; None unless they show every label of the
-    set."""
+    """Return the annotated slices of a partly annotated case; None unless they show every label."""
     masks = np.ascontiguousarray(opened.label_stack()[list(opened.known)])
     if not all((masks == label.value).any() for label in gold.labels):
         return None

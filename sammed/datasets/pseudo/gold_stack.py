@@ -1,7 +1,7 @@
 """Gold slices of several cases as one scan, to train one skill on all of them.
 
-Where all slices have one shape they are stacked as they are. Others are each sampled into the backbone's
-square, as the backbone would show them.
+Slices of one shape are stacked as they are. Others are each resized to the backbone's square, as the backbone
+would see them.
 """
 
 import hashlib

@@ -56,8 +56,7 @@ class CoarseLabeler:
         return "coarse"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
-        """Train the student and label every case. Raises AnnotationError where no gold picture has a
-        label."""
+        """Train the student and label every case. Raises AnnotationError where no gold picture is labeled."""
         if self.config.is_baseline:
             maker, digest = self._baseline(gold), settings_digest(self.name, self.config, "")
         else:
@@ -71,7 +70,7 @@ class CoarseLabeler:
     def _baseline(self, gold: LabeledSet) -> Maker:
         if len(gold.labels) != 1:
             raise ConfigError(
-                f"Without a coarse label the backbone can't tell which of {len(gold.labels)} labels it found; "
+                f"Without a coarse label the backbone can't tell {len(gold.labels)} labels apart; "
                 "use boxes or points as prompts, or a set with one label."
             )
         value = gold.labels[0].value
