@@ -6,7 +6,7 @@ from bench.pseudo.rows import EMBEDDING_CAM, Row
 from bench.pseudo.trial import Trial
 from sammed.datasets.pseudo.cam.config import CamConfig, CamPoint, CamPrompt
 from sammed.datasets.pseudo.cam.evaluation import PromptRow, evaluate_prompts
-from sammed.datasets.pseudo.cam.reading import Reader, learn_readers, mapped_by
+from sammed.datasets.pseudo.cam.reading import Reader, mapped_by, train_readers
 from sammed.errors import AnnotationError
 from sammed.progress import Silent
 
@@ -32,7 +32,7 @@ def embedding_cam(trial: Trial) -> Iterator[Row]:
 def _cam(experiment: str, trial: Trial, config: CamConfig) -> Iterator[Row]:
     truth, backbone = trial.shown.truth, trial.laboratory.backbone
     try:
-        readers = learn_readers(truth.part("train"), config, trial.seed, backbone, Silent())
+        readers = train_readers(truth.part("train"), config, trial.seed, backbone, Silent())
     except AnnotationError as error:
         yield trial.row(experiment, "no classifier", "recall", 0.0, detail=str(error))
         return

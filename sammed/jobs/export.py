@@ -9,7 +9,7 @@ from sammed.datasets.export.cases import cases_of_set
 from sammed.datasets.export.dataset import DataSet
 from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.pairing import gather_cases
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, read_set
 from sammed.errors import ConfigError
 from sammed.jobs.validation import check_axis
 from sammed.progress import Reporter
@@ -63,9 +63,9 @@ class ExportRequest:
         return {name: getattr(self, name) for name in names}
 
     def _cases_of_set(self) -> Gathered:
-        if self.images.name != MANIFEST_NAME and not (self.images / MANIFEST_NAME).exists():
+        if self.images.name != SET_FILE_NAME and not (self.images / SET_FILE_NAME).exists():
             raise ConfigError(
-                f"LABELS is missing, and {self.images} is not a labeled set: it has no {MANIFEST_NAME}."
+                f"LABELS is missing, and {self.images} is not a labeled set: it has no {SET_FILE_NAME}."
             )
         return cases_of_set(read_set(self.images))
 

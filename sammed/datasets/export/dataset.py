@@ -1,4 +1,4 @@
-"""The files of a data set, the same for every format: images, labels in one numbering, the manifest."""
+"""The files of a data set, the same for every format: images, and labels in one numbering."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLORS = ("red", "green", "blue")
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """What was written and where; `notes` are sentences that a user should read."""
+    """What was written and where; `notes` are sentences for the user."""
 
     folder: Path
     training: int
@@ -41,7 +41,7 @@ class DataSet:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed export --json` prints."""
+        """Return the object that `sammed export --json` prints."""
         return {
             "folder": str(self.folder),
             "training": self.training,
@@ -55,7 +55,7 @@ class DataSet:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The cases of a data set that is being written, all its label values, and its files' ending."""
+    """The cases of a data set, all its label values, and the ending of its files."""
 
     records: tuple[CaseRecord, ...]
     labels: dict[str, int]
@@ -84,7 +84,7 @@ class Contents:
         )
 
     def _notes(self) -> tuple[str, ...]:
-        """A sentence for each label volume whose provenance names another image."""
+        """Return a sentence for each label volume whose provenance names another image."""
         return tuple(
             f"{record.case.labels} was made for another image than {record.case.image}: its provenance has "
             "another sha256."
@@ -96,10 +96,10 @@ class Contents:
 def write_contents(
     folder: Path, gathered: Gathered, *, file_ending: str | None, number_channels: bool
 ) -> Contents:
-    """Write `imagesTr`, `labelsTr` and `imagesTs` into `folder`; nothing else is decided here.
+    """Write `imagesTr`, `labelsTr` and `imagesTs` into `folder`.
 
-    `number_channels` puts "_0000" after the name of an image that has one channel, as nnU-Net wants it.
-    Raises ExportError for cases that don't fit together, VolumeError for files that can't be read.
+    `number_channels` appends "_0000" to the name of an image with one channel, as nnU-Net requires. Raises
+    ExportError for cases that do not fit together, VolumeError for files that can't be read.
     """
     cases = gathered.cases
     volumes = [case.labels for case in cases if case.labels is not None]
@@ -119,14 +119,14 @@ def write_contents(
 
 
 def channel_names(records: Sequence[CaseRecord], modality: str | None) -> dict[str, str]:
-    """Names of the channels by number: `modality` if said, else what the images say of themselves.
+    """Return the names of the channels by number: `modality` if given, else what the images suggest.
 
-    nnU-Net normalizes "CT" by the data set's HU and anything else image by image. Raises ExportError where
-    the images differ in their channels, or some are CT and others not.
+    nnU-Net normalizes "CT" by HU of the whole data set and anything else image by image. Raises ExportError
+    where images differ in their channels, or where only some are CT.
     """
     counts = {len(record.image_files) for record in records}
     if len(counts) > 1:
-        raise ExportError("Some images are gray and others in color; a data set takes one kind.")
+        raise ExportError("Some images are gray and others in color; a data set needs one kind.")
     if counts == {len(_COLORS)}:
         return {str(channel): name for channel, name in enumerate(_COLORS)}
     if modality is not None:
@@ -134,7 +134,9 @@ def channel_names(records: Sequence[CaseRecord], modality: str | None) -> dict[s
     found = {record.modality for record in records}
     if "CT" in found and len(found) > 1:
         other = next(record.case.image for record in records if record.modality != "CT")
-        raise ExportError(f"Some images look like CT and others, such as {other}, don't; say the modality.")
+        raise ExportError(
+            f"Some images look like CT and others, such as {other}, don't; specify the modality."
+        )
     return {"0": next(iter(found)) or "image" if len(found) == 1 else "image"}
 
 
@@ -148,7 +150,7 @@ class _CaseWriter:
     ignore_value: int | None
 
     def write(self, table: LabelTable, place: int | None) -> CaseRecord:
-        """Write image and labels; `place` is the label volume's place in the table, None for a test case."""
+        """Write image and labels; `place` is the label volume's row of the table, None for a test case."""
         volume = read_volume(self.case.image)
         images = self._image_files(volume, "imagesTs" if place is None else "imagesTr")
         write_image(volume, self.case.image, [self.folder / file for file in images])
@@ -186,7 +188,7 @@ class _CaseWriter:
         return tuple(f"{folder}/{self.name}_{channel:04d}{self.ending}" for channel in range(channels))
 
     def _write_labels(self, labels: LabelVolume, path: Path, *, like: Path) -> None:
-        """Write the label volume with the very header of the image file as it was written."""
+        """Write the label volume with the header of the written image file."""
         for sidecar in write_labels(labels, path, like=read_volume(like))[1:]:
             sidecar.unlink()  # the names are in the data set's own files
 
@@ -199,7 +201,7 @@ def _named(table: LabelTable, *, ignore: bool) -> tuple[Label, ...]:
 def _unknown(
     volume: Volume, source: LabelVolume, case: Case, ignore_value: int | None, axis: int
 ) -> Bool[np.ndarray, "X Y Z"]:
-    """Where nobody knows the label: slices that nobody labeled, and what the case ignores."""
+    """Return where the label is unknown: slices that nobody labeled, and what the case ignores."""
     unknown = np.zeros(source.shape, dtype=bool)
     if case.is_partial:
         np.moveaxis(unknown, axis, 0)[_not_annotated(case, axis, source.shape[axis])] = True  # a view
@@ -212,14 +214,12 @@ def _unknown(
 
 
 def _not_annotated(case: Case, axis: int, count: int) -> Bool[np.ndarray, " S"]:
-    """Which slices a person did not mark."""
+    """Return which slices the annotator did not mark."""
     annotated = case.annotated_slices or ()
     outside = [index for index in annotated if not 0 <= index < count]
     if outside or not annotated:
-        what = f"slices {outside}, which it doesn't have" if outside else "no slice"
-        raise ExportError(
-            f"{case.labels} is said to be annotated on {what}: axis {axis} has 0 to {count - 1}."
-        )
+        what = f"slices {outside}, which it does not have" if outside else "no slice"
+        raise ExportError(f"{case.labels} lists as annotated {what}: axis {axis} has 0 to {count - 1}.")
     unknown = np.ones(count, dtype=bool)
     unknown[list(annotated)] = False
     return unknown

@@ -4,8 +4,8 @@
         datalist.json  manifest.json
         imagesTr/CASE.nii.gz    labelsTr/CASE.nii.gz    imagesTs/CASE.nii.gz
 
-Paths in the list are relative to the folder. An item with a `fold` is validated on in that fold and trained
-on in the others; pseudo-labels have none, so they are only ever trained on.
+Paths in the list are relative to the folder. An item with a `fold` is a validation case of that fold and a
+training case of the others. Pseudo-labels have none, so they are only used for training.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def export_monai(
     folds: int = 5,
     overwrite: bool = False,
 ) -> DataSet:
-    """Write cases and their datalist as `folder` and return what was written.
+    """Write gathered cases and their datalist as `folder` and return what was written.
 
-    Labels are numbered from 1 without gaps; slices of gold cases that nobody labeled get the label
-    `ignore`, the highest value, which the list names: keep it out of the loss. Files keep the ending that
-    all images share if it is .nii.gz, .nrrd or .mha, else, or if `file_ending` says so, they are converted.
-    The folder appears whole or not at all.
+    Labels are numbered from 1 without gaps. Slices of gold cases that nobody labeled get the label `ignore`,
+    the highest value, which the list names; exclude it from the loss. Files keep the ending that all images
+    share if it is .nii.gz, .nrrd or .mha; otherwise, or with `file_ending`, they are converted. The folder
+    appears complete or not at all.
 
-    Raises ExportError for a folder that exists already (unless `overwrite`) and cases that don't fit
-    together; VolumeError for files that can't be read.
+    Raises ExportError for an existing folder (unless `overwrite`) and for cases that do not fit together;
+    VolumeError for files that can't be read.
     """
     folder = folder.absolute()
     if overwrite and folder.exists():
@@ -75,9 +75,9 @@ def _datalist(contents: Contents, plan: Folds, channels: dict[str, str]) -> dict
 
 
 def _training_item(record: CaseRecord, fold: int | None) -> dict[str, object]:
-    """Image, label, `pseudo` (whether a machine labeled it) and, if it is ever validated on, `fold`.
+    """Return image, label, `pseudo` (whether a machine labeled it) and, for validation cases, `fold`.
 
-    MONAI takes any text in an item for a path, so no other text is put there.
+    MONAI takes any text in an item for a path, so items contain no other text.
     """
     pseudo = not record.case.is_gold
     item: dict[str, object] = {"image": _image(record), "label": record.label_file, "pseudo": pseudo}
@@ -85,5 +85,5 @@ def _training_item(record: CaseRecord, fold: int | None) -> dict[str, object]:
 
 
 def _image(record: CaseRecord) -> str | list[str]:
-    """One file, or a list with a file for each channel."""
+    """Return one file, or a list with a file for each channel."""
     return record.image_files[0] if len(record.image_files) == 1 else list(record.image_files)

@@ -23,10 +23,11 @@ _FORMAT, _VERSION = "sammed-dataset", 1
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """One case as it stands in a data set; files are relative to the data set's folder.
+    """One case of a data set; files are relative to the data set's folder.
 
-    `values` are pairs (value in the source, value in the data set) of the labels; `ignored_slices` counts the
-    slices, along the case's axis, that hold the ignore label. `modality` is "CT" where the values say so.
+    `values` are pairs (value in the label volume, value in the data set) of the labels; `ignored_slices`
+    counts the slices, along the case's axis, that hold the ignore label. `modality` is "CT" where the values
+    suggest it. `provenance` is what is stored next to the label volume.
     """
 
     name: str
@@ -61,13 +62,13 @@ def write_origins(folder: Path, *, name: str, labels: dict[str, int], records: S
 
 
 def check_is_data_set(folder: Path) -> None:
-    """Raise ExportError unless `folder` is a data set that sammed wrote, so that it may be overwritten."""
+    """Raise ExportError unless sammed wrote the data set in `folder`, so that it may be overwritten."""
     try:
         origins = json.loads((folder / ORIGINS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         origins = None
     if not isinstance(origins, dict) or origins.get("format") != _FORMAT:
-        raise ExportError(f"{folder} is no data set of sammed's, so it stays; remove it yourself.")
+        raise ExportError(f"{folder} is not a data set written by sammed, so it is kept; remove it yourself.")
 
 
 def _to_json(record: CaseRecord) -> dict[str, object]:

@@ -17,11 +17,11 @@ from sammed_volumes.formats import VOLUME_SUFFIXES, read_labels
 def gather_pairs(
     images: Path, labels: Path | None, *, marked_only: bool = False, axis: int | None = None
 ) -> Gathered:
-    """The images of a folder and those below it, or of one file, with the label volumes of the same names.
+    """Gather the images of a folder and its subfolders, or one file, with label volumes of the same names.
 
-    An image may be without labels. Masks may be pictures as well (PNG, TIFF). Labels that sammed wrote say
-    themselves that a machine made them. `marked_only`: of a label volume only the slices along `axis` that
-    hold a label are annotated. Errors as `gather_cases`.
+    An image may lack labels. Masks may be pictures (PNG, TIFF). Provenance beside labels identifies those
+    that a machine made. With `marked_only` only the slices along `axis` that hold a label are annotated.
+    Raises the errors of `gather_cases`.
     """
     cases = gather_cases(
         images, labels, marked_only=marked_only, axis=axis, label_suffixes=VOLUME_SUFFIXES, complete=False
@@ -41,7 +41,7 @@ def _case(name: str, case: Case) -> Case:
 
 
 def _made(case: Case, labels: Path, written: Provenance) -> Case:
-    """A case that a machine labeled, with what the provenance beside its labels says."""
+    """Return a case that a machine labeled, with its method and scores from the provenance."""
     scores = _by_value(written.scores or {}, labels)
     return replace(
         case,

@@ -1,4 +1,4 @@
-"""MONAI's data lists: one JSON file that names images and labels, as the decathlon has them."""
+"""MONAI's data lists: one JSON file that names images and labels, as in the decathlon."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _LISTS: dict[str, Split] = {
 
 
 def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
-    """The cases of a data list; paths in it start in its folder.
+    """Gather the cases of a data list; its paths are relative to its folder.
 
     The lists "training", "validation", "testing" and "test" become the splits; with `fold`, training items of
-    that fold are validated on. An item with "pseudo" true was labeled by a machine. Raises SetError for a
-    file that is no data list, for a fold that no item is of, and for items with several images.
+    that fold become validation cases. An item with "pseudo" true was labeled by a machine. Raises SetError
+    for a file that is not a data list, for a fold without items, and for items with several images.
     """
     data = _read(path)
     items = [(item, split) for key, split in _LISTS.items() for item in _items(path, data, key)]
@@ -51,9 +51,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise SetError(f"{path} is no JSON ({error}).") from error
+        raise SetError(f"{path} is not JSON ({error}).") from error
     if not isinstance(data, dict):
-        raise SetError(f"{path} is no data list of MONAI: it is no object.")
+        raise SetError(f"{path} is not a MONAI data list: it is not a JSON object.")
     return data
 
 

@@ -40,22 +40,22 @@ def gather_cases(
     label_suffixes: Sequence[str] = LABEL_SUFFIXES,
     complete: bool = True,
 ) -> tuple[Case, ...]:
-    """Pair the images and label volumes of two folders (or of one, or two files) by name, in order of name.
+    """Pair the images and label volumes of one or two folders, or of two files, by name, in order of name.
 
     `scan.nii.gz` belongs to `scan.nii.gz`, `scan_label.*` or `scan_seg.*` of any label format; a folder of
-    that name among the images is a DICOM series. Folders below are searched too: the labels of
-    `ward/scan.nii.gz` lie in `ward` as well, where `auto-label` puts them. Files of other kinds are passed
-    over, and so are labels that lie beside an image where `labels` is another folder. Where `images` and
-    `labels` are one folder, `*_label.*`, `*_seg.*` and `*.seg.nrrd` are the labels.
-    With `labels` None all are test cases.
+    that name among the images is a DICOM series. Subfolders are searched too: the labels of
+    `ward/scan.nii.gz` are in `ward` as well, where `auto-label` writes them. Other files are skipped, and so
+    are labels next to an image where `labels` is another folder. Where `images` and `labels` are one folder,
+    `*_label.*`, `*_seg.*` and `*.seg.nrrd` are the labels. With `labels` None all are test cases.
 
-    A `*.provenance.json` beside a label volume says the origin, the annotated slices and the rest, and goes
-    before `origin`. `marked_only` is for label volumes in which a person marked only some slices: the slices
-    along `axis` that hold a label are annotated, all others unknown. `label_suffixes` are the endings that
-    labels may have; with `complete` False an image may be without labels.
+    A `*.provenance.json` next to a label volume states its origin and annotated slices, and overrides
+    `origin`. `marked_only` is for label volumes whose annotator marked only some slices: the slices along
+    `axis` that hold a label are annotated, all others unknown. `label_suffixes` are the endings that labels
+    may have; with `complete` False an image may lack labels.
 
-    Raises ExportError where there is no image; with a list, for files without a partner; for an image with
-    two label volumes, and for two images whose cases would have one name.
+    Raises ConfigError for an unknown `origin`; ExportError where there is no image, for files without a
+    partner (it lists them), for an image with two label volumes, and for two images whose cases would have
+    one name.
     """
     if origin not in get_args(Origin):
         raise ConfigError(f"The origin of a label is gold or pseudo, not {origin!r}.")
@@ -76,14 +76,14 @@ def gather_cases(
 
 
 def _images(place: Path, without: Path | None = None) -> list[Placed]:
-    """The volumes but those that are labels of one of them, as `auto-label` puts them beside an image."""
+    """Return the volumes except labels of one of them, which `auto-label` writes next to an image."""
     found = files_below(place, VOLUME_SUFFIXES, without=without)
     places = {each.place for each in found}
     return [each for each in found if not places.intersection(_image_places(each)) - {each.place}]
 
 
 def _files(images: Path, labels: Path, label_suffixes: Sequence[str]) -> tuple[list[Placed], list[Placed]]:
-    """Images, DICOM series among them, and label volumes; neither is looked for in the other's folder."""
+    """Return images, including DICOM series, and label volumes; neither is searched in the other's folder."""
     if labels.is_dir() and images.resolve() == labels.resolve():
         pictures = [image for image in _images(images) if not _is_label_name(image)]
         masks = [mask for mask in files_below(labels, label_suffixes) if _is_label_name(mask)]
@@ -97,7 +97,7 @@ def _files(images: Path, labels: Path, label_suffixes: Sequence[str]) -> tuple[l
 
 
 def _series_folders(images: Path, pictures: Iterable[Placed], masks: Iterable[Placed]) -> list[Placed]:
-    """Folders among the images for which there is a label volume, but none for what lies in them."""
+    """Return folders among the images that have a label volume while their contents have none."""
     wanted = {place for mask in masks for place in _image_places(mask)}
     wanted_in = {str(parent) for place in wanted for parent in PurePosixPath(place).parents}
     places = sorted(wanted - wanted_in - {picture.place for picture in pictures})
@@ -109,13 +109,13 @@ def _is_label_name(file: Placed) -> bool:
 
 
 def _named(images: Iterable[Placed], root: Path) -> list[tuple[str, Placed]]:
-    """The images by the names of their cases: their places, with "_" in place of slashes."""
+    """Return the images with the names of their cases: their places, with "_" for slashes."""
     found: dict[str, Placed] = {}
     for image in sorted(images, key=lambda each: each.place):
         name = _case_name(image.place)
         if name in found:
             raise ExportError(
-                f"{found[name].path} and {image.path} are one case, {name}, by their names; rename one."
+                f"{found[name].path} and {image.path} both have the case name {name}; rename one."
             )
         found[name] = image
     if not found:
@@ -128,7 +128,7 @@ def _case_name(place: str) -> str:
 
 
 def _image_places(label: Placed) -> Iterator[str]:
-    """The places that the image of a label volume may have, the likeliest first."""
+    """Yield the possible places of a label volume's image, the likeliest first."""
     yield label.place
     for ending in _LABEL_ENDINGS:
         if label.place.endswith(ending):
@@ -136,7 +136,7 @@ def _image_places(label: Placed) -> Iterator[str]:
 
 
 def _pair(pictures: Mapping[str, Placed], masks: Sequence[Placed]) -> tuple[dict[str, Placed], list[str]]:
-    """The label volume of each image, by the image's place, and the label volumes that belong to none."""
+    """Return the label volume of each image, by the image's place, and the label volumes without an image."""
     partners: dict[str, Placed] = {}
     alone = []
     for mask in masks:
@@ -159,14 +159,14 @@ def _check_complete(bare: Sequence[str], alone: Sequence[str], images: Path, lab
         facts.append(f"labels in {labels} without an image: {', '.join(alone)}")
     if facts:
         raise ExportError(
-            f"Not every file has its partner; {'; '.join(facts)}. A label volume has the name of its image, "
-            "with _label or _seg after it or not, and lies in a folder of the same name; rename or move the "
+            f"Some files have no partner;  {'; '.join(facts)}. A label volume has the name of its image, "
+            "with _label or _seg after it or not, and is in a folder of the same name; rename or move the "
             "others."
         )
 
 
 def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axis: int | None) -> Case:
-    """The case with a label volume and what the provenance beside that says."""
+    """Return the case with a label volume and what its provenance states."""
     case = replace(case, labels=label, origin=origin, axis=axis)
     if (written := read_provenance(label)) is not None:
         case = replace(
@@ -181,7 +181,7 @@ def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axi
 
 
 def _counted_in_image(case: Case, label: Path) -> Case:
-    """The case with its annotated slices along the image's array; provenance counts along the labels'."""
+    """Return the case with its annotated slices along the image's array; provenance counts along the labels'."""
     try:
         found = fit(read_volume(case.image).grid, read_labels(label))
     except VolumeError:
@@ -193,7 +193,7 @@ def _counted_in_image(case: Case, label: Path) -> Case:
 
 
 def _marked_slices(image: Path, label: Path, axis: int | None) -> tuple[int, tuple[int, ...]]:
-    """The axis of the image and the slices along it that hold any label."""
+    """Return the axis of the image and the slices along it that hold any label."""
     volume = read_labels(label)
     with suppress(VolumeError):  # reported when the case is written or checked
         volume = labels_on(read_volume(image), volume)

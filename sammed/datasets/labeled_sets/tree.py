@@ -1,4 +1,4 @@
-"""The files of a folder and of those below it, each with the place that it has there."""
+"""The files of a folder and its subfolders, each with its place there."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sammed_volumes.formats import strip_suffix, suffix_of
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A file, or a folder that is one volume, and where it lies below the folder that was named.
+    """A file, or a folder that is one volume, and its place below the given folder.
 
-    `place` has slashes and not the ending that names the format: "ward 3/anna".
+    `place` has slashes and no ending of a format: "ward 3/anna".
     """
 
     path: Path
@@ -23,15 +23,14 @@ class Placed:
 
     @property
     def seen(self) -> str:
-        """The path as it reads from the folder that was named: "ward 3/anna.nii.gz"."""
+        """The path relative to the given folder: "ward 3/anna.nii.gz"."""
         return str(PurePosixPath(self.place).with_name(self.path.name))
 
 
 def files_below(root: Path, suffixes: Collection[str], *, without: Path | None = None) -> list[Placed]:
-    """The files with these endings in a folder and below it, or the one file that was named.
+    """Return the files with these endings in a folder and its subfolders, or the one given file.
 
-    Hidden files and folders are passed over, and so is the folder `without`, if it lies there. Raises
-    ExportError where there is nothing at `root`.
+    Skips hidden files and folders, and the folder `without`. Raises ExportError where `root` does not exist.
     """
     if root.is_file():
         return [Placed(root, strip_suffix(root))]

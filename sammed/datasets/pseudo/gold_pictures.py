@@ -1,4 +1,4 @@
-"""The pictures of a set that a person labeled: what a student learns from before anything else."""
+"""The gold pictures of a set, from which a student learns first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sammed.errors import AnnotationError
 
 
 def gold_pictures(gold: LabeledSet) -> list[Picture]:
-    """The pictures that a person labeled; AnnotationError where there is none, or none holds a label."""
+    """Return the gold pictures. Raises AnnotationError where there is none, or none holds a label."""
     pictures = [
         picture for case in gold.gold for picture in pictures_of(case, gold) if picture.labels is not None
     ]

@@ -1,4 +1,4 @@
-"""The middle of a region: where a person would click to say "this"."""
+"""The middle of a region, as a point prompt."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -6,9 +6,9 @@ from scipy import ndimage
 
 
 def middle(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
-    """The pixel (x, y) in the middle of a region that isn't empty.
+    """Return the pixel (x, y) in the middle of a region that is not empty.
 
-    That is the pixel at the center of mass, or, where that lies outside, as in a ring, the one deepest
+    This is the pixel at the center of mass or, if that is outside the region, as in a ring, the pixel deepest
     inside.
     """
     y, x = (round(each) for each in ndimage.center_of_mass(region))

@@ -1,4 +1,4 @@
-"""Decoding: prompts for the slices of a case through the plain backbone, and labels from the logits."""
+"""Logits of one slice from the plain backbone, with and without prompts, and labels from logits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sammed_volumes.labels import smallest_unsigned
 
 
 def prompted_logits(scan: Scan, index: int, prompts: Sequence[Prompt]) -> Float[np.ndarray, "H W"]:
-    """The plain backbone's logits for one slice of the stack: the maximum over the prompts (one or more)."""
+    """Return the plain backbone's logits for one slice: the maximum over one or more prompts."""
     backbone = scan.backbone
     embedding = scan.embeddings([index])
     rows = [0] * len(prompts)
@@ -24,7 +24,7 @@ def prompted_logits(scan: Scan, index: int, prompts: Sequence[Prompt]) -> Float[
 
 
 def unprompted_logits(scan: Scan, index: int) -> Float[np.ndarray, "H W"]:
-    """The plain backbone's logits for one slice of the stack when it is told nothing."""
+    """Return the plain backbone's logits for one slice without a prompt."""
     backbone = scan.backbone
     with torch.inference_mode():
         sparse, dense = backbone.prompt_encoder(points=None, boxes=None, masks=None)
@@ -35,7 +35,7 @@ def unprompted_logits(scan: Scan, index: int) -> Float[np.ndarray, "H W"]:
 def highest_label(
     logits: Mapping[int, Float[np.ndarray, "H W"]], shape: tuple[int, int]
 ) -> UInt[np.ndarray, "H W"]:
-    """The value whose logit is highest in each pixel; 0 where none is above 0."""
+    """Return the value whose logit is highest in each pixel; 0 where none is above 0."""
     values = np.array([0, *logits])
     dtype = smallest_unsigned(int(values.max()))
     if not logits:

@@ -1,4 +1,4 @@
-"""Logs of a training: TensorBoard's event files, and the curves as a picture."""
+"""Logs of a training: TensorBoard's event files, and the curves as an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ CURVES_NAME = "curves.png"
 
 
 class TrainingLog:
-    """Writes each epoch to a folder, for TensorBoard if that is installed; `folder` None writes nothing."""
+    """Writes each epoch to a folder, for TensorBoard if installed; with `folder` None it writes nothing."""
 
     def __init__(self, folder: Path | None, labels: Sequence[Label], reporter: Reporter) -> None:
         self._folder = folder
@@ -41,13 +41,13 @@ class TrainingLog:
         self._writer.flush()
 
     def curves(self, rows: Sequence[EpochRow]) -> None:
-        """Draw all epochs into curves.png, in place of what is there."""
+        """Draw all epochs into curves.png and replace the old file."""
         if self._folder is not None and rows:
             draw_curves(rows, self._labels, self._folder / CURVES_NAME)
 
 
 def draw_curves(rows: Sequence[EpochRow], labels: Sequence[Label], path: Path) -> None:
-    """Loss, and validation Dice where there is one, over the epochs, as PNG."""
+    """Draw loss, and validation Dice if any, over the epochs, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -74,8 +74,8 @@ def _open_writer(folder: Path, reporter: Reporter) -> Any:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError:
         reporter.message(
-            f"TensorBoard is not installed, so {folder} gets {CURVES_NAME} alone; "
-            "`pip install sammed[tensorboard]` brings it."
+            f"TensorBoard is not installed, so {folder} gets only {CURVES_NAME}; "
+            "`pip install sammed[tensorboard]` installs it."
         )
         return None
     return SummaryWriter(str(folder))

@@ -1,4 +1,4 @@
-"""Training a student, so that a kill at any moment loses nothing but time."""
+"""Train a student so that a kill at any moment loses only time."""
 
 import math
 from collections.abc import Sequence
@@ -40,19 +40,18 @@ def train_student(
     window: Window | None = None,
     log: Path | None = None,
 ) -> Student:
-    """Train a 2-D student on labeled pictures; those without labels are passed over.
+    """Train a 2-D student on labeled pictures; skip those without labels.
 
-    `weights` multiply each picture's loss (lambda of SamDSK's equation 5); None: 1 for all. `validation`
-    is measured after each epoch for the log and decides nothing. With `checkpoint` the state is kept there,
-    and where it exists training goes on from it: with the same pictures, config, weights and threads the
-    student comes out the same as without the break. `start` gives initial weights. `log` is a folder for
-    TensorBoard's event files and curves.png.
+    `weights` multiply each picture's loss (lambda of SamDSK's equation 5); None: 1 for all. `validation` is
+    measured after each epoch for the log only. `checkpoint` keeps the state; where it exists, training
+    continues from it, and the same pictures, config, weights and threads give the same student as without the
+    break. `start` gives initial weights. `log` is a folder for TensorBoard's event files and curves.png.
 
-    Raises AnnotationError where no picture has labels, StudentError for a checkpoint of something else and a
-    `start` whose network or labels differ.
+    Raises AnnotationError where no picture has labels, StudentError for the checkpoint of another training
+    and for a `start` whose network or labels differ.
     """
     if config.is_3d:
-        raise ConfigError("A dynunet is trained on volumes; give it samples of volumes.")
+        raise ConfigError("A dynunet is trained on volumes, not on pictures.")
     weighted = zip(pictures, weights or [1.0] * len(pictures), strict=True)
     samples = [
         picture_sample(picture, labels, config, weight)
@@ -74,14 +73,12 @@ def train_on_samples(
     checkpoint: Path | None = None,
     log: Path | None = None,
 ) -> tuple[EpochRow, ...]:
-    """Train a student, in place, on samples made for its config, as `train_student`; a row an epoch."""
+    """Train a student, in place, on samples for its config, as `train_student`; return a row per epoch."""
     if not any(sample.weight > 0 for sample in samples):
         raise AnnotationError("There is no labeled picture or volume to train a student on.")
     config = student.config
     if config.is_3d and all(sample.image.shape[1] == 1 for sample in samples):
-        raise AnnotationError(
-            "A dynunet learns from volumes, and these are all pictures; take unet or unet++."
-        )
+        raise AnnotationError("A dynunet needs volumes, but all samples are pictures; use unet or unet++.")
     student.network.to(choose_device(config.device))
     augmentation = Augmentation(config.is_3d) if config.augment else None
     batches = Batches(samples, config, augmentation)
@@ -94,7 +91,7 @@ def train_on_samples(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Training:
-    """One student's way from its first step, or its checkpoint's, to the last."""
+    """One training, from the first step or the checkpoint to the last step."""
 
     student: Student
     batches: Batches
@@ -122,7 +119,7 @@ class _Training:
         return self._after(progress, self._step(progress.step))
 
     def _step(self, step: int) -> float:
-        """Learn from one batch; its loss."""
+        """Learn from one batch and return its loss."""
         config, network = self.student.config, self.student.network.train()
         batch = self.batches.batch(step)
         device = next(network.parameters()).device
@@ -133,7 +130,7 @@ class _Training:
         return descend(loss, self.optimizer, step, StudentError)
 
     def _after(self, progress: Progress, loss: float) -> Progress:
-        """The progress one step further; an epoch that is over becomes a row."""
+        """Return the progress after one more step; a finished epoch becomes a row."""
         step, losses = progress.step + 1, (*progress.losses, loss)
         epoch, is_last = self.batches.epoch(step), step == self.batches.total
         if epoch == self.batches.epoch(step - 1) and not is_last:
@@ -150,7 +147,7 @@ class _Training:
 
 
 def learning_rate(config: StudentConfig, step: int, total: int) -> float:
-    """The rate of a step counted from 0: a cosine from `learning_rate` down to `least_learning_rate`."""
+    """Return the rate of a step from 0 on: a cosine from `learning_rate` to `least_learning_rate`."""
     fall = (1 + math.cos(math.pi * step / total)) / 2
     return config.least_learning_rate + (config.learning_rate - config.least_learning_rate) * fall
 

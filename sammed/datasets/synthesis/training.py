@@ -1,4 +1,4 @@
-"""Training a diffusion model (Ho et al. 2020, algorithm 1), so that a kill loses nothing but time."""
+"""Train a diffusion model (Ho et al. 2020, algorithm 1) so that a kill loses only time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOISE = 2  # what a seed is for; 1 is `shuffled_row`
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedDiffusion:
-    """A model that was trained, and the loss of each step."""
+    """A trained model and the loss of each step."""
 
     model: DiffusionModel
     losses: tuple[float, ...]
@@ -38,11 +38,11 @@ def train_diffusion(
     *,
     checkpoint: Path | None = None,
 ) -> TrainedDiffusion:
-    """Learn to tell the noise from the picture at every step of the noising process.
+    """Learn to predict the noise in a picture at every step of the noising process.
 
-    With `checkpoint` the state is kept there, and where it exists training goes on from it: with the same
-    pictures, config and threads the model comes out the same as without the break. Raises SynthesisError for
-    a checkpoint of something else, and for a loss that is no number.
+    `checkpoint` keeps the state; where it exists, training continues from it, and the same pictures, config
+    and threads give the same model as without the break. Raises SynthesisError for the checkpoint of another
+    training, and for a loss that is not finite.
     """
     model = new_model(config, pictures.shape)
     model.network.to(choose_device(config.device))
@@ -54,7 +54,7 @@ def train_diffusion(
 
 
 def batch_rows(config: DiffusionConfig, count: int, step: int) -> list[int]:
-    """Which of `count` pictures a step sees, decided by the seed and the step alone; each once an epoch."""
+    """Return which of `count` pictures a step sees; the seed and the step determine it."""
     places = range(step * config.batch_size, (step + 1) * config.batch_size)
     return [shuffled_row(place, count, config.seed) for place in places]
 
@@ -83,18 +83,18 @@ class _Training:
         return progress.losses
 
     def _step(self, step: int) -> float:
-        """Learn from one batch; its loss, the mean square of what was taken for noise and is none."""
+        """Learn from one batch and return its loss, the mean squared error of the predicted noise."""
         config, network = self.model.config, self.model.network.train()
         device = next(network.parameters()).device
         images = self.pictures.batch(batch_rows(config, len(self.pictures.squares), step))
-        noise, timesteps = _drawn(images, config, step)
+        noise, timesteps = _noise_and_times(images, config, step)
         found: Tensor = self.inferer(images.to(device), network, noise.to(device), timesteps.to(device))
         loss = F.mse_loss(found, noise.to(device))
         return descend(loss, self.optimizer, step, SynthesisError)
 
 
-def _drawn(images: Tensor, config: DiffusionConfig, step: int) -> tuple[Tensor, Tensor]:
-    """Noise and times for one step, on the CPU, so that they are the same on every device."""
+def _noise_and_times(images: Tensor, config: DiffusionConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Return noise and times for one step, on the CPU, so that they are the same on every device."""
     seed = np.random.SeedSequence((config.seed, _NOISE, step)).generate_state(1)[0]
     generator = torch.Generator().manual_seed(int(seed))
     noise = torch.randn(images.shape, generator=generator)

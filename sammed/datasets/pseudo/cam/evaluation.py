@@ -1,7 +1,7 @@
-"""Evaluating: prompts from activation maps beside prompts from the truth (paper, 3.4, tables 2 to 8).
+"""Evaluation: prompts from activation maps compared with prompts from the truth (3.4, tables 2 to 8).
 
-As in the paper the class of each picture is given, and only pictures that hold the label count. For
-evaluation alone: it sees the truth.
+As in the paper, the class of each picture is given, and only pictures that hold the label count. For
+evaluation only, since it uses the truth.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sammed.prompts.prompt import Prompt
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Dice, IoU and the share of pixels that are right, 0..1 (formulas of 3.4); also the means of several."""
+    """Dice, IoU and the share of correct pixels, 0..1 (formulas of 3.4), of one picture or as means."""
 
     dice: float
     iou: float
@@ -51,7 +51,7 @@ class PromptRow:
 
 
 def overlap(prediction: Bool[np.ndarray, "H W"], truth: Bool[np.ndarray, "H W"]) -> Overlap:
-    """The three measures of one picture; two empty masks are the same."""
+    """Return the three measures of one picture; two empty masks agree fully."""
     found = dice(prediction, truth)
     return Overlap(found, found / (2 - found), float((prediction == truth).mean()))
 
@@ -63,12 +63,12 @@ def evaluate_prompts(
     backbone: Backbone,
     ways: Sequence[tuple[CamPrompt, CamPoint]],
 ) -> tuple[PromptRow, ...]:
-    """A row for each reader, label and way of prompting, over the labeled pictures of the cases."""
+    """Return a row for each reader, label and way of prompting, over the labeled pictures of the cases."""
     scores: dict[tuple[int, int, int], list[tuple[Overlap, Overlap]]] = defaultdict(list)
     for case in cases:
         opened = open_case(case, labeled_set)
         scan = opened.scan(backbone)
-        for index in filter(opened.is_known, range(opened.slicing.count)):
+        for index in opened.known:
             picture = opened.picture(index)
             for place, reader in enumerate(readers):
                 for value in _held(picture, reader):
@@ -80,8 +80,8 @@ def evaluate_prompts(
 
 
 def _held(picture: Picture, reader: Reader) -> list[int]:
-    """The reader's labels that a picture holds."""
-    assert picture.labels is not None  # only known slices are looked at
+    """Return the reader's labels that a picture holds."""
+    assert picture.labels is not None  # only known slices are used
     return [value for value in reader.task.values if value and (picture.labels == value).any()]
 
 
@@ -92,7 +92,7 @@ def _score(
     value: int,
     ways: Sequence[tuple[CamPrompt, CamPoint]],
 ) -> list[tuple[Overlap, Overlap]]:
-    """From the map and from the truth, for each way of prompting."""
+    """Return the scores from the map and from the truth, for each way of prompting."""
     assert picture.labels is not None
     truth = picture.labels == value
     pixels = view(scan, picture.index, reader.config)[None]

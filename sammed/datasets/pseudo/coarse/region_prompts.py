@@ -1,7 +1,8 @@
-"""Regions: from a coarse mask's probabilities to the prompts a person would have given.
+"""From the probabilities of a coarse label to prompts for its main regions.
 
-Auto-Generate-WLs, section 3, "Input Selection": the largest contiguous regions, small ones dropped; a box is
-a region's extent, points are its middle and negatives where the probability is low. Slice frame throughout.
+Auto-Generate-WLs, section 3, "Input Selection": take the largest contiguous regions and drop small ones. A
+box is a region's extent; points are its middle, and background points where the probability is low. Slice
+frame throughout.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from sammed.prompts.prompt import PointSign, Prompt
 
 
 def main_regions(mask: Bool[np.ndarray, "H W"], config: RegionConfig) -> list[Bool[np.ndarray, "H W"]]:
-    """The largest contiguous regions of a coarse mask, the largest first; none where all are small.
+    """Return the largest contiguous regions of a mask, the largest first; none where all are small.
 
     A region of fewer than `least_pixels`, or of less than `least_share` of the largest one, is noise.
     """
@@ -32,7 +33,7 @@ def main_regions(mask: Bool[np.ndarray, "H W"], config: RegionConfig) -> list[Bo
 def region_prompts(
     probability: Float[np.ndarray, "H W"], prompts: CoarsePrompt, config: RegionConfig
 ) -> Iterator[Prompt]:
-    """A prompt for each main region of a probability map 0..1; none where the coarse mask is empty."""
+    """Yield a prompt for each main region of a probability map 0..1; none for an empty coarse label."""
     mask = probability > config.threshold
     for region in main_regions(mask, config):
         if prompts == "box":

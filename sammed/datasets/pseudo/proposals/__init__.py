@@ -1,1 +1,1 @@
-"""Proposals: the masks that a frozen SAM suggests in a picture without a prompt from anyone."""
+"""Proposals: the masks that a frozen SAM suggests in a picture without a user's prompt."""

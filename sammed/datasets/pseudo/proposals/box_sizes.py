@@ -1,8 +1,8 @@
-"""Which boxes a grid is made of: sizes as shares of a picture, and where their middles may lie.
+"""The boxes of a grid: sizes as shares of a picture, and where their centers may be.
 
-A SAM that knows only boxes fills the box it is given, so that a box of the wrong size gives a mask of the
-wrong size. The gold labels tell how large the objects are and where in a picture they lie: knowledge of the
-domain that no student has a part in. Without them the sizes are those of the config, everywhere.
+A SAM trained only with boxes fills its box, so a box of the wrong size gives a mask of the wrong size. The
+gold labels show how large the objects are and where they are in a picture, independent of any student.
+Without them, the sizes are those of the config, at all places.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt
 
+from sammed.datasets.even_choice import choose_evenly
 from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.errors import ConfigError
 from sammed.prompts.boxes import box_around
@@ -21,7 +22,7 @@ from sammed.prompts.instances import instances
 
 @dataclass(frozen=True, slots=True)
 class BoxSize:
-    """A box of `width` x `height`, its middle within `x` and `y` (from, to); all shares of the picture."""
+    """A box of `width` x `height` with its center in `x` and `y` (from, to), as shares of the picture."""
 
     width: float
     height: float
@@ -30,11 +31,13 @@ class BoxSize:
 
     def __post_init__(self) -> None:
         if not (0 < self.width <= 1 and 0 < self.height <= 1):
-            raise ConfigError(f"A box of {self.width} x {self.height} is no part of a picture.")
+            raise ConfigError(
+                f"The sides of a box must be above 0, up to 1, not {self.width} x {self.height}."
+            )
 
 
 def general_sizes(height: int, width: int, config: ProposalConfig) -> tuple[BoxSize, ...]:
-    """Square, wide and tall boxes (`config.aspects`) of each of `config.sides`, anywhere."""
+    """Return square, wide and tall boxes (`config.aspects`) of each of `config.sides`, at all places."""
     shorter = min(height, width)
     sizes = []
     for side in config.sides:
@@ -47,10 +50,10 @@ def general_sizes(height: int, width: int, config: ProposalConfig) -> tuple[BoxS
 def sizes_of_labels(
     label_maps: Iterable[UInt[np.ndarray, "H W"]], config: ProposalConfig
 ) -> tuple[BoxSize, ...]:
-    """A few sizes for each label, from its smallest object to its largest; none where nothing is labeled.
+    """Return a few sizes for each label, from its smallest object to its largest; none without labels.
 
-    Objects are the connected pieces of a label. The boxes are `config.box_margin` larger, for the objects of
-    other pictures fit no grid exactly, and cutting one off is worse than leaving room.
+    Objects are the connected pieces of a label. The boxes are larger by `config.box_margin`, because objects
+    of other pictures never fit a grid exactly, and cutting one off is worse than leaving room.
     """
     found: dict[int, list[np.ndarray]] = {}
     for label_map in label_maps:
@@ -64,10 +67,10 @@ def sizes_of_labels(
 def lay_grid(
     sizes: Sequence[BoxSize], height: int, width: int, config: ProposalConfig
 ) -> Float[np.ndarray, "N 4"]:
-    """Boxes (x0, y0, x1, y1) in slice pixels, as dense as `config.most_boxes` allows for all sizes together.
+    """Return boxes (x0, y0, x1, y1) in slice pixels, as dense as `config.most_boxes` allows in total.
 
-    Neighbors overlap by `config.box_overlap`, or by less where that would be too many boxes; where even
-    boxes side by side are too many, some are left out, evenly.
+    Neighbors overlap by `config.box_overlap`, or by less where that would give too many boxes; where even
+    boxes without overlap are too many, some are left out, evenly.
     """
     overlap = config.box_overlap
     boxes = _grid(sizes, height, width, overlap)
@@ -91,13 +94,13 @@ def _grid(sizes: Sequence[BoxSize], height: int, width: int, overlap: float) -> 
 
 
 def _starts(middles: tuple[float, float], length: int, side: float, step: float) -> Float[np.ndarray, " n"]:
-    """First pixels of boxes of `side` pixels, evenly from the first to the last that `middles` allow."""
+    """Return first pixels of boxes of `side` pixels, evenly spaced as far as `middles` allow."""
     first, last = (min(max(0.0, middle * length - side / 2), length - side) for middle in middles)
     return np.linspace(first, last, int(np.ceil((last - first) / step)) + 1)
 
 
 def _relative_box(piece: np.ndarray) -> Float[np.ndarray, " 4"]:
-    """Middle x and y, width and height as shares of the picture."""
+    """Return center x and y, width and height as shares of the picture."""
     x0, y0, x1, y1 = box_around(piece)
     height, width = piece.shape
     box = np.array([(x0 + x1 + 1) / 2, (y0 + y1 + 1) / 2, x1 - x0 + 1, y1 - y0 + 1])
@@ -106,15 +109,14 @@ def _relative_box(piece: np.ndarray) -> Float[np.ndarray, " 4"]:
 
 
 def _representatives(boxes: Float[np.ndarray, "n 4"], config: ProposalConfig) -> list[BoxSize]:
-    """The boxes in the middle of `config.sizes` equal parts of all, by area; alike ones once."""
+    """Return `config.sizes` boxes chosen evenly by area, without similar ones."""
     order = np.argsort(boxes[:, 2] * boxes[:, 3], kind="stable")
-    ranks = ((np.arange(config.sizes) + 0.5) / config.sizes * len(boxes)).astype(int)
     room, place = 1 + config.box_margin, config.place_margin
     x, y = (
         (max(0.0, float(boxes[:, axis].min()) - place), min(1.0, float(boxes[:, axis].max()) + place))
         for axis in (0, 1)
     )
-    chosen = [boxes[order[rank], 2:] * room for rank in dict.fromkeys(ranks.tolist())]
+    chosen = [boxes[row, 2:] * room for row in choose_evenly(order.tolist(), config.sizes)]
     kept: list[np.ndarray] = []
     for size in chosen:
         if not any(np.allclose(size, other, rtol=0.1) for other in kept):

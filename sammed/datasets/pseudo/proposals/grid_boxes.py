@@ -1,9 +1,9 @@
-"""Proposals of a SAM that knows only boxes: grids of boxes of several sizes, decoded on one embedding.
+"""Proposals of a SAM trained only with boxes: grids of boxes of several sizes, decoded on one embedding.
 
-What Meta's generator does with points is done with boxes: decode in batches, drop masks that hang on the
-threshold (stability), and of masks that are much the same keep the steadiest (by their own IoU, since a box
-is given here, not found). A box of a grid lies round nothing in particular; so the box round each steady mask
-is asked for again, a little wider, which is the kind of box that such a SAM was trained with.
+This does with boxes what Meta's generator does with points: decode in batches, drop masks that depend on the
+threshold (stability), and of similar masks (by their own IoU, since boxes are prompts here) keep the most
+stable. Boxes of a grid surround nothing in particular. With refinements, the box around each stable mask, a
+little wider, becomes a prompt again; such a SAM was trained with boxes of this kind.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def masks_by_boxes(
     config: ProposalConfig,
     sizes: Sequence[BoxSize] = (),
 ) -> Iterator[Bool[np.ndarray, "H W"]]:
-    """Masks of a picture of values 0..1, the steadiest first.
+    """Yield masks of a picture of values 0..1, the most stable first.
 
-    `sizes` are those of the boxes; without any they are those of the config.
+    `sizes` are those of the boxes; without them, the sizes come from the config.
     """
     height, width = image.shape[:2]
     frame = backbone.frame(height, width, pixel_spacing_mm)
@@ -47,13 +47,13 @@ def masks_by_boxes(
         found = keep_best(torch.cat([found, logits]), config)
         if not len(found):
             return
-        boxes = boxes_round(found[: config.most_refined], frame, config.box_margin / 2)
-    for logits in found:  # one at a time: a picture may have many more pixels than the mask grid has cells
+        boxes = boxes_around(found[: config.most_refined], frame, config.box_margin / 2)
+    for logits in found:  # one at a time: a picture may have far more pixels than the mask grid has cells
         yield frame.logits_to_slice(logits[None])[0].numpy() > 0
 
 
 def keep_best(logits: Float[Tensor, "N M M"], config: ProposalConfig) -> Float[Tensor, "n M M"]:
-    """The steady ones, the steadiest first, without those that are much the same as a steadier one."""
+    """Return the stable masks, the most stable first, without those similar to a more stable one."""
     logits = logits[(logits > 0).flatten(1).any(1)]
     if not len(logits):
         return logits
@@ -65,7 +65,7 @@ def keep_best(logits: Float[Tensor, "N M M"], config: ProposalConfig) -> Float[T
 
 
 def suppress(masks: Bool[Tensor, "N M M"], most_overlap: float) -> Int64[Tensor, " n"]:
-    """Indices of the masks whose IoU with every earlier one that is kept is at most `most_overlap`."""
+    """Return indices of the masks whose IoU with every earlier kept one is at most `most_overlap`."""
     flat = masks.flatten(1).float()
     both, areas = flat @ flat.T, flat.sum(1)
     overlap = both / (areas[:, None] + areas[None] - both).clamp(min=1)
@@ -76,12 +76,12 @@ def suppress(masks: Bool[Tensor, "N M M"], most_overlap: float) -> Int64[Tensor,
     return torch.tensor(kept, dtype=torch.int64)
 
 
-def boxes_round(
+def boxes_around(
     logits: Float[Tensor, "N M M"], frame: Frame, margin: float = 0.0
 ) -> Float[np.ndarray, "N 4"]:
-    """The box (x0, y0, x1, y1) in slice pixels round each mask of the mask grid, cut at the slice.
+    """Return the box (x0, y0, x1, y1) in slice pixels around each mask of the mask grid, inside the slice.
 
-    Each side lies further out by `margin`, a share of the box's width or height.
+    Each side moves outward by `margin`, a share of the box's width or height.
     """
     cell = frame.size // frame.mask_size
     corners = batched_mask_to_box(logits > 0).double().cpu().numpy()
@@ -98,7 +98,7 @@ def _decode(
     frame: Frame,
     config: ProposalConfig,
 ) -> Float[Tensor, "N M M"]:
-    """Logits on the CPU, far below 0 outside the content."""
+    """Return logits on the CPU, far below 0 outside the content."""
     prompts = [Prompt(box_xyxy_slice=box) for box in boxes]
     rows = [0] * len(prompts)
     logits = decode_prompts(

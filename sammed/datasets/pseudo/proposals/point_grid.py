@@ -1,4 +1,4 @@
-"""Proposals of a SAM that knows points: Meta's automatic mask generator on one of our backbones."""
+"""Proposals of a SAM trained with points: Meta's automatic mask generator on a backbone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sammed.errors import ConfigError
 def masks_by_points(
     backbone: Backbone, image: Float[np.ndarray, "H W C"], config: ProposalConfig
 ) -> Iterator[Bool[np.ndarray, "H W"]]:
-    """Masks of a picture of values 0..1, those first whose IoU the decoder guesses highest.
+    """Yield masks of a picture of values 0..1, by the decoder's estimate of their IoU, the highest first.
 
-    ConfigError for a backbone whose pixels Meta's generator can't make.
+    Raises ConfigError for a backbone whose pixel preparation Meta's generator lacks.
     """
     generator = SamAutomaticMaskGenerator(
         as_sam(backbone),
@@ -39,16 +39,16 @@ def masks_by_points(
 
 
 def check_pixels(backbone: Backbone) -> None:
-    """Raise ConfigError for a backbone whose pixels Meta's generator can't make."""
+    """Raise ConfigError for a backbone whose pixel preparation Meta's generator lacks."""
     if backbone.preparation.min_max or backbone.preparation.stretch:
         raise ConfigError(
-            f"The backbone {backbone.name} prepares its pixels in a way that a grid of points does not know; "
-            "take boxes as the source of proposals."
+            f"The backbone {backbone.name} prepares pixels in a way that a grid of points does not support; "
+            "use boxes as the source of proposals."
         )
 
 
 def as_sam(backbone: Backbone) -> nn.Module:
-    """The backbone as Meta's own class, which takes pixels 0..255; no weight is copied."""
+    """Return the backbone as Meta's own class, which takes pixels 0..255, without copying weights."""
     check_pixels(backbone)
     pixels = backbone.preparation
     sam: nn.Module = Sam(
@@ -62,7 +62,7 @@ def as_sam(backbone: Backbone) -> nn.Module:
 
 
 class _Encoder(nn.Module):
-    """The backbone's image encoder, whatever runs it, and the side of its square under Meta's name."""
+    """The backbone's image encoder in any runtime, with its input size under Meta's name."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -70,5 +70,5 @@ class _Encoder(nn.Module):
         self._encode = backbone.encode
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Embeddings B 256 h w of prepared pixels B 3 S S."""
+        """Return embeddings B 256 h w of prepared pixels B 3 S S."""
         return self._encode(pixels)

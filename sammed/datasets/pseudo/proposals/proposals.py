@@ -32,12 +32,12 @@ class Proposals:
         return len(self.packed)
 
     def mask(self, index: int) -> Bool[np.ndarray, "H W"]:
-        """One of the masks."""
+        """Return one of the masks."""
         bits = np.unpackbits(self.packed[index], count=self.height * self.width)
         return bits.reshape(self.height, self.width).astype(bool)
 
     def union(self, chosen: Iterable[int]) -> Bool[np.ndarray, "H W"]:
-        """What the chosen masks cover together: τ of their sum. None chosen, nothing covered."""
+        """Return the union of the chosen masks: τ of their sum; empty where none is chosen."""
         covered = np.zeros(self.packed.shape[1], dtype=np.uint8)
         for index in chosen:
             covered |= self.packed[index]
@@ -46,7 +46,7 @@ class Proposals:
 
 
 def pack(masks: Iterable[Bool[np.ndarray, "H W"]], height: int, width: int) -> Proposals:
-    """The masks as proposals, in their order; no mask at all is possible."""
+    """Return the masks as proposals, in their order; there may be none."""
     rows = [np.packbits(mask.reshape(-1)) for mask in masks]
     size = (height * width + 7) // 8
     return Proposals(np.stack(rows) if rows else np.zeros((0, size), dtype=np.uint8), height, width)

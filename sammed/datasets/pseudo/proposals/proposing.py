@@ -25,10 +25,10 @@ def propose(
     config: ProposalConfig,
     sizes: Sequence[BoxSize] = (),
 ) -> Proposals:
-    """Masks that the backbone suggests in a picture of values 0..1, the best `config.most` of them.
+    """Return the best `config.most` masks that the backbone suggests in a picture of values 0..1.
 
-    The same picture gets the same proposals. `pixel_spacing_mm` is (row, column); boxes take heed of it,
-    and have these `sizes` (none: those of the config).
+    The same picture gets the same proposals. `pixel_spacing_mm` is (row, column); it and `sizes` (default:
+    those of the config) apply to boxes.
     """
     if source_of(backbone, config) == "points":
         masks = masks_by_points(backbone, image, config)
@@ -39,13 +39,13 @@ def propose(
 
 
 def check_source(backbone: Backbone, config: ProposalConfig) -> None:
-    """Raise ConfigError where the backbone can't be asked as the config wants, before any work is done."""
+    """Raise ConfigError early where the backbone can't be prompted as the config states."""
     if source_of(backbone, config) == "points":
         check_pixels(backbone)
 
 
 def source_of(backbone: Backbone, config: ProposalConfig) -> Literal["points", "boxes"]:
-    """What the proposals come from; a backbone that isn't in the registry counts as a SAM, with points."""
+    """Return the kind of prompts; a backbone outside the registry counts as a SAM, with points."""
     if config.source != "auto":
         return config.source
     known = BACKBONES.get(backbone.name)

@@ -12,7 +12,7 @@ from sammed.datasets.pseudo.cam.embedding import SIDE, EmbeddingHead, square_emb
 from sammed.datasets.pseudo.cam.presence import Task
 from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeler
 from sammed.datasets.pseudo.cam.reading import make_reader
-from sammed.datasets.pseudo.cam.training import learn_classifier
+from sammed.datasets.pseudo.cam.training import train_classifier
 from sammed.datasets.pseudo.cam.viewing import view
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.students.scaling import to_square
@@ -40,7 +40,7 @@ def embeddings() -> Pictures:
 
 @pytest.fixture(scope="module")
 def learned(embeddings):
-    return learn_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
+    return train_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
 
 
 def test_the_soft_maximum_by_hand():
@@ -79,7 +79,7 @@ def test_the_map_shines_where_the_organ_is(learned, embeddings):
 
 def test_it_learns_the_same_every_time(learned, embeddings):
     state = torch.random.get_rng_state()
-    again = learn_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
+    again = train_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
     assert again.digest() == learned.digest()
     assert torch.equal(torch.random.get_rng_state(), state), "torch's own random state was left changed"
 

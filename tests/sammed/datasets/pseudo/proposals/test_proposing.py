@@ -9,7 +9,7 @@ import torch
 from sammed.backbones.registry import BACKBONES, PixelPreparation
 from sammed.datasets.pseudo.proposals.box_sizes import BoxSize, general_sizes, lay_grid, sizes_of_labels
 from sammed.datasets.pseudo.proposals.config import ProposalConfig
-from sammed.datasets.pseudo.proposals.grid_boxes import boxes_round, keep_best, suppress
+from sammed.datasets.pseudo.proposals.grid_boxes import boxes_around, keep_best, suppress
 from sammed.datasets.pseudo.proposals.proposing import check_source, propose, source_of
 from sammed.errors import ConfigError
 
@@ -155,9 +155,9 @@ def test_the_box_round_a_mask_is_that_of_its_pixels(brightness_backbone, spacing
     mask = np.zeros(SHAPE, dtype=bool)
     mask[10:30, 12:36] = True
     logits = frame.masks_to_mask_grid(torch.from_numpy(mask)[None]) - 0.5
-    (box,) = boxes_round(logits, frame)
+    (box,) = boxes_around(logits, frame)
     assert np.abs(box - (12, 10, 35, 29)).max() <= 1
-    (wider,) = boxes_round(logits, frame, margin=0.1)
+    (wider,) = boxes_around(logits, frame, margin=0.1)
     assert np.allclose(wider - box, (-2.4, -2, 2.4, 2), atol=0.3)
 
 
