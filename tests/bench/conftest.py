@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 from click import Command
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from PIL import Image
 
 from sammed.backbones.backbone import Backbone
@@ -24,7 +24,7 @@ from tests.sammed.conftest import few_steps, tiny_backbone
 
 __all__ = ["few_steps", "tiny_backbone"]
 
-Run = Callable[..., str]
+Run = Callable[..., Result]
 
 FRAMES = ("patient001_frame01", "patient001_frame12", "patient002_frame01", "patient002_frame09")
 
@@ -96,10 +96,10 @@ def _save_picture(folder: Path, number: int) -> None:
 
 @pytest.fixture
 def run() -> Run:
-    """`run(main, "--seeds", 1)` runs a bench and returns what it prints."""
+    """`run(main, "--seeds", 1)` runs a bench and returns its output and exit code."""
 
-    def run_bench(main: Command, *arguments: object) -> str:
+    def run_bench(main: Command, *arguments: object) -> Result:
         words = [str(each) for each in arguments]
-        return CliRunner().invoke(main, words, catch_exceptions=False, standalone_mode=False).output
+        return CliRunner().invoke(main, words, catch_exceptions=False, standalone_mode=False)
 
     return run_bench

@@ -38,7 +38,7 @@ def test_all_sets_are_found(chest: Pair, data: Path) -> None:
 
 
 def test_automatic_labels_of_the_chest(chest: Pair, tmp_path: Path, run: Run) -> None:
-    printed = run(main, "--seeds", 1, "--slices", 3, "--output", tmp_path / "results")
+    printed = run(main, "--seeds", 1, "--slices", 3, "--output", tmp_path / "results").output
     rows = latest_rows(tmp_path / "results")
     ways = {
         "automatic",

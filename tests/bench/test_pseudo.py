@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -12,7 +12,7 @@ from bench.pseudo.maps import WAYS
 from bench.pseudo.rows import EMBEDDING_CAM, Row, latest_rows
 from bench.pseudo.sets import Source, find_sets, show
 from sammed.datasets.pseudo.cam.config import CamConfig, Network
-from sammed.datasets.pseudo.coarse import weak_label
+from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.datasets.students.config import StudentConfig
 from tests.bench.conftest import Run
 
@@ -87,12 +87,8 @@ def test_references(measure: Measure, name: str) -> None:
 
 @pytest.fixture(autouse=True)
 def few_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
-    def propose_few(*arguments: Any) -> Any:
-        *rest, config = arguments
-        return propose(*rest, replace(config, points_per_side=4))
-
-    propose = weak_label.propose
-    monkeypatch.setattr(weak_label, "propose", propose_few)
+    few = partial(ProposalConfig, points_per_side=4)
+    monkeypatch.setattr("sammed.datasets.pseudo.coarse.weak_label.ProposalConfig", few)
     monkeypatch.setattr("bench.pseudo.rounds.PROPOSALS", {"proposals.points_per_side": "4"})
 
 
