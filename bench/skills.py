@@ -4,10 +4,10 @@ from sammed.auto.annotations import Annotations
 from sammed.embeddings.scan import Scan
 from sammed.progress import Silent
 from sammed.skills.skill import Skill
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 
 
 def learn_annotated(scan: Scan, annotations: Annotations, seed: int = 0, *, auto: bool = True) -> Skill:
     """Learn a skill with the default settings; `auto` False leaves SAM_auto out."""
-    model = learn_skill(scan, annotations, LearningConfig(), seed, Silent(), auto=auto)
+    model = train_skill(scan, annotations, SkillConfig(), seed, Silent(), auto=auto)
     return Skill(model, backbone=scan.backbone)

@@ -8,13 +8,13 @@ from torch import nn
 from bench.accuracy.rows import Row
 from bench.accuracy.trials import Trial
 from bench.skills import learn_annotated
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import label_stack
 from sammed.auto.sap_net import SapNet, SapNetConfig
-from sammed.auto.sap_training import LearnedSapNet, SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_training import SapTrainingConfig, TrainedSapNet, prepare_episodes, train_sap_net
 
 ALL_COMPONENTS = 10_000
-Step = tuple[str, SapLearningConfig | None, Mapping[int, LabelChoice]]
+Step = tuple[str, SapTrainingConfig | None, Mapping[int, LabelChoice]]
 
 
 def ablation(trial: Trial) -> Iterator[Row]:
@@ -33,20 +33,21 @@ def _steps(trial: Trial) -> Iterator[Step]:
     top = {label.value: LabelChoice(components=annotations.objects(label)) for label in annotations.labels}
     no_positions = SapNetConfig(positions=False)
     yield "PANet's prototypes on the plain embedding", None, every
-    yield "with the tuner T", SapLearningConfig(network=no_positions, beta=1.0), every
-    yield "and positions", SapLearningConfig(beta=1.0), every
-    yield "and the biased Dice", SapLearningConfig(), every
-    yield "and the top-K components", SapLearningConfig(), top
+    yield "with the tuner T", SapTrainingConfig(network=no_positions, beta=1.0), every
+    yield "and positions", SapTrainingConfig(beta=1.0), every
+    yield "and the biased Dice", SapTrainingConfig(), every
+    yield "and the top-K components", SapTrainingConfig(), top
 
 
-def _sap_net(trial: Trial, config: SapLearningConfig | None) -> LearnedSapNet:
+def _sap_net(trial: Trial, config: SapTrainingConfig | None) -> TrainedSapNet:
     """Learn a SAP-Net; without a config return prototypes of the embedding as it is."""
     generator = torch.Generator().manual_seed(trial.seed)
     embeddings = trial.scan.embeddings(trial.annotations.indices)
     episodes = prepare_episodes(embeddings, trial.annotations.tensor(), trial.scan.frame)
     if config is not None:
-        return learn_sap_net(episodes, config, generator)
+        return train_sap_net(episodes, config, generator)
     network = SapNet(SapNetConfig(positions=False), generator)
     network.tuner = nn.Sequential()
-    prototypes = network.prototypes(network.features(episodes.embeddings), episodes.masks)
-    return LearnedSapNet(network, prototypes)
+    positions = network.positions(*episodes.embeddings.shape[-2:])
+    prototypes = network.prototypes(network.features(episodes.embeddings), episodes.masks, positions)
+    return TrainedSapNet(network, prototypes)

@@ -12,7 +12,7 @@ from bench.accuracy.rows import Row
 from bench.accuracy.trials import Trial
 from sammed.assist.clicks import ClickPlan, ClickScore, simulate_clicks
 from sammed.assist.config import AssistConfig
-from sammed.assist.training import learn_prompt_encoder
+from sammed.assist.training import train_prompt_encoder
 from sammed_volumes.labels import Label
 
 SLICES = 12  # as informative as all of them
@@ -34,7 +34,7 @@ def _learn(trial: Trial, label: Label) -> tuple[nn.Module, str]:
     scan, annotations = trial.scan, trial.annotations
     rows = list(annotations.showing(label))
     started = time.perf_counter()
-    learned = learn_prompt_encoder(
+    learned = train_prompt_encoder(
         scan.backbone,
         scan.embeddings([annotations.indices[row] for row in rows]),
         annotations.mask(label)[rows],

@@ -13,7 +13,7 @@ from bench.accuracy.rows import FROM_TRUTH, Row
 from bench.accuracy.trials import Trial
 from bench.skills import learn_annotated
 from sammed.assist.masks import decode_prompts, unite
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import highest_wins, label_stack
 from sammed.auto.prompting import PAPER_RULE, write_prompts
 from sammed.prompts.prompt import Prompt
@@ -31,7 +31,9 @@ def automatic(trial: Trial) -> Iterator[Row]:
     seconds = time.perf_counter() - started
     auto, labels = skill.require_auto(), skill.labels
     encoders = {label.value: skill.prompt_encoder(trial.scan.backbone, label) for label in labels}
-    found = label_stack(trial.scan, auto.sap_net, encoders, auto.choices, labels, drawn=trial.annotations)
+    found = label_stack(
+        trial.scan, auto.sap_net, encoders, auto.choices, labels, annotations=trial.annotations
+    )
     yield from trial.scores(TABLE, "automatic", found.stack, _details(auto, seconds))
     for way, choices in _plain_ways(auto):
         found = label_stack(trial.scan, auto.sap_net, encoders, choices, labels)
@@ -42,7 +44,7 @@ def automatic(trial: Trial) -> Iterator[Row]:
 def _plain_ways(auto: AutoModel) -> Iterator[tuple[str, Mapping[int, LabelChoice]]]:
     plain = {value: LabelChoice(components=choice.components) for value, choice in auto.choices.items()}
     yield PLAIN_WAY, plain
-    yield "coarse mask alone", {value: replace(choice, source="coarse") for value, choice in plain.items()}
+    yield "coarse mask alone", {value: replace(choice, mask_from="coarse") for value, choice in plain.items()}
 
 
 def _details(auto: AutoModel, seconds: float) -> dict[int, str]:
@@ -50,7 +52,7 @@ def _details(auto: AutoModel, seconds: float) -> dict[int, str]:
 
 
 def _text(choice: LabelChoice) -> str:
-    return f"{choice.rule_name}, {choice.source}, {choice.smoothing_mm:g} mm, K={choice.components}"
+    return f"{choice.rule_name}, {choice.mask_from}, {choice.smoothing_mm:g} mm, K={choice.components}"
 
 
 def _from_truth(trial: Trial, encoders: Encoders) -> UInt[np.ndarray, "S H W"]:

@@ -21,7 +21,7 @@ from sammed.datasets.settings import configure
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.inference import label_by_student
 from sammed.datasets.students.student import Student
-from sammed.jobs.pseudo_files import write_pseudo_label
+from sammed.jobs.pseudo_label_files import write_pseudo_label
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 

@@ -15,7 +15,7 @@ from bench.skills import learn_annotated
 from bench.speed.chest import Chest, chest_ct
 from bench.speed.timing import Work
 from sammed.assist.masks import decode_prompts
-from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_training import SapTrainingConfig, prepare_episodes, train_sap_net
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
@@ -121,7 +121,7 @@ class Pairs:
         scan, shown = chest.scan(self.fast), chest.annotations.indices
         episodes = prepare_episodes(scan.embeddings(shown), chest.annotations.tensor(), scan.frame)
         return (
-            lambda: learn_sap_net(episodes, SapLearningConfig(), torch.Generator().manual_seed(0)),
+            lambda: train_sap_net(episodes, SapTrainingConfig(), torch.Generator().manual_seed(0)),
             lambda: chest.scan(self.eager).embeddings(shown),
             1,
         )
@@ -176,7 +176,7 @@ class Pairs:
 def _prompting_otherwise(skill: Skill) -> Skill:
     auto = skill.model.require_auto()
     choices = {
-        value: replace(choice, rule_name="box-points", source="decoder")
+        value: replace(choice, rule_name="box-points", mask_from="decoder")
         for value, choice in auto.choices.items()
     }
     return Skill(replace(skill.model, auto=replace(auto, choices=choices)), backbone=skill.backbone)
