@@ -14,15 +14,14 @@ from click import Command
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from sammed.backbones.backbone import Backbone
 from sammed.jobs.demo_data import Pair
-from sammed.skills.training import LearningConfig
+from sammed.skills.training import SkillConfig
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import Label
 from tests.conftest import Phantom, make_phantom
-from tests.sammed.conftest import few_steps, tiny_backbone
+from tests.sammed.conftest import few_steps, machine, tiny_backbone
 
-__all__ = ["few_steps", "tiny_backbone"]
+__all__ = ["few_steps", "machine", "tiny_backbone"]
 
 Run = Callable[..., Result]
 
@@ -30,18 +29,14 @@ FRAMES = ("patient001_frame01", "patient001_frame12", "patient002_frame01", "pat
 
 
 @pytest.fixture(autouse=True)
-def machine(
-    tmp_path: Path,
+def small_machine(
+    machine: None,
     monkeypatch: pytest.MonkeyPatch,
-    tiny_backbone: Backbone,
-    few_steps: Callable[..., LearningConfig],
+    few_steps: Callable[..., SkillConfig],
 ) -> None:
-    """Every backbone is the tiny one, training takes few steps, and all folders are the test's own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("sammed.backbones.loading.load_backbone", lambda _name, **_settings: tiny_backbone)
-    for module in ("bench.skills", "sammed.skills.skill", "sammed.datasets.pseudo.assist"):
-        monkeypatch.setattr(f"{module}.LearningConfig", few_steps)
+    """Benches run on the machine of `tests/sammed/conftest.py`."""
+    for module in ("bench.skills", "sammed.datasets.pseudo.assist"):
+        monkeypatch.setattr(f"{module}.SkillConfig", few_steps)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from bench.accuracy.cases import find_cases
 from bench.accuracy.rows import ROWS_NAME, Row, latest_rows
 from bench.rows import append_rows
 from sammed.assist.config import AssistConfig
-from sammed.auto.sap_training import SapLearningConfig
+from sammed.auto.sap_training import SapTrainingConfig
 from sammed.jobs.demo_data import Pair
 from tests.bench.conftest import Run
 
@@ -18,7 +18,7 @@ from tests.bench.conftest import Run
 def fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = partial(AssistConfig, steps=2, point_steps=2, batch_size=2)
     monkeypatch.setattr("bench.accuracy.assist.AssistConfig", plan)
-    monkeypatch.setattr("bench.accuracy.ablation.SapLearningConfig", partial(SapLearningConfig, steps=2))
+    monkeypatch.setattr("bench.accuracy.ablation.SapTrainingConfig", partial(SapTrainingConfig, steps=2))
 
 
 def test_all_sets_are_found(chest: Pair, data: Path) -> None:

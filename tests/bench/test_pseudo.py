@@ -12,7 +12,7 @@ from bench.pseudo.maps import WAYS
 from bench.pseudo.rows import EMBEDDING_CAM, Row, latest_rows
 from bench.pseudo.sets import Source, find_sets, show
 from sammed.datasets.pseudo.cam.config import CamConfig, Network
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.datasets.students.config import StudentConfig
 from tests.bench.conftest import Run
 
