@@ -1,3 +1,6 @@
+import importlib
+import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +10,7 @@ import pytest
 from bench.accuracy.__main__ import main as accuracy
 from bench.page import table, write_page
 from bench.pseudo.__main__ import main as pseudo
-from bench.rows import ROOT, append_rows, read_rows
+from bench.rows import ROOT, append_rows, current_commit, read_rows
 from tests.bench.conftest import Run
 
 RESULTS = ROOT / "docs" / "results"
@@ -58,3 +61,31 @@ def test_the_pages_show_the_rows_of_the_repository(main: object, name: str, tmp_
         shutil.copy(RESULTS / f"{name}.{suffix}", tmp_path)
     run(main, "--page-only", "--output", tmp_path)
     assert (tmp_path / f"{name}.md").read_text("utf-8") == (RESULTS / f"{name}.md").read_text("utf-8")
+
+
+def test_outside_a_checkout_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.rows.ROOT", tmp_path)
+    assert current_commit.__wrapped__() == ""
+
+
+def commands() -> list[str]:
+    """Every command of the README, in blocks and in spans of code."""
+    text = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
+    return sorted(set(re.findall(r"python (-m bench\.[^`\n]+)", text)))
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_of_the_readme_can_be_given(line: str, tmp_path: Path) -> None:
+    (tmp_path / "DATA").mkdir()
+    _, name, *words = shlex.split(line)
+    is_package = (ROOT / name.replace(".", "/")).is_dir()
+    command = importlib.import_module(f"{name}.__main__" if is_package else name).main
+    with command.make_context(name, words):
+        pass
+
+
+def test_the_readme_names_every_bench() -> None:
+    scripts = {path for path in (ROOT / "bench").rglob("*.py") if "\n    main()" in path.read_text("utf-8")}
+    modules = {str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in scripts}
+    named = {line.split()[1] for line in commands()}
+    assert {module.removesuffix(".__main__") for module in modules} == named
