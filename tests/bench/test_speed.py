@@ -63,14 +63,14 @@ Processes = list[tuple[str, ...]]
 
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
-    """Processes that would start, with their own backbone, are only noted."""
-    noted: Processes = []
+    """Record the processes that would start with a real backbone, in place of starting them."""
+    started: Processes = []
 
     def process(*arguments: str) -> Callable[[], None]:
-        return lambda: noted.append(arguments)
+        return lambda: started.append(arguments)
 
     monkeypatch.setattr(pairs, "_process", process)
-    return noted
+    return started
 
 
 @pytest.fixture
