@@ -181,7 +181,7 @@ def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axi
 
 
 def _counted_in_image(case: Case, label: Path) -> Case:
-    """Return the case with its annotated slices along the image's array; provenance counts along the labels'."""
+    """Return the case with annotated slices along the image's array; provenance counts along the labels'."""
     try:
         found = fit(read_volume(case.image).grid, read_labels(label))
     except VolumeError:
