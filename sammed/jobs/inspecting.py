@@ -14,7 +14,7 @@ from sammed.errors import SetError
 from sammed.jobs.validation import SKILL_SUFFIX
 from sammed.reports.report import Cell, Table
 from sammed_volumes.affine import spacing_mm
-from sammed_volumes.dicom import find_series
+from sammed_volumes.dicom.series import find_series
 from sammed_volumes.errors import LabelError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import default_window, is_ct

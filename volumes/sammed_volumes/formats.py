@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from sammed_volumes.atomic_file import atomic_file
-from sammed_volumes.dicom import read_series
+from sammed_volumes.dicom.archive import ARCHIVE_SUFFIX
+from sammed_volumes.dicom.headers import DICOM_SUFFIXES
+from sammed_volumes.dicom.source import read_dicom
 from sammed_volumes.errors import OutputError, UnreadableVolumeError, UnsupportedVolumeError, VolumeError
 from sammed_volumes.images import is_of_a_picture, read_picture, write_picture
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid, complete_labels, smallest_unsigned
@@ -53,6 +55,7 @@ WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX)
 """Endings of all files that `write_labels` writes."""
 
 _NRRD_SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr")
+_DICOM_SUFFIXES = (*DICOM_SUFFIXES, ARCHIVE_SUFFIX)
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
@@ -71,6 +74,11 @@ def is_picture(path: str | Path) -> bool:
     return suffix_of(path) in _PICTURE_SUFFIXES
 
 
+def is_dicom(path: str | Path) -> bool:
+    """Whether a path is a folder, or its ending names a DICOM file or an archive of such files."""
+    return Path(path).is_dir() or Path(path).suffix.lower() in _DICOM_SUFFIXES
+
+
 def strip_suffix(path: str | Path) -> str:
     """A file's name without its folder and the ending that names its format.
 
@@ -78,7 +86,8 @@ def strip_suffix(path: str | Path) -> str:
     'anna.v2'
     """
     name = Path(path).name
-    return name[: len(name) - len(suffix_of(name))]
+    suffix = suffix_of(name) or next((each for each in _DICOM_SUFFIXES if name.lower().endswith(each)), "")
+    return name[: len(name) - len(suffix)]
 
 
 def sidecar_path(path: str | Path) -> Path:
@@ -86,17 +95,20 @@ def sidecar_path(path: str | Path) -> Path:
     return Path(path).with_name(f"{strip_suffix(path)}.json")
 
 
-def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
-    """Read a file, or a folder with a DICOM series; voxels stay as stored.
+def read_volume(path: str | Path, *, series: str | None = None, fill_gaps: bool = False) -> Volume:
+    """Read a file, or a DICOM series: its folder, one of its files, a zip archive; voxels stay as stored.
 
-    `series` chooses among several series in a folder, by UID or by the number that the error lists. NaN and
-    infinity are counted in `Volume.non_finite_count`. Raises VolumeError: unreadable, 4-D, RGB, complex,
-    singular affine.
+    `series` chooses among several series, by UID or by the number that the error lists. `fill_gaps` fills
+    slices that a series lacks with its lowest value, see `Volume.missing_slices`. NaN and infinity are
+    counted in `Volume.non_finite_count`. Raises VolumeError: unreadable, 4-D, RGB, complex, singular affine.
     """
     path = Path(path)
     with _naming(path, "a volume"):
         _check_there(path)
-        volume = read_series(path, series) if path.is_dir() else _READERS[_known_suffix(path)](path)
+        if is_dicom(path):
+            volume = read_dicom(path, series, fill_gaps=fill_gaps)
+        else:
+            volume = _READERS[_known_suffix(path)](path)
         return count_non_finite(volume)
 
 
@@ -220,10 +232,6 @@ def _known_suffix(path: Path) -> str:
     suffix = suffix_of(path)
     if suffix:
         return suffix
-    if path.suffix.lower() in (".dcm", ".ima"):
-        raise UnsupportedVolumeError(
-            "it is one file of a DICOM series; give the folder that holds the series"
-        )
     raise UnsupportedVolumeError(
         f"its name ends in none of {', '.join(VOLUME_SUFFIXES)}; rename or convert it"
     )

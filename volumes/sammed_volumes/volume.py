@@ -39,7 +39,19 @@ class ItkHeader:
     direction_lps: tuple[float, ...]
 
 
-Header = NiftiHeader | NrrdHeader | ItkHeader
+@dataclass(frozen=True, slots=True)
+class DicomHeader:
+    """The source of each slice of a DICOM series along axis 2: a file and a frame in it, counted from 0.
+
+    None for a slice that is missing. Files of an `archive` are named as `sammed_volumes.dicom.archive`
+    unpacks them.
+    """
+
+    sources: tuple[tuple[Path, int] | None, ...]
+    archive: Path | None = None
+
+
+Header = NiftiHeader | NrrdHeader | ItkHeader | DicomHeader
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +61,8 @@ class Volume:
     `voxels` is X Y Z as stored (a memory map where the format allows), or X Y 1 3 for a color picture.
     A real value is stored * slope + intercept. `background` replaces the `non_finite_count` values that are
     NaN or infinite; it is the volume's lowest finite value. `modality` is DICOM's word ("CT", "MR") where
-    known.
+    known. `missing_slices` are places along axis 2 that the scan left out and that were filled with
+    background; labels on them mean nothing. `notes` are facts about the file that the user should know.
     """
 
     voxels: np.ndarray
@@ -61,6 +74,8 @@ class Volume:
     modality: str | None = None
     non_finite_count: int = 0
     background: float = 0.0
+    missing_slices: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_voxels(self.voxels)
