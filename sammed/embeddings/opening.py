@@ -75,7 +75,11 @@ def open_volume(
 
 def open_labels(labels: File | LabelVolume, volume: Volume, *, flatten: bool = False) -> LabelVolume:
     """Labels that lie on the volume's grid and are not empty, from a file or from memory."""
-    found = labels if isinstance(labels, LabelVolume) else read_labels(Path(labels), flatten=flatten)
+    found = (
+        labels
+        if isinstance(labels, LabelVolume)
+        else read_labels(Path(labels), flatten=flatten, like=volume.grid)
+    )
     check_same_grid(volume, found)
     if found.is_empty:
         raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")

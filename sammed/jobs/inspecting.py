@@ -15,6 +15,7 @@ from sammed.jobs.validation import SKILL_SUFFIX
 from sammed.reports.report import Cell, Table
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.dicom.series import find_series
+from sammed_volumes.dicom.source import is_dicom_labels
 from sammed_volumes.errors import LabelError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import default_window, is_ct
@@ -55,7 +56,12 @@ class Inspection:
 
 
 def inspect(
-    path: Path, *, series: str | None = None, axis: int | None = None, flatten: bool = False
+    path: Path,
+    *,
+    series: str | None = None,
+    axis: int | None = None,
+    flatten: bool = False,
+    fill_gaps: bool = False,
 ) -> Inspection:
     """Say what is in a volume, a label volume, a DICOM folder or a skill.
 
@@ -66,9 +72,9 @@ def inspect(
         from sammed.skills.skill_file import read_skill
 
         return _of_skill(path, read_skill(path))
-    if suffix_of(path) == ".seg.nrrd":
+    if suffix_of(path) == ".seg.nrrd" or is_dicom_labels(path):
         return _of_labels(path, read_labels(path, flatten=flatten), axis)
-    volume = read_volume(path, series=series)
+    volume = read_volume(path, series=series, fill_gaps=fill_gaps)
     if path.is_file() and _may_be_labels(volume):
         try:
             return _of_labels(path, read_labels(path, flatten=flatten), axis)
@@ -109,6 +115,7 @@ def _of_volume(path: Path, volume: Volume, axis: int | None) -> Inspection:
         ("values not finite", volume.non_finite_count),
         ("intensities", _intensities(volume)),
         ("default window", f"{window.low:g} to {window.high:g} {window.unit}"),
+        *((f"note {number}", note) for number, note in enumerate(volume.notes, start=1)),
     )
     return Inspection(path, "volume", facts)
 

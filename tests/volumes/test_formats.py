@@ -9,7 +9,7 @@ import pytest
 import SimpleITK
 import slicerio
 
-from sammed_volumes.errors import GeometryMismatchError, LabelError, OutputError, UnsupportedVolumeError
+from sammed_volumes.errors import GeometryMismatchError, LabelError, OutputError, UnreadableVolumeError
 from sammed_volumes.formats import (
     LABEL_SUFFIXES,
     VOLUME_SUFFIXES,
@@ -423,9 +423,9 @@ def test_every_label_suffix_can_be_read_back():
     assert set(LABEL_SUFFIXES) < set(VOLUME_SUFFIXES)
 
 
-def test_a_single_dicom_file_asks_for_its_folder(tmp_path):
+def test_a_dicom_file_that_is_none_is_named(tmp_path):
     (tmp_path / "1.dcm").write_bytes(b"anything")
-    with pytest.raises(UnsupportedVolumeError, match="give the folder that holds the series"):
+    with pytest.raises(UnreadableVolumeError, match="it is no DICOM file, whatever its name says"):
         read_volume(tmp_path / "1.dcm")
 
 

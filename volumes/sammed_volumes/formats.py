@@ -14,8 +14,10 @@ import numpy as np
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.archive import ARCHIVE_SUFFIX
 from sammed_volumes.dicom.headers import DICOM_SUFFIXES
-from sammed_volumes.dicom.source import read_dicom
+from sammed_volumes.dicom.segmentation_writing import SegmentDetails, write_segmentation
+from sammed_volumes.dicom.source import read_dicom, read_dicom_labels
 from sammed_volumes.errors import OutputError, UnreadableVolumeError, UnsupportedVolumeError, VolumeError
+from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.images import is_of_a_picture, read_picture, write_picture
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid, complete_labels, smallest_unsigned
 from sammed_volumes.metaimage import itk_header, read_metaimage, write_metaimage
@@ -51,9 +53,13 @@ LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 PICTURE_LABEL_SUFFIX = ".png"
 """Ending of the file that `write_labels` writes the labels of a picture into, if asked."""
 
-WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX)
+DICOM_LABEL_SUFFIX = ".dcm"
+"""Ending of the DICOM SEG that `write_labels` writes the labels of a DICOM series into, if asked."""
+
+WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX, DICOM_LABEL_SUFFIX)
 """Endings of all files that `write_labels` writes."""
 
+_DETAILS = SegmentDetails()
 _NRRD_SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr")
 _DICOM_SUFFIXES = (*DICOM_SUFFIXES, ARCHIVE_SUFFIX)
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -67,6 +73,11 @@ def suffix_of(path: str | Path) -> str:
     """
     name = Path(path).name.lower()
     return next((suffix for suffix in VOLUME_SUFFIXES if name.endswith(suffix)), "")
+
+
+def label_suffix_of(path: str | Path) -> str:
+    """The ending that names the format of a label volume to write; "" where it names none."""
+    return DICOM_LABEL_SUFFIX if Path(path).suffix.lower() == DICOM_LABEL_SUFFIX else suffix_of(path)
 
 
 def is_picture(path: str | Path) -> bool:
@@ -112,8 +123,11 @@ def read_volume(path: str | Path, *, series: str | None = None, fill_gaps: bool 
         return count_non_finite(volume)
 
 
-def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
-    """Read a label volume from any format that `read_volume` reads; values stay as in the file.
+def read_labels(path: str | Path, *, flatten: bool = False, like: VoxelGrid | None = None) -> LabelVolume:
+    """Read a label volume from any format that `read_volume` reads, a DICOM SEG or an RTSTRUCT.
+
+    Values stay as in the file. Contours of an RTSTRUCT are filled on the grid `like`; all else lies where the
+    file puts it.
 
     Names and colors come from the segments of a NRRD, else from a JSON file beside it, else are
     `label_<value>`. Segments that overlap are refused, or with `flatten` the later one wins. Raises
@@ -125,6 +139,9 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
         _check_there(path)
         if path.is_dir():
             raise UnreadableVolumeError("it is a folder; give a file")
+        if is_dicom(path):
+            placed = read_dicom_labels(path, like, flatten=flatten)
+            return LabelVolume(placed.voxels, placed.affine_ras_mm, placed.labels, path)
         suffix = _known_suffix(path)
         if suffix in _NRRD_SUFFIXES:
             return _read_nrrd_labels(path, flatten)
@@ -135,23 +152,33 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
 
 
 def write_labels(
-    labels: LabelVolume, path: str | Path, *, like: Volume, overwrite: bool = False
+    labels: LabelVolume,
+    path: str | Path,
+    *,
+    like: Volume,
+    overwrite: bool = False,
+    details: SegmentDetails = _DETAILS,
 ) -> tuple[Path, ...]:
     """Write labels on the grid of the volume `like`; returns the label file and the sidecar, if any.
 
     The header repeats that of `like` bit for bit where it is of the same format. The type is the smallest
     unsigned integer that holds every label. A file appears whole or not at all; OutputError where one
     exists already and `overwrite` is False, or the system refuses. The labels of a picture may go into a
-    PNG; OutputError for those of anything else.
+    PNG, those of a DICOM series into a DICOM SEG, which says `details` too; OutputError for those of anything
+    else.
     """
     path = Path(path)
-    suffix = suffix_of(path)
+    suffix = label_suffix_of(path)
     if suffix not in WRITTEN_SUFFIXES:
         raise OutputError(f"{path} can't be written: labels go into {', '.join(LABEL_SUFFIXES)}.")
     check_same_grid(like, labels)
     voxels = _narrowed(labels)
     if suffix == PICTURE_LABEL_SUFFIX:
         _check_fits_picture(voxels, like, path)
+    if suffix == DICOM_LABEL_SUFFIX:
+        with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
+            write_segmentation(voxels, labels.labels, unfinished, like=like, details=details)
+        return (path,)
     if suffix in _NRRD_SUFFIXES:
         with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
             _write_voxels(voxels, unfinished, suffix, like, labels.labels)

@@ -119,6 +119,12 @@ class Volume:
         return values
 
 
+def clear_missing(voxels: np.ndarray, volume: Volume) -> None:
+    """Set labels X Y Z on the slices that the scan left out to 0, in place: nothing is known there."""
+    if volume.missing_slices:
+        voxels[:, :, list(volume.missing_slices)] = 0
+
+
 def check_voxels(voxels: np.ndarray) -> None:
     """Raise UnsupportedVolumeError unless the array is one volume of real numbers, or one color picture."""
     check_numbers(voxels.dtype)

@@ -30,6 +30,8 @@ from sammed_cli.failures import FAILED, INTERRUPTED
 @options.label_format
 @options.encoding_of_skill
 @options.series
+@options.fill_gaps
+@options.codes
 @options.overwrite
 @options.json_output
 @click.pass_context

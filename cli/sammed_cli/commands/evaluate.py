@@ -49,9 +49,10 @@ def evaluate(
     from sammed.metrics.evaluation import evaluate as compare
     from sammed_volumes.formats import read_labels
 
+    predicted = read_labels(prediction, flatten=flatten)
     evaluation = compare(
-        read_labels(prediction, flatten=flatten),
-        read_labels(reference, flatten=flatten),
+        predicted,
+        read_labels(reference, flatten=flatten, like=predicted.grid),
         exclude_slices=exclude_slices,
         axis=axis,
         tolerance_mm=tolerance_mm,

@@ -86,6 +86,8 @@ def train(context: click.Context, /, as_json: bool, labeled_set: Path, **request
 @options.axis
 @_DEVICE
 @options.series
+@options.fill_gaps
+@options.codes
 @options.overwrite
 @options.json_output
 @click.pass_context

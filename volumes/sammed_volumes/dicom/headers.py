@@ -152,7 +152,7 @@ def _parse(file: BinaryIO) -> "tuple[FileDataset | None, bool]":
 
     def stop(tag: Any, _representation: str | None, _length: int) -> bool:
         nonlocal reached
-        reached = tag.group >= _PIXELS_GROUP
+        reached = bool(tag.group >= _PIXELS_GROUP)
         return reached
 
     tags = [tag for keyword in _KEYWORDS if (tag := tag_for_keyword(keyword)) is not None]

@@ -133,7 +133,7 @@ def _frame_of_many(file: "Dataset", frame: DicomFrame) -> np.ndarray:
     GDCM would apply the rescaling of the first frame to all. So pydicom cuts the frame out: a plain one is
     an array already, a compressed one goes to ITK as a file of its own.
     """
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     try:
         if not file.file_meta.TransferSyntaxUID.is_encapsulated:
@@ -151,15 +151,17 @@ def _cut_out(file: "Dataset", index: int, folder: Path) -> Path:
     """A file with one compressed frame, as it is in the multi-frame file."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate, get_frame
+    from pydicom.uid import UID
 
     one = Dataset()
     for keyword in _PIXEL_KEYWORDS:
         setattr(one, keyword, file[keyword].value)
-    one.SOPClassUID, one.SOPInstanceUID = _CT_CLASS, "1.2.3"
+    one.SOPClassUID, one.SOPInstanceUID = UID(_CT_CLASS), UID("1.2.3")
     one.PixelData = encapsulate([get_frame(file.PixelData, index, number_of_frames=int(file.NumberOfFrames))])
     one.file_meta = FileMetaDataset()
     one.file_meta.TransferSyntaxUID = file.file_meta.TransferSyntaxUID
-    one.file_meta.MediaStorageSOPClassUID, one.file_meta.MediaStorageSOPInstanceUID = _CT_CLASS, "1.2.3"
+    one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID
+    one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
     path = folder / "frame.dcm"
     one.save_as(path, enforce_file_format=True)
     return path

@@ -64,9 +64,8 @@ class Stack:
         tilt_degrees = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
         if tilt_degrees < _TILT_DEGREES:
             return ()
-        return (
-            f"the slices are stacked at a slant of {tilt_degrees:.1f} degrees (gantry tilt); the affine keeps it",
-        )
+        slant = f"a slant of {tilt_degrees:.1f} degrees (gantry tilt)"
+        return (f"the slices are stacked at {slant}; the affine keeps it",)
 
     def _missing_notes(self) -> tuple[str, ...]:
         if not self.missing:

@@ -24,7 +24,7 @@ _MOST_GROUPS = 2
 
 @dataclass(frozen=True, slots=True)
 class SubVolume:
-    """Frames of one volume in a series; `name` is what sets it apart from the others, "" where it is alone."""
+    """Frames of one volume in a series; `name` sets it apart from the others, "" where it is alone."""
 
     frames: tuple[DicomFrame, ...]
     name: str
