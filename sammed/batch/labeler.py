@@ -64,8 +64,8 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 class Labeler:
     """Reads, labels and writes volumes, and notes in the ledger what became of each.
 
-    `makes_folders` says that the outputs' folders are the labeler's to make. `fill_gaps` and `codes` come from
-    the `BatchRequest`.
+    `makes_folders` says that the outputs' folders are the labeler's to make. `fill_gaps` and `codes` are
+    those of the `BatchRequest`.
     """
 
     make: Label

@@ -71,7 +71,7 @@ def _files_digest(image: Path, files: list[Path]) -> str:
 
 def _files(image: Path) -> list[Path]:
     """All files that the image is made of, in order."""
-    if image.suffix.lower() in DICOM_SUFFIXES:  # one file stands for its series
+    if image.is_file() and image.suffix.lower() in DICOM_SUFFIXES:  # one file stands for its series
         return _files(image.parent)
     if image.is_dir():
         return sorted(path for path in image.iterdir() if path.is_file() and _may_be_dicom(path))
