@@ -19,7 +19,7 @@ from sammed.jobs.inputs import demo_pair
 
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.device import choose_device
-from sammed.backbones.folders import converted_folder
+from sammed.backbones.folders import openvino_folder
 from sammed.backbones.loading import load_backbone
 from sammed.backbones.openvino import OpenVinoEncoder, cache_key, compile_model, import_openvino
 from sammed.backbones.runtime import has_bfloat16
@@ -94,7 +94,7 @@ def _quantized(chest: Chest, backbone: Backbone) -> OpenVinoEncoder:
     import nncf
 
     openvino: Any = import_openvino()
-    model = openvino.Core().read_model(converted_folder() / cache_key(backbone.digest) / "encoder.xml")
+    model = openvino.Core().read_model(openvino_folder() / cache_key(backbone.digest) / "encoder.xml")
     frame = chest.scan.frame(backbone)
     pixels = [
         backbone.prepare(chest.scan.image(index), frame)[None].numpy() for index in range(0, chest.count, 4)

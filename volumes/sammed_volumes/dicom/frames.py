@@ -45,15 +45,20 @@ TRAIT_NAMES = tuple(dict.fromkeys(name for name, _, _ in _TRAITS))
 
 
 def frames_of(header: Any, path: Path) -> tuple[DicomFrame, ...]:
-    """The frames of an image; UnsupportedVolumeError for a color picture and one without a place."""
+    """Return the frames of an image.
+
+    Raises UnsupportedVolumeError for a color picture and for an image without a position in the patient.
+    """
     if number_of(header, "SamplesPerPixel", 1) != 1:
-        raise UnsupportedVolumeError(f"its file {path.name} is a color picture; give gray-value slices")
+        raise UnsupportedVolumeError(
+            f"its file {path.name} is a color picture; move it to another folder or use gray-value slices"
+        )
     count = int(number_of(header, "NumberOfFrames", 1))
     groups = items_of(header, "PerFrameFunctionalGroupsSequence")
     if not groups:
         if count > 1:
             raise UnsupportedVolumeError(
-                f"its file {path.name} holds several frames and not where they lie; "
+                f"its file {path.name} contains several frames without positions in the patient; "
                 "convert it to .nii.gz first"
             )
         return (_frame(_Parts(header), path),)
@@ -119,7 +124,7 @@ def _place(
     )
     if position is None or not np.isfinite(position).all():
         raise UnsupportedVolumeError(
-            f"its file {path.name} does not say where its slice lies; give a CT or MRI series"
+            f"its file {path.name} has no position in the patient; use a CT or MRI series"
         )
     directions = numbers_of(
         parts.holder("ImageOrientationPatient", "PlaneOrientationSequence"), "ImageOrientationPatient", 6

@@ -84,10 +84,12 @@ def read_file(path: Path, series: str | None = None, *, fill_gaps: bool = False)
     with quiet():
         header = read_header(path)
         if header is None:
-            raise UnreadableVolumeError("it is no DICOM file, whatever its name says; give the scan's file")
+            raise UnreadableVolumeError("it is not a DICOM file; use a file of the scan")
         if not is_image_class(text_of(header, "SOPClassUID")):
             kind = getattr(header.SOPClassUID, "name", "")
-            raise UnsupportedVolumeError(f"it is no image but {kind or 'another kind of DICOM file'}")
+            raise UnsupportedVolumeError(
+                f"it is not an image but {kind or 'another DICOM object'}; use a file of the scan"
+            )
         frames = frames_of(header, path)
         files: Iterable[Path] = [path] if frames[0].is_of_many else files_in(path.parent)
         scanned = _scan(files, frames[0].series)
@@ -164,14 +166,14 @@ def _choose(scanned: Scanned, series: str | None) -> tuple[tuple[DicomFrame, ...
     if not groups:
         if scanned.odd:
             raise UnsupportedVolumeError(scanned.odd[0])
-        raise UnreadableVolumeError("it holds no DICOM images; give a file, or the folder of a series")
+        raise UnreadableVolumeError("it contains no DICOM images; use a file, or the folder of a series")
     uids = sorted(groups, key=lambda uid: (groups[uid][0].number.zfill(8), uid))
     parts = {uid: split_series(groups[uid]) for uid in uids}
     uid, number = _chosen(uids, series)
     wanted = _sub_volume(parts[uid], number) if uid is not None else None
     if uid is None or wanted is None:
         raise SeriesError(_listed(uids, groups, parts, series))
-    notes = [f"set aside: {odd}" for odd in scanned.odd]
+    notes = [f"set aside: {odd.partition('; ')[0]}" for odd in scanned.odd]
     notes += _set_aside(parts[uid], wanted, uids.index(uid) + 1) if number is None else []
     return wanted.frames, notes
 
@@ -229,12 +231,16 @@ def _listed(
     listed = "; ".join(
         _series_text(place, groups[uid], parts[uid]) for place, uid in enumerate(uids, start=1)
     )
-    asked = "choose one" if series is None else f"there is no series {series!r}"
+    count = f"{len(uids)} series"
+    asked = "choose one by its number or UID"
+    is_known = series is None
     if len(uids) == 1:
-        asked = "choose one" if series is None or _chosen(uids, series)[0] is not None else asked
         count = f"one series with {len(parts[uids[0]])} sub-volumes"
-        return f"it holds {count}, {asked} by its number (--series 1.2): {listed}"
-    return f"it holds {len(uids)} series, {asked} by its number or UID: {listed}"
+        asked = "choose one by its number (--series 1.2)"
+        is_known = is_known or series == uids[0]
+    if not is_known:
+        asked = f"there is no series {series!r}, {asked}"
+    return f"it contains {count} ({listed}); {asked}"
 
 
 def _series_text(place: int, frames: Sequence[DicomFrame], parts: Sequence[SubVolume]) -> str:
@@ -243,7 +249,7 @@ def _series_text(place: int, frames: Sequence[DicomFrame], parts: Sequence[SubVo
     text = f"{place}: {first.modality} {name}, {len(frames)} slices, UID {first.series or 'missing'}"
     if len(parts) == 1:
         return text
-    return f"{text} ({'; '.join(f'{place}.{k}: {part.text}' for k, part in enumerate(parts, start=1))})"
+    return f"{text}: {', '.join(f'{place}.{k} ({part.text})' for k, part in enumerate(parts, start=1))}"
 
 
 @contextmanager

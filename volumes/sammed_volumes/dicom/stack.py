@@ -117,8 +117,8 @@ def _check_distinct(ordered: Sequence[DicomFrame], gaps_mm: np.ndarray) -> None:
     closest = int(np.argmin(gaps_mm))
     if gaps_mm[closest] < SAME_PLACE_MM:
         raise SeriesError(
-            f"two of its slices lie at the same place, {_between(ordered, closest)}, with different pixels, "
-            "and no header tells them apart; keep one of them"
+            f"two of its slices have the same position, {_pair(ordered, closest)}, and different pixels, and "
+            "no header distinguishes them; keep one of them"
         )
 
 
@@ -129,7 +129,8 @@ def _check_straight(ordered: Sequence[DicomFrame], places: np.ndarray, usual_mm:
     worst = int(np.argmax(off_mm))
     if off_mm[worst] > max(_EVEN * len(ordered), 1.0) * usual_mm:
         raise SeriesError(
-            f"its slices don't lie on one line: {ordered[worst].text} is {off_mm[worst]:.3g} mm off it"
+            f"its slices are not on one line: {ordered[worst].text} is {off_mm[worst]:.3g} mm off; "
+            "move slices of another series to another folder"
         )
 
 
@@ -148,13 +149,13 @@ def _uneven_text(
     worst = int(uneven[np.argmax(gaps_mm[uneven])])
     times = gaps_mm[worst] / usual_mm
     is_missing = _is_whole(times)
-    fact = f"{_count_text(round(times) - 1)} missing" if is_missing else "its slices are uneven"
+    fact = f"{_count_text(round(times) - 1)} missing" if is_missing else "its slices are not evenly spaced"
     more = uneven.size - 1
-    others = f", and so at {more} other place{'s' * (more > 1)}" if more else ""
+    others = f", and {more} more gap{'s' * (more > 1)} differ{'s' * (more == 1)}" if more else ""
     fill = ", or fill the gaps with background (--fill-gaps)" if is_missing and not fill_gaps else ""
     return (
-        f"{fact} {_between(ordered, worst)}: they lie {gaps_mm[worst]:.4g} mm apart, "
-        f"the others {usual_mm:.4g} mm{others}; complete the series, or resample it to even slices{fill}"
+        f"{fact} between {_pair(ordered, worst)}: they are {gaps_mm[worst]:.4g} mm apart, "
+        f"most are {usual_mm:.4g} mm{others}; complete the series, or resample it to even slices{fill}"
     )
 
 
@@ -162,6 +163,6 @@ def _count_text(count: int) -> str:
     return "1 slice is" if count == 1 else f"{count} slices are"
 
 
-def _between(ordered: Sequence[DicomFrame], index: int) -> str:
+def _pair(ordered: Sequence[DicomFrame], index: int) -> str:
     low, high = (f"{each.text} (at {each.height_mm:.4g} mm)" for each in ordered[index : index + 2])
-    return f"between {low} and {high}"
+    return f"{low} and {high}"
