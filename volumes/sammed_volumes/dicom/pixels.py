@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sammed_volumes.dicom.frame import DicomFrame
-from sammed_volumes.dicom.headers import damaged
+from sammed_volumes.dicom.headers import damaged, start_of
 from sammed_volumes.dicom.stack import Stack
 from sammed_volumes.errors import UnsupportedVolumeError, VolumeError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+_RLE = "1.2.840.10008.1.2.5"
 _CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 _PIXEL_KEYWORDS = (
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
@@ -66,7 +67,7 @@ class PageReader:
 
     def page(self, frame: DicomFrame) -> np.ndarray:
         """The real values of one frame; UnreadableVolumeError where its file is damaged."""
-        if not frame.is_of_many:
+        if not (frame.is_of_many or _is_odd_rle(frame)):
             return _narrowed(_by_itk(frame.path, frame.path))
         if frame.path not in self._files:
             self._files[frame.path] = _open_many(frame.path)
@@ -116,6 +117,13 @@ def _refused(path: Path) -> VolumeError:
     )
 
 
+def _is_odd_rle(frame: DicomFrame) -> bool:
+    """Whether GDCM fails on a frame: it can't unpack RLE of an odd number of pixels."""
+    if frame.shape[0] * frame.shape[1] % 2 == 0:
+        return False
+    return b"\x02\x00\x10\x00UI\x14\x00" + _RLE.encode() in start_of(frame.path)  # (0002,0010), 20 characters
+
+
 def _open_many(path: Path) -> "Dataset":
     from pydicom import dcmread
 
@@ -131,12 +139,13 @@ def _frame_of_many(file: "Dataset", frame: DicomFrame) -> np.ndarray:
     """The stored values of one frame of a multi-frame file, X Y.
 
     GDCM would apply the rescaling of the first frame to all. So pydicom cuts the frame out: a plain one is
-    an array already, a compressed one goes to ITK as a file of its own.
+    an array already, as is one that pydicom itself unpacks; others go to ITK as files of their own.
     """
     from pydicom.pixels.utils import pixel_array
 
     try:
-        if not file.file_meta.TransferSyntaxUID.is_encapsulated:
+        syntax = file.file_meta.TransferSyntaxUID
+        if _is_odd_rle(frame) or not syntax.is_encapsulated:
             page: np.ndarray = pixel_array(file, index=frame.index, raw=True)
             return page.T
         with tempfile.TemporaryDirectory(prefix="sammed-") as folder:
