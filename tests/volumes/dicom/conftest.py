@@ -58,7 +58,7 @@ def write(made: Dataset, path: Path) -> Path:
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID or "1.2.3"
     path.parent.mkdir(exist_ok=True)
     made.save_as(path, enforce_file_format=True)
     return path

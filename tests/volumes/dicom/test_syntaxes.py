@@ -91,7 +91,7 @@ def saved(folder, make_image, save_dicom, pixels, syntax):
 def test_lossless_syntaxes_are_read_bit_for_bit(tmp_path, make_image, save_dicom, syntax, size):
     pixels = np.random.default_rng(3).integers(0, 4000, size).astype(np.uint16)
     saved(tmp_path, make_image, save_dicom, pixels, syntax)
-    np.testing.assert_array_equal(read_volume(tmp_path).voxels[:, :, 0], pixels.T - 1024)
+    np.testing.assert_array_equal(read_volume(tmp_path).voxels[:, :, 0], pixels.T.astype(int) - 1024)
 
 
 @pytest.mark.parametrize("syntax", LOSSY, ids=lambda uid: uid.name)
