@@ -72,7 +72,8 @@ class Stack:
             return ()
         where = ", ".join(map(str, self.missing))
         count = _count_text(len(self.missing))
-        return (f"{count} missing and filled with background, at {where} along axis 2; they get no labels",)
+        they = "it gets" if len(self.missing) == 1 else "they get"
+        return (f"{count} missing and filled with background, at {where} along axis 2; {they} no labels",)
 
 
 def sort_frames(frames: Sequence[DicomFrame], *, fill_gaps: bool = False) -> Stack:
