@@ -123,9 +123,8 @@ def test_a_series_with_gaps(folder):
     assert not voxels[:, :, 2].any()
     assert voxels[:, :, 3].any()
     assert read_provenance(item.output).missing_slices == (2,)
-    assert messages == [
-        f"{folder / 'b'}: 1 slice is missing and filled with background, at 2 along axis 2; it gets no labels."
-    ]
+    filled = "1 slice is missing and filled with background, at 2 along axis 2; it gets no labels"
+    assert messages == [f"{folder / 'b'}: {filled}."]
 
 
 def test_a_series_without_uids_fails_before_it_is_labeled(folder):

@@ -1,6 +1,5 @@
 """Fixtures for DICOM: series and multi-frame files as pydicom writes them, with all that SEG refers to."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from sammed_volumes.affine import swap_ras_lps
 
-CT, ENHANCED_CT, ENHANCED_MR, PET = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "4.1", "128"))
+Make = Callable[..., Any]
+Save = Callable[[Dataset, Path], Path]
+
+CT, ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1"
 
 
 def item(**elements: Any) -> Dataset:
@@ -139,22 +141,22 @@ def many(
 
 
 @pytest.fixture
-def make_many() -> Callable[..., Dataset]:
+def make_many() -> Make:
     return many
 
 
 @pytest.fixture
-def make_item() -> Callable[..., Dataset]:
+def make_item() -> Make:
     return item
 
 
 @pytest.fixture
-def make_image() -> Callable[..., Dataset]:
+def make_image() -> Make:
     return image
 
 
 @pytest.fixture
-def save_dicom() -> Callable[[Dataset, Path], Path]:
+def save_dicom() -> Save:
     return write
 
 
@@ -165,4 +167,4 @@ def oblique() -> np.ndarray:
     affine = np.eye(4)
     affine[:3, :3] = turned * (0.7, 0.9, 2.5)
     affine[:3, 3] = (-11.0, 23.5, 7.25)
-    return copy.deepcopy(affine)
+    return affine

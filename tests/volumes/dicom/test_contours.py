@@ -1,5 +1,8 @@
 """RTSTRUCT: contours are filled at pixel centers, on the grid of the image that they were drawn on."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from rt_utils import RTStructBuilder
@@ -10,21 +13,23 @@ from sammed_volumes.errors import GeometryMismatchError, LabelError, UnreadableV
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.labels import check_same_grid
+from tests.volumes.conftest import Reorient
+from tests.volumes.dicom.conftest import Make, Save, SeriesMaker
 
 CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 IMAGE = np.random.default_rng(0).integers(0, 2000, (20, 16, 5)).astype(np.int16)
 
 
 @pytest.fixture
-def series(make_series, oblique):
+def series(make_series: SeriesMaker, oblique: np.ndarray) -> Any:
     return make_series(IMAGE, oblique)
 
 
 @pytest.fixture
-def contours(make_item, save_dicom, tmp_path):
+def contours(make_item: Make, save_dicom: Save, tmp_path: Path) -> Any:
     """Write an RTSTRUCT: a name and polygons N 3 in voxels for each structure."""
 
-    def make(grid, structures, path=None, kind="CLOSED_PLANAR"):
+    def make(grid: VoxelGrid, structures: Any, path: Path | None = None, kind: str = "CLOSED_PLANAR") -> Any:
         to_lps = swap_ras_lps(grid.affine_ras_mm)
         made = make_item(SOPClassUID=CLASS, SOPInstanceUID="1.2.3.5", Modality="RTSTRUCT", PatientName="")
         made.StructureSetROISequence = [
@@ -53,12 +58,12 @@ def contours(make_item, save_dicom, tmp_path):
     return make
 
 
-def square(low, high, k):
+def square(low: float, high: float, k: float) -> list[tuple[float, float, float]]:
     return [(low, low, k), (high, low, k), (high, high, k), (low, high, k)]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # rt-utils is written for pydicom 2
-def test_contours_of_another_program_give_its_masks(make_series, tmp_path):
+def test_contours_of_another_program_give_its_masks(make_series: SeriesMaker, tmp_path: Path) -> None:
     """rt-utils traces masks through their outermost pixel centers: a block and a ring come back whole.
 
     Pixels are square here, for it mixes up the two spacings.
@@ -92,7 +97,7 @@ def test_contours_of_another_program_give_its_masks(make_series, tmp_path):
     np.testing.assert_array_equal(found.voxels == 2, ring)
 
 
-def test_a_contour_on_pixel_edges_and_a_hole_in_it(series, contours):
+def test_a_contour_on_pixel_edges_and_a_hole_in_it(series: Path, contours: Make) -> None:
     volume = read_volume(series)
     path = contours(volume.grid, [("liver", [square(1.5, 10.5, 2), square(3.5, 6.5, 2)]), ("spleen", [])])
     found = read_labels(path, like=volume.grid)
@@ -104,7 +109,9 @@ def test_a_contour_on_pixel_edges_and_a_hole_in_it(series, contours):
     check_same_grid(volume, found)
 
 
-def test_the_grid_may_be_stored_in_any_orientation(series, contours, reorient, axcodes):
+def test_the_grid_may_be_stored_in_any_orientation(
+    series: Path, contours: Make, reorient: Reorient, axcodes: str
+) -> None:
     volume = read_volume(series)
     path = contours(volume.grid, [("liver", [square(1.5, 10.5, 2), square(2.5, 6.5, 3)])])
     plain = read_labels(path, like=volume.grid)
@@ -113,7 +120,9 @@ def test_the_grid_may_be_stored_in_any_orientation(series, contours, reorient, a
     np.testing.assert_array_equal(found.voxels, turned)
 
 
-def test_a_file_beside_its_series_needs_no_image(series, contours, make_item, save_dicom):
+def test_a_file_beside_its_series_needs_no_image(
+    series: Path, contours: Make, make_item: Make, save_dicom: Save
+) -> None:
     import pydicom
 
     volume = read_volume(series)
@@ -129,7 +138,7 @@ def test_a_file_beside_its_series_needs_no_image(series, contours, make_item, sa
     assert read_volume(series).shape == volume.shape
 
 
-def test_structures_that_overlap(series, contours):
+def test_structures_that_overlap(series: Path, contours: Make) -> None:
     volume = read_volume(series)
     path = contours(volume.grid, [("body", [square(0.5, 12.5, 2)]), ("liver", [square(3.5, 6.5, 2)])])
     with pytest.raises(LabelError, match=r"'body' and 'liver' overlap.*with --flatten the later one wins"):
@@ -137,7 +146,7 @@ def test_structures_that_overlap(series, contours):
     assert read_labels(path, like=volume.grid, flatten=True).voxel_counts() == {1: 135, 2: 9}
 
 
-def test_contours_of_another_image_are_refused(series, contours):
+def test_contours_of_another_image_are_refused(series: Path, contours: Make) -> None:
     grid = read_volume(series).grid
     for place in (2.5, 17):
         path = contours(grid, [("liver", [square(1.5, 10.5, place)])])
@@ -150,13 +159,13 @@ def test_contours_of_another_image_are_refused(series, contours):
         read_labels(path, like=grid)
 
 
-def test_points_hold_no_area(series, contours):
+def test_points_hold_no_area(series: Path, contours: Make) -> None:
     grid = read_volume(series).grid
     path = contours(grid, [("marker", [[(4, 4, 2)]])], kind="POINT")
     assert read_labels(path, like=grid).is_empty
 
 
-def test_polygons_are_filled_at_pixel_centers():
+def test_polygons_are_filled_at_pixel_centers() -> None:
     """Against the plain test of each center: an odd number of edges to its left, or one through it."""
     rng = np.random.default_rng(4)
     for _ in range(50):

@@ -1,9 +1,12 @@
 """DICOM SEG: labels written on a series and read back voxel by voxel, by sammed, highdicom and dcmqi."""
 
+import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import nibabel
@@ -18,6 +21,8 @@ from sammed_volumes.errors import LabelError, OutputError, UnreadableVolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid
 from sammed_volumes.volume import Volume
+from tests.volumes.conftest import Reorient
+from tests.volumes.dicom.conftest import Make, Save, SeriesMaker
 
 LABELS = (
     Label(2, "Left kidney", (250, 10, 30)),
@@ -50,19 +55,26 @@ def check_round_trip(volume: Volume, path: Path) -> LabelVolume:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_round_trip_in_every_orientation(make_series, reorient, oblique, tmp_path, axcodes, shape):
+def test_a_round_trip_in_every_orientation(
+    make_series: SeriesMaker,
+    reorient: Reorient,
+    oblique: np.ndarray,
+    tmp_path: Path,
+    axcodes: str,
+    shape: tuple[int, int, int],
+) -> None:
     voxels, affine_ras_mm = reorient(image_voxels(shape), oblique, axcodes)
     volume = read_volume(make_series(voxels, affine_ras_mm))
     check_round_trip(volume, tmp_path / "a_label.dcm")
 
 
-def test_a_tilted_gantry(make_series, tmp_path):
+def test_a_tilted_gantry(make_series: SeriesMaker, tmp_path: Path) -> None:
     tilted = np.diag([-0.5, -0.6, 2.5, 1.0])
     tilted[1, 2] = 0.7
     check_round_trip(read_volume(make_series(image_voxels(SHAPES[0]), tilted)), tmp_path / "a.dcm")
 
 
-def test_a_series_with_filled_gaps(make_series, tmp_path, oblique):
+def test_a_series_with_filled_gaps(make_series: SeriesMaker, tmp_path: Path, oblique: np.ndarray) -> None:
     folder = make_series(image_voxels((7, 5, 6)), oblique)
     (folder / "03.dcm").unlink()
     volume = read_volume(folder, fill_gaps=True)
@@ -72,14 +84,16 @@ def test_a_series_with_filled_gaps(make_series, tmp_path, oblique):
     np.testing.assert_array_equal(read_labels(tmp_path / "a.dcm").voxels, written.voxels)
 
 
-def test_a_multi_frame_series(make_many, save_dicom, tmp_path):
+def test_a_multi_frame_series(make_many: Make, save_dicom: Save, tmp_path: Path) -> None:
     frames = image_voxels((5, 5, 7))
     heights_mm = (5.0, 0.0, 7.5, 2.5, 10.0)
     save_dicom(make_many(frames, heights_mm, ContentDate="20200101"), tmp_path / "scan" / "all.dcm")
     check_round_trip(read_volume(tmp_path / "scan"), tmp_path / "a.dcm")
 
 
-def test_a_sub_volume_of_a_multi_frame_file(make_many, make_item, save_dicom, tmp_path):
+def test_a_sub_volume_of_a_multi_frame_file(
+    make_many: Make, make_item: Make, save_dicom: Save, tmp_path: Path
+) -> None:
     groups = [{"MRDiffusionSequence": [make_item(DiffusionBValue=b)]} for b in (0, 800, 0, 800)]
     made = make_many(image_voxels((4, 5, 7)), (0.0, 0.0, 2.5, 2.5), groups)
     save_dicom(made, tmp_path / "scan" / "all.dcm")
@@ -90,7 +104,7 @@ def test_a_sub_volume_of_a_multi_frame_file(make_many, make_item, save_dicom, tm
     assert referenced.SourceImageSequence[0].ReferencedFrameNumber == 4
 
 
-def test_a_series_in_an_archive(make_series, oblique, tmp_path):
+def test_a_series_in_an_archive(make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path) -> None:
     folder = make_series(image_voxels(SHAPES[0]), oblique)
     with zipfile.ZipFile(tmp_path / "scan.zip", "w") as file:
         for path in folder.iterdir():
@@ -98,7 +112,7 @@ def test_a_series_in_an_archive(make_series, oblique, tmp_path):
     check_round_trip(read_volume(tmp_path / "scan.zip"), tmp_path / "a.dcm")
 
 
-def test_what_a_segmentation_says(make_series, oblique, tmp_path):
+def test_what_a_segmentation_says(make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique, PatientName="Anna^A", StudyID="17"))
     details = SegmentDetails("AUTOMATIC", "1.2", (parse_code("läsion=M-01000"),))
     write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume, details=details)
@@ -119,17 +133,19 @@ def test_what_a_segmentation_says(make_series, oblique, tmp_path):
     assert {each.ReferencedSOPInstanceUID for each in series.ReferencedInstanceSequence} == sources
 
 
-def code(sequence):
+def code(sequence: Any) -> tuple[str, str]:
     return sequence[0].CodeValue, sequence[0].CodingSchemeDesignator
 
 
-def test_labels_by_hand_are_manual(make_series, oblique, tmp_path):
+def test_labels_by_hand_are_manual(make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique))
     write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume, details=SegmentDetails("MANUAL"))
     assert pydicom.dcmread(tmp_path / "a.dcm").SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
 
 
-def test_highdicom_reads_the_same_voxels_at_the_same_places(make_series, oblique, tmp_path):
+def test_highdicom_reads_the_same_voxels_at_the_same_places(
+    make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path
+) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique))
     written = labels_on(volume)
     write_labels(written, tmp_path / "a.dcm", like=volume)
@@ -137,16 +153,19 @@ def test_highdicom_reads_the_same_voxels_at_the_same_places(make_series, oblique
     check_places(written, np.where(found.array == 3, 9, found.array * 2), swap_ras_lps(found.affine))
 
 
-def test_dcmqi_reads_the_same_voxels_at_the_same_places(make_series, oblique, tmp_path):
-    tool = shutil.which("segimage2itkimage")
+def test_dcmqi_reads_the_same_voxels_at_the_same_places(
+    make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path
+) -> None:
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    tool = shutil.which("segimage2itkimage", path=places)
     if tool is None:
-        pytest.skip("dcmqi's segimage2itkimage is not on the path")
+        pytest.skip("there is no segimage2itkimage; `pip install dcmqi` brings it")
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique))
     written = labels_on(volume)
     write_labels(written, tmp_path / "a.dcm", like=volume)
     (tmp_path / "out").mkdir()
-    places = ["--inputDICOM", str(tmp_path / "a.dcm"), "--outputDirectory", str(tmp_path / "out")]
-    subprocess.run([tool, *places, "--outputType", "nii"], check=True, capture_output=True)
+    given = ["--inputDICOM", str(tmp_path / "a.dcm"), "--outputDirectory", str(tmp_path / "out")]
+    subprocess.run([tool, *given, "--outputType", "nii"], check=True, capture_output=True)
     kidney, lesion = (nibabel.load(tmp_path / "out" / f"{number}.nii.gz") for number in (1, 3))
     values = np.asarray(kidney.dataobj) * 2 + np.asarray(lesion.dataobj) // 3 * 9
     check_places(written, values, kidney.affine)
@@ -163,10 +182,10 @@ def check_places(written: LabelVolume, values: np.ndarray, affine_ras_mm: np.nda
 
 
 @pytest.fixture
-def others_file(make_series, oblique, tmp_path):
+def others_file(make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path) -> Any:
     """A SEG as highdicom alone writes it, of overlapping segments on the two middle slices of four."""
 
-    def make(kind="BINARY", overlap=False, masks=None, **more):
+    def make(kind: str = "BINARY", overlap: bool = False, masks: Any = None, **more: Any) -> Any:
         folder = make_series(image_voxels(SHAPES[0]), oblique, PatientID="", PatientName="", PatientSex="")
         sources = [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
         for source in sources:
@@ -203,7 +222,9 @@ def others_file(make_series, oblique, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
-def test_a_segmentation_of_another_program_lies_on_its_own_slices(others_file, tmp_path, kind):
+def test_a_segmentation_of_another_program_lies_on_its_own_slices(
+    others_file: Make, tmp_path: Path, kind: str
+) -> None:
     more = {"max_fractional_value": 200} if kind == "FRACTIONAL" else {}
     volume, pixels = others_file(kind, **more)
     found = read_labels(tmp_path / "other.dcm")
@@ -212,7 +233,7 @@ def test_a_segmentation_of_another_program_lies_on_its_own_slices(others_file, t
     check_places(found, (pixels[..., 0] + 2 * pixels[..., 1]).T, volume.affine_ras_mm)
 
 
-def test_segments_that_overlap(others_file, tmp_path):
+def test_segments_that_overlap(others_file: Make, tmp_path: Path) -> None:
     _, pixels = others_file(overlap=True)
     with pytest.raises(LabelError, match=r"'first' and 'second' overlap.*with --flatten the later one wins"):
         read_labels(tmp_path / "other.dcm")
@@ -223,7 +244,7 @@ def test_segments_that_overlap(others_file, tmp_path):
     }
 
 
-def test_probabilities_are_refused(others_file, tmp_path):
+def test_probabilities_are_refused(others_file: Make, tmp_path: Path) -> None:
     masks = np.random.default_rng(0).random((4, 5, 7, 2)).astype(np.float32)
     others_file("FRACTIONAL", masks=masks)
     with pytest.raises(UnsupportedVolumeError, match="it holds probabilities"):
@@ -231,7 +252,9 @@ def test_probabilities_are_refused(others_file, tmp_path):
 
 
 @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
-def test_a_series_with_empty_uids_is_refused_in_a_sentence(make_series, oblique, tmp_path, keyword):
+def test_a_series_with_empty_uids_is_refused_in_a_sentence(
+    make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path, keyword: str
+) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique, **{keyword: ""}))
     with pytest.raises(
         OutputError, match=rf"this series has no {keyword}; take .nii.gz, or export the series"
@@ -240,20 +263,22 @@ def test_a_series_with_empty_uids_is_refused_in_a_sentence(make_series, oblique,
     assert not (tmp_path / "a.dcm").exists()
 
 
-def test_labels_of_other_volumes_are_refused(tmp_path):
+def test_labels_of_other_volumes_are_refused(tmp_path: Path) -> None:
     volume = Volume(image_voxels(SHAPES[0]), np.eye(4), path=Path("scan.nii"))
     with pytest.raises(OutputError, match=r"scan.nii is no DICOM series, and a DICOM SEG refers to one"):
         write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume)
 
 
-def test_a_series_that_is_gone_is_named(make_series, oblique, tmp_path):
+def test_a_series_that_is_gone_is_named(
+    make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path
+) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique))
     (volume.path / "02.dcm").unlink()
     with pytest.raises(OutputError, match=r"02.dcm is gone or can't be read \(No such file"):
         write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume)
 
 
-def test_a_segmentation_in_the_folder_is_no_slice(make_series, oblique):
+def test_a_segmentation_in_the_folder_is_no_slice(make_series: SeriesMaker, oblique: np.ndarray) -> None:
     folder = make_series(image_voxels(SHAPES[0]), oblique)
     volume = read_volume(folder)
     write_labels(labels_on(volume), folder / "a_label.dcm", like=volume)
@@ -267,7 +292,9 @@ def test_a_segmentation_in_the_folder_is_no_slice(make_series, oblique):
 
 
 @pytest.mark.parametrize("part", [0.3, 0.8, 0.99])
-def test_a_segmentation_cut_short_is_named(make_series, oblique, tmp_path, part):
+def test_a_segmentation_cut_short_is_named(
+    make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path, part: float
+) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique))
     path = tmp_path / "a.dcm"
     write_labels(labels_on(volume), path, like=volume)
@@ -278,12 +305,12 @@ def test_a_segmentation_cut_short_is_named(make_series, oblique, tmp_path, part)
 
 
 @pytest.mark.parametrize("text", ["liver", "liver=", "=T-62000", "liver=1 2", "liver=abc"])
-def test_a_code_that_is_none_is_refused(text):
+def test_a_code_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(LabelError, match="code"):
         parse_code(text)
 
 
-def test_codes_have_schemes():
+def test_codes_have_schemes() -> None:
     codes = [parse_code(f"liver={text}").code for text in ("T-62000", "10200004", "99LOCAL:X1")]
     assert [(each.scheme, each.value) for each in codes] == [
         ("SRT", "T-62000"),

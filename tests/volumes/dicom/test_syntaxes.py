@@ -25,6 +25,7 @@ from pydicom.uid import (
 from sammed_volumes.dicom.pixels import READ_SYNTAXES
 from sammed_volumes.errors import UnsupportedVolumeError
 from sammed_volumes.formats import read_volume
+from tests.volumes.dicom.conftest import Make, Save
 
 DOCS = Path(__file__).parents[3] / "docs" / "formats.md"
 LOSSLESS = (
@@ -64,7 +65,7 @@ def encoded(made: pydicom.Dataset, pixels: np.ndarray, syntax: str) -> None:
             made.PixelData = pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
 
 
-def saved(folder, make_image, save_dicom, pixels, syntax):
+def saved(folder: Path, make_image: Make, save_dicom: Save, pixels: np.ndarray, syntax: str) -> None:
     path = save_dicom(
         make_image(
             pixels,
@@ -88,20 +89,24 @@ def saved(folder, make_image, save_dicom, pixels, syntax):
 
 @pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda uid: uid.name)
 @pytest.mark.parametrize("size", [(33, 31), (32, 30)])
-def test_lossless_syntaxes_are_read_bit_for_bit(tmp_path, make_image, save_dicom, syntax, size):
+def test_lossless_syntaxes_are_read_bit_for_bit(
+    tmp_path: Path, make_image: Make, save_dicom: Save, syntax: str, size: tuple[int, int]
+) -> None:
     pixels = np.random.default_rng(3).integers(0, 4000, size).astype(np.uint16)
     saved(tmp_path, make_image, save_dicom, pixels, syntax)
     np.testing.assert_array_equal(read_volume(tmp_path).voxels[:, :, 0], pixels.T.astype(int) - 1024)
 
 
 @pytest.mark.parametrize("syntax", LOSSY, ids=lambda uid: uid.name)
-def test_lossy_syntaxes_are_read_as_far_as_they_keep_values(tmp_path, make_image, save_dicom, syntax):
+def test_lossy_syntaxes_are_read_as_far_as_they_keep_values(
+    tmp_path: Path, make_image: Make, save_dicom: Save, syntax: str
+) -> None:
     saved(tmp_path, make_image, save_dicom, SMOOTH, syntax)
     off = read_volume(tmp_path).voxels[:, :, 0] - (SMOOTH.T.astype(int) - 1024)
     assert np.abs(off).max() <= 4
 
 
-def test_a_syntax_that_is_not_read_is_named(tmp_path, make_image, save_dicom):
+def test_a_syntax_that_is_not_read_is_named(tmp_path: Path, make_image: Make, save_dicom: Save) -> None:
     saved(tmp_path, make_image, save_dicom, SMOOTH, JPEGLSLossless)
     made = pydicom.dcmread(tmp_path / "1.dcm")
     made.file_meta.TransferSyntaxUID = HTJ2KLossless
@@ -110,7 +115,7 @@ def test_a_syntax_that_is_not_read_is_named(tmp_path, make_image, save_dicom):
         read_volume(tmp_path)
 
 
-def test_the_documentation_lists_what_is_read():
+def test_the_documentation_lists_what_is_read() -> None:
     text = DOCS.read_text(encoding="utf-8")
     for uid, name in READ_SYNTAXES.items():
         (row,) = [line for line in text.splitlines() if line.endswith(f"| `{uid}` |")]

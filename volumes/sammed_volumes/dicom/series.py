@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sammed_volumes.dicom.frame import DicomFrame
 from sammed_volumes.dicom.frames import frames_of
 from sammed_volumes.dicom.headers import (
-    damaged,
     files_in,
     is_image_class,
     may_be_dicom,
-    number_of,
     quiet_pydicom,
     read_header,
     text_of,
@@ -123,20 +119,7 @@ def _read_file(path: Path) -> tuple[Any, tuple[DicomFrame, ...]]:
     header = read_header(path)
     if header is None or not is_image_class(text_of(header, "SOPClassUID")):
         return header, ()
-    _check_size(header, path)
     return header, frames_of(header, path)
-
-
-def _check_size(header: Any, path: Path) -> None:
-    """A file can't hold more pixels than it has bytes: what would otherwise be allocated for nothing."""
-    if not (text_of(header, "Rows").strip("0") and text_of(header, "Columns").strip("0")):
-        raise damaged(path)
-    syntax = getattr(header.file_meta, "TransferSyntaxUID", None)
-    if syntax is None or syntax.is_compressed:
-        return
-    counts = [number_of(header, name, 1) for name in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
-    if np.prod(counts) * number_of(header, "BitsAllocated", 8) / 8 > path.stat().st_size:
-        raise damaged(path)
 
 
 def _volume(scanned: Scanned, series: str | None, path: Path, *, fill_gaps: bool) -> Volume:
