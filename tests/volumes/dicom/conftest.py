@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from sammed_volumes.affine import swap_ras_lps
 
@@ -60,7 +60,7 @@ def write(made: Dataset, path: Path) -> Path:
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID or "1.2.3"
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID or UID("1.2.3")
     path.parent.mkdir(exist_ok=True)
     made.save_as(path, enforce_file_format=True)
     return path

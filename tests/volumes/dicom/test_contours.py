@@ -69,15 +69,10 @@ def test_contours_of_another_program_give_its_masks(make_series: SeriesMaker, tm
     Pixels are square here, for it mixes up the two spacings.
     """
     keywords = (
-        "StudyDate",
-        "StudyTime",
-        "StudyID",
-        "PatientID",
-        "PatientName",
-        "PatientBirthDate",
-        "PatientSex",
+        *("StudyDate", "StudyTime", "StudyID", "StudyDescription", "PatientID", "PatientName"),
+        *("PatientBirthDate", "PatientSex", "PatientAge", "PatientSize", "PatientWeight"),
     )
-    empty = dict.fromkeys((*keywords, "PatientAge", "PatientSize", "PatientWeight", "StudyDescription"), None)
+    empty: dict[str, Any] = dict.fromkeys(keywords)
     folder = make_series(IMAGE, np.diag([-0.6, -0.6, 2.5, 1.0]), **empty)
     volume = read_volume(folder)
     block, ring = np.zeros(volume.shape, bool), np.zeros(volume.shape, bool)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
 from sammed_volumes.errors import SeriesError, UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.formats import read_volume
@@ -60,7 +60,7 @@ def test_the_orientation_may_stand_with_each_frame(
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, DeflatedExplicitVRLittleEndian])
-def test_compressed_frames(tmp_path: Path, make_many: Make, save_dicom: Save, syntax: str) -> None:
+def test_compressed_frames(tmp_path: Path, make_many: Make, save_dicom: Save, syntax: UID) -> None:
     path = save_dicom(make_many(FRAMES, HEIGHTS_MM), tmp_path / "all.dcm")
     made = pydicom.dcmread(path)
     if syntax == RLELossless:

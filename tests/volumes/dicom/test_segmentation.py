@@ -29,6 +29,9 @@ LABELS = (
     Label(7, "not here", (3, 4, 5)),
     Label(9, "Läsion", (0, 255, 0)),
 )
+EMPTY: dict[str, Any] = {
+    keyword: {keyword: ""} for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+}
 SHAPES = ((7, 5, 4), (6, 9, 3), (8, 8, 1))
 
 
@@ -127,7 +130,7 @@ def test_what_a_segmentation_says(make_series: SeriesMaker, oblique: np.ndarray,
     assert code(kidney.SegmentedPropertyCategoryCodeSequence) == ("123037004", "SCT")
     assert code(absent.SegmentedPropertyTypeCodeSequence) == ("85756007", "SCT")
     assert code(lesion.SegmentedPropertyTypeCodeSequence) == ("49755003", "SCT")
-    sources = {pydicom.dcmread(path).SOPInstanceUID for path in volume.path.iterdir()}
+    sources = {pydicom.dcmread(path).SOPInstanceUID for path in (tmp_path / "series").iterdir()}
     (series,) = written.ReferencedSeriesSequence
     assert series.SeriesInstanceUID == "1.2.3.4"
     assert {each.ReferencedSOPInstanceUID for each in series.ReferencedInstanceSequence} == sources
@@ -166,9 +169,13 @@ def test_dcmqi_reads_the_same_voxels_at_the_same_places(
     (tmp_path / "out").mkdir()
     given = ["--inputDICOM", str(tmp_path / "a.dcm"), "--outputDirectory", str(tmp_path / "out")]
     subprocess.run([tool, *given, "--outputType", "nii"], check=True, capture_output=True)
-    kidney, lesion = (nibabel.load(tmp_path / "out" / f"{number}.nii.gz") for number in (1, 3))
+    kidney, lesion = (nifti(tmp_path / "out" / f"{number}.nii.gz") for number in (1, 3))
     values = np.asarray(kidney.dataobj) * 2 + np.asarray(lesion.dataobj) // 3 * 9
     check_places(written, values, kidney.affine)
+
+
+def nifti(path: Path) -> Any:
+    return nibabel.load(path)
 
 
 def check_places(written: LabelVolume, values: np.ndarray, affine_ras_mm: np.ndarray) -> None:
@@ -251,11 +258,11 @@ def test_probabilities_are_refused(others_file: Make, tmp_path: Path) -> None:
         read_labels(tmp_path / "other.dcm")
 
 
-@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+@pytest.mark.parametrize("keyword", EMPTY)
 def test_a_series_with_empty_uids_is_refused_in_a_sentence(
     make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path, keyword: str
 ) -> None:
-    volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique, **{keyword: ""}))
+    volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique, **EMPTY[keyword]))
     with pytest.raises(
         OutputError, match=rf"this series has no {keyword}; take .nii.gz, or export the series"
     ):
@@ -273,7 +280,7 @@ def test_a_series_that_is_gone_is_named(
     make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path
 ) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique))
-    (volume.path / "02.dcm").unlink()
+    (tmp_path / "series" / "02.dcm").unlink()
     with pytest.raises(OutputError, match=r"02.dcm is gone or can't be read \(No such file"):
         write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume)
 

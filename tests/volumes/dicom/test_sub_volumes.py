@@ -165,4 +165,4 @@ def test_the_slope_of_each_slice_stays_right(make_series: SeriesMaker) -> None:
     folder = make_series(
         part, STRAIGHT, each=slopes, Modality="PT", SOPClassUID="1.2.840.10008.5.1.4.1.1.128"
     )
-    np.testing.assert_array_equal(read_volume(folder).voxels, part * np.float32([1, 0.5, 2, 0.25]))
+    np.testing.assert_array_equal(read_volume(folder).voxels, part * np.array([1, 0.5, 2, 0.25], np.float32))
