@@ -26,7 +26,7 @@ from .skills.labeled import Labeled as Labeled
 from .skills.skill import Skill as Skill
 from .skills.skill import learn as learn
 from .skills.skill import load as load
-from .skills.training import LearningConfig as LearningConfig
+from .skills.training import SkillConfig as SkillConfig
 from .version import __version__ as __version__
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "Evaluation",
     "ExportError",
     "Labeled",
-    "LearningConfig",
     "PointSign",
     "Prompt",
     "PromptError",
@@ -50,6 +49,7 @@ __all__ = [
     "SetError",
     "Silent",
     "Skill",
+    "SkillConfig",
     "SkillError",
     "StudentError",
     "SynthesisError",

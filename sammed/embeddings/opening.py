@@ -1,4 +1,4 @@
-"""Opening: from a file, or a volume in memory, to a scan; and labels that lie on its grid."""
+"""Opening: a file or a volume becomes a scan; labels are checked against its grid."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def open(
     precision: str = "auto",
     reporter: Reporter | None = None,
 ) -> Scan:
-    """A scan: the slices of an image as a backbone sees them.
+    """Open an image as a scan: its slices as a backbone sees them.
 
     `image` is a file, a DICOM folder or a volume. `window` is auto, LOW,HIGH, the name of a preset, or a
-    window; auto suits what is annotated as soon as a skill is learned from the scan. `axis` is the array axis
-    that slices are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The
-    other settings are those of `EncodingConfig`; `cache` keeps what slices were encoded to.
+    window; `learn` replaces auto by the window of the annotated region. `axis` is the array axis that slices
+    are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The other
+    settings are those of `EncodingConfig`.
 
-    Raises VolumeError for a file that can't be read or shows nothing, ConfigError for a setting that can't
-    be, CheckpointError where weights are missing.
+    Raises VolumeError for a file that can't be read or shows nothing, ConfigError for an invalid setting,
+    CheckpointError for missing weights.
     """
     encoding = EncodingConfig(
         backbone=backbone,
@@ -59,7 +59,7 @@ def open(
 def open_volume(
     path: Path, series: str | None = None, reporter: Reporter | None = None, *, fill_gaps: bool = False
 ) -> Volume:
-    """Read a volume, report what is special about it, refuse one that shows nothing."""
+    """Read a volume and report what is special about it; VolumeError if it can't be read or is constant."""
     volume = read_volume(path, series=series, fill_gaps=fill_gaps)
     for note in volume.notes:
         (reporter or Silent()).message(f"{path}: {note}.")
@@ -74,7 +74,7 @@ def open_volume(
 
 
 def open_labels(labels: File | LabelVolume, volume: Volume, *, flatten: bool = False) -> LabelVolume:
-    """Labels that lie on the volume's grid and are not empty, from a file or from memory."""
+    """Return labels from a file or from memory; VolumeError if they are empty or on another grid."""
     found = (
         labels
         if isinstance(labels, LabelVolume)

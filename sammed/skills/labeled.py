@@ -25,9 +25,9 @@ from sammed_volumes.volume import Volume
 class Labeled:
     """The labels of a scan, on the grid of its volume.
 
-    `generator` is what prompted, `skill_digest` names the skill. `agreement` says of each label, by value,
-    how well coarse mask and decoder agree: 0..1, None unknown. `annotated` are the array indices along the
-    slice axis of the slices that a person marked in this very volume; their masks are the person's.
+    `generator` wrote the prompts, `skill_digest` names the skill. `agreement` is how well coarse mask and
+    decoder agree on each label, by value: Dice 0..1, None unknown. `annotated` are the array indices, along
+    the slice axis, of the slices that were annotated in this very volume; they keep the annotator's masks.
     """
 
     scan: Scan
@@ -58,11 +58,11 @@ class Labeled:
 
     @property
     def stack(self) -> UInt[np.ndarray, "S H W"]:
-        """The labels slice by slice in the canonical pose; a view."""
+        """The labels as slices in the canonical pose; a view."""
         return self.scan.slicing.to_stack(self.labels.voxels)
 
     def provenance(self, image_file: str, image_sha256: str) -> Provenance:
-        """Where these labels come from."""
+        """Return where these labels come from."""
         return Provenance(
             image_file=image_file,
             image_sha256=image_sha256,
@@ -77,24 +77,19 @@ class Labeled:
         )
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the label volume and, beside it, its provenance; return the path.
+        """Write the label volume, with its provenance in a file next to it; return the path.
 
-        The ending chooses the format. Raises OutputError where a file is there already (unless `overwrite`)
-        or can't be written.
+        The file's ending chooses the format. Raises OutputError where a file exists (unless `overwrite`) or
+        can't be written.
         """
         place, image = Path(path), self.volume.path
         check_free(place, overwrite=overwrite)
         name, digest = ("", self.scan.digest) if image is None else (image.name, image_digest(image))
         provenance = self.provenance(name, digest)
-        # Labels without their provenance would pass for a person's.
+        details = provenance.segment_details()
+        # Without their provenance, labels would look like an annotator's.
         with provenance_beside(place, provenance, overwrite=True):
-            write_labels(
-                self.labels,
-                place,
-                like=self.volume,
-                overwrite=overwrite,
-                details=provenance.segment_details(),
-            )
+            write_labels(self.labels, place, like=self.volume, overwrite=overwrite, details=details)
         return place
 
     def _repr_html_(self) -> str:
@@ -103,7 +98,7 @@ class Labeled:
         return f'<img alt="Labels on slices of the volume" src="data:image/png;base64,{picture}">'
 
     def overlay(self) -> bytes:
-        """A PNG of labels on their slices; slices that a person annotated are framed."""
+        """Return a PNG of the labels on their slices; annotated slices are framed."""
         slicing = self.scan.slicing
         return overlay_png(
             np.stack([self.scan.image(index) for index in range(slicing.count)]),
