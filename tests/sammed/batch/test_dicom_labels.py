@@ -131,7 +131,7 @@ def test_a_series_without_uids_fails_before_it_is_labeled(folder):
     result, _ = run(folder, "c", suffix=".dcm")
     (item,) = result.items
     assert item.status == "failed"
-    assert "this series has no SeriesInstanceUID; take .nii.gz" in item.error
+    assert "this series has no SeriesInstanceUID; use .nii.gz" in item.error
 
 
 def test_a_file_stands_for_its_series(folder):

@@ -146,7 +146,7 @@ def test_contours_of_another_image_are_refused(series: Path, contours: Make) -> 
     for place in (2.5, 17):
         path = contours(grid, [("liver", [square(1.5, 10.5, place)])])
         with pytest.raises(
-            GeometryMismatchError, match=r"a contour of 'liver' lies on no slice of the image"
+            GeometryMismatchError, match=r"a contour of 'liver' is not on a slice of the image"
         ):
             read_labels(path, like=grid)
     path = contours(grid, [("liver", [[(1, 1, 0), (9, 1, 1), (9, 9, 3)]])])

@@ -54,7 +54,7 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def may_be_dicom(path: Path) -> bool:
-    """Whether a file is worth a closer look: most files in a tree of scans are something else."""
+    """Whether a file may be DICOM, by its suffix or first bytes: cheap, since most files are not."""
     return path.suffix.lower() in DICOM_SUFFIXES or is_marked(start_of(path))
 
 
@@ -169,7 +169,7 @@ def _parse(file: BinaryIO) -> "tuple[FileDataset | None, bool]":
         kinds.update(element.VR for element in header.file_meta.values())
     except Exception:  # pydicom raises whatever damaged bytes lead to, from struct.error to RecursionError
         return None, False
-    # Where a kind is unknown GDCM reads lengths otherwise than pydicom does, and allocates them.
+    # GDCM reads lengths of unknown kinds differently from pydicom, and allocates whatever they claim.
     if not (found and kinds - {None} <= set(VR)):
         return header, False
     needed = needed_bytes(header, number_of)

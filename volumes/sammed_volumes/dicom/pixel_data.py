@@ -16,11 +16,11 @@ _HEADER_BYTES = 8
 
 
 def fits_file(file: BinaryIO, syntax: str, start: int, length: int, needed: float) -> bool:
-    """Whether pixel data at `start` is all there: `length` bytes of at least `needed` ones, or fragments.
+    """Whether pixel data at `start` is complete: `length` bytes of at least `needed` ones, or fragments.
 
     What follows is checked too, up to the next length: GDCM allocates whatever that is.
     """
-    if syntax == _DEFLATED:  # what lies in the file is not what is parsed
+    if syntax == _DEFLATED:  # the file holds compressed bytes, not these elements
         return True
     end = file.seek(0, os.SEEK_END)
     if length == _UNDEFINED:

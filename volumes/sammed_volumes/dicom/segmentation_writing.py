@@ -42,7 +42,7 @@ _MOST_LABELS = 65535
 
 @dataclass(frozen=True, slots=True)
 class SegmentDetails:
-    """What a SEG says of its labels: who or what drew them, and codes of structures by name.
+    """What a SEG states about its labels: who or what made them, and codes of structures by name.
 
     `algorithm` is DICOM's word; `version` is that of sammed, the algorithm.
     """
@@ -66,7 +66,7 @@ def write_segmentation(
 ) -> None:
     """Write label voxels X Y Z on the grid of `like`, a DICOM series.
 
-    Raises OutputError where the series can't be referred to: it is no DICOM, or its UIDs are empty.
+    Raises OutputError if the series is not DICOM or its UIDs are empty, so that nothing can refer to it.
     """
     header = _dicom_header(like)
     hd = _highdicom()
@@ -100,7 +100,7 @@ def write_segmentation(
 def _dicom_header(like: Volume) -> DicomHeader:
     if not isinstance(like.header, DicomHeader):
         raise OutputError(
-            f"{like.path or 'The volume'} is no DICOM series, and a DICOM SEG refers to one; take .nii.gz."
+            f"{like.path or 'The volume'} is not a DICOM series, and a DICOM SEG refers to one; use .nii.gz."
         )
     return like.header
 
@@ -115,7 +115,7 @@ def _sources(header: DicomHeader, stack: ExitStack) -> list[Dataset]:
         return sources
     if len(paths) > 1:
         raise OutputError(
-            "The series lies in several multi-frame files, and a DICOM SEG refers to one; take .nii.gz."
+            "The series lies in several multi-frame files, and a DICOM SEG refers to one; use .nii.gz."
         )
     groups = sources[0].PerFrameFunctionalGroupsSequence
     sources[0].PerFrameFunctionalGroupsSequence = [groups[index] for _, index in known]
@@ -157,7 +157,7 @@ def _check_uids(source: Dataset, like: Volume) -> None:
     if empty:
         raise OutputError(
             f"{like.path}: a DICOM SEG refers to its images by UIDs, and this series has no "
-            f"{' and no '.join(empty)}; take .nii.gz, or export the series with its UIDs."
+            f"{' and no '.join(empty)}; use .nii.gz, or export the series with its UIDs."
         )
 
 
