@@ -313,7 +313,7 @@ def test_a_segmentation_cut_short_is_named(
 
 @pytest.mark.parametrize("text", ["liver", "liver=", "=T-62000", "liver=1 2", "liver=abc"])
 def test_a_code_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(LabelError, match="; write (NAME=CODE|SCHEME:abc)"):
+    with pytest.raises(LabelError, match=r"; write (NAME=CODE|SCHEME:abc)"):
         parse_code(text)
 
 
