@@ -23,7 +23,9 @@ UNCERTAINTY_PER_MM = 0.125
 """How far off a border may be, in mm per mm from the nearest annotated slice (measured on 7 data sets)."""
 
 BEYOND_FACTOR = 2.0
-"""How much faster the uncertainty grows where no annotated slice that shows the label lies on the other side."""
+"""How much faster the uncertainty grows where only one side shows the label."""
+
+_LEAST_UNCERTAINTY_MM = 1e-3
 
 END_GAPS = 0.8
 """Where a label ends beyond its outermost annotated slice, in mean gaps between slices that show it."""
@@ -47,6 +49,14 @@ class MarkedLabel:
         return MarkedLabel(tuple(self.indices[each] for each in rows), self.masks[rows])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """An annotated slice next to a gap, and its distances to the label's border, if it shows the label."""
+
+    index: int
+    distance_mm: Float32[np.ndarray, "H W"] | None
+
+
 class CarriedShapes:
     """One label carried along the flow; `border` widens the uncertain border by a factor."""
 
@@ -58,87 +68,65 @@ class CarriedShapes:
         slice_spacing_mm: float,
         border: float = 1.0,
     ) -> None:
-        self._indices = label.indices
         self._flow = flow
-        self._slice_spacing_mm = slice_spacing_mm
-        self._uncertainty_per_mm = UNCERTAINTY_PER_MM * border
-        self._distances_mm = [
-            signed_distance_mm(mask, pixel_spacing_mm) if mask.any() else None for mask in label.masks
+        self._uncertainty_mm = UNCERTAINTY_PER_MM * border * slice_spacing_mm  # a slice further
+        self._sides = [
+            _Side(index, signed_distance_mm(mask, pixel_spacing_mm) if mask.any() else None)
+            for index, mask in zip(label.indices, label.masks, strict=True)
         ]
-        known = [each for each in self._distances_mm if each is not None]
-        self._deepest_mm = max(float(each.max()) for each in known)
-        self._gap = _mean_gap(
-            [label.indices[row] for row in label.showing], self._deepest_mm / slice_spacing_mm
-        )
+        shown = [side.distance_mm for side in self._sides if side.distance_mm is not None]
+        self._deepest_mm = max(float(each.max()) for each in shown)
+        showing = [label.indices[row] for row in label.showing]
+        self._end = END_GAPS * _mean_gap(showing, self._deepest_mm / slice_spacing_mm)
 
     def logits(self, first: int, last: int) -> Float32[np.ndarray, "n H W"]:
-        """Log-odds within +-6 of the slices `first`..`last`, which hold no annotated slice between them."""
-        count = last - first + 1
-        before = max((row for row, index in enumerate(self._indices) if index < first), default=None)
-        after = min((row for row, index in enumerate(self._indices) if index > last), default=None)
-        earlier = list(self._carried(before, range(first, last + 1)))
-        later = list(self._carried(after, range(last, first - 1, -1)))[::-1]
-        return np.stack(
-            [
-                self._slice(first + place, before, after, earlier[place], later[place])
-                for place in range(count)
-            ]
-        )
+        """Log-odds within +-6 of the slices `first`..`last`, none of which is annotated."""
+        indices = range(first, last + 1)
+        before = next((side for side in reversed(self._sides) if side.index < first), None)
+        after = next((side for side in self._sides if side.index > last), None)
+        earlier = list(self._carried(before, indices))
+        later = list(self._carried(after, indices[::-1]))[::-1]
+        logits = []
+        for index, one, other in zip(indices, earlier, later, strict=True):
+            if before and after and one is not None and other is not None:
+                share = np.float32((index - before.index) / (after.index - before.index))
+                away = min(index - before.index, after.index - index)
+                logits.append(self._certain(one * (1 - share) + other * share, away))
+            elif before and one is not None:
+                logits.append(self._ending(one, before, after, index))
+            elif after and other is not None:
+                logits.append(self._ending(other, after, before, index))
+            else:
+                logits.append(np.full((self._flow.height, self._flow.width), -LARGEST_LOGIT, np.float32))
+        return np.stack(logits)
 
     def _carried(
-        self, row: int | None, indices: Sequence[int]
+        self, side: _Side | None, indices: Sequence[int]
     ) -> Iterator[Float32[np.ndarray, "H W"] | None]:
-        """The distances of one annotated slice seen from these slices, which lead away from it."""
-        distance_mm = None if row is None else self._distances_mm[row]
-        if row is None or distance_mm is None:
+        """The distances of one side seen from these slices, which lead away from it."""
+        if side is None or side.distance_mm is None:
             yield from (None for _ in indices)
             return
-        came_from = self._indices[row]
         displacement = np.zeros((self._flow.height, self._flow.width, 2), dtype=np.float32)
         for index in indices:
-            toward = index - 1 if index > came_from else index + 1
+            toward = index - 1 if index > side.index else index + 1
             displacement = compose(self._flow.step(index, toward), displacement)
-            yield warp(distance_mm, displacement)
-
-    def _slice(
-        self,
-        index: int,
-        before: int | None,
-        after: int | None,
-        earlier: Float32[np.ndarray, "H W"] | None,
-        later: Float32[np.ndarray, "H W"] | None,
-    ) -> Float32[np.ndarray, "H W"]:
-        away_mm = min(abs(index - each) for each in self._indices) * self._slice_spacing_mm
-        uncertainty_mm = away_mm * self._uncertainty_per_mm
-        if earlier is not None and later is not None and before is not None and after is not None:
-            share = (index - self._indices[before]) / (self._indices[after] - self._indices[before])
-            distance_mm = earlier * np.float32(1 - share) + later * np.float32(share)
-        else:
-            distance_mm = self._ending(index, before, after, earlier, later)
-            uncertainty_mm *= BEYOND_FACTOR
-        return np.clip(distance_mm / np.float32(max(uncertainty_mm, 1e-3)), -LARGEST_LOGIT, LARGEST_LOGIT)
+            yield warp(side.distance_mm, displacement)
 
     def _ending(
-        self,
-        index: int,
-        before: int | None,
-        after: int | None,
-        earlier: Float32[np.ndarray, "H W"] | None,
-        later: Float32[np.ndarray, "H W"] | None,
+        self, carried_mm: Float32[np.ndarray, "H W"], side: _Side, other: _Side | None, index: int
     ) -> Float32[np.ndarray, "H W"]:
-        """Distances where one side at most shows the label: it ends before an empty slice is reached."""
-        if earlier is None and later is None:
-            shape = self._flow.height, self._flow.width
-            return np.full(shape, -self._deepest_mm, dtype=np.float32)
-        row, other, distance_mm = (before, after, earlier) if earlier is not None else (after, before, later)
-        assert row is not None and distance_mm is not None  # one of the two is there
-        end = END_GAPS * self._gap
-        if other is not None:
-            end = min(end, abs(self._indices[other] - self._indices[row]) - 0.5)
-        own_mm = self._distances_mm[row]
-        assert own_mm is not None  # it was carried
-        shrinkage = _ellipsoid(abs(index - self._indices[row]) / end)
-        return distance_mm - np.float32(shrinkage * float(own_mm.max()))
+        """Log-odds where only one side shows the label: it ends before an empty slice is reached."""
+        assert side.distance_mm is not None  # it was carried
+        end = self._end if other is None else min(self._end, abs(other.index - side.index) - 0.5)
+        away = abs(index - side.index)
+        lost_mm = np.float32(_ellipsoid(away / end) * float(side.distance_mm.max()))
+        return self._certain(carried_mm - lost_mm, BEYOND_FACTOR * away)
+
+    def _certain(self, distance_mm: Float32[np.ndarray, "H W"], away: float) -> Float32[np.ndarray, "H W"]:
+        """Log-odds of a distance to the border, so many slices from where the border is known."""
+        uncertainty_mm = np.float32(max(away * self._uncertainty_mm, _LEAST_UNCERTAINTY_MM))
+        return np.clip(distance_mm / uncertainty_mm, -LARGEST_LOGIT, LARGEST_LOGIT)
 
 
 def _ellipsoid(share: float) -> float:

@@ -37,7 +37,7 @@ class NeighborFlow:
         return self._steps[index, neighbor].astype(np.float32)
 
     def _match(self, index: int, neighbor: int) -> Float32[np.ndarray, "H W 2"]:
-        flow = self._matcher.calc(self._images[index], self._images[neighbor], None)
+        flow: np.ndarray = self._matcher.calc(self._images[index], self._images[neighbor], None)
         width, height = self._size
         if (width, height) == (self.width, self.height):
             return flow
@@ -49,7 +49,8 @@ class NeighborFlow:
         if self._size == (self.width, self.height):
             return gray
         method = cv2.INTER_CUBIC if self._size[0] > self.width else cv2.INTER_AREA
-        return cv2.resize(gray, self._size, interpolation=method)
+        resized: np.ndarray = cv2.resize(gray, self._size, interpolation=method)
+        return resized
 
 
 def compose(
@@ -68,15 +69,11 @@ def warp(
     """
     rows, columns = np.indices(displacement.shape[:2], dtype=np.float32)
     x, y = columns + displacement[..., 0], rows + displacement[..., 1]
-    return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    seen: np.ndarray = cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return seen
 
 
 def _matched_size(height: int, width: int) -> tuple[int, int]:
     """Width and height of the images that are matched."""
-    short, long = min(height, width), max(height, width)
-    scale = (
-        min(max(1.0, SHORT_SIDE_PX / short), LONG_SIDE_PX / long)
-        if long <= LONG_SIDE_PX
-        else LONG_SIDE_PX / long
-    )
+    scale = min(max(1.0, SHORT_SIDE_PX / min(height, width)), LONG_SIDE_PX / max(height, width))
     return max(16, round(width * scale)), max(16, round(height * scale))

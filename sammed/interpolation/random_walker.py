@@ -43,7 +43,8 @@ def walk(
         if value > 1:
             probabilities[value - 2] = found
     bounded = np.clip(probabilities, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
-    return np.log(bounded / (1 - bounded))
+    odds: np.ndarray = np.log(bounded / (1 - bounded))
+    return odds
 
 
 def _seeds(shapes: Float32[np.ndarray, "k n H W"]) -> Int32[np.ndarray, "n H W"]:

@@ -78,7 +78,8 @@ def interpolate_stack(
 
 def reach(annotations: Annotations) -> tuple[slice, slice]:
     """Rows and columns that the annotated objects may reach in any slice."""
-    shown = np.isin(annotations.masks, [label.value for label in annotations.labels]).any(axis=0)
+    values = [label.value for label in annotations.labels]
+    shown: np.ndarray = np.isin(annotations.masks, values).any(axis=0)
     return _widened(shown.any(axis=1)), _widened(shown.any(axis=0))
 
 

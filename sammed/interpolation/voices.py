@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -35,11 +36,11 @@ class Spoken:
 
     def mixed(self, weights: Sequence[dict[Voice, float]]) -> Float32[np.ndarray, "k n H W"]:
         """The weighted mean of the voices, with a label's own weights."""
-        shape = (len(weights), 1, 1, 1)
-        return sum(
-            logits * np.array([each.get(voice, 0.0) for each in weights], np.float32).reshape(shape)
-            for voice, logits in self.logits.items()
-        )
+        mixed = np.zeros_like(next(iter(self.logits.values())))
+        for voice, logits in self.logits.items():
+            shares = np.array([each.get(voice, 0.0) for each in weights], dtype=np.float32)
+            mixed += shares[:, None, None, None] * logits
+        return mixed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ class Stack:
 def gaps(indices: Sequence[int], count: int) -> Iterator[tuple[int, int]]:
     """First and last slice of each run of slices of a stack that are not annotated."""
     edges = [-1, *indices, count]
-    for before, after in zip(edges[:-1], edges[1:], strict=True):
+    for before, after in pairwise(edges):
         if after - before > 1:
             yield before + 1, after - 1
 
@@ -110,8 +111,13 @@ def weigh(
     return [each.weights() for each in counts], [each.mixed_dice() for each in counts]
 
 
+def _gap_around(index: int, indices: Sequence[int], count: int) -> tuple[int, int]:
+    """The gap that a slice lies in."""
+    return next(gap for gap in gaps(indices, count) if gap[0] <= index <= gap[1])
+
+
 def _can_leave_out(label: MarkedLabel, row: int) -> bool:
-    """Whether slices on both sides still show the label: what lies beyond them all can't be foretold."""
+    """Whether slices on both sides still show the label: what lies beyond all of them can't be predicted."""
     return row in label.showing[1:-1]
 
 
