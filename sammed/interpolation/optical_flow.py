@@ -26,7 +26,7 @@ class NeighborFlow:
         self.height, self.width = images.shape[1:]
         self._size = _matched_size(self.height, self.width)
         self._images = [self._matched(image) for image in images]
-        self._matcher = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._matcher.setFinestScale(0)
         self._steps: dict[tuple[int, int], Float16[np.ndarray, "H W 2"]] = {}
 

@@ -79,11 +79,12 @@ def interpolate_stack(
 def reach(annotations: Annotations) -> tuple[slice, slice]:
     """Rows and columns that the annotated objects may reach in any slice."""
     values = [label.value for label in annotations.labels]
-    shown: np.ndarray = np.isin(annotations.masks, values).any(axis=0)
-    return _widened(shown.any(axis=1)), _widened(shown.any(axis=0))
+    _, rows, columns = np.nonzero(np.isin(annotations.masks, values))
+    height, width = annotations.masks.shape[1:]
+    return _widened(rows, height), _widened(columns, width)
 
 
-def _widened(shown: np.ndarray) -> slice:
-    where = np.flatnonzero(shown)
-    margin = MARGIN_PX + (where[-1] - where[0] + 1) // 2
-    return slice(max(0, int(where[0]) - margin), min(len(shown), int(where[-1]) + margin + 1))
+def _widened(places: np.ndarray, length: int) -> slice:
+    first, last = int(places.min()), int(places.max())
+    margin = MARGIN_PX + (last - first + 1) // 2
+    return slice(max(0, first - margin), min(length, last + margin + 1))
