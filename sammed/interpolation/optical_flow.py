@@ -42,7 +42,8 @@ class NeighborFlow:
         if (width, height) == (self.width, self.height):
             return flow
         resized = cv2.resize(flow, (self.width, self.height), interpolation=cv2.INTER_AREA)
-        return resized * np.array([self.width / width, self.height / height], dtype=np.float32)
+        scaled: np.ndarray = resized * np.array([self.width / width, self.height / height], dtype=np.float32)
+        return scaled
 
     def _matched(self, image: Float32[np.ndarray, "H W"]) -> UInt8[np.ndarray, "h w"]:
         gray = np.round(image * 255).astype(np.uint8)
@@ -57,7 +58,8 @@ def compose(
     step: Float32[np.ndarray, "H W 2"], onward: Float32[np.ndarray, "H W 2"]
 ) -> Float32[np.ndarray, "H W 2"]:
     """The displacement that goes one step and from there `onward`."""
-    return step + warp(onward, step)
+    total: np.ndarray = step + warp(onward, step)
+    return total
 
 
 def warp(

@@ -16,7 +16,8 @@ def signed_distance_mm(
     """
     inside = _distance_mm(mask, pixel_spacing_mm)
     outside = _distance_mm(~mask, pixel_spacing_mm)
-    return (inside - outside).astype(np.float32)
+    signed: np.ndarray = (inside - outside).astype(np.float32)
+    return signed
 
 
 def _distance_mm(mask: Bool[np.ndarray, "H W"], pixel_spacing_mm: Sequence[float]) -> np.ndarray:
