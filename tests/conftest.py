@@ -1,4 +1,4 @@
-"""Fixtures for every test: volumes are made here, none is taken from a patient."""
+"""Fixtures for all tests. The volumes are synthetic, none is from a patient."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ AXIS_CODES = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1),
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first: with several workers, none is then left alone with one at the end."""
+    """Run slow tests first, so that with several workers none of them runs alone at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Phantom:
-    """A body with three organs, and the truth about it.
+    """A body with three organs, and its true labels.
 
-    Values (CT): air -1000, body 0, lung -700, heart 150, tumour 400. Labels: 1 lung, 2 heart, 4 tumour (3 is
-    left out on purpose). `volumes_mm3` are those of the ellipsoids, which the voxels only approach.
+    Values (CT): air -1000, body 0, lung -700, heart 150, tumor 400. Labels: 1 lung, 2 heart, 4 tumor (there
+    is no 3 on purpose). `volumes_mm3` are those of the ellipsoids, which the voxels approximate.
     """
 
     volume: Volume
@@ -35,7 +35,7 @@ def affine_for(
     spacing_mm: tuple[float, float, float],
     origin_ras_mm: tuple[float, float, float] = (0, 0, 0),
 ) -> np.ndarray:
-    """The 4x4 affine of an array whose axes run toward `axcodes`, as in "LPS"."""
+    """Return the 4x4 affine of an array whose axes run toward `axcodes`, such as "LPS"."""
     affine = np.eye(4)
     affine[:3, :3] = 0.0
     for array_axis, code in enumerate(axcodes):
@@ -45,8 +45,8 @@ def affine_for(
     return affine
 
 
-# Organ: center and radii as parts of the field of view along right, anterior, superior; CT value; MRI value;
-# label.
+# Organ: center and radii as fractions of the field of view along right, anterior, superior; CT value; MRI
+# value; label.
 _ORGANS = (
     ("body", (0.5, 0.5, 0.5), (0.45, 0.42, 0.47), 0, 300, 0),
     ("lung", (0.3, 0.55, 0.5), (0.13, 0.22, 0.3), -700, 60, 1),
@@ -64,15 +64,15 @@ def make_phantom(
     noise: float = 10.0,
     seed: int = 0,
 ) -> Phantom:
-    """Nested ellipsoids on the grid asked for; `shape` and `spacing_mm` are those of the array's own axes.
+    """Return nested ellipsoids; `shape` and `spacing_mm` are along the array's own axes.
 
-    The anatomy fills the field of view, so another shape or spacing is another body; the same body in another
-    orientation is what permuting and flipping the arrays gives.
+    The anatomy fills the field of view, so another shape or spacing is another body. To get the same body in
+    another orientation, permute and flip the arrays.
     """
     extents = np.array(shape) * spacing_mm
     affine = affine_for(axcodes, spacing_mm)
     patient = [AXIS_CODES[code][0] for code in axcodes]
-    # Place the field of view so that its center lies at the origin.
+    # Place the center of the field of view at the origin.
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     extents_ras = np.empty(3)
     extents_ras[patient] = extents
@@ -91,7 +91,7 @@ def make_phantom(
 
 
 def _true_volumes(extents_ras: np.ndarray) -> dict[int, float]:
-    """What each label's ellipsoid measures; the tumour lies inside the heart and is taken off it."""
+    """Return the volume of each label's ellipsoid; the heart's excludes the tumor inside it."""
     full = {
         label: float(4 / 3 * np.pi * np.prod(np.array(radii) * extents_ras))
         for _, _, radii, _, _, label in _ORGANS
@@ -100,15 +100,18 @@ def _true_volumes(extents_ras: np.ndarray) -> dict[int, float]:
     return {1: full[1], 2: full[2] - full[4], 4: full[4]}
 
 
+MakePhantom = Callable[..., Phantom]
+
+
 @pytest.fixture
-def phantom() -> Callable[..., Phantom]:
+def phantom() -> MakePhantom:
     """`phantom(shape=..., spacing_mm=..., axcodes="LPS", modality="ct"|"mr", noise=..., seed=...)`."""
     return make_phantom
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test, nor a process that it starts, touches the cache of whoever runs the tests."""
+    """Keep tests, and the processes that they start, away from the cache of the user who runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SAMMED_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("SAMMED_CACHE_GB", raising=False)

@@ -1,6 +1,7 @@
 """The examples and the README's Python run as they stand, on a phantom in place of the chest CT."""
 
 import re
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -13,18 +14,19 @@ from sammed.jobs.inputs import Pair
 
 from sammed.assist.config import AssistConfig
 from sammed.auto.classification import ClassificationConfig
-from sammed.auto.cross_validation import ChoosingConfig
-from sammed.auto.sap_training import SapLearningConfig
-from sammed.skills.training import LearningConfig
+from sammed.auto.cross_validation import CrossValidationConfig
+from sammed.auto.sap_training import SapTrainingConfig
+from sammed.skills.training import SkillConfig
 from sammed_volumes.formats import read_labels, write_labels
+from tests.conftest import Phantom
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LABELS = ("lung", "heart")
-FEW_STEPS = LearningConfig(
+FEW_STEPS = SkillConfig(
     assist=AssistConfig(steps=2, point_steps=2, batch_size=2),
-    sap_net=SapLearningConfig(steps=3),
-    choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
+    sap_net=SapTrainingConfig(steps=3),
+    choosing=CrossValidationConfig(folds=2, steps=2, thickest_smoothed_mm=0),
     classification=ClassificationConfig(strengths=(0.01,), iterations=5),
 )
 
@@ -44,16 +46,16 @@ def tiny():
 
 
 @pytest.fixture(autouse=True)
-def machine(tmp_path, monkeypatch, tiny) -> None:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny) -> None:
     """A working folder of the test's own; every backbone is the tiny one, and jobs learn little."""
     monkeypatch.chdir(tmp_path)
     for module in ("sammed.jobs.machine", "sammed.backbones.loading"):
         monkeypatch.setattr(f"{module}.load_backbone", lambda *_names, **_settings: tiny)
-    monkeypatch.setattr("sammed.jobs.training.LearningConfig", lambda **_parts: FEW_STEPS)
+    monkeypatch.setattr("sammed.jobs.training.SkillConfig", lambda **_parts: FEW_STEPS)
 
 
 @pytest.fixture
-def pair(tmp_path, phantom) -> Pair:
+def pair(tmp_path: Path, phantom: Callable[..., Phantom]) -> Pair:
     """The phantom's image and its complete labels on disk."""
     made = phantom(shape=(31, 29, 17))
     image, labels = tmp_path / "ct.nii.gz", tmp_path / "truth.nii.gz"
@@ -63,7 +65,7 @@ def pair(tmp_path, phantom) -> Pair:
 
 
 @pytest.fixture
-def example(monkeypatch, pair):
+def example(monkeypatch: pytest.MonkeyPatch, pair):
     """`example(name)`: an example whose chest CT is the phantom."""
 
     def make(name: str) -> ModuleType:
@@ -75,7 +77,7 @@ def example(monkeypatch, pair):
     return make
 
 
-def test_one_volume(example, pair, tiny, capsys):
+def test_one_volume(example, pair, tiny, capsys: pytest.CaptureFixture[str]) -> None:
     result = example("one_volume.py").main(backbone=tiny, config=FEW_STEPS)
     assert tuple(label.name for label in result.labels) == LABELS
     assert all(0 <= label.scores.dice <= 1 for label in result.labels)
@@ -88,7 +90,7 @@ def test_one_volume(example, pair, tiny, capsys):
     np.testing.assert_array_equal(found.voxels[..., learned_from], wanted[..., learned_from])
 
 
-def test_one_volume_with_files_of_ones_own(pair, tiny):
+def test_one_volume_with_files_of_ones_own(pair, tiny) -> None:
     main = load(ROOT / "examples/one_volume.py").main
     result = main(
         pair.image, pair.labels, output=Path("own/labels.seg.nrrd"), backbone=tiny, config=FEW_STEPS
@@ -97,7 +99,9 @@ def test_one_volume_with_files_of_ones_own(pair, tiny):
     assert {label.name for label in read_labels("own/labels.seg.nrrd").labels} == {"lung", "heart", "tumour"}
 
 
-def test_a_folder_of_scans_goes_on_after_a_bad_file(example, pair, tmp_path, monkeypatch, capsys):
+def test_a_folder_of_scans_goes_on_after_a_bad_file(
+    example, pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     module = example("folder_of_scans.py")
     monkeypatch.setattr(module, "CT_NAME", "chest.nii.gz")  # the phantom is in another format than the CT
     result = module.main()
@@ -119,7 +123,7 @@ def test_a_folder_of_scans_goes_on_after_a_bad_file(example, pair, tmp_path, mon
     assert again.count("skipped") == 1
 
 
-def test_a_folder_on_the_workers_of_a_cluster(pair, tmp_path):
+def test_a_folder_on_the_workers_of_a_cluster(pair, tmp_path: Path) -> None:
     """A cluster of this process in place of SLURM's; what SLURM would be asked for is looked at as well."""
     from distributed import LocalCluster
 
@@ -145,7 +149,7 @@ def test_a_folder_on_the_workers_of_a_cluster(pair, tmp_path):
     assert f"--nthreads {module.CORES}" in script
 
 
-def test_the_generators_side_by_side(example, tiny, capsys):
+def test_the_generators_side_by_side(example, tiny, capsys: pytest.CaptureFixture[str]) -> None:
     scores = example("compare_generators.py").main(backbone=tiny, config=FEW_STEPS)
     assert set(scores) == {"sap", "propagation", "classification"}
     for found in scores.values():
@@ -154,7 +158,7 @@ def test_the_generators_side_by_side(example, tiny, capsys):
     assert len(capsys.readouterr().out.splitlines()) == len(LABELS)
 
 
-def test_synthetic_images(pair, monkeypatch, capsys):
+def test_synthetic_images(pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     module = load(ROOT / "examples/synthetic_images.py")
     monkeypatch.setattr(module, "demo_pair", lambda: pair)
     tiny = {"image_size": "16", "width": "32", "res_blocks": "1", "timesteps": "50", "steps": "2"}
@@ -164,7 +168,7 @@ def test_synthetic_images(pair, monkeypatch, capsys):
     assert "2 pictures in" in capsys.readouterr().out
 
 
-def test_pseudo_labels(pair, monkeypatch, capsys):
+def test_pseudo_labels(pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     module = load(ROOT / "examples/pseudo_labels.py")
     monkeypatch.setattr(module, "demo_pair", lambda: pair)
     monkeypatch.setattr("sammed.datasets.pseudo.auto.AutoLabelConfig.__post_init__", _learn_little)
@@ -181,14 +185,16 @@ def _learn_little(config) -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_is_short_and_named_in_the_readme(path):
+def test_an_example_is_short_and_named_in_the_readme(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) < 60
     assert f"python examples/{path.name}" in text, "the docstring says how to run it"
     assert f"(examples/{path.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_of_the_readme_runs(pair, phantom, monkeypatch):
+def test_the_python_of_the_readme_runs(
+    pair, phantom: Callable[..., Phantom], monkeypatch: pytest.MonkeyPatch
+) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [code] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     made = phantom(shape=(31, 29, 17))
@@ -198,7 +204,7 @@ def test_the_python_of_the_readme_runs(pair, phantom, monkeypatch):
     labels = type(made.labels)(marked, made.labels.affine_ras_mm, made.labels.labels[:2])
     marked[marked == 4] = 2
     write_labels(labels, "label.nii.gz", like=made.volume)
-    monkeypatch.setattr("sammed.skills.training.LearningConfig", lambda: FEW_STEPS)
+    monkeypatch.setattr("sammed.skills.training.SkillConfig", lambda: FEW_STEPS)
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)  # our own text
     found = read_labels("image_found.nii.gz")

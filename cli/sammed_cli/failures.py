@@ -1,4 +1,4 @@
-"""What a person is told, in one sentence, when a command can't go on; and the exit status."""
+"""The message and the exit status of a command that fails."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 _REMEDIES = {
     errno.ENOSPC: "Free some space or choose another place.",
     errno.EDQUOT: "Free some space or choose another place.",
-    errno.EACCES: "Choose another place, or have its permissions changed.",
-    errno.EPERM: "Choose another place, or have its permissions changed.",
+    errno.EACCES: "Choose another place, or change its permissions.",
+    errno.EPERM: "Choose another place, or change its permissions.",
     errno.EROFS: "Choose another place.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A sentence for a person and an exit status; `usage` is a click error that shows itself."""
+    """One sentence for the user, and an exit status; `usage` is a click error that prints itself."""
 
     message: str
     exit_code: int
@@ -31,9 +31,9 @@ class Failure:
 
 
 def describe(error: BaseException) -> Failure:
-    """The failure that an exception means."""
+    """Return the failure for an exception."""
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Failure("Interrupted; what was finished stays, what was half-written is gone.", INTERRUPTED)
+        return Failure("Interrupted; finished files are kept, unfinished ones are removed.", INTERRUPTED)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), error.exit_code, usage=error)
     if isinstance(error, ConfigError):
@@ -42,8 +42,11 @@ def describe(error: BaseException) -> Failure:
         return Failure(str(error), FAILED)
     if isinstance(error, OSError):
         return Failure(_system_message(error), FAILED)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
-        return Failure("The memory is full; close other programs, or take another --device.", FAILED)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
+        return Failure("Not enough memory; close other programs, or use another --device.", FAILED)
+    if isinstance(error, ImportError):
+        reason = _first_line(error)
+        return Failure(f"A package can't be loaded ({reason}); run `sammed doctor`, or free memory.", FAILED)
     return Failure(_fault_message(error), FAILED)
 
 
@@ -55,8 +58,11 @@ def _system_message(error: OSError) -> str:
 
 
 def _fault_message(error: BaseException) -> str:
-    first = (str(error).splitlines() or [""])[0].rstrip(".")
     return (
-        f"This is a fault of sammed ({type(error).__name__}: {first}); `sammed --debug COMMAND` shows where, "
-        "for a report."
+        f"This is a bug in sammed ({type(error).__name__}: {_first_line(error)}); please report it with the "
+        "output of `sammed --debug COMMAND`."
     )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Meta's attention with less work: the same numbers to 1e-5 from fewer and smaller products."""
+"""Meta's attention with less work: the same results to 1e-5 from fewer and smaller matrix products."""
 
 from jaxtyping import Float
 from segment_anything.modeling.transformer import Attention
@@ -7,11 +7,11 @@ from torch.nn import functional as F
 
 
 class FusedAttention(nn.Module):
-    """Meta's `Attention` with its own projections, and so with its names of weights; call it as that one.
+    """Meta's `Attention`: the same projections, names of weights and call signature.
 
-    In the mask decoder a handful of tokens T looks at 4096 cells X of an image, and the cells at the tokens.
-    (T Q) (X K)' is (T Q K') X': where the few are multiplied with both weights, the many need not be
-    projected. Where tokens look at tokens, torch's fused kernel does the work.
+    In the mask decoder a handful of tokens T attends to the 4096 cells X of an image, and the cells to the
+    tokens. (T Q) (X K)' is (T Q K') X': multiplying the few tokens by both weights saves projecting the many
+    cells. Where tokens attend to tokens, torch's fused kernel does the work.
     """
 
     def __init__(self, attention: Attention) -> None:
@@ -25,7 +25,7 @@ class FusedAttention(nn.Module):
     def forward(
         self, q: Float[Tensor, "B N C"], k: Float[Tensor, "B M C"], v: Float[Tensor, "B M C"]
     ) -> Float[Tensor, "B N C"]:
-        """Each of the N tokens `q` as the mean of the M values `v`, weighted by how alike `q` and `k` are."""
+        """Return for each of N queries `q` the mean of the M values `v`, weighted by the match with `k`."""
         if q.shape[1] < k.shape[1]:
             return self._few_look_at_many(q, k, v)
         if k.shape[1] < q.shape[1]:
@@ -36,7 +36,7 @@ class FusedAttention(nn.Module):
     def _few_look_at_many(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         few = self._heads(self.q_proj(q))  # B H N D
         heads, width = few.shape[1], few.shape[3]
-        # the bias of k would add the same to all cells, and softmax takes it away again
+        # The bias of k adds the same number to all cells, which softmax ignores.
         seeking = (few * width**-0.5) @ self._weights(self.k_proj)  # B H N C
         shares = (seeking.flatten(1, 2) @ k.transpose(1, 2)).softmax(-1)  # B H*N M
         found = (shares @ v).unflatten(1, (heads, -1))  # B H N C
@@ -69,7 +69,7 @@ class FusedAttention(nn.Module):
 
 
 def fuse_attention(module: nn.Module) -> nn.Module:
-    """The same module with every `Attention` in it replaced, in place."""
+    """Replace every `Attention` in a module, in place, and return the module."""
     for child_of in list(module.modules()):
         for name, child in list(child_of.named_children()):
             if isinstance(child, Attention):

@@ -1,8 +1,9 @@
-"""The backbone: a frozen SAM, and the three things that it does: prepare, encode, decode."""
+"""The backbone: a frozen SAM that prepares pixels, encodes slices and decodes prompts."""
 
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,22 +15,23 @@ from sammed.backbones.frame import EMBEDDING_STRIDE, Frame
 from sammed.backbones.registry import PixelPreparation
 from sammed.backbones.sparse_masks import Cell, thinned, with_sparse_masks
 
-SMALLEST_RANGE = 1e-8  # of a slice's values, below which it counts as constant (MedSAM's own number)
+SMALLEST_RANGE = 1e-8  # a slice whose values span less is constant (MedSAM's own number)
 
-
-# Whatever turns pixels B 3 S S into embeddings B 256 h w: a torch module or a compiled model.
 ImageEncoder = Callable[[Tensor], Tensor]
+"""Pixels B 3 S S to embeddings B 256 h w: a torch module or a compiled model."""
 
-# Whatever turns embeddings B 256 h w with the dense prompts added, and sparse prompts B N 256, into mask
-# logits B 1 4h 4w and guesses of their IoU B 1.
 MaskDecoder = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Embeddings B 256 h w plus dense prompts, and sparse prompts B N 256, to logits B 1 4h 4w and IoUs B 1."""
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class TorchDecoder(nn.Module):
-    """Meta's mask decoder, every prompt of which may look at another image.
+    """Meta's mask decoder, in which each prompt may belong to a different image.
 
-    Meta's repeats one image's embedding for all prompts and adds the dense prompt to it; the two are used
-    nowhere else. So the sum goes in as the dense prompt, and a zero as the image.
+    Meta's decoder repeats one image's embedding for all prompts, adds the dense prompts, and uses neither of
+    the two anywhere else. So this one passes the sum as the dense prompt and a zero as the image.
     """
 
     def __init__(self, mask_decoder: nn.Module, position_encoding: Float[Tensor, "1 256 h w"]) -> None:
@@ -41,7 +43,7 @@ class TorchDecoder(nn.Module):
     def forward(
         self, image_and_dense: Float[Tensor, "B 256 h w"], sparse: Float[Tensor, "B N 256"]
     ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
-        """Mask logits and the decoder's own guess of their IoU."""
+        """Return mask logits and the IoU that the decoder predicts for each."""
         masks, iou = self.mask_decoder(
             image_embeddings=image_and_dense.new_zeros(1, 1, 1, 1),
             image_pe=self.position_encoding,
@@ -54,13 +56,13 @@ class TorchDecoder(nn.Module):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backbone:
-    """A frozen SAM: image encoder, mask decoder, pretrained prompt encoder, and how its pixels are made.
+    """A frozen SAM: image encoder, mask decoder, pretrained prompt encoder, and the preparation of pixels.
 
-    Constructing one freezes its modules: evaluation mode, no gradients for any weight. `digest` names the
-    weights and all else that makes an embedding what it is. `dtype` is the precision of the image
-    encoder; the decoder, which learning goes through, always computes in float32. `runtime` is what is to
-    run the image encoder: torch or openvino, in whose place torch steps where it fails on the model.
-    `fast_decoder` is the runtime's own decoder, for masks that nothing is learned from, if it has one.
+    The constructor freezes the modules: evaluation mode, no gradients for any weight. `digest` identifies
+    the weights and everything else that determines an embedding. `dtype` is the precision of the image
+    encoder; the decoder, through which training propagates gradients, always computes in float32. `runtime`
+    names what runs the image encoder, torch or openvino; if openvino fails on the model, torch runs it.
+    `fast_decoder` is the runtime's own decoder for inference, if it has one.
     """
 
     name: str
@@ -87,16 +89,16 @@ class Backbone:
 
     @property
     def embedding_size(self) -> int:
-        """Cells of an embedding along a side (h = w); the decoder's masks have four times as many."""
+        """Cells along a side of an embedding (h = w); the decoder's masks have four times as many."""
         return int(self.position_encoding.shape[-1])
 
     def frame(self, height: int, width: int, pixel_spacing_mm: tuple[float, float]) -> Frame:
-        """The frame of slices of that shape; `pixel_spacing_mm` is (row, column)."""
+        """Return the frame for slices of that shape; `pixel_spacing_mm` is (row, column)."""
         mask_size = EMBEDDING_STRIDE * self.embedding_size
         return Frame(height, width, pixel_spacing_mm, self.image_size, mask_size, self.preparation.stretch)
 
     def prepare(self, image: NDArray[np.float32], frame: Frame) -> Float[Tensor, "3 S S"]:
-        """Pixels for `encode`, on the CPU, from a slice H W or H W 3 of values 0..1."""
+        """Return the pixels for `encode`, on the CPU, of a slice H W or H W 3 with values 0..1."""
         content = frame.resize_image(image)
         if self.preparation.min_max:
             low, high = torch.aminmax(content)
@@ -106,7 +108,7 @@ class Backbone:
         return frame.pad_image((content - mean) / std)
 
     def encode(self, pixels: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 256 h w"]:
-        """Embeddings, float32, on the backbone's device, without gradients."""
+        """Return embeddings in float32 on the backbone's device, without gradients."""
         on_cuda = self.device.type == "cuda"
         half = on_cuda and self.dtype == torch.bfloat16
         order = torch.channels_last if on_cuda else torch.preserve_format
@@ -120,27 +122,28 @@ class Backbone:
         sparse: Float[Tensor, "B N 256"],
         dense: Float[Tensor, "#B 256 h w"],
     ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
-        """Mask logits and the decoder's own guess of their IoU, one for each pair of embedding and prompt.
+        """Return mask logits and predicted IoUs, one for each pair of embedding and prompt.
 
-        Differs from Meta's use in that every prompt may look at another image (`TorchDecoder`). `embeddings`
-        and `dense` may have a first axis of 1. Gradients reach `sparse` and `dense`; where none are kept, the
-        runtime's own decoder is taken, if it has one.
+        Each prompt may belong to a different image (`TorchDecoder`). `embeddings` and `dense` may have a
+        first axis of 1. Gradients reach `sparse` and `dense`; with gradients disabled, the runtime's own
+        decoder computes the masks, if it has one.
         """
         image_and_dense = embeddings.to(self.device, torch.float32) + dense
         if self.fast_decoder is not None and not torch.is_grad_enabled():
             return self.fast_decoder(image_and_dense.expand(len(sparse), -1, -1, -1), sparse)
-        return self.decoder(image_and_dense, sparse)  # type: ignore[no-any-return]
+        masks, iou = self.decoder(image_and_dense, sparse)
+        return masks, iou
 
-    def sparse_decoder(self, cell: Cell) -> MaskDecoder:
-        """A decoder of `thinned` embeddings into `cells_of` masks, for much less work; for learning."""
+    def sparse_decoder(self, cell: Cell) -> TorchDecoder:
+        """Return a decoder of `thinned` embeddings into `cells_of` masks; it makes training much faster."""
         position_encoding = thinned(self.position_encoding, cell)
         return freeze(TorchDecoder(with_sparse_masks(self.mask_decoder, cell), position_encoding))
 
     def new_prompt_encoder(self) -> nn.Module:
-        """A prompt encoder to be trained: a copy of the pretrained one, whose weights take gradients."""
+        """Return a trainable copy of the pretrained prompt encoder."""
         return copy.deepcopy(self.prompt_encoder).requires_grad_(True)
 
 
-def freeze(module: nn.Module) -> nn.Module:
-    """Evaluation mode and no gradients for any weight; gradients still flow through to the inputs."""
+def freeze(module: Network) -> Network:
+    """Set evaluation mode and disable gradients of all weights; gradients of the inputs still flow."""
     return module.eval().requires_grad_(False)

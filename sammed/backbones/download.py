@@ -1,4 +1,4 @@
-"""Fetching a file of weights: resumed where it broke off, checked, and moved into place when whole."""
+"""Download of weights: resumed after an interruption, verified, and moved into place when complete."""
 
 import http.client
 import urllib.error
@@ -7,28 +7,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sammed.backbones.folders import weights_folder
-from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.registry import BackboneSpec, TinyVit, backbone_spec
-from sammed.backbones.weights import BLOCK_BYTES, file_sha256, missing_message, verify
+from sammed.backbones.weights import missing_message, verify, wheel_checkpoint
 from sammed.errors import CheckpointError
+from sammed_volumes.file_digest import sha256_of
 
 Progress = Callable[[int, "int | None"], None]
+BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 30
 RANGE_NOT_SATISFIABLE = 416
 
 
 def fetch(name: str, folder: Path | None = None, *, progress: Progress | None = None) -> Path:
-    """Bring a backbone's weights onto this machine and return where they lie; see `download`."""
+    """Download a backbone's weights by its name and return their path; see `download`."""
     return download(backbone_spec(name), folder or weights_folder(), progress=progress)
 
 
 def download(spec: BackboneSpec, folder: Path, *, progress: Progress | None = None) -> Path:
-    """Download a backbone's weights into a folder, unless they are there.
+    """Download a backbone's weights into a folder unless they already exist, and return their path.
 
-    `progress` hears how many bytes are there and how many there will be, None while that isn't known.
-    What came before a break stays in a file `.part` beside its place, and the next call goes on from
-    there. Raises CheckpointError when the file can't be had; the sentence says which file to put where by
-    hand.
+    `progress` is called with the bytes downloaded so far and the total, which is None if unknown. An
+    interrupted download leaves a file ending in `.part` in the folder, and the next call resumes it. Raises
+    CheckpointError if the download fails; the message states which file to put where by hand.
     """
     if isinstance(spec.architecture, TinyVit):
         return wheel_checkpoint()
@@ -36,7 +36,7 @@ def download(spec: BackboneSpec, folder: Path, *, progress: Progress | None = No
     if target.is_file() and _is_whole(spec, target):
         return target
     if spec.url is None:
-        raise CheckpointError(f"{spec.name} can't be fetched by itself. {missing_message(spec)}")
+        raise CheckpointError(f"{spec.name} can't be downloaded automatically. {missing_message(spec)}")
     part = target.with_name(target.name + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,10 @@ def download(spec: BackboneSpec, folder: Path, *, progress: Progress | None = No
     except (http.client.HTTPException, urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise CheckpointError(_unreachable_message(spec, target, part, error)) from None
     except OSError as error:
-        raise CheckpointError(f"{target} can't be written: {error.strerror or error}.") from None
+        reason = error.strerror or error
+        raise CheckpointError(
+            f"{target} can't be written ({reason}); choose another folder (--folder)."
+        ) from None
     return target
 
 
@@ -59,42 +62,42 @@ def _is_whole(spec: BackboneSpec, target: Path) -> bool:
 
 
 def _check(spec: BackboneSpec, part: Path) -> None:
-    if spec.sha256 is not None and (found := file_sha256(part)) != spec.sha256:
+    if spec.sha256 is not None and (found := sha256_of(part)) != spec.sha256:
         part.unlink()
         raise CheckpointError(
-            f"What {spec.url} sent is not {spec.filename}: its sha256 begins with {found[:12]}, not "
-            f"{spec.sha256[:12]}. It was thrown away; a proxy that answers in the server's place does this."
+            f"The file from {spec.url} is not {spec.filename}: its sha256 begins with {found[:12]}, not "
+            f"{spec.sha256[:12]}. It was deleted; check whether a proxy answers in the server's place."
         )
 
 
 def _unreachable_message(spec: BackboneSpec, target: Path, part: Path, error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
-    kept = " The next try goes on from what has come." if part.is_file() else ""
+    kept = " The next try resumes the download." if part.is_file() else ""
     return (
-        f"{spec.url} can't be fetched ({reason}).{kept} On a machine without a network, get {spec.filename} "
-        f"elsewhere and put it at {target}."
+        f"{spec.url} can't be downloaded ({reason}).{kept} On a machine without a network, get "
+        f"{spec.filename} elsewhere and put it at {target}."
     )
 
 
 def _complete(url: str, part: Path, progress: Progress | None) -> None:
-    """Ask again from where the server broke off, for as long as each answer brings something."""
+    """Request the rest after each interruption, as long as every response adds some bytes."""
     while True:
         before = part.stat().st_size if part.is_file() else 0
         if _receive(url, part, before, progress):
             return
         if part.stat().st_size <= before:
-            raise ConnectionError("the server keeps breaking off")
+            raise ConnectionError("the server keeps closing the connection")
 
 
 def _receive(url: str, part: Path, have: int, progress: Progress | None) -> bool:
-    """One request; True when the file is whole."""
+    """Send one request; return True if the file is complete."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
         if have and error.code == RANGE_NOT_SATISFIABLE:
-            return True  # nothing comes after what is there; the digest tells whether that is right
+            return True  # the server has no more bytes; the digest shows whether these are right
         raise
     with response:
         start = have if _continues(response, have) else 0
@@ -104,7 +107,7 @@ def _receive(url: str, part: Path, have: int, progress: Progress | None) -> bool
 
 
 def _continues(response: http.client.HTTPResponse, have: int) -> bool:
-    """Whether the answer begins where the part ends; a server that ignores Range sends all from the start."""
+    """Whether the response starts where the part ends; a server that ignores Range sends the whole file."""
     content_range = response.headers.get("Content-Range", "")
     return response.status == http.client.PARTIAL_CONTENT and content_range.startswith(f"bytes {have}-")
 
@@ -112,7 +115,7 @@ def _continues(response: http.client.HTTPResponse, have: int) -> bool:
 def _store(
     response: http.client.HTTPResponse, part: Path, start: int, total: int | None, progress: Progress | None
 ) -> bool:
-    """Write the answer behind the first `start` bytes of the part; True unless it broke off."""
+    """Append the response to the part, or start over if `start` is 0; return True if it arrived whole."""
     done = start
     with part.open("ab" if start else "wb") as file:
         try:

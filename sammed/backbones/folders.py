@@ -1,4 +1,4 @@
-"""The user's folders: weights that were fetched, and what sammed may throw away and make again."""
+"""The user's folders: for downloaded weights, and for the cache, whose files sammed can recreate."""
 
 import os
 from pathlib import Path
@@ -10,21 +10,23 @@ CACHE_VARIABLE = "SAMMED_CACHE"
 
 
 def weights_folder() -> Path:
-    """The user's folder for weights, where `fetch` puts them; it need not exist."""
+    """Return the user's folder for weights, into which `fetch` downloads; it need not exist."""
     return Path(platformdirs.user_data_dir("sammed", appauthor=False)) / "weights"
 
 
 def cache_folder() -> Path:
-    """The user's folder for what can be made again, SAMMED_CACHE before the system's; it need not exist."""
-    said = os.environ.get(CACHE_VARIABLE)
-    return Path(said).expanduser() if said else Path(platformdirs.user_cache_dir("sammed", appauthor=False))
+    """Return the cache folder: SAMMED_CACHE if set, else the system's; it need not exist."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_cache_dir("sammed", appauthor=False))
 
 
-def converted_folder() -> Path:
-    """Where encoders that were converted for OpenVINO are kept, a folder each; it need not exist."""
+def openvino_folder() -> Path:
+    """Return the folder in the cache with the networks converted for OpenVINO; it need not exist."""
     return cache_folder() / "openvino"
 
 
-def is_converted(folder: Path) -> bool:
-    """Whether a folder's name is one that `converted.cache_key` gives, or that of one half made."""
+def is_openvino_network(folder: Path) -> bool:
+    """Whether a folder's name comes from `openvino.cache_key`, with or without the temporary suffix."""
     return "-sammed-" in folder.name and "-openvino-" in folder.name

@@ -1,15 +1,14 @@
-"""The slice frame, the SAM frame, and the way between them.
+"""The slice frame, the SAM frame, and the maps between them.
 
-- *slice frame*: one slice, H W pixels of the volume, which need not be square.
+- *slice frame*: one slice, H W pixels of the volume, not necessarily square.
 - *SAM frame*: the square of `size` x `size` pixels that a backbone takes.
-- *mask grid*: the square of `mask_size` x `mask_size` cells over the same area, on which the mask decoder
-  answers.
-- *embedding grid*: the mask grid in cells four times as wide and high.
-- *content*: the part of the SAM frame that shows the slice, `content_height` x `content_width` pixels at
-  its upper left.
+- *mask grid*: the square of `mask_size` x `mask_size` cells over the same area; the decoder's masks have it.
+- *embedding grid*: the mask grid with cells four times as wide and high.
+- *content*: the part of the SAM frame that shows the slice, `content_height` x `content_width` pixels in
+  its upper left corner.
 
-A coordinate (x, y) names a pixel's center: (0, 0) is the center of the first pixel, whose area reaches
-from -0.5 to 0.5. SAM's prompt encoder takes coordinates of this kind (it adds the half pixel itself).
+A coordinate (x, y) refers to pixel centers: (0, 0) is the center of the first pixel, whose area extends
+from -0.5 to 0.5. SAM's prompt encoder takes such coordinates (it adds the half pixel itself).
 """
 
 import math
@@ -26,17 +25,16 @@ from torch.nn import functional as F
 from sammed.errors import ConfigError
 
 Coordinates = TypeVar("Coordinates", Tensor, NDArray[np.float64], NDArray[np.float32])
-EMBEDDING_STRIDE = 4  # cells of the mask grid a cell of the embedding grid, along each side
+EMBEDDING_STRIDE = 4  # cells of the mask grid per cell of the embedding grid, along each side
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Map between one slice and a backbone's square; every slice of a volume has the same.
+    """The map between a slice and a backbone's square, the same for all slices of a volume.
 
-    `pixel_spacing_mm` is (row, column): the height and the width of a pixel. The slice is shown in its
-    true proportion in millimeters, its longest side fills the square, zeros fill the right and the
-    bottom. With `stretch` it fills the whole square, whatever its proportion. Raises ConfigError where
-    the numbers allow no frame.
+    `pixel_spacing_mm` is (row, column): the height and the width of a pixel. The slice keeps its aspect ratio
+    in millimeters: its longest side fills the square, and zeros pad the right and the bottom. With `stretch`
+    it fills the whole square instead. Raises ConfigError if the numbers don't define a frame.
     """
 
     height: int
@@ -50,7 +48,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
-            raise ConfigError(f"A slice of {self.height} x {self.width} pixels has nothing to show.")
+            raise ConfigError(f"A slice of {self.height} x {self.width} pixels is empty.")
         if not all(math.isfinite(s) and s > 0 for s in self.pixel_spacing_mm):
             raise ConfigError(f"The pixel spacing {self.pixel_spacing_mm} mm is not positive and finite.")
         if self.mask_size < 1 or self.size % self.mask_size or self.mask_size % EMBEDDING_STRIDE:
@@ -60,13 +58,13 @@ class Frame:
         object.__setattr__(self, "content_width", self._content(sides_mm[1] / max(sides_mm)))
 
     def _content(self, share: float) -> int:
-        """SAM pixels that a side takes: whole cells of the mask grid, so that masks crop evenly."""
+        """Return the SAM pixels along a side: whole cells of the mask grid, so that masks crop evenly."""
         cells = self.mask_size if self.stretch else max(1, round(self.mask_size * share))
         return cells * (self.size // self.mask_size)
 
     @property
     def scale_xy(self) -> tuple[float, float]:
-        """SAM pixels a slice pixel, along x and along y."""
+        """SAM pixels per slice pixel, along x and along y."""
         return self.content_width / self.width, self.content_height / self.height
 
     @property
@@ -75,30 +73,26 @@ class Frame:
         return self.mask_size // EMBEDDING_STRIDE
 
     def points_to_sam(self, points_xy_slice: Coordinates) -> Coordinates:
-        """Centers ... 2 (x, y) in slice pixels to SAM pixels; `points_to_slice` goes back."""
+        """Map points ... 2 (x, y) from slice pixels to SAM pixels."""
         return (points_xy_slice + 0.5) * _as(self.scale_xy, points_xy_slice) - 0.5
 
-    def points_to_slice(self, points_xy_sam: Coordinates) -> Coordinates:
-        """Centers ... 2 (x, y) in SAM pixels to slice pixels; `points_to_sam` goes back."""
-        return (points_xy_sam + 0.5) / _as(self.scale_xy, points_xy_sam) - 0.5
-
     def boxes_to_sam(self, boxes_xyxy_slice: Coordinates) -> Coordinates:
-        """Boxes ... 4 in slice pixels to SAM pixels; `boxes_to_slice` goes back.
+        """Map boxes ... 4 from slice pixels to SAM pixels; the inverse of `boxes_to_slice`.
 
-        A box's corners are the centers of its first and of its last pixel: what covers the columns 3, 4
-        and 5 has x from 3 to 5. Its corners map like points.
+        A box's corners are the centers of its first and its last pixel: a box over the columns 3, 4 and 5
+        has x from 3 to 5. The corners map like points.
         """
         return (boxes_xyxy_slice + 0.5) * _as(self.scale_xy * 2, boxes_xyxy_slice) - 0.5
 
     def boxes_to_slice(self, boxes_xyxy_sam: Coordinates) -> Coordinates:
-        """Boxes ... 4 in SAM pixels to slice pixels; `boxes_to_sam` goes back."""
+        """Map boxes ... 4 from SAM pixels to slice pixels; the inverse of `boxes_to_sam`."""
         return (boxes_xyxy_sam + 0.5) / _as(self.scale_xy * 2, boxes_xyxy_sam) - 0.5
 
     def resize_image(self, image: NDArray[np.float32]) -> Float[Tensor, "3 content_height content_width"]:
-        """The content of the SAM frame from a slice H W or H W 3: bilinear, antialiased where it shrinks."""
+        """Resize a slice H W or H W 3 to the SAM frame's content: bilinear, antialiased if it shrinks."""
         if image.shape not in ((self.height, self.width), (self.height, self.width, 3)):
             raise ConfigError(
-                f"The frame is for slices of {self.height} x {self.width}; this one is {image.shape}."
+                f"The frame is for slices of {self.height} x {self.width}; this one has shape {image.shape}."
             )
         pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
         channels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)  # C H W
@@ -106,17 +100,17 @@ class Frame:
         return resized.expand(3, -1, -1)
 
     def pad_image(self, content: Float[Tensor, "C content_height content_width"]) -> Float[Tensor, "C S S"]:
-        """The SAM frame from its content: zeros at the right and the bottom."""
+        """Pad the content to the SAM frame, with zeros at the right and the bottom."""
         return F.pad(content, (0, self.size - self.content_width, 0, self.size - self.content_height))
 
     def image_to_sam(self, image: NDArray[np.float32]) -> Float[Tensor, "3 S S"]:
-        """A slice H W or H W 3 in the SAM frame, zeros at the right and the bottom."""
+        """Map a slice H W or H W 3 to the SAM frame, with zeros at the right and the bottom."""
         return self.pad_image(self.resize_image(image))
 
     def masks_to_mask_grid(
         self, masks: Float[Tensor, "N H W"] | Bool[Tensor, "N H W"] | UInt8[Tensor, "N H W"]
     ) -> Float[Tensor, "N M M"]:
-        """Share of each cell's area, 0..1, that the masks cover; padding is 0."""
+        """Return the share of each cell's area, 0..1, that the masks cover; padding is 0."""
         cell = self.size // self.mask_size
         rows = _area_shares(self.height, self.content_height // cell, self.mask_size).to(masks.device)
         columns = _area_shares(self.width, self.content_width // cell, self.mask_size).to(masks.device)
@@ -125,18 +119,18 @@ class Frame:
     def masks_to_embedding(
         self, masks: Float[Tensor, "N H W"] | Bool[Tensor, "N H W"] | UInt8[Tensor, "N H W"]
     ) -> Float[Tensor, "N h w"]:
-        """Share of each cell of the embedding grid, 0..1, that the masks cover; padding is 0."""
+        """Return the share of each cell of the embedding grid, 0..1, that the masks cover; padding is 0."""
         return F.avg_pool2d(self.masks_to_mask_grid(masks), EMBEDDING_STRIDE)
 
     def logits_to_slice(self, logits: Float[Tensor, "N M M"]) -> Float[Tensor, "N H W"]:
-        """Logits on the slice's pixels: padding cropped, then bilinear, antialiased where it shrinks."""
+        """Map logits to the slice's pixels: crop the padding, then resize like `resize_image`."""
         cell = self.size // self.mask_size
         content = logits[..., : self.content_height // cell, : self.content_width // cell]
         return _resize(content, (self.height, self.width))
 
 
 def _as(values: tuple[float, ...], like: Coordinates) -> Coordinates:
-    """`values` as an array of the kind, type and device of `like`."""
+    """Convert `values` to an array of the kind, type and device of `like`."""
     if isinstance(like, Tensor):
         return torch.tensor(values, dtype=like.dtype, device=like.device)
     return np.asarray(values, dtype=like.dtype)
@@ -149,7 +143,7 @@ def _resize(images: Float[Tensor, "N H W"], shape: tuple[int, int]) -> Float[Ten
 
 
 def _area_shares(pixels: int, cells: int, grid: int) -> Float[Tensor, "grid pixels"]:
-    """Share of each of `grid` cells that each pixel covers; the pixels span the first `cells` cells."""
+    """Return the share of each of `grid` cells that each pixel covers; the pixels span the first `cells`."""
     edges = torch.arange(pixels + 1, dtype=torch.float64) * cells / pixels
     start = torch.arange(grid, dtype=torch.float64)[:, None]
     overlap = torch.minimum(edges[1:], start + 1) - torch.maximum(edges[:-1], start)

@@ -1,4 +1,4 @@
-"""From a name to a backbone."""
+"""Load a backbone by its name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +12,7 @@ from sammed.backbones.backbone import Backbone, TorchDecoder, freeze
 from sammed.backbones.device import choose_device
 from sammed.backbones.registry import DEFAULT_BACKBONE, BackboneSpec, TinyVit, backbone_spec
 from sammed.backbones.runtime import Lazy, choose_runtime, make_decoder, make_encoder
+from sammed.backbones.weight_tensors import read_tensors, tensors_digest
 from sammed.errors import CheckpointError
 
 
@@ -23,11 +24,11 @@ def load_backbone(
     precision: str = "float32",
     runtime: str = "torch",
 ) -> Backbone:
-    """A frozen backbone with its weights; the encoder's runtime is made ready with the first slice.
+    """Load a frozen backbone with its weights; the first slice prepares the encoder's runtime.
 
-    `device` is auto, cpu, cuda, cuda:N or mps, `precision` auto, float32 or bfloat16, `runtime` auto,
-    torch or openvino. Raises ConfigError for what does not exist here, and CheckpointError when the
-    weights are missing, altered or of another architecture.
+    `device` is auto, cpu, cuda, cuda:N or mps; `precision` is auto, float32 or bfloat16; `runtime` is auto,
+    torch or openvino. Raises ConfigError for an option that does not exist on this machine, and
+    CheckpointError if the weights are missing, altered or of another architecture.
     """
     spec = backbone_spec(name)
     chosen_device = choose_device(device)
@@ -57,20 +58,23 @@ def load_backbone(
 
 def _on(device: torch.device, encoder: nn.Module) -> nn.Module:
     encoder = encoder.to(device)
-    # cuDNN's convolutions are fastest with the channels last
+    # cuDNN's convolutions are fastest with the channels last.
     return encoder.to(memory_format=torch.channels_last) if device.type == "cuda" else encoder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """The tensors of a file of weights, and the backbone that they are said to be of."""
+    """The tensors of a file of weights, and the backbone that they should belong to."""
 
     spec: BackboneSpec
     path: Path
     tensors: Mapping[str, Tensor]
 
     def part(self, name: str) -> nn.Module:
-        """`image_encoder`, `prompt_encoder` or `mask_decoder` with its weights, on the CPU, in float32."""
+        """Build `image_encoder`, `prompt_encoder` or `mask_decoder` with its weights: CPU, float32.
+
+        Raises CheckpointError if the weights don't fit.
+        """
         module = build_part(self.spec, name)
         prefix = name + "."
         state = {
@@ -81,8 +85,8 @@ class Checkpoint:
         wrong = _differences(module.state_dict(), state)
         if wrong:
             raise CheckpointError(
-                f"{self.path} does not hold the weights of {self.spec.name}: {len(wrong)} tensors of its "
-                f"{name} are missing, of another shape or too many, such as {prefix}{wrong[0]}."
+                f"{self.path} does not contain the weights of {self.spec.name}: tensors of the {name} are "
+                f"missing, unexpected or have another shape ({len(wrong)}, such as {prefix}{wrong[0]})."
             )
         module.load_state_dict(state, assign=True)
         return module
@@ -91,20 +95,20 @@ class Checkpoint:
 def _read(spec: BackboneSpec, checkpoint: Path | None) -> Checkpoint:
     path = weights.find(spec, checkpoint)
     weights.verify(spec, path)
-    return Checkpoint(spec, path, weights.read_tensors(path))
+    return Checkpoint(spec, path, read_tensors(path))
 
 
 def _digest(spec: BackboneSpec, checkpoint: Checkpoint) -> str:
-    """Of the weights and of how pixels are made for them: both make an embedding what it is."""
+    """Digest the weights and the preparation of pixels, which together determine an embedding."""
     label = f"{spec.name} {spec.image_size} {spec.preparation}"
-    return weights.tensors_digest(checkpoint.tensors, label)
+    return tensors_digest(checkpoint.tensors, label)
 
 
 def build_part(spec: BackboneSpec, name: str) -> nn.Module:
-    """One part of a backbone without weights; torch's random state stays as it was.
+    """Build one part of a backbone without weights; torch's random state does not change.
 
-    What Meta's classes hold comes from the checkpoint to the last number, so they are built on `meta`,
-    where nothing is drawn at random and no memory is taken. TinyViT computes tables when it is built.
+    The checkpoint has every number of Meta's classes, so they are built on `meta`, which takes no memory and
+    no random numbers. TinyViT can't be: its constructor computes tables.
     """
     with torch.device("meta"):
         if name == "prompt_encoder":

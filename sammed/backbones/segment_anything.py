@@ -1,4 +1,4 @@
-"""The parts of SAM, built from Meta's classes in the package `segment_anything`."""
+"""The parts of SAM, built with Meta's classes from the package `segment_anything`."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ PATCH_SIZE = 16
 
 
 def build_image_encoder(architecture: Vit, image_size: int) -> nn.Module:
-    """SAM's image encoder with untrained weights: pixels B 3 S S -> B 256 S/16 S/16."""
+    """Build SAM's image encoder with untrained weights: pixels B 3 S S -> B 256 S/16 S/16."""
     encoder: nn.Module = ImageEncoderViT(
         depth=architecture.depth,
         embed_dim=architecture.embed_dim,
@@ -33,7 +33,7 @@ def build_image_encoder(architecture: Vit, image_size: int) -> nn.Module:
 
 
 def build_prompt_encoder(image_size: int, embedding_size: int = EMBEDDING_SIZE) -> nn.Module:
-    """SAM's prompt encoder with untrained weights, for a square image and a square embedding."""
+    """Build SAM's prompt encoder with untrained weights, for a square image and a square embedding."""
     encoder: nn.Module = PromptEncoder(
         embed_dim=EMBED_DIM,
         image_embedding_size=(embedding_size, embedding_size),
@@ -44,7 +44,7 @@ def build_prompt_encoder(image_size: int, embedding_size: int = EMBEDDING_SIZE) 
 
 
 def build_mask_decoder() -> nn.Module:
-    """SAM's mask decoder with untrained weights, its attention fused."""
+    """Build SAM's mask decoder with untrained weights and fused attention."""
     decoder: nn.Module = MaskDecoder(
         num_multimask_outputs=3,
         transformer=TwoWayTransformer(depth=2, embedding_dim=EMBED_DIM, mlp_dim=2048, num_heads=8),

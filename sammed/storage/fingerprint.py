@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt
 
+from sammed_volumes.file_digest import sha256_of as sha256_of
 from sammed_volumes.formats import strip_suffix, suffix_of
 
 _HEADERS = (".mhd", ".nhdr")  # voxels lie in files beside them
@@ -43,15 +44,6 @@ def image_digest(image: Path) -> str:
     A DICOM folder is made of its slices alone, so that labels beside them don't change it.
     """
     return _files_digest(image, _files(image))
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of one file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def labels_digest(voxels: UInt[np.ndarray, "X Y Z"]) -> str:

@@ -1,9 +1,11 @@
 """The reporter to which nobody listens."""
 
+import pytest
+
 from sammed.progress import Silent
 
 
-def test_silence(capfd):
+def test_silence(capfd: pytest.CaptureFixture[str]) -> None:
     reporter = Silent()
     reporter.message("Nobody hears this.")
     with reporter.task("volumes", 2) as volumes, reporter.task("slices", None) as slices:

@@ -24,7 +24,7 @@ def names_for_type_checkers(package):
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_names_are_sorted_and_complete(package):
+def test_names_are_sorted_and_complete(package) -> None:
     """Constants come first, then classes, then functions, as ruff sorts them."""
     kinds = [(not name.isupper(), not name[0].isupper(), name) for name in package.__all__]
     assert kinds == sorted(kinds)
@@ -33,18 +33,18 @@ def test_names_are_sorted_and_complete(package):
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_every_name_is_what_its_module_says(package):
+def test_every_name_is_what_its_module_says(package) -> None:
     for name, module in names_for_type_checkers(package).items():
         assert getattr(package, name) is getattr(importlib.import_module(module), name)
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_other_names_are_refused(package):
+def test_other_names_are_refused(package) -> None:
     with pytest.raises(AttributeError, match="has no attribute 'segment'"):
         package.segment  # noqa: B018
 
 
-def test_importing_loads_nothing_heavy():
+def test_importing_loads_nothing_heavy() -> None:
     code = "import sys, sammed, sammed_volumes; print({'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {ROOTS}; {code}"],

@@ -1,4 +1,4 @@
-"""Fixtures for files: images are written by other libraries, against which our readers are held."""
+"""Fixtures for files: other libraries write the images, so the tests compare the readers with them."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -14,6 +14,9 @@ import SimpleITK
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.volume import Volume
 
+Save = Callable[[Volume, Path], Path]
+Reorient = Callable[[np.ndarray, np.ndarray, str], tuple[np.ndarray, np.ndarray]]
+
 ALL_AXCODES = tuple(
     "".join(pairs[axis][way] for axis, way in zip(order, ways, strict=True))
     for pairs in [("LR", "PA", "IS")]
@@ -25,11 +28,11 @@ ALL_AXCODES = tuple(
 
 @pytest.fixture(params=ALL_AXCODES)
 def axcodes(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 def reoriented(array: np.ndarray, affine_ras_mm: np.ndarray, axcodes: str) -> tuple[np.ndarray, np.ndarray]:
-    """The same anatomy stored in another orientation, by nibabel."""
+    """Store the same anatomy in another orientation, with nibabel."""
     image = nibabel.Nifti1Image(array, affine_ras_mm)
     now = nibabel.orientations.io_orientation(affine_ras_mm)
     wanted = nibabel.orientations.axcodes2ornt(axcodes)
@@ -38,7 +41,7 @@ def reoriented(array: np.ndarray, affine_ras_mm: np.ndarray, axcodes: str) -> tu
 
 
 @pytest.fixture
-def reorient() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+def reorient() -> Reorient:
     return reoriented
 
 
@@ -54,13 +57,13 @@ def itk_image(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> Any:
 
 @pytest.fixture
 def to_itk() -> Callable[..., Any]:
-    """SimpleITK's image of voxels X Y Z and an RAS affine."""
+    """Convert voxels X Y Z and an RAS affine to an image of SimpleITK."""
     return itk_image
 
 
 @pytest.fixture
-def save() -> Callable[[Volume, Path], Path]:
-    """Write a volume with nibabel or SimpleITK, by the path's ending."""
+def save() -> Save:
+    """Write a volume with nibabel or SimpleITK, depending on the path's suffix."""
 
     def write(volume: Volume, path: Path) -> Path:
         if path.name.endswith((".nii", ".nii.gz")):

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear complete or not at all."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ from sammed_volumes.volume import Volume
 
 
 @pytest.fixture
-def noise():
-    """Labels that no compression makes small, and the volume that they lie on."""
+def noise() -> tuple[Volume, LabelVolume]:
+    """Labels that don't compress well, and their volume."""
     voxels = np.random.default_rng(0).integers(0, 255, (31, 29, 23), dtype=np.uint8)
     labels = LabelVolume(voxels, np.eye(4), tuple(Label(v, f"label {v}", (1, 2, 3)) for v in range(1, 255)))
     return Volume(voxels, np.eye(4)), labels
 
 
-def test_a_good_end_moves_the_file(tmp_path):
+def test_success_moves_the_file(tmp_path: Path) -> None:
     path = tmp_path / "ä b.nii.gz"
     with atomic_file(path, ".nii.gz") as partial:
         assert partial.parent == path.parent
@@ -36,11 +36,11 @@ def test_a_good_end_moves_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, OSError])
-def test_a_bad_end_leaves_what_was_there(tmp_path, error):
+def test_an_error_leaves_the_old_file(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "labels.mha"
     path.write_bytes(b"old")
 
-    def write():
+    def write() -> None:
         with atomic_file(path, ".mha", overwrite=True) as partial:
             partial.write_bytes(b"half")
             raise error
@@ -51,8 +51,8 @@ def test_a_bad_end_leaves_what_was_there(tmp_path, error):
     assert path.read_bytes() == b"old"
 
 
-def test_others_may_read_what_was_written(tmp_path):
-    """The file gets the rights that any new file gets, and not those of a secret temporary one."""
+def test_the_file_has_the_usual_permissions(tmp_path: Path) -> None:
+    """It has the permissions of any new file, not those of a private temporary one."""
     (tmp_path / "plain").touch()
     with atomic_file(tmp_path / "a", "") as partial:
         partial.write_bytes(b"x")
@@ -60,13 +60,13 @@ def test_others_may_read_what_was_written(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
-def test_no_folder(tmp_path, noise, suffix):
+def test_no_folder(tmp_path: Path, noise: tuple[Volume, LabelVolume], suffix: str) -> None:
     volume, labels = noise
-    with pytest.raises(OutputError, match=r"there is no folder .*; make it first\.$"):
+    with pytest.raises(OutputError, match=r"there is no folder .*; create it first\.$"):
         write_labels(labels, tmp_path / "nicht da" / f"labels{suffix}", like=volume)
 
 
-def test_a_folder_in_the_way(tmp_path, noise):
+def test_a_folder_in_the_way(tmp_path: Path, noise: tuple[Volume, LabelVolume]) -> None:
     volume, labels = noise
     (tmp_path / "labels.nii.gz").mkdir()
     with pytest.raises(OutputError, match="it is a folder"):
@@ -74,11 +74,13 @@ def test_a_folder_in_the_way(tmp_path, noise):
 
 
 @pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
-def test_a_folder_that_takes_no_files(tmp_path, noise, suffix):
+def test_a_folder_without_write_permission(
+    tmp_path: Path, noise: tuple[Volume, LabelVolume], suffix: str
+) -> None:
     volume, labels = noise
     folder = tmp_path / "gesperrt"
     folder.mkdir(mode=0o500)
-    if os.access(folder, os.W_OK):  # root may write everywhere but into the kernel's own folders
+    if os.access(folder, os.W_OK):  # root can write everywhere except in the kernel's own folders
         folder = Path("/proc")
         if not folder.is_dir():
             pytest.skip("no folder here refuses files")
@@ -107,8 +109,8 @@ except OutputError as error:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs a system that can limit the size of files")
 @pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
-def test_a_full_disk(tmp_path, suffix):
-    """The system refuses bytes in the middle of the file, as it does when a disk is full."""
+def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
+    """The system refuses bytes in the middle of the file, as on a full disk."""
     path = tmp_path / f"labels{suffix}"
     path.write_bytes(b"old")
     root = Path(__file__).parents[2]
@@ -126,11 +128,11 @@ def test_a_full_disk(tmp_path, suffix):
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that root can't write to either")
-def test_a_folder_that_takes_no_file_is_found_before_the_work():
+def test_a_folder_that_can_not_be_written_is_detected_before_the_work() -> None:
     with pytest.raises(OutputError, match=r"/proc/labels\.nii\.gz can't be written"):
         check_free(Path("/proc/labels.nii.gz"), overwrite=False)
 
 
-def test_checking_a_place_leaves_nothing_there(tmp_path):
+def test_checking_leaves_no_file(tmp_path: Path) -> None:
     check_free(tmp_path / "labels.nii.gz", overwrite=False)
     assert not list(tmp_path.iterdir())

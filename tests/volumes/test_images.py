@@ -1,4 +1,6 @@
-"""Pictures: rows and columns as stored, gray as it is, color in three channels."""
+"""Pictures: rows and columns as stored, gray in one channel, color in three."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ GRAY = np.arange(ROWS * COLUMNS, dtype=np.uint8).reshape(ROWS, COLUMNS) * 7
 COLOR = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3), dtype=np.uint8)
 
 
-def stack_of(volume):
+def stack_of(volume: Volume | LabelVolume) -> np.ndarray:
     return plan_slices(volume.shape, volume.affine_ras_mm).to_stack(volume.voxels)
 
 
@@ -23,7 +25,7 @@ def stack_of(volume):
 @pytest.mark.parametrize(
     "pixels", [GRAY, GRAY.astype(np.uint16) * 250, COLOR], ids=["8 bits", "16 bits", "color"]
 )
-def test_a_picture_is_a_slice_as_it_is_stored(tmp_path, suffix, pixels):
+def test_a_picture_is_one_slice_as_stored(tmp_path: Path, suffix: str, pixels: np.ndarray) -> None:
     if pixels.ndim == 3 and suffix == ".tiff":
         pixels = pixels[::-1]
     path = tmp_path / f"Röntgen Bild{suffix}"
@@ -37,13 +39,13 @@ def test_a_picture_is_a_slice_as_it_is_stored(tmp_path, suffix, pixels):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".JPG"])
-def test_jpeg(tmp_path, suffix):
+def test_jpeg(tmp_path: Path, suffix: str) -> None:
     smooth = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (24, 1))
     Image.fromarray(smooth).save(tmp_path / f"a{suffix}", quality=95)
     np.testing.assert_allclose(stack_of(read_volume(tmp_path / f"a{suffix}"))[0].astype(int), smooth, atol=8)
 
 
-def test_float_pixels_stay(tmp_path):
+def test_float_pixels_are_kept(tmp_path: Path) -> None:
     pixels = GRAY.astype(np.float32) / 3
     Image.fromarray(pixels).save(tmp_path / "a.tif")
     np.testing.assert_array_equal(stack_of(read_volume(tmp_path / "a.tif"))[0], pixels)
@@ -57,12 +59,12 @@ def test_float_pixels_stay(tmp_path):
         pytest.param(GRAY > 100, (GRAY > 100) * np.uint8(255), id="black and white"),
     ],
 )
-def test_transparency_is_left_out(tmp_path, pixels, expected):
+def test_transparency_is_ignored(tmp_path: Path, pixels: np.ndarray, expected: np.ndarray) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     np.testing.assert_array_equal(stack_of(read_volume(tmp_path / "a.png"))[0], expected)
 
 
-def palette_picture(path):
+def palette_picture(path: Path) -> None:
     picture = Image.fromarray(np.array([[0, 1, 2], [2, 1, 0]], dtype=np.uint8), mode=None)
     picture = picture.convert("P")
     picture.putdata([0, 1, 2, 2, 1, 0])
@@ -70,65 +72,65 @@ def palette_picture(path):
     picture.save(path)
 
 
-def test_a_palette_is_colors_to_the_eye_and_indices_to_labels(tmp_path):
+def test_a_palette_gives_colors_of_a_volume_and_indices_of_labels(tmp_path: Path) -> None:
     palette_picture(tmp_path / "a.png")
     assert stack_of(read_volume(tmp_path / "a.png"))[0, 0].tolist() == [[0, 0, 0], [255, 0, 0], [0, 0, 255]]
     assert stack_of(read_labels(tmp_path / "a.png"))[0].tolist() == [[0, 1, 2], [2, 1, 0]]
 
 
-def test_a_mask_keeps_its_values(tmp_path):
+def test_a_mask_keeps_its_values(tmp_path: Path) -> None:
     Image.fromarray((GRAY > 100) * np.uint8(255)).save(tmp_path / "mask.png")
     labels = read_labels(tmp_path / "mask.png")
     assert [(label.value, label.name) for label in labels.labels] == [(255, "label_255")]
 
 
-def test_a_gray_mask_saved_in_color_is_a_mask(tmp_path):
+def test_a_gray_mask_saved_in_color_is_a_mask(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([GRAY] * 3)).save(tmp_path / "mask.png")
     np.testing.assert_array_equal(stack_of(read_labels(tmp_path / "mask.png"))[0], GRAY)
 
 
-def test_a_color_picture_is_no_mask(tmp_path):
+def test_a_color_picture_is_no_mask(tmp_path: Path) -> None:
     Image.fromarray(COLOR).save(tmp_path / "mask.png")
     with pytest.raises(
-        LabelError, match="it is a color picture, and labels are whole numbers; save it in gray"
+        LabelError, match="it is a color picture, but labels are whole numbers; save it in gray"
     ):
         read_labels(tmp_path / "mask.png")
 
 
-def test_a_turned_photograph_is_left_as_stored(tmp_path):
+def test_a_rotated_photograph_stays_as_stored(tmp_path: Path) -> None:
     picture = Image.fromarray(COLOR)
     exif = picture.getexif()
-    exif[0x0112] = 6  # "turn me"
+    exif[0x0112] = 6  # rotate by 90 degrees
     picture.save(tmp_path / "a.jpg", exif=exif)
     assert read_volume(tmp_path / "a.jpg").shape == (COLUMNS, ROWS, 1)
 
 
-def test_several_pages_are_refused(tmp_path):
+def test_several_pages_are_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(GRAY)] * 3
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(UnsupportedVolumeError, match="it holds 3 pages"):
+    with pytest.raises(UnsupportedVolumeError, match="it has 3 pages"):
         read_volume(tmp_path / "a.tif")
 
 
-def test_too_many_pixels_are_refused(tmp_path, monkeypatch):
+def test_too_many_pixels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(GRAY).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", ROWS * COLUMNS - 1)
-    with pytest.raises(UnsupportedVolumeError, match="it has more pixels than any picture should"):
+    with pytest.raises(UnsupportedVolumeError, match="it has too many pixels for a picture"):
         read_volume(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
-def test_cut_short(tmp_path, capfd, suffix):
+def test_cut_short(tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(UnreadableVolumeError, match="it is no whole picture; copy or export it again"):
+    with pytest.raises(UnreadableVolumeError, match="it is not a complete picture; copy or export it again"):
         read_volume(path)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("highest", [1, 255, 256, 65535])
-def test_labels_of_a_picture_as_a_picture(tmp_path, highest):
+def test_labels_of_a_picture_are_written_as_a_picture(tmp_path: Path, highest: int) -> None:
     Image.fromarray(GRAY).save(tmp_path / "scan.png")
     scan = read_volume(tmp_path / "scan.png")
     voxels = np.random.default_rng(1).choice([0, 1, highest], scan.shape).astype(np.uint32)
@@ -142,21 +144,23 @@ def test_labels_of_a_picture_as_a_picture(tmp_path, highest):
     np.testing.assert_array_equal(again.voxels, voxels)
     np.testing.assert_array_equal(again.affine_ras_mm, scan.affine_ras_mm)
     assert again.labels[0].name == "one"
-    pixels = np.asarray(Image.open(written[0]))  # as any other program sees it
+    pixels = np.asarray(Image.open(written[0]))  # as other programs see it
     np.testing.assert_array_equal(pixels, voxels[:, :, 0].T)
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_labels(labels, tmp_path / "scan_label.png", like=scan)
 
 
 @pytest.mark.parametrize(
     ("shape", "affine", "value", "sentence"),
     [
-        ((4, 5, 2), np.diag([-1.0, -1.0, 1.0, 1.0]), 1, "no place for the grid of a volume"),
-        ((4, 5, 1), np.diag([-0.5, -1.0, 1.0, 1.0]), 1, "no place for the grid of a volume"),
+        ((4, 5, 2), np.diag([-1.0, -1.0, 1.0, 1.0]), 1, "can't store the grid of a volume"),
+        ((4, 5, 1), np.diag([-0.5, -1.0, 1.0, 1.0]), 1, "can't store the grid of a volume"),
         ((4, 5, 1), np.diag([-1.0, -1.0, 1.0, 1.0]), 65536, "go up to 65535"),
     ],
 )
-def test_what_a_picture_cannot_hold_is_refused(tmp_path, shape, affine, value, sentence):
+def test_what_a_picture_can_not_store_is_refused(
+    tmp_path: Path, shape: tuple[int, int, int], affine: np.ndarray, value: int, sentence: str
+) -> None:
     voxels = np.full(shape, value, dtype=np.uint32)
     labels = LabelVolume(voxels, affine, (Label(value, "all", (1, 2, 3)),))
     with pytest.raises(OutputError, match=sentence):

@@ -1,4 +1,6 @@
-"""Labels: values as in the file, names, colors, and the grid that they share with the image."""
+"""Labels: values as stored, names, colors, and the grid that they share with the image."""
+
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -17,6 +19,7 @@ from sammed_volumes.labels import (
 )
 from sammed_volumes.volume import Volume
 from sammed_volumes.whole_numbers import whole_numbers
+from tests.conftest import MakePhantom
 
 VALUES = np.array([0, 1, 1, 7, 7, 7, 250, 0], dtype=np.uint8).reshape(2, 2, 2)
 KIDNEYS = LabelVolume(
@@ -28,8 +31,8 @@ KIDNEYS = LabelVolume(
 
 @pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<u2", ">u4", "<i8", "<f4", ">f8"])
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-def test_whole_numbers_of_any_type_are_labels(tmp_path, dtype, suffix):
-    """Many programs write labels as floating-point numbers; what counts is that they are whole."""
+def test_whole_numbers_of_any_type_are_labels(tmp_path: Path, dtype: str, suffix: str) -> None:
+    """Many programs write labels as floating-point numbers; they are valid if they are whole."""
     values = VALUES.astype(dtype)
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4), dtype=values.dtype), tmp_path / f"labels{suffix}")
     labels = read_labels(tmp_path / f"labels{suffix}")
@@ -40,7 +43,7 @@ def test_whole_numbers_of_any_type_are_labels(tmp_path, dtype, suffix):
     assert not labels.is_empty
 
 
-def test_scaled_labels_are_what_they_mean(tmp_path):
+def test_scaled_labels_have_their_real_values(tmp_path: Path) -> None:
     header = nibabel.Nifti1Header()
     header.set_data_dtype(np.uint8)
     header.set_slope_inter(0.5, 0)
@@ -53,38 +56,38 @@ def test_scaled_labels_are_what_they_mean(tmp_path):
     assert whole.dtype == np.uint16
 
 
-def test_large_values_stay_exact():
+def test_large_values_stay_exact() -> None:
     large = np.array([0, 2**24 + 1, 2**40 + 3], dtype=np.float64).reshape(1, 1, 3)
     whole = whole_numbers(Volume(large, np.eye(4)))
     assert whole.ravel().tolist() == [0, 2**24 + 1, 2**40 + 3]
 
 
 @pytest.mark.parametrize("dtype", ["u1", "<i2", ">i4"])
-def test_integers_are_viewed_and_not_copied(dtype):
+def test_integers_are_views(dtype: str) -> None:
     voxels = VALUES.astype(dtype)
     assert np.shares_memory(whole_numbers(Volume(voxels, np.eye(4))), voxels)
 
 
-def test_selecting_by_name_and_value():
+def test_selecting_by_name_and_value() -> None:
     names = [label.name for label in KIDNEYS.select(["left kidney", 1, "12", 1])]
     assert names == ["left kidney", "right kidney", "2"]
 
 
-def test_selecting_what_is_not_there_lists_what_is():
+def test_selecting_an_unknown_label_lists_those_that_exist() -> None:
     with pytest.raises(
         LabelError, match=r"no label 'spleen'; its labels are: right kidney \(1\), left kidney \(2\)"
     ):
         KIDNEYS.select(["spleen"])
 
 
-def test_an_ambiguous_choice_is_refused():
+def test_an_ambiguous_choice_is_refused() -> None:
     """One label is called "2", another has the value 2."""
-    with pytest.raises(LabelError, match="has 2 labels '2', choose by value"):
+    with pytest.raises(LabelError, match="has 2 labels '2', choose one by value"):
         KIDNEYS.select(["2"])
     assert KIDNEYS.select([2])[0].name == "left kidney"
 
 
-def test_values_without_a_name_get_one():
+def test_values_without_a_name_get_a_default() -> None:
     named = (Label(7, "liver", (1, 2, 3)), Label(9, "not there", (4, 5, 6)))
     labels = complete_labels(VALUES, named)
     assert [(label.value, label.name) for label in labels] == [
@@ -95,20 +98,20 @@ def test_values_without_a_name_get_one():
     ]
 
 
-def test_default_colors_can_be_told_apart():
-    """No two of the first 24 are close: the least distance is that of colors with different names."""
+def test_default_colors_are_distinct() -> None:
+    """No two of the first 24 are close: at the smallest distance, colors still have different names."""
     colors = np.array([default_color(value) for value in range(1, 25)], dtype=float)
     apart = np.linalg.norm(colors[:, None] - colors[None], axis=-1) + np.eye(24) * 1e3
     assert apart.min() > 25, f"labels {np.unravel_index(apart.argmin(), apart.shape)} look alike"
 
 
-def test_counting_agrees_with_numpy(phantom):
+def test_counting_agrees_with_numpy(phantom: MakePhantom) -> None:
     voxels = phantom(axcodes="SRA").labels.voxels
     values, counts = np.unique(voxels, return_counts=True)
     assert count_values(voxels) == dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def test_the_phantom_is_what_it_says(phantom):
+def test_the_phantom_has_the_volumes_that_it_states(phantom: MakePhantom) -> None:
     """The voxels of each organ fill its ellipsoid to 5 percent, in any orientation and spacing."""
     made = phantom(shape=(61, 53, 47), spacing_mm=(1.5, 2.0, 2.5), axcodes="PIR")
     voxel_mm3 = 1.5 * 2.0 * 2.5
@@ -119,12 +122,12 @@ def test_the_phantom_is_what_it_says(phantom):
 @pytest.mark.parametrize(
     ("label", "fact"),
     [
-        ((0, "background", (1, 2, 3)), "labels start at 1"),
+        ((0, "background", (1, 2, 3)), "use 1 or more, since 0 is background"),
         ((1, "  ", (1, 2, 3)), "has no name"),
-        ((1, "liver", (1, 2, 256)), "give three numbers 0 to 255"),
+        ((1, "liver", (1, 2, 256)), "use three numbers from 0 to 255"),
     ],
 )
-def test_a_label_is_checked(label, fact):
+def test_a_label_is_checked(label: tuple[int, str, tuple[int, int, int]], fact: str) -> None:
     with pytest.raises(LabelError, match=fact):
         Label(*label)
 
@@ -138,12 +141,12 @@ def test_a_label_is_checked(label, fact):
         pytest.param(VALUES, (default_label(2), default_label(2)), "distinct", id="twice"),
     ],
 )
-def test_a_label_volume_is_checked(voxels, labels, fact):
+def test_a_label_volume_is_checked(voxels: np.ndarray, labels: tuple[Label, ...], fact: str) -> None:
     with pytest.raises(LabelError, match=fact):
         LabelVolume(voxels, np.eye(4), labels)
 
 
-def moved(**changes):
+def moved(**changes: float) -> np.ndarray:
     affine = np.diag([0.5, 0.5, 3.0, 1.0])
     for place, value in changes.items():
         affine[int(place[1]), int(place[2])] = value
@@ -162,11 +165,11 @@ def moved(**changes):
         pytest.param(
             (7, 11, 5), moved(_00=0.501, _23=5.0), "the origins are 5 mm apart", id="rounded and moved"
         ),
-        pytest.param((7, 11, 5), moved(_00=-0.5), "the axes run in other directions", id="flipped"),
+        pytest.param((7, 11, 5), moved(_00=-0.5), "the directions of the axes differ", id="flipped"),
         pytest.param((7, 11, 6), moved(), "the shapes differ", id="another shape"),
     ],
 )
-def test_the_same_grid(shape, affine, difference):
+def test_the_same_grid(shape: tuple[int, ...], affine: np.ndarray, difference: str | None) -> None:
     volume = Volume(np.zeros((7, 11, 5), np.int16), moved())
     labels = LabelVolume(np.zeros(shape, np.uint8), affine, ())
     if difference is None:
@@ -178,7 +181,7 @@ def test_the_same_grid(shape, affine, difference):
             check_same_grid(volume, labels)
 
 
-def test_another_grid_names_both(tmp_path):
+def test_the_error_for_another_grid_states_both(tmp_path: Path) -> None:
     volume = Volume(np.zeros((7, 11, 5), np.int16), moved(), path=tmp_path / "image.nii.gz")
     labels = LabelVolume(np.zeros((7, 11, 6), np.uint8), np.eye(4), (), path=tmp_path / "mask.nii.gz")
     with pytest.raises(GeometryMismatchError) as error:

@@ -1,11 +1,13 @@
-"""Orientation, held against nibabel for every way to store a volume."""
+"""Orientation, compared with nibabel for every way to store a volume."""
 
 import nibabel
 import numpy as np
 import pytest
 
 from sammed_volumes.errors import AffineError, VolumeError
-from sammed_volumes.orientation import axis_codes, axis_of_plane, patient_axes, plane_of_axis
+from sammed_volumes.orientation import PLANES, axis_codes, axis_of_plane, patient_axes
+from tests.conftest import MakePhantom
+from tests.volumes.conftest import Reorient
 
 
 def rotation(axis: int, degrees: float) -> np.ndarray:
@@ -16,44 +18,44 @@ def rotation(axis: int, degrees: float) -> np.ndarray:
     return turned
 
 
-def test_axis_codes_are_nibabels(axcodes, phantom):
+def test_axis_codes_are_nibabels(axcodes: str, phantom: MakePhantom) -> None:
     affine = phantom(axcodes=axcodes).volume.affine_ras_mm
     assert axis_codes(affine) == axcodes == "".join(nibabel.aff2axcodes(affine))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("degrees", [-44, -20, 20, 44])
-def test_oblique_goes_to_the_nearest(axcodes, phantom, axis, degrees):
+def test_oblique_goes_to_the_nearest(axcodes: str, phantom: MakePhantom, axis: int, degrees: int) -> None:
     affine = rotation(axis, degrees) @ phantom(axcodes=axcodes).volume.affine_ras_mm
     assert axis_codes(affine) == axcodes
 
 
-def test_a_turn_by_45_degrees_gets_one_anatomical_axis_however_it_is_stored(reorient):
-    """A tie between two orientations is broken by the anatomy and not by the order of the array's axes."""
+def test_a_rotation_by_45_degrees_gets_the_same_axis_however_it_is_stored(reorient: Reorient) -> None:
+    """The anatomy breaks a tie between two orientations, not the order of the array's axes."""
     tilted = rotation(0, 45) @ np.diag([1.0, 1.0, 1.0, 1.0])
     grid = np.zeros((3, 5, 7), dtype=np.uint8)
     superior = set()
     for order in ("RAS", "RSA", "SAR", "ASR", "LPI", "IPL", "PIR"):
-        # nibabel breaks the tie its own way; any permutation and flip of the array will do.
+        # nibabel breaks the tie in its own way; any permutation and flip of the array works here.
         _, affine = reorient(grid, tilted, order)
         column = affine[:3, axis_of_plane(affine, "axial")]
         superior.add((*np.abs(column).round(6).tolist(), round(float(column[1] * column[2]), 6)))
     assert len(superior) == 1, f"the axial normal depends on how the array is stored: {superior}"
 
 
-def test_a_sheared_affine_keeps_its_axes():
+def test_a_sheared_affine_keeps_its_axes() -> None:
     tilted_gantry = np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0, 2.0, 0], [0, 0, 0, 1]])
     assert axis_codes(tilted_gantry) == "RAS"
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
-def test_axis_of_plane_and_back(axcodes, phantom, plane):
+def test_axis_of_plane_runs_along_the_planes_normal(axcodes: str, phantom: MakePhantom, plane: str) -> None:
     affine = phantom(axcodes=axcodes).volume.affine_ras_mm
-    assert plane_of_axis(affine, axis_of_plane(affine, plane)) == plane
+    assert PLANES[patient_axes(affine)[axis_of_plane(affine, plane)]] == plane
 
 
-def test_an_unknown_plane_is_named():
-    with pytest.raises(VolumeError, match="A plane is one of axial, coronal, sagittal, not 'oblique'"):
+def test_an_unknown_plane_is_named() -> None:
+    with pytest.raises(VolumeError, match="'oblique' is not a plane; use axial, coronal, sagittal"):
         axis_of_plane(np.eye(4), "oblique")
 
 
@@ -67,6 +69,6 @@ def test_an_unknown_plane_is_named():
         pytest.param(np.diag([1.0, np.nan, 1.0, 1.0]), "not finite", id="not a number"),
     ],
 )
-def test_no_orientation_without_a_volume(affine, fact):
+def test_a_singular_affine_has_no_orientation(affine: np.ndarray, fact: str) -> None:
     with pytest.raises(AffineError, match=fact):
         patient_axes(affine)

@@ -1,4 +1,4 @@
-"""The package: doctests run, importing is light, and every error has its place in the tree."""
+"""The package: its doctests pass, its imports are light, and its errors form the documented tree."""
 
 import doctest
 import importlib
@@ -16,19 +16,19 @@ MODULES = sorted(module.name for module in pkgutil.iter_modules(sammed_volumes._
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_doctests(name):
+def test_doctests(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"sammed_volumes.{name}"))
     assert result.failed == 0
 
 
-def test_there_are_doctests():
+def test_there_are_doctests() -> None:
     modules = [importlib.import_module(f"sammed_volumes.{name}") for name in MODULES]
     assert (
         sum(len(each.examples) for module in modules for each in doctest.DocTestFinder().find(module)) >= 10
     )
 
 
-def test_importing_loads_no_image_library_and_no_torch():
+def test_importing_loads_no_image_library_and_no_torch() -> None:
     code = "\n".join(f"import sammed_volumes.{name}" for name in MODULES)
     code += "\nimport sys\nprint({'torch', 'SimpleITK', 'nibabel', 'nrrd', 'PIL'} & set(sys.modules))"
     folder = Path(sammed_volumes.__file__).parents[1]
@@ -38,8 +38,8 @@ def test_importing_loads_no_image_library_and_no_torch():
     assert done.stdout.strip() == "set()"
 
 
-def test_the_tree_of_errors_is_drawn():
-    """Every error stands in the docstring, as deep as it is in the code."""
+def test_the_docstring_shows_the_tree_of_errors() -> None:
+    """The docstring lists every error, indented by its depth in the code."""
     drawn = {}
     for line in (errors.__doc__ or "").splitlines():
         name = line.split()[0] if line.strip() else ""

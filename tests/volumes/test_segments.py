@@ -1,4 +1,6 @@
-"""Segments: Slicer's layers, overlapping or not, and names in any language."""
+"""Segments: layers of Slicer, overlapping or not, and names in any language."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,13 @@ from sammed_volumes.segments import merge_layers, segments_of
 SHAPE = (3, 5, 7)
 
 
-def write_seg(path, layers, fields, directions="none (-1,0,0) (0,-1,0) (0,0,2)"):
-    """A segmentation as Slicer writes it, by hand: layers L X Y Z, or X Y Z."""
+def write_seg(
+    path: Path,
+    layers: np.ndarray,
+    fields: dict[str, object],
+    directions: str = "none (-1,0,0) (0,-1,0) (0,0,2)",
+) -> Path:
+    """Write a segmentation like Slicer does, by hand: layers L X Y Z, or X Y Z."""
     kinds = ("list " if layers.ndim == 4 else "") + "domain domain domain"
     lines = [
         "NRRD0004",
@@ -30,8 +37,8 @@ def write_seg(path, layers, fields, directions="none (-1,0,0) (0,-1,0) (0,0,2)")
     return path
 
 
-def fields_of(*segments):
-    fields = {}
+def fields_of(*segments: tuple[str, object, int, str]) -> dict[str, object]:
+    fields: dict[str, object] = {}
     for number, (name, value, layer, color) in enumerate(segments):
         fields[f"Segment{number}_Name"] = name
         fields[f"Segment{number}_ID"] = f"S{number}"
@@ -42,7 +49,7 @@ def fields_of(*segments):
 
 
 @pytest.fixture
-def layers():
+def layers() -> np.ndarray:
     """Two layers that overlap in one voxel."""
     made = np.zeros((2, *SHAPE), dtype=np.uint8)
     made[0, 0] = 1
@@ -55,13 +62,13 @@ def layers():
 THREE = fields_of(("Leber", 1, 0, "1 0 0.5"), ("Milz", 2, 0, "0 1 0"), ("Läsion über Milz", 3, 1, "0 0 1"))
 
 
-def test_overlap_is_refused_by_name(tmp_path, layers):
+def test_overlapping_segments_are_refused_by_name(tmp_path: Path, layers: np.ndarray) -> None:
     path = write_seg(tmp_path / "a.seg.nrrd", layers, THREE)
     with pytest.raises(LabelError, match="its segments 'Milz' and 'Läsion über Milz' overlap"):
         read_labels(path)
 
 
-def test_flattened_the_later_segment_wins(tmp_path, layers):
+def test_the_later_segment_wins_when_flattened(tmp_path: Path, layers: np.ndarray) -> None:
     labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, THREE), flatten=True)
     assert [label.name for label in labels.labels] == ["Leber", "Milz", "Läsion über Milz"]
     assert labels.voxels[1, 0, 0] == 3
@@ -71,14 +78,14 @@ def test_flattened_the_later_segment_wins(tmp_path, layers):
     )
 
 
-def test_layers_that_do_not_overlap_are_merged_unasked(tmp_path, layers):
+def test_layers_that_do_not_overlap_are_merged(tmp_path: Path, layers: np.ndarray) -> None:
     layers[1, 1] = 0
     labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, THREE))
     assert labels.voxel_counts() == {1: 35, 2: 35, 3: 35}
     assert labels.labels[0].color_rgb == (255, 0, 128)
 
 
-def test_values_used_in_two_layers_are_numbered_anew(tmp_path):
+def test_values_used_in_two_layers_are_renumbered(tmp_path: Path) -> None:
     layers = np.zeros((2, *SHAPE), dtype=np.uint8)
     layers[0, 0] = layers[1, 2] = 1
     fields = fields_of(("a", 1, 0, "1 0 0"), ("b", 1, 1, "0 1 0"))
@@ -88,22 +95,22 @@ def test_values_used_in_two_layers_are_numbered_anew(tmp_path):
     assert (labels.voxels[2] == 2).all()
 
 
-def test_old_files_have_one_layer_a_segment(tmp_path):
+def test_old_files_have_one_layer_per_segment(tmp_path: Path) -> None:
     """Slicer before 4.11 wrote neither Layer nor LabelValue."""
     layers = np.zeros((2, *SHAPE), dtype=np.uint8)
     layers[0, 0] = layers[1, 2] = 1
-    fields = {"Segment0_Name": "a", "Segment1_Name": "b", "Segment1_Color": "0 0 1"}
+    fields: dict[str, object] = {"Segment0_Name": "a", "Segment1_Name": "b", "Segment1_Color": "0 0 1"}
     labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, fields))
     assert [(label.value, label.name) for label in labels.labels] == [(1, "a"), (2, "b")]
 
 
-def test_one_layer(tmp_path, layers):
+def test_one_layer(tmp_path: Path, layers: np.ndarray) -> None:
     fields = fields_of(("Leber", 1, 0, "1 0 0"), ("Milz", 2, 0, "nonsense"[:0]))
     labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers[0], fields))
     assert [(label.value, label.name) for label in labels.labels] == [(1, "Leber"), (2, "Milz")]
 
 
-def test_a_value_without_a_segment_gets_a_default_name(tmp_path, layers):
+def test_a_value_without_a_segment_gets_a_default_name(tmp_path: Path, layers: np.ndarray) -> None:
     fields = fields_of(("Leber", 1, 0, "1 0 0"))
     labels = read_labels(write_seg(tmp_path / "a.seg.nrrd", layers[0], fields))
     assert [label.name for label in labels.labels] == ["Leber", "label_2"]
@@ -114,24 +121,26 @@ def test_a_value_without_a_segment_gets_a_default_name(tmp_path, layers):
     [
         (
             fields_of(("a", "one", 0, "1 0 0")),
-            "its segment 0 is not declared with whole numbers and a color",
+            "its segment 0 lacks a valid value, layer or color",
         ),
-        (fields_of(("a", 1, 0, "red")), "its segment 0 is not declared with whole numbers and a color"),
-        (fields_of(("a", 1, 5, "1 0 0")), "segment 'a' names layer 5 of 2"),
+        (fields_of(("a", 1, 0, "red")), "its segment 0 lacks a valid value, layer or color"),
+        (fields_of(("a", 1, 5, "1 0 0")), "segment 'a' is in layer 5, but there are only 2 layers"),
     ],
 )
-def test_a_broken_declaration_is_named(tmp_path, layers, fields, fact):
+def test_a_broken_declaration_is_named(
+    tmp_path: Path, layers: np.ndarray, fields: dict[str, object], fact: str
+) -> None:
     with pytest.raises(LabelError, match=fact):
         read_labels(write_seg(tmp_path / "a.seg.nrrd", layers, fields))
 
 
-def test_one_value_for_two_segments_of_a_layer_is_refused(tmp_path, layers):
+def test_one_value_for_two_segments_of_a_layer_is_refused(tmp_path: Path, layers: np.ndarray) -> None:
     fields = fields_of(("a", 1, 0, "1 0 0"), ("b", 1, 0, "1 0 0"))
     with pytest.raises(LabelError, match="two of its segments have the label value 1"):
         read_labels(write_seg(tmp_path / "a.seg.nrrd", layers[0], fields))
 
 
-def test_layers_are_no_volume(tmp_path, layers):
+def test_layers_are_not_a_volume(tmp_path: Path, layers: np.ndarray) -> None:
     path = write_seg(tmp_path / "a.seg.nrrd", layers, THREE)
     with pytest.raises(UnsupportedVolumeError, match="it has 4 dimensions"):
         read_volume(path)
@@ -139,17 +148,17 @@ def test_layers_are_no_volume(tmp_path, layers):
         read_labels(write_seg(tmp_path / "b.nrrd", layers, {}))
 
 
-def test_a_list_of_one_is_a_volume(tmp_path, layers):
+def test_a_list_of_one_is_a_volume(tmp_path: Path, layers: np.ndarray) -> None:
     volume = read_volume(write_seg(tmp_path / "a.nrrd", layers[:1], {}))
     np.testing.assert_array_equal(volume.voxels, layers[0])
-    assert volume.header is None, "a header with four entries an axis would not fit what is written"
+    assert volume.header is None, "a header for four axes would not fit the output"
 
 
-def test_no_pairs_no_segments():
+def test_no_pairs_no_segments() -> None:
     assert segments_of({"Segmentation_MasterRepresentation": "Binary labelmap", "comment": "x"}) == ()
 
 
-def test_merging_nothing_is_empty():
+def test_merging_nothing_is_empty() -> None:
     merged, labels = merge_layers(np.zeros((0, *SHAPE), np.uint8), (), flatten=False)
     assert merged.shape == SHAPE
     assert labels == ()

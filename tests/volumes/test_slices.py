@@ -7,20 +7,22 @@ import pytest
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.orientation import axis_of_plane
 from sammed_volumes.slices import coarsest_axis, plan_slices
+from tests.conftest import MakePhantom
+from tests.volumes.conftest import Reorient
 
 SHAPE = (7, 11, 5)
 PLANES = ("axial", "coronal", "sagittal")
 
-# What each stack must look like, as nibabel's codes of the direction that S, H and W run toward.
+# The pose of each stack: nibabel's codes of the directions that S, H and W run toward.
 POSES = {"axial": "SPL", "coronal": "AIL", "sagittal": "LIP"}
 
 
-def counted(shape=SHAPE):
-    """An array in which every voxel is its own number."""
+def counted(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """Return an array in which every voxel has its own value."""
     return np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
 
 
-def affine_of(axcodes, spacing_mm=(1.0, 2.0, 3.0)):
+def affine_of(axcodes: str, spacing_mm: tuple[float, float, float] = (1.0, 2.0, 3.0)) -> np.ndarray:
     pairs = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
     affine = np.zeros((4, 4))
     affine[3, 3] = 1
@@ -31,7 +33,7 @@ def affine_of(axcodes, spacing_mm=(1.0, 2.0, 3.0)):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_stack_then_back_is_the_volume(axcodes, axis):
+def test_stack_then_back_is_the_volume(axcodes: str, axis: int) -> None:
     voxels = counted()
     slicing = plan_slices(SHAPE, affine_of(axcodes), axis)
     stack = slicing.to_stack(voxels)
@@ -40,7 +42,7 @@ def test_stack_then_back_is_the_volume(axcodes, axis):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_neither_way_copies(axcodes, axis):
+def test_neither_direction_copies(axcodes: str, axis: int) -> None:
     voxels = counted()
     slicing = plan_slices(SHAPE, affine_of(axcodes), axis)
     stack = slicing.to_stack(voxels)
@@ -49,8 +51,8 @@ def test_neither_way_copies(axcodes, axis):
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_the_pose_is_the_canonical_one(axcodes, plane):
-    """The stack equals what nibabel gives for the pose's own axis codes."""
+def test_the_pose_is_the_canonical_one(axcodes: str, plane: str) -> None:
+    """The stack equals what nibabel returns for the pose's axis codes."""
     voxels, affine = counted(), affine_of(axcodes)
     slicing = plan_slices(SHAPE, affine, axis_of_plane(affine, plane))
     now = nibabel.orientations.io_orientation(affine)
@@ -61,7 +63,9 @@ def test_the_pose_is_the_canonical_one(axcodes, plane):
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_one_anatomy_gives_one_stack_however_it_is_stored(axcodes, plane, phantom, reorient):
+def test_an_anatomy_gives_the_same_stack_however_it_is_stored(
+    axcodes: str, plane: str, phantom: MakePhantom, reorient: Reorient
+) -> None:
     first = phantom().volume
     voxels, affine = reorient(first.voxels, first.affine_ras_mm, axcodes)
     expected = plan_slices(first.shape, first.affine_ras_mm, axis_of_plane(first.affine_ras_mm, plane))
@@ -72,8 +76,10 @@ def test_one_anatomy_gives_one_stack_however_it_is_stored(axcodes, plane, phanto
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_labels_built_from_one_stack_lie_at_the_same_millimeters(axcodes, plane, phantom, reorient):
-    """A mask made on the stack and put back marks the same places in RAS millimeters in every orientation."""
+def test_labels_from_a_stack_are_at_the_same_millimeters(
+    axcodes: str, plane: str, phantom: MakePhantom, reorient: Reorient
+) -> None:
+    """A mask on the stack marks the same places in RAS millimeters in every orientation."""
     first = phantom()
     voxels, affine = reorient(first.labels.voxels, first.volume.affine_ras_mm, axcodes)
     slicing = plan_slices(voxels.shape, affine, axis_of_plane(affine, plane))
@@ -86,8 +92,8 @@ def test_labels_built_from_one_stack_lie_at_the_same_millimeters(axcodes, plane,
     )
 
 
-def places(labels, affine):
-    """Every labeled voxel as (x, y, z in micrometres, value)."""
+def places(labels: np.ndarray, affine: np.ndarray) -> set[tuple[int, ...]]:
+    """Return each labeled voxel as (x, y, z in micrometers, value)."""
     indices = np.argwhere(labels)
     mm = indices @ affine[:3, :3].T + affine[:3, 3]
     values = labels[tuple(indices.T)]
@@ -98,40 +104,46 @@ def places(labels, affine):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_points_name_the_pixels_they_stand_on(axcodes, axis):
+def test_points_are_the_pixels_of_their_voxels(axcodes: str, axis: int) -> None:
     voxels = counted()
     slicing = plan_slices(SHAPE, affine_of(axcodes), axis)
     stack = slicing.to_stack(voxels)
-    s, y, x = (index.ravel() for index in np.indices(stack.shape))
-    points = np.stack([s, x, y], axis=1).astype(float)
-    i, j, k = slicing.points_to_voxels(points).astype(int).T
-    np.testing.assert_array_equal(voxels[i, j, k], stack[s, y, x])
+    i, j, k = (index.ravel() for index in np.indices(voxels.shape))
+    s, x, y = slicing.voxels_to_points(np.stack([i, j, k], axis=1).astype(float)).astype(int).T
+    np.testing.assert_array_equal(stack[s, y, x], voxels[i, j, k])
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_points_go_there_and_back(axcodes, axis):
+def test_points_between_voxels_and_outside_are_mapped_linearly(axcodes: str, axis: int) -> None:
     affine = affine_of(axcodes)
     slicing = plan_slices(SHAPE, affine, axis)
-    points = np.random.default_rng(0).uniform(-2, 12, size=(13, 3))
-    np.testing.assert_allclose(slicing.voxels_to_points(slicing.points_to_voxels(points)), points, atol=1e-9)
-    np.testing.assert_allclose(
-        slicing.mm_to_points(slicing.points_to_mm(points, affine), affine), points, atol=1e-9
-    )
+    indices = np.random.default_rng(0).uniform(-2, 12, size=(13, 3))
+    corner, *ends = slicing.voxels_to_points(np.vstack([np.zeros(3), np.eye(3)]))
+    steps = np.array(ends) - corner
+    assert sorted(np.abs(steps).ravel().tolist()) == [0.0] * 6 + [1.0] * 3
+    expected = corner + indices @ steps
+    np.testing.assert_allclose(slicing.voxels_to_points(indices), expected, atol=1e-9)
+    in_mm = indices @ affine[:3, :3].T + affine[:3, 3]
+    np.testing.assert_allclose(slicing.mm_to_points(in_mm, affine), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("plane", PLANES)
-def test_points_in_mm_do_not_depend_on_the_storage(axcodes, plane, phantom, reorient):
+def test_points_in_mm_do_not_depend_on_the_storage(
+    axcodes: str, plane: str, phantom: MakePhantom, reorient: Reorient
+) -> None:
     first = phantom().volume
     voxels, affine = reorient(first.voxels, first.affine_ras_mm, axcodes)
-    point = np.array([[3.0, 5.5, 9.25]])
+    point_ras_mm = np.array([[3.0, 5.5, 9.25]])
     expected = plan_slices(first.shape, first.affine_ras_mm, axis_of_plane(first.affine_ras_mm, plane))
     slicing = plan_slices(voxels.shape, affine, axis_of_plane(affine, plane))
     np.testing.assert_allclose(
-        slicing.points_to_mm(point, affine), expected.points_to_mm(point, first.affine_ras_mm), atol=1e-9
+        slicing.mm_to_points(point_ras_mm, affine),
+        expected.mm_to_points(point_ras_mm, first.affine_ras_mm),
+        atol=1e-9,
     )
 
 
-def test_indices_go_there_and_back(axcodes):
+def test_array_and_stack_indices_are_inverse(axcodes: str) -> None:
     voxels = counted()
     for axis in range(3):
         slicing = plan_slices(SHAPE, affine_of(axcodes), axis)
@@ -142,7 +154,7 @@ def test_indices_go_there_and_back(axcodes):
 
 
 @pytest.mark.parametrize("index", [-1, 5])
-def test_an_index_outside_is_refused(index):
+def test_an_index_outside_is_refused(index: int) -> None:
     slicing = plan_slices(SHAPE, np.eye(4), 2)
     with pytest.raises(VolumeError, match=f"Slice {index} is outside the volume: axis 2 has slices 0 to 4"):
         slicing.stack_index(index)
@@ -161,22 +173,26 @@ def test_an_index_outside_is_refused(index):
         pytest.param((1, 1, 5), (2, 1, 1), "RAS", "sagittal", id="a line of voxels"),
     ],
 )
-def test_the_axis_by_default(shape, spacing_mm, axcodes, plane):
+def test_the_default_axis(
+    shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], axcodes: str, plane: str
+) -> None:
     assert plan_slices(shape, affine_of(axcodes, spacing_mm)).plane == plane
 
 
-def test_the_default_axis_is_one_plane_for_all_storages(axcodes, phantom, reorient):
+def test_the_default_axis_shows_the_same_plane_however_it_is_stored(
+    axcodes: str, phantom: MakePhantom, reorient: Reorient
+) -> None:
     isotropic = phantom(shape=(7, 11, 5), spacing_mm=(2, 2, 2)).volume
     voxels, affine = reorient(isotropic.voxels, isotropic.affine_ras_mm, axcodes)
     assert coarsest_axis(voxels.shape, affine) == axis_of_plane(affine, "axial")
 
 
-def test_pixel_spacing_is_rows_then_columns():
+def test_pixel_spacing_is_rows_then_columns() -> None:
     slicing = plan_slices(SHAPE, affine_of("RAS", (0.5, 0.75, 3.0)))
     assert (slicing.pixel_spacing_mm, slicing.slice_spacing_mm) == ((0.75, 0.5), 3.0)
 
 
-def test_color_stays_last():
+def test_color_stays_the_last_axis() -> None:
     voxels = np.zeros((7, 5, 1, 3), dtype=np.uint8)
     voxels[2, 4, 0] = (1, 2, 3)
     slicing = plan_slices((7, 5, 1), np.diag([-1.0, -1.0, 1.0, 1.0]))
@@ -185,14 +201,14 @@ def test_color_stays_last():
     assert stack[0, 4, 2].tolist() == [1, 2, 3]
 
 
-def test_another_shape_is_refused():
+def test_another_shape_is_refused() -> None:
     slicing = plan_slices(SHAPE, np.eye(4))
-    with pytest.raises(GeometryMismatchError, match="The volume has the shape"):
+    with pytest.raises(GeometryMismatchError, match="The volume has shape"):
         slicing.to_stack(np.zeros((7, 11, 6)))
-    with pytest.raises(GeometryMismatchError, match="The stack has the shape"):
+    with pytest.raises(GeometryMismatchError, match="The stack has shape"):
         slicing.from_stack(np.zeros((7, 11, 5)))
 
 
-def test_an_axis_that_is_not_there_is_refused():
-    with pytest.raises(VolumeError, match="there is no axis 3"):
+def test_an_unknown_axis_is_refused() -> None:
+    with pytest.raises(VolumeError, match="There is no axis 3"):
         plan_slices(SHAPE, np.eye(4), 3)

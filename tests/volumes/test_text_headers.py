@@ -1,4 +1,6 @@
-"""NRRD and MetaImage have headers of text that many programs write, each in its own way."""
+"""NRRD and MetaImage: their text headers, as different programs write them."""
+
+from pathlib import Path
 
 import nrrd
 import numpy as np
@@ -13,7 +15,7 @@ VOXELS = np.arange(3 * 5 * 7, dtype=np.int16).reshape(3, 5, 7)
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def nrrd_file(path, fields, voxels=VOXELS, encoding="raw"):
+def nrrd_file(path: Path, fields: list[str], voxels: np.ndarray = VOXELS, encoding: str = "raw") -> Path:
     lines = ["NRRD0004", "# by hand", "type: short", f"dimension: {voxels.ndim}", *fields[:1]]
     lines += [
         f"sizes: {' '.join(map(str, voxels.shape))}",
@@ -35,7 +37,7 @@ def nrrd_file(path, fields, voxels=VOXELS, encoding="raw"):
         ("left-anterior-superior", (-1, 1)),
     ],
 )
-def test_every_space_of_a_patient(tmp_path, space, signs):
+def test_all_anatomical_spaces(tmp_path: Path, space: str, signs: tuple[int, int]) -> None:
     fields = [f"space: {space}", "space directions: (0.5,0,0) (0,0.75,0) (0,0,3)", "space origin: (10,20,30)"]
     volume = read_volume(nrrd_file(tmp_path / "a.nrrd", fields))
     expected = np.diag([signs[0], signs[1], 1.0, 1.0]) @ [
@@ -56,13 +58,15 @@ def test_every_space_of_a_patient(tmp_path, space, signs):
         pytest.param(["content: x"], (1.0, 1.0, 1.0), id="nothing"),
     ],
 )
-def test_a_nrrd_without_a_space(tmp_path, fields, spacing_mm):
-    """ITK reads it so: axes to the left, to posterior and to superior."""
+def test_a_nrrd_without_a_space(
+    tmp_path: Path, fields: list[str], spacing_mm: tuple[float, float, float]
+) -> None:
+    """Like in ITK, the axes run to the left, to posterior and to superior."""
     volume = read_volume(nrrd_file(tmp_path / "a.nrrd", fields))
     np.testing.assert_allclose(volume.affine_ras_mm, LPS @ np.diag([*spacing_mm, 1.0]))
 
 
-def test_a_nrrd_with_two_axes_keeps_two(tmp_path):
+def test_a_nrrd_with_two_axes_keeps_two(tmp_path: Path) -> None:
     fields = ["space dimension: 2", "space directions: (0.5,0) (0,0.75)", "space origin: (10,20)"]
     like = read_volume(nrrd_file(tmp_path / "a.nrrd", fields, VOXELS[0]))
     assert like.shape == (5, 7, 1)
@@ -79,7 +83,7 @@ def test_a_nrrd_with_two_axes_keeps_two(tmp_path):
 
 
 @pytest.mark.parametrize("field", ["sizes: 3 5", "type: quaternion", "encoding: hex", "nothing"])
-def test_a_nrrd_that_contradicts_itself(tmp_path, field):
+def test_a_nrrd_that_contradicts_itself(tmp_path: Path, field: str) -> None:
     path = nrrd_file(tmp_path / "a.nrrd", ["content: x"])
     key = field.split(":")[0]
     lines = path.read_bytes().split(b"\r\n")
@@ -88,31 +92,32 @@ def test_a_nrrd_that_contradicts_itself(tmp_path, field):
         b"\r\n".join([*kept[:3], b"a line without a colon", *kept[3:]] if key == "nothing" else kept)
     )
     with pytest.raises(
-        UnreadableVolumeError, match=r"it is no whole NRRD file|not as many sizes as dimensions"
+        UnreadableVolumeError,
+        match=r"it is not a complete NRRD file|sizes in its header do not match its dimension",
     ):
         read_volume(path)
 
 
-def meta_file(path, lines, content, place="LOCAL"):
+def meta_file(path: Path, lines: list[str], content: bytes, place: str = "LOCAL") -> Path:
     text = ["ObjectType = Image", "NDims = 3", "DimSize = 3 5 7", "ElementType = MET_SHORT", *lines]
     path.write_bytes(("\n".join([*text, f"ElementDataFile = {place}"]) + "\n").encode() + content)
     return path
 
 
-def test_a_metaimage_in_words(tmp_path):
+def test_a_metaimage_in_text(tmp_path: Path) -> None:
     words = " ".join(map(str, VOXELS.ravel(order="F"))).encode()
     volume = read_volume(meta_file(tmp_path / "a.mha", ["BinaryData = False"], words))
     np.testing.assert_array_equal(volume.voxels, VOXELS)
 
 
-def test_a_big_endian_metaimage(tmp_path):
+def test_a_big_endian_metaimage(tmp_path: Path) -> None:
     lines = ["BinaryData = True", "BinaryDataByteOrderMSB = True"]
     path = meta_file(tmp_path / "a.mha", lines, VOXELS.astype(">i2").tobytes(order="F"))
     np.testing.assert_array_equal(read_volume(path).voxels, VOXELS)
 
 
 @pytest.mark.parametrize(("size", "lead"), [("-1", b"some other program's header"), ("5", b"12345")])
-def test_a_header_before_the_voxels(tmp_path, size, lead):
+def test_a_header_before_the_voxels(tmp_path: Path, size: str, lead: bytes) -> None:
     (tmp_path / "a b.raw").write_bytes(lead + VOXELS.tobytes(order="F"))
     lines = ["BinaryData = True", f"HeaderSize = {size}"]
     volume = read_volume(meta_file(tmp_path / "a.mhd", lines, b"", "a b.raw"))
@@ -121,7 +126,7 @@ def test_a_header_before_the_voxels(tmp_path, size, lead):
 
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("suffix", [".mha", ".mhd"])
-def test_what_itk_writes(tmp_path, suffix, compressed):
+def test_files_of_itk(tmp_path: Path, suffix: str, compressed: bool) -> None:
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(VOXELS.T))
     image.SetDirection((0.0, 0.6, 0.8, 1.0, 0.0, 0.0, 0.0, 0.8, -0.6))
     image.SetSpacing((0.5, 0.75, 3.0))
@@ -133,7 +138,7 @@ def test_what_itk_writes(tmp_path, suffix, compressed):
     np.testing.assert_allclose(corner[:3], image.TransformIndexToPhysicalPoint((2, 4, 6)))
 
 
-def test_a_metaimage_with_two_axes(tmp_path):
+def test_a_metaimage_with_two_axes(tmp_path: Path) -> None:
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(VOXELS[0].T))
     image.SetSpacing((0.5, 0.75))
     SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))

@@ -1,6 +1,6 @@
-"""Medical volumes as files, grids and slices: no torch, nothing of sammed.
+"""Medical volumes as files, grids and slices. Imports neither torch nor sammed.
 
-The public names stand in `__init__.pyi`; each is imported when it is first asked for.
+`__init__.pyi` lists the public names; each is imported on first use.
 """
 
 import lazy_loader

@@ -2,7 +2,7 @@
 
 RAS (NIfTI): +x points to the patient's Right, +y Anterior, +z Superior.
 LPS (DICOM, ITK, most NRRD): +x points Left, +y Posterior, +z Superior.
-Inside this package every affine is RAS; the readers and writers of LPS formats convert at the door.
+Inside this package every affine is RAS; the readers and writers of LPS formats convert.
 """
 
 import numpy as np
@@ -10,12 +10,12 @@ from jaxtyping import Float
 
 from sammed_volumes.errors import AffineError
 
-# A unit cube that an affine flattens to less than this part of its edges' product counts as flat.
+# An affine is singular if a voxel's volume is less than this fraction of the product of its edges.
 _FLAT = 1e-6
 
 
 def spacing_mm(affine_ras_mm: Float[np.ndarray, "4 4"]) -> tuple[float, float, float]:
-    """Length of one voxel's edges along the three array axes.
+    """Return the lengths of a voxel's edges along the three array axes.
 
     >>> spacing_mm(np.diag([-2.0, 3.0, 0.5, 1.0]))
     (2.0, 3.0, 0.5)
@@ -27,15 +27,15 @@ def spacing_mm(affine_ras_mm: Float[np.ndarray, "4 4"]) -> tuple[float, float, f
 def check_affine(affine_ras_mm: Float[np.ndarray, "4 4"]) -> None:
     """Raise AffineError unless the affine can be inverted."""
     if not np.isfinite(affine_ras_mm).all():
-        raise AffineError("its affine holds numbers that are not finite")
+        raise AffineError("its affine contains numbers that are not finite; export it again")
     edges = np.prod(spacing_mm(affine_ras_mm))
     if edges == 0 or abs(np.linalg.det(affine_ras_mm[:3, :3])) < _FLAT * edges:
         rows = np.array2string(affine_ras_mm[:3], precision=4, suppress_small=True).replace("\n", "")
-        raise AffineError(f"its affine is singular, so its voxels have no volume: {rows}")
+        raise AffineError(f"its affine is singular, so its voxels have no volume ({rows}); export it again")
 
 
 def swap_ras_lps(affine_mm: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
-    """Turn an RAS affine into the LPS affine of the same place, and back: the function is its own inverse.
+    """Convert an affine from RAS to LPS, or from LPS to RAS: the function is its own inverse.
 
     >>> swap_ras_lps(np.eye(4)).diagonal()
     array([-1., -1.,  1.,  1.])
@@ -45,7 +45,7 @@ def swap_ras_lps(affine_mm: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"
 
 
 def apply_affine(affine: Float[np.ndarray, "4 4"], points: np.ndarray) -> np.ndarray:
-    """Map points (..., 3) by an affine."""
+    """Map points (..., 3) with an affine."""
     mapped: np.ndarray = points @ affine[:3, :3].T + affine[:3, 3]
     return mapped
 
@@ -53,7 +53,7 @@ def apply_affine(affine: Float[np.ndarray, "4 4"], points: np.ndarray) -> np.nda
 def corner_distance_voxels(
     shape: tuple[int, ...], first_ras_mm: Float[np.ndarray, "4 4"], second_ras_mm: Float[np.ndarray, "4 4"]
 ) -> float:
-    """Largest distance between the same corner of two grids, in the first grid's shortest voxel edges."""
+    """Return the largest distance of two corresponding corners, in shortest voxel edges of the first grid."""
     last = np.array(shape[:3], dtype=float) - 1
     corners = np.array(np.meshgrid(*[(0.0, end) for end in last])).reshape(3, 8).T  # 8 3
     apart = apply_affine(first_ras_mm, corners) - apply_affine(second_ras_mm, corners)

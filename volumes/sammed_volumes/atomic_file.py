@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""Atomic files: a file appears complete or not at all."""
 
 import errno
 import secrets
@@ -9,15 +9,15 @@ from pathlib import Path
 from sammed_volumes.errors import OutputError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says of a full disk, a full quota and a file larger than it allows."""
+"""The system's error codes for a full disk, a full quota and a file that is too large."""
 
 
 @contextmanager
 def atomic_file(path: Path, suffix: str, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a name beside `path`, ending in `suffix`, to write to; move it to `path` when the block ends well.
+    """Yield a temporary path ending in `suffix` next to `path`, and move the file to `path` on success.
 
-    Whatever ends the block badly, Ctrl-C too, removes what was written. Raises OutputError where `path`
-    exists and `overwrite` is False, and where the system refuses (no such folder, no permission, disk full).
+    If the block raises, even on Ctrl-C, the temporary file is removed. Raises OutputError if `path` exists
+    and `overwrite` is False, or if the system refuses (no such folder, no permission, disk full).
     """
     _check_name(path, overwrite=overwrite)
     partial = _name_beside(path, suffix)
@@ -31,9 +31,9 @@ def atomic_file(path: Path, suffix: str, *, overwrite: bool = False) -> Iterator
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputError unless a file can be written at `path`: found out by writing an empty one beside it.
+    """Raise OutputError unless a file can be written at `path`; tests it with an empty file next to it.
 
-    So a job that takes an hour says at once what it would otherwise say at its end.
+    A job that takes an hour can thus fail at its start instead of its end.
     """
     _check_name(path, overwrite=overwrite)
     probe = _name_beside(path, "")
@@ -46,13 +46,11 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 
 def _check_name(path: Path, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
-        raise OutputError(f"{path} can't be written: there is no folder {path.parent}; make it first.")
+        raise OutputError(f"{path} can't be written: there is no folder {path.parent}; create it first.")
     if path.is_dir():
         raise OutputError(f"{path} can't be written: it is a folder; give the name of a file in it.")
     if path.exists() and not overwrite:
-        raise OutputError(
-            f"{path} exists already; choose another name, or say that it may be overwritten (--overwrite)."
-        )
+        raise OutputError(f"{path} already exists; choose another name or allow overwriting (--overwrite).")
 
 
 def _name_beside(path: Path, suffix: str) -> Path:

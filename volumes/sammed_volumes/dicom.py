@@ -1,4 +1,4 @@
-"""DICOM: a folder with the files of a series, through SimpleITK (GDCM), one slice at a time."""
+"""DICOM: a folder with the files of a series, read with SimpleITK (GDCM) one slice at a time."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ from sammed_volumes.volume import Volume
 
 _SERIES_UID, _SERIES_NUMBER, _DESCRIPTION, _MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
 _POSITION = "0020|0032"
-# Storage classes that are no images and may lie in the folder of one: presentation states, waveforms,
-# registrations, structured reports, documents, plans and contours of radiotherapy; and the directory of a CD.
+# Storage classes that are not images but may be in the same folder: presentation states, waveforms,
+# registrations, structured reports, documents, radiotherapy plans and contours; and the directory of a CD.
 _NO_IMAGE = re.compile(
     rb"1\.2\.840\.10008\.(5\.1\.4\.1\.1\.(11|9|66|88|104|481\.[3-9])(\.\d+)*|1\.3\.10)\x00"
 )
@@ -26,7 +26,7 @@ _DICOM_SUFFIXES = (".dcm", ".ima")
 
 @dataclass(frozen=True, slots=True)
 class DicomSeries:
-    """A series that lies in a folder, as the tags of its first file name it; `uid` is what tells it apart."""
+    """A series in a folder, described by the tags of its first file; `uid` identifies it."""
 
     uid: str
     number: str
@@ -34,10 +34,10 @@ class DicomSeries:
 
 
 def find_series(folder: Path) -> tuple[DicomSeries, ...]:
-    """The series whose slices lie in a folder (not below it), by number; no voxel is read.
+    """Return the series in a folder (not in its subfolders), sorted by number, without reading voxels.
 
-    Color pictures and images without a place in the patient, such as reports, are no slices. A damaged file
-    makes a series without a UID where there is no other: `read_series` says what is wrong with it.
+    Ignores color pictures and images without a position in the patient, such as reports. If the folder has
+    damaged files and no series, returns one series without a UID: `read_series` then reports the damage.
     """
     found: dict[str, DicomSeries] = {}
     damaged = False
@@ -55,10 +55,11 @@ def find_series(folder: Path) -> tuple[DicomSeries, ...]:
 
 
 def read_series(folder: Path, series: str | None = None) -> Volume:
-    """Read one series of a folder, slices sorted by position, values in HU where the files say how.
+    """Read one series of a folder: slices sorted by position, values rescaled as the files specify (CT: HU).
 
-    `series` is a series' UID, or its number in the list that the error for a folder with several series
-    gives.
+    `series` is a UID, or a number in the list that the error for a folder with several series shows. Raises
+    SeriesError if the slices are not one even stack, UnreadableVolumeError for damaged files, and
+    UnsupportedVolumeError for images that are not gray-value slices.
     """
     with _silence():
         slices = _choose(list(_scan(folder, series)), series)
@@ -74,7 +75,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Whether it is worth a closer look: most files in a tree of scans are something else."""
+    """Whether a file may be DICOM, by its suffix or first bytes: cheap, since most files are not."""
     if path.suffix.lower() in _DICOM_SUFFIXES:
         return True
     return _start_of(path)[128:132] == b"DICM"
@@ -93,9 +94,9 @@ def _scan(folder: Path, series: str | None) -> Iterator[DicomSlice]:
 
 
 def _read_header(path: Path, series: str | None) -> DicomSlice | None:
-    """The header of an image; None for another file; an error for an image that can't be read.
+    """Return the header of an image, or None for any other file; raises for an unusable image.
 
-    Where a series is asked for by its UID, what is wrong with the images of another one doesn't matter.
+    If `series` is a UID, ignores unusable images of other series.
     """
     reader = _open_header(path)
     if reader is None:
@@ -110,7 +111,7 @@ def _read_header(path: Path, series: str | None) -> DicomSlice | None:
 
 
 def _elsewhere(reader: Any, path: Path) -> DicomSlice | None:
-    """An image of a series that wasn't asked for, None where it is no usable slice."""
+    """Return the header of an image of another series, or None if it is not a usable slice."""
     try:
         _check_single(reader, path)
         return _slice_of(reader, path)
@@ -119,7 +120,7 @@ def _elsewhere(reader: Any, path: Path) -> DicomSlice | None:
 
 
 def _open_header(path: Path) -> Any:
-    """SimpleITK's reader with the header of an image; None for a file that has none."""
+    """Return SimpleITK's reader with the header of an image, or None if the file has none."""
     reader = _simpleitk().ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
@@ -136,17 +137,19 @@ def _tag(reader: Any, key: str) -> str:
 
 def _check_single(reader: Any, path: Path) -> None:
     if reader.GetNumberOfComponents() != 1:
-        raise UnsupportedVolumeError(f"its file {path.name} is a color picture; give gray-value slices")
+        raise UnsupportedVolumeError(
+            f"its file {path.name} is a color picture; move it to another folder or use gray-value slices"
+        )
     if len(reader.GetSize()) > 2 and reader.GetSize()[2] > 1:
         raise UnsupportedVolumeError(
-            f"its file {path.name} holds several frames; convert it to .nii.gz first"
+            f"its file {path.name} contains several frames; convert it to .nii.gz first"
         )
 
 
 def _slice_of(reader: Any, path: Path) -> DicomSlice:
     if not _tag(reader, _POSITION):
         raise UnsupportedVolumeError(
-            f"its file {path.name} does not say where its slice lies; give a CT or MRI series"
+            f"its file {path.name} has no position in the patient; use a CT or MRI series"
         )
     width, height = reader.GetSize()[:2]
     x, y, z = reader.GetOrigin()[:3]
@@ -173,7 +176,7 @@ def _choose(slices: Sequence[DicomSlice], series: str | None) -> list[DicomSlice
         groups.setdefault(each.series, []).append(each)
     if not groups:
         raise UnreadableVolumeError(
-            "it is a folder without DICOM images; give a file, or the folder of a series"
+            "it is a folder without DICOM images; use a file, or the folder of a series"
         )
     uids = sorted(groups, key=lambda uid: (groups[uid][0].number.zfill(8), uid))
     if series is None and len(uids) == 1:
@@ -184,8 +187,10 @@ def _choose(slices: Sequence[DicomSlice], series: str | None) -> list[DicomSlice
     if len(chosen) == 1:
         return groups[chosen[0]]
     listed = "; ".join(f"{place}: {_series_text(groups[uid])}" for place, uid in enumerate(uids, start=1))
-    asked = "choose one" if series is None else f"there is no series {series!r}"
-    raise SeriesError(f"it holds {len(uids)} series, {asked} by its number or UID: {listed}")
+    asked = "choose one by its number or UID"
+    if series is not None:
+        asked = f"there is no series {series!r}, {asked}"
+    raise SeriesError(f"it contains {len(uids)} series ({listed}); {asked}")
 
 
 def _series_text(slices: Sequence[DicomSlice]) -> str:
@@ -195,17 +200,17 @@ def _series_text(slices: Sequence[DicomSlice]) -> str:
 
 
 def _read_voxels(ordered: Sequence[DicomSlice]) -> np.ndarray:
-    """Voxels X Y Z, the first index fastest: 16-bit integers where all fit, else wider ones, else float32."""
+    """Read voxels X Y Z, first index fastest: 16-bit integers if all fit, else wider ones, else float32."""
     pages = [_read_page(each.path) for each in ordered]
     dtype = np.result_type(*{page.dtype for page in pages})
     voxels = np.empty((*pages[0].shape, len(pages)), dtype=dtype, order="F")
     for k in reversed(range(len(pages))):
-        voxels[:, :, k] = pages.pop()  # a page's memory is free as soon as it is in its place
+        voxels[:, :, k] = pages.pop()  # frees a page's memory as soon as it is copied
     return voxels
 
 
 def _read_page(path: Path) -> np.ndarray:
-    """The real values of one file, X Y."""
+    """Read the real values of one file, X Y."""
     sitk = _simpleitk()
     try:
         image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
@@ -214,13 +219,13 @@ def _read_page(path: Path) -> np.ndarray:
     page: np.ndarray = sitk.GetArrayFromImage(image).squeeze(axis=0).T  # 1 rows columns -> X Y
     if page.dtype.kind == "f":
         return page.astype(np.float32)
-    # GDCM takes 32 bits when the rescaling might need them; hardly any volume does.
+    # GDCM returns 32 bits if the rescaling might need them; hardly any volume does.
     limits = np.iinfo(np.int16)
     return page.astype(np.int16) if limits.min <= page.min() and page.max() <= limits.max else page
 
 
 def _simpleitk() -> Any:
-    """SimpleITK, imported when a series is read: it takes a while."""
+    """Import SimpleITK when a series is read: it takes a while."""
     import SimpleITK
 
     return SimpleITK
@@ -228,7 +233,7 @@ def _simpleitk() -> Any:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep ITK's warnings from the user's terminal while a series is read."""
+    """Keep ITK's warnings off the user's terminal while a series is read."""
     sitk = _simpleitk()
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)

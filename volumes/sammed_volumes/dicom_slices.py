@@ -1,7 +1,7 @@
-"""DICOM slices: files of one series, sorted and checked to be an even stack.
+"""DICOM slices: the files of one series, sorted and checked to be an even stack.
 
-A slice's position is that of its first pixel's center, in LPS millimeters; its height is the position along
-the normal of its plane.
+A slice's position is the center of its first pixel, in LPS millimeters; its height is the position along the
+normal of its plane.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ import numpy as np
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.errors import SeriesError
 
-# Gaps may differ by this part of the usual one; and, as positions are often rounded to a tenth of a mm, by as
-# much, but never by so much of the gap that a slice could hide in it.
+# A gap may differ from the usual one by this fraction of it, or, since positions are often rounded to a tenth
+# of a mm, by that much; but never by so much that a slice could be missing.
 _EVEN = 0.1
 _ROUNDING_MM = 0.101
 _NEVER_EVEN = 0.4
@@ -24,7 +24,7 @@ _SAME_PLACE_MM = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class DicomSlice:
-    """What the header of one file says."""
+    """The header of one file."""
 
     path: Path
     series: str
@@ -40,7 +40,7 @@ class DicomSlice:
 
     @property
     def normal_lps(self) -> np.ndarray:
-        """The direction at right angles to the slice."""
+        """The direction perpendicular to the slice."""
         return np.cross(self.x_direction_lps, self.y_direction_lps)
 
     @property
@@ -50,7 +50,7 @@ class DicomSlice:
 
 
 def sort_slices(slices: Sequence[DicomSlice]) -> list[DicomSlice]:
-    """The slices of one series by height; SeriesError where they are not one even stack, saying where."""
+    """Sort the slices of one series by height; raises SeriesError if they are not one even stack."""
     _check_alike(slices)
     ordered = sorted(slices, key=lambda each: each.height_mm)
     _check_even(ordered)
@@ -58,7 +58,7 @@ def sort_slices(slices: Sequence[DicomSlice]) -> list[DicomSlice]:
 
 
 def stack_affine(ordered: Sequence[DicomSlice]) -> np.ndarray:
-    """The 4x4 RAS affine of sorted slices; with a tilted gantry its third column is not at right angles."""
+    """Return the 4x4 RAS affine of sorted slices; a tilted gantry makes it sheared."""
     first, last = ordered[0], ordered[-1]
     affine_lps_mm = np.eye(4)
     affine_lps_mm[:3, 0] = np.multiply(first.x_direction_lps, first.pixel_spacing_mm[0])
@@ -77,12 +77,12 @@ def _check_alike(slices: Sequence[DicomSlice]) -> None:
         if each.shape != first.shape:
             raise SeriesError(
                 f"its slices differ in size: {_size(first)} pixels in {first.path.name}, {_size(each)} in "
-                f"{each.path.name}; move one kind elsewhere"
+                f"{each.path.name}; move one kind to another folder"
             )
         if not np.allclose(_plane(each), _plane(first), atol=_SAME_DIRECTION):
             raise SeriesError(
-                f"its slices differ in direction or pixel spacing, {each.path.name} from {first.path.name} "
-                "as a scout view does; move one kind elsewhere"
+                f"its slices differ in direction or pixel spacing ({each.path.name} from {first.path.name}; "
+                "it may be a scout view); move one kind to another folder"
             )
 
 
@@ -101,8 +101,8 @@ def _check_even(ordered: Sequence[DicomSlice]) -> None:
     closest = int(np.argmin(gaps_mm))
     if gaps_mm[closest] < _SAME_PLACE_MM:
         raise SeriesError(
-            f"two of its slices lie at the same place, {_between(ordered, closest)}: "
-            "it holds a slice twice, or several volumes (phases, echoes); keep one of them"
+            f"two of its slices have the same position, {_pair(ordered, closest)}; "
+            "remove duplicates, and move other phases or echoes to another folder"
         )
     usual_mm = float(np.median(gaps_mm))
     tolerance_mm = min(max(_EVEN * usual_mm, _ROUNDING_MM), _NEVER_EVEN * usual_mm)
@@ -119,7 +119,10 @@ def _check_straight(ordered: Sequence[DicomSlice], usual_mm: float) -> None:
     worst = int(np.argmax(off_mm))
     if off_mm[worst] > max(_EVEN * len(ordered), 1.0) * usual_mm:
         name = ordered[worst].path.name
-        raise SeriesError(f"its slices don't lie on one line: {name} is {off_mm[worst]:.3g} mm off it")
+        raise SeriesError(
+            f"its slices are not on one line: {name} is {off_mm[worst]:.3g} mm off; "
+            "move slices of another series to another folder"
+        )
 
 
 def _uneven_text(
@@ -130,15 +133,15 @@ def _uneven_text(
     is_missing = times > 1.5 and abs(times - round(times)) <= _EVEN * times
     missing = round(times) - 1
     lost = "1 slice is missing" if missing == 1 else f"{missing} slices are missing"
-    fact = lost if is_missing else "its slices are uneven"
+    fact = lost if is_missing else "its slices are not evenly spaced"
     more = uneven.size - 1
-    others = f", and so at {more} other place{'s' * (more > 1)}" if more else ""
+    others = f", and {more} more gap{'s' * (more > 1)} differ{'s' * (more == 1)}" if more else ""
     return (
-        f"{fact} {_between(ordered, worst)}: they lie {gaps_mm[worst]:.4g} mm apart, "
-        f"the others {usual_mm:.4g} mm{others}; complete the series, or resample it to even slices"
+        f"{fact} between {_pair(ordered, worst)}: they are {gaps_mm[worst]:.4g} mm apart, "
+        f"most are {usual_mm:.4g} mm{others}; complete the series, or resample it to even slices"
     )
 
 
-def _between(ordered: Sequence[DicomSlice], index: int) -> str:
+def _pair(ordered: Sequence[DicomSlice], index: int) -> str:
     low, high = (f"{each.path.name} (at {each.height_mm:.4g} mm)" for each in ordered[index : index + 2])
-    return f"between {low} and {high}"
+    return f"{low} and {high}"

@@ -1,29 +1,29 @@
-"""Errors of sammed_volumes, one tree.
+"""The errors of sammed_volumes, one tree.
 
 VolumeError                    a file, a grid or a request about it is not usable; also a ValueError
-    UnreadableVolumeError      the file is missing, empty, cut short, or no image
-    UnsupportedVolumeError     a whole image, but not one volume of plain numbers (4-D, RGB, complex)
+    UnreadableVolumeError      the file is missing, empty, cut short, or not an image
+    UnsupportedVolumeError     a complete image, but not one volume of plain numbers (4-D, RGB, complex)
     SeriesError                a DICOM folder is not one evenly spaced series
-    AffineError                the affine maps voxels onto no proper space (singular, not finite)
+    AffineError                the affine does not place voxels in space (singular, not finite)
     GeometryMismatchError      two arrays that should share a grid don't
     LabelError                 label values or names are not usable
-    WindowError                an intensity window can't be understood
-    OutputError                a file can't be written, or exists already
+    WindowError                an intensity window is not valid
+    OutputError                a file can't be written, or already exists
 
-Every message is one sentence or two that a user can act on: the file, what is wrong, what to do.
+Every message is a sentence that a user can act on: which file, what is wrong, what to do.
 """
 
 
 class VolumeError(ValueError):
-    """Base of everything that sammed_volumes raises on purpose."""
+    """The base of all errors that sammed_volumes raises on purpose."""
 
 
 class UnreadableVolumeError(VolumeError):
-    """The file is missing, empty, cut short, or no image."""
+    """The file is missing, empty, cut short, or not an image."""
 
 
 class UnsupportedVolumeError(VolumeError):
-    """A whole image, but not one volume of plain numbers."""
+    """A complete image, but not one volume of plain numbers."""
 
 
 class SeriesError(VolumeError):
@@ -31,7 +31,7 @@ class SeriesError(VolumeError):
 
 
 class AffineError(VolumeError):
-    """The affine maps voxels onto no proper space."""
+    """The affine does not place voxels in space."""
 
 
 class GeometryMismatchError(VolumeError):
@@ -43,8 +43,8 @@ class LabelError(VolumeError):
 
 
 class WindowError(VolumeError):
-    """An intensity window can't be understood."""
+    """An intensity window is not valid."""
 
 
 class OutputError(VolumeError):
-    """A file can't be written, or exists already."""
+    """A file can't be written, or already exists."""

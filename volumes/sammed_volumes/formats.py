@@ -1,7 +1,7 @@
-"""Formats: volumes and label volumes by what a path's ending names.
+"""Formats: read and write volumes and label volumes, in the format that a path's suffix names.
 
-The readers below this module state a fact ("it is cut short"); the file and the start of the sentence are
-added here.
+The readers that this module calls state a fact ("it is cut short"); this module turns it into a sentence with
+the file's name.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from sammed_volumes.sidecar import check_is_ours, read_sidecar, says_the_same, w
 from sammed_volumes.volume import ItkHeader, NiftiHeader, NrrdHeader, Volume, count_non_finite
 from sammed_volumes.whole_numbers import whole_numbers
 
-# A longer ending comes before the shorter one that it ends in.
+# A longer suffix precedes the shorter one that it ends in.
 _READERS: dict[str, Callable[[Path], Volume]] = {
     ".nii.gz": read_nifti,
     ".nii": read_nifti,
@@ -41,23 +41,23 @@ _READERS: dict[str, Callable[[Path], Volume]] = {
 }
 
 VOLUME_SUFFIXES = tuple(_READERS)
-"""Endings of the files that `read_volume` and `read_labels` read; a folder is read as a DICOM series."""
+"""Suffixes that `read_volume` and `read_labels` read; `read_volume` also reads a folder as a DICOM series."""
 
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
-"""Endings of the files that `write_labels` writes, the default first."""
+"""Suffixes that `write_labels` writes, the default first."""
 
 PICTURE_LABEL_SUFFIX = ".png"
-"""Ending of the file that `write_labels` writes the labels of a picture into, if asked."""
+"""Suffix that `write_labels` also writes, for the labels of a picture."""
 
 WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX)
-"""Endings of all files that `write_labels` writes."""
+"""All suffixes that `write_labels` writes."""
 
 _NRRD_SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr")
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 def suffix_of(path: str | Path) -> str:
-    """The ending that names a path's format, in lower case; "" where it names none.
+    """Return the suffix that names a path's format, in lower case, or "" if there is none.
 
     >>> suffix_of("scans/Anna.SEG.NRRD")
     '.seg.nrrd'
@@ -67,12 +67,12 @@ def suffix_of(path: str | Path) -> str:
 
 
 def is_picture(path: str | Path) -> bool:
-    """Whether a path's ending names a picture, which is one slice without a place in a patient."""
+    """Whether a path's suffix names a picture, which is one slice without a position in a patient."""
     return suffix_of(path) in _PICTURE_SUFFIXES
 
 
 def strip_suffix(path: str | Path) -> str:
-    """A file's name without its folder and the ending that names its format.
+    """Return a file's name without its folder and the suffix that names its format.
 
     >>> strip_suffix("scans/anna.v2.nii.gz")
     'anna.v2'
@@ -82,16 +82,16 @@ def strip_suffix(path: str | Path) -> str:
 
 
 def sidecar_path(path: str | Path) -> Path:
-    """Where the names of a label volume stand if its format has no place for them."""
+    """Return the path of the file with the label names, for formats that can't store them."""
     return Path(path).with_name(f"{strip_suffix(path)}.json")
 
 
 def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
     """Read a file, or a folder with a DICOM series; voxels stay as stored.
 
-    `series` chooses among several series in a folder, by UID or by the number that the error lists. NaN and
-    infinity are counted in `Volume.non_finite_count`. Raises VolumeError: unreadable, 4-D, RGB, complex,
-    singular affine.
+    `series` selects one of several series in a folder, by UID or by the number that the error lists.
+    `Volume.non_finite_count` counts NaN and infinity. Raises VolumeError if the input is unreadable, 4-D,
+    RGB or complex, or if its affine is singular.
     """
     path = Path(path)
     with _naming(path, "a volume"):
@@ -101,18 +101,18 @@ def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
 
 
 def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
-    """Read a label volume from any format that `read_volume` reads; values stay as in the file.
+    """Read a label volume from any file that `read_volume` reads; values stay as stored.
 
-    Names and colors come from the segments of a NRRD, else from a JSON file beside it, else are
-    `label_<value>`. Segments that overlap are refused, or with `flatten` the later one wins. Raises
-    LabelError for fractional and negative values; a volume without any label is read
-    (`LabelVolume.is_empty`).
+    Names and colors come from the segments of a NRRD file, else from a JSON file next to the labels, else
+    are `label_<value>`. Where segments overlap, the later one wins with `flatten`; otherwise raises
+    LabelError. Also raises LabelError for fractional and negative values. A volume without any label is
+    valid (`LabelVolume.is_empty`).
     """
     path = Path(path)
     with _naming(path, "labels"):
         _check_there(path)
         if path.is_dir():
-            raise UnreadableVolumeError("it is a folder; give a file")
+            raise UnreadableVolumeError("it is a folder; use a file")
         suffix = _known_suffix(path)
         if suffix in _NRRD_SUFFIXES:
             return _read_nrrd_labels(path, flatten)
@@ -125,17 +125,19 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
 def write_labels(
     labels: LabelVolume, path: str | Path, *, like: Volume, overwrite: bool = False
 ) -> tuple[Path, ...]:
-    """Write labels on the grid of the volume `like`; returns the label file and the sidecar, if any.
+    """Write labels on the grid of the volume `like`; return the paths of the label file and any sidecar.
 
-    The header repeats that of `like` bit for bit where it is of the same format. The type is the smallest
-    unsigned integer that holds every label. A file appears whole or not at all; OutputError where one
-    exists already and `overwrite` is False, or the system refuses. The labels of a picture may go into a
-    PNG; OutputError for those of anything else.
+    If both have the same format, the grid in the header is that of `like` bit for bit. The type is the
+    smallest unsigned integer that fits every label. A file appears complete or not at all. Raises OutputError
+    if a file exists and `overwrite` is False, if the system refuses, or if the suffix is .png but `like` is
+    not a picture.
     """
     path = Path(path)
     suffix = suffix_of(path)
     if suffix not in WRITTEN_SUFFIXES:
-        raise OutputError(f"{path} can't be written: labels go into {', '.join(LABEL_SUFFIXES)}.")
+        raise OutputError(
+            f"{path} can't be written: its suffix is not one for labels; use {', '.join(LABEL_SUFFIXES)}."
+        )
     check_same_grid(like, labels)
     voxels = _narrowed(labels)
     if suffix == PICTURE_LABEL_SUFFIX:
@@ -153,10 +155,10 @@ def _write_with_sidecar(
     names_path = sidecar_path(path)
     if overwrite:
         check_is_ours(names_path)
-    # A label volume of another format beside it may have left the very same names.
+    # The same labels in another format share the sidecar.
     may_replace = overwrite or says_the_same(names_path, named)
     with ExitStack() as files:
-        # Left in reverse: the names are in place before the labels are.
+        # They close in reverse order: the names are in place before the labels.
         unfinished = files.enter_context(atomic_file(path, suffix, overwrite=overwrite))
         unfinished_names = files.enter_context(atomic_file(names_path, ".json", overwrite=may_replace))
         _write_voxels(voxels, unfinished, suffix, like, named)
@@ -180,10 +182,10 @@ def _write_voxels(voxels: np.ndarray, path: Path, suffix: str, like: Volume, nam
 def _check_fits_picture(voxels: np.ndarray, like: Volume, path: Path) -> None:
     if not (voxels.shape[2] == 1 and is_of_a_picture(like.affine_ras_mm)):
         raise OutputError(
-            f"{path} can't be written: a picture has no place for the grid of a volume; take .nii.gz."
+            f"{path} can't be written: a picture can't store the grid of a volume; use .nii.gz."
         )
     if voxels.dtype.itemsize > 2:
-        raise OutputError(f"{path} can't be written: a picture's labels go up to 65535; take .nii.gz.")
+        raise OutputError(f"{path} can't be written: labels in a picture go up to 65535; use .nii.gz.")
 
 
 def _read_nrrd_labels(path: Path, flatten: bool) -> LabelVolume:
@@ -222,20 +224,20 @@ def _known_suffix(path: Path) -> str:
         return suffix
     if path.suffix.lower() in (".dcm", ".ima"):
         raise UnsupportedVolumeError(
-            "it is one file of a DICOM series; give the folder that holds the series"
+            "it is one file of a DICOM series; use the folder that contains the series"
         )
     raise UnsupportedVolumeError(
-        f"its name ends in none of {', '.join(VOLUME_SUFFIXES)}; rename or convert it"
+        f"its suffix is not one of {', '.join(VOLUME_SUFFIXES)}; rename or convert it"
     )
 
 
 @contextmanager
 def _naming(path: Path, what: str) -> Iterator[None]:
-    """Put the file's name before the fact that a reader states."""
+    """Turn the fact that a reader states into a sentence with the file's name."""
     try:
         yield
     except VolumeError as error:
-        raise type(error)(f"{path} can't be read as {what}: {error}.") from error
+        raise type(error)(f"{path} can't be read as {what}: {str(error).removesuffix('.')}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}.") from error

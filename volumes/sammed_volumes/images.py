@@ -1,8 +1,8 @@
-"""Pictures: PNG, JPEG and TIFF as volumes of one slice, through Pillow.
+"""Pictures: PNG, JPEG and TIFF as volumes of one slice, read with Pillow.
 
-A picture has no place in a patient. It gets the affine with which the canonical pose leaves its rows and
-columns as they are stored: 1 mm pixels, columns to the patient's left, rows to posterior. A camera's remark
-that a JPEG be turned is not followed, as its mask has none; the orientation that is part of a TIFF is.
+A picture has no position in a patient. It gets the affine for which the canonical pose keeps its rows and
+columns as stored: 1 mm pixels, columns to the patient's left, rows to posterior. The rotation flag of a JPEG
+from a camera is ignored, since its mask has none; the orientation of a TIFF is applied.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ from sammed_volumes.volume import Volume
 if TYPE_CHECKING:
     from PIL import Image
 
-_GRAY_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")  # Pillow's names for what is kept as stored
+_GRAY_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")  # Pillow's names of the modes kept as stored
 _AFFINE_RAS_MM = swap_ras_lps(np.eye(4))
 _TO_GRAY = {"1": "L", "LA": "L", "La": "L"}
 
 
 def read_picture(path: Path, *, keep_indices: bool = False) -> Volume:
-    """Read one slice, X Y 1 for gray and X Y 1 3 for color; transparency is left out.
+    """Read one slice, X Y 1 for gray and X Y 1 3 for color; ignores transparency.
 
-    `keep_indices` gives a picture with a palette as its indices, which is what labels are drawn with.
+    With `keep_indices` a picture with a palette gives its indices, which are the values of labels.
     """
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on metadata that nothing here uses
+            warnings.simplefilter("ignore")  # about metadata that nothing here uses
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 pages = getattr(image, "n_frames", 1)
                 pixels = np.asarray(_as_gray_or_color(image, keep_indices))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnsupportedVolumeError(
-            "it has more pixels than any picture should; crop it or scale it down"
+            "it has too many pixels for a picture; crop it or scale it down"
         ) from error
-    # Pillow meets broken files with a SyntaxError, too.
+    # Pillow raises SyntaxError for broken files, too.
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UnreadableVolumeError("it is no whole picture; copy or export it again") from error
+        raise UnreadableVolumeError("it is not a complete picture; copy or export it again") from error
     if pages > 1:
-        raise UnsupportedVolumeError(f"it holds {pages} pages; save one page, or the volume as .nii.gz")
+        raise UnsupportedVolumeError(f"it has {pages} pages; save one page, or the volume as .nii.gz")
     voxels = np.swapaxes(pixels, 0, 1)[:, :, np.newaxis]  # rows columns [C] -> X Y 1 [C]
     return Volume(voxels, _AFFINE_RAS_MM.copy(), path=path)
 
 
 def write_picture(voxels: np.ndarray, path: Path) -> None:
-    """Write label values X Y 1, unsigned and of 8 or 16 bits, as a gray picture without loss."""
+    """Write label values X Y 1, unsigned with 8 or 16 bits, as a lossless gray picture."""
     from PIL import Image
 
     Image.fromarray(np.ascontiguousarray(voxels[:, :, 0].T)).save(path)
 
 
 def is_of_a_picture(affine_ras_mm: np.ndarray) -> bool:
-    """Whether a grid is the one that `read_picture` gives, since a picture can hold no other."""
+    """Whether an affine is the one that `read_picture` returns; a picture can't store another."""
     return bool(np.array_equal(affine_ras_mm, _AFFINE_RAS_MM))
 
 

@@ -1,9 +1,9 @@
-"""Intensity: which range of a volume's values the backbone gets to see, as 0 to 1.
+"""Intensity: the range of a volume's values that the backbone sees as 0 to 1.
 
 A window in Hounsfield units ("hu") or plain values ("value") is the same range in every volume. A
-"percentile" window is a range of percentiles of the values inside the body, so that it also fits an MRI
-scanner with another scale. Everything that is estimated is estimated from the canonical stack, so that one
-anatomy gets one window however its array is stored.
+"percentile" window is a range of percentiles of the values inside the body, so it also fits an MRI scanner
+with another scale. All estimates use the canonical stack, so an anatomy gets the same window however its
+array is stored.
 """
 
 from dataclasses import dataclass
@@ -20,39 +20,38 @@ from sammed_volumes.volume import Volume, planes
 Unit = Literal["hu", "value", "percentile"]
 
 AIR_HU = -1024.0
-"""The lowest value of a CT that means anything; outside the scan circle stand -2000, -3024 and the like."""
+"""The lowest meaningful value of a CT; outside the scan circle are values such as -2000 and -3024."""
 
-_UNTOLD_MODALITIES = (None, "OT")  # DICOM's "other" may be a CT that some program derived
+_UNSPECIFIED_MODALITIES = (None, "OT")  # DICOM's "other" may be a CT that a program derived
 _OUTSIDE_SCAN_HU = -1200.0  # below any air, above any padding
 _DENSEST_HU = 3071.0  # the highest value of 12 bits at an offset of -1024
 
-# A volume is looked at through about this many voxels of at most so many slices, spread evenly.
+# Estimates use about this many voxels from at most this many slices, spread evenly.
 _SAMPLES = 200_000
 _SAMPLED_SLICES = 32
 
-# The body is brighter than a tenth of the way from the 2nd to the 98th percentile: low enough to keep dark
-# tissue where there is no air in the picture at all (Smith 2002, BET, uses the same rule for its "robust
-# range").
+# The body is brighter than the 2nd percentile by a tenth of the distance to the 98th: low enough to keep dark
+# tissue if the image contains no air (Smith 2002, BET, has the same rule for its "robust range").
 _BODY_FRACTION = 0.1
 _DARKEST_PERCENTILE = 2
 
-# What an MRI shows by default: all but the brightest half percent.
+# The default window of an MRI: all but the brightest half percent.
 _MRI_PERCENTILES = (0.0, 99.5)
 
-# How far round an annotated region counts as its neighborhood.
+# The neighborhood of an annotated region extends this far.
 _NEIGHBORHOOD_MM = 15.0
-# The window reaches beyond the region's own range by this part of it, in CT within these limits, where the
-# neighborhood has such values at all.
+# The window exceeds the region's own range by this fraction of it, in CT within these limits, but not the
+# range of the neighborhood.
 _MARGIN = 0.75
 _MARGIN_LIMITS_HU = (100.0, 300.0)
-# Air or contrast agent in an organ (stomach, bowel) must not stretch the window of what is soft tissue.
+# Air or contrast agent in an organ (stomach, bowel) must not widen the window of soft tissue.
 _SOFT_TISSUE_LIMITS_HU = (-160.0, 400.0)
 _LEAST_WIDTH_HU = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A range of intensities that is shown as 0 to 1.
+    """A range of intensities that maps to 0 to 1.
 
     `low` and `high` are Hounsfield units ("hu"), plain values ("value"), or percentiles 0..100 of the values
     inside the body ("percentile").
@@ -68,7 +67,7 @@ class Window:
                 f"A window runs from a lower to a higher number, not from {self.low} to {self.high}."
             )
         if self.unit == "percentile" and not 0 <= self.low < self.high <= 100:
-            raise WindowError(f"Percentiles lie between 0 and 100, not at {self.low} and {self.high}.")
+            raise WindowError(f"Percentiles must be between 0 and 100, not {self.low} and {self.high}.")
 
 
 WINDOW_PRESETS = {
@@ -80,11 +79,11 @@ WINDOW_PRESETS = {
     "bone": Window(-500.0, 1300.0, "hu"),
     "brain": Window(0.0, 80.0, "hu"),
 }
-"""Named CT windows: level minus and plus half the width that radiologists use."""
+"""Named CT windows, from the levels and widths that radiologists use."""
 
 
 def parse_window(text: str) -> Window | None:
-    """A window from "auto" (None), the name of a preset, or "LOW,HIGH".
+    """Parse a window: "auto" (None), the name of a preset, or "LOW,HIGH". Raises WindowError otherwise.
 
     >>> parse_window("-100, 250.5")
     Window(low=-100.0, high=250.5, unit='value')
@@ -105,12 +104,12 @@ def parse_window(text: str) -> Window | None:
 
 
 def is_ct(volume: Volume) -> bool:
-    """Whether the values are Hounsfield units: DICOM's modality says so, or else they look like it.
+    """Whether the values are Hounsfield units, by DICOM's modality, or else by the values themselves.
 
-    They do where some are air (below -500), a fair part is soft tissue or fat (-200 to 250), and none is
-    beyond what 16 bits of HU hold. Values outside the scan circle are not looked at.
+    They are if some are air (below -500), more than 5 percent are soft tissue or fat (-200 to 250), and none
+    exceeds 16 bits. Values outside the scan circle do not count.
     """
-    if volume.modality not in _UNTOLD_MODALITIES:
+    if volume.modality not in _UNSPECIFIED_MODALITIES:
         return volume.modality == "CT"
     if volume.is_picture or volume.is_color:
         return False
@@ -122,7 +121,7 @@ def is_ct(volume: Volume) -> bool:
 
 
 def is_constant(volume: Volume) -> bool:
-    """Whether every voxel has the same value, so that there is nothing to see. NaN counts as background."""
+    """Whether all voxels have the same value. NaN counts as background."""
     first: float | None = None
     for plane in planes(volume.voxels):
         values = volume.values(plane)
@@ -134,9 +133,10 @@ def is_constant(volume: Volume) -> bool:
 
 
 def resolve(window: Window, volume: Volume, slicing: Slicing) -> tuple[float, float]:
-    """The window's ends in the volume's own values; both the same only where the body has a single value.
+    """Return the window's limits in the volume's own values; they are equal only if the body has one value.
 
-    Percentile 0 means what is darker than the body as well (lungs in MRI are): the volume's own dark end.
+    Percentile 0 includes what is darker than the body, such as lungs in MRI: it is the 2nd percentile of the
+    whole volume.
     """
     if window.unit != "percentile":
         return window.low, window.high
@@ -147,17 +147,17 @@ def resolve(window: Window, volume: Volume, slicing: Slicing) -> tuple[float, fl
 
 
 def default_window(volume: Volume) -> Window:
-    """The window for a volume of which nothing is annotated: 0..255, CT soft tissue, or MRI percentiles."""
+    """Return the window for a volume without annotations: 0..255, CT soft tissue, or MRI percentiles."""
     if volume.is_picture:
         return Window(0.0, 255.0, "value")
     return WINDOW_PRESETS["soft-tissue"] if is_ct(volume) else Window(*_MRI_PERCENTILES, "percentile")
 
 
 def auto_window(volume: Volume, slicing: Slicing, region: Bool[np.ndarray, "S H W"] | None) -> Window:
-    """The window that suits the annotated `region`: its own range with margins.
+    """Return the window for an annotated `region`: the range of its values with margins.
 
-    In CT the answer is in HU, in MRI in percentiles of the body. An 8-bit picture always gets 0..255, and so
-    does `default_window` decide where the region is None or empty.
+    The unit is HU for CT and percentiles of the body for MRI. An 8-bit picture always gets 0..255. If the
+    region is None or empty, returns `default_window`.
     """
     if volume.is_picture or region is None or not region.any():
         return default_window(volume)
@@ -168,12 +168,12 @@ def auto_window(volume: Volume, slicing: Slicing, region: Bool[np.ndarray, "S H 
 
 
 def with_channels(image: Float[np.ndarray, "H W *C"]) -> Float[np.ndarray, "H W C"]:
-    """A slice with its channels last: one where it is gray."""
+    """Return a slice with its channels last; a gray slice gets one channel."""
     return image if image.ndim == 3 else image[:, :, np.newaxis]
 
 
 def apply(values: Shaped[np.ndarray, "H W *C"], low: float, high: float) -> Float[np.ndarray, "H W *C"]:
-    """Values as float32 0..1, clipped: `low` is 0, `high` is 1; NaN, and a window without width, give 0."""
+    """Map values to float32 0..1: `low` to 0, `high` to 1, clipped; NaN and an empty window give 0."""
     if not high > low:
         return np.zeros(values.shape, dtype=np.float32)
     scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
@@ -182,9 +182,9 @@ def apply(values: Shaped[np.ndarray, "H W *C"], low: float, high: float) -> Floa
 
 
 def sample_values(volume: Volume, slicing: Slicing) -> Float[np.ndarray, " N"]:
-    """At most about 200,000 values of the volume, spread evenly over the stack, in float32."""
+    """Return about 200,000 values of the volume or fewer, spread evenly over the stack, in float32."""
     stack = slicing.to_stack(volume.voxels)
-    # One step for all three axes would starve a flat volume of slices: choose slices, then thin their pixels.
+    # The same step along all axes would skip most slices of a flat volume: choose slices, then thin pixels.
     slice_step = _every(slicing.count)
     pixels = stack[::slice_step].size
     pixel_step = max(1, int(np.ceil(np.sqrt(pixels / _SAMPLES))))
@@ -192,7 +192,7 @@ def sample_values(volume: Volume, slicing: Slicing) -> Float[np.ndarray, " N"]:
 
 
 def _every(slices: int) -> int:
-    """The step that takes at most 32 of so many slices, spread evenly."""
+    """Return the step that selects at most 32 of so many slices, spread evenly."""
     return -(-slices // _SAMPLED_SLICES)
 
 
@@ -206,7 +206,7 @@ def _body_values(volume: Volume, slicing: Slicing) -> np.ndarray:
 
 
 def _region_values(volume: Volume, slicing: Slicing, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values in the region, and in it with its neighborhood, from at most 32 slices that have some of it."""
+    """Return the values in the region, and in it and its neighborhood, from at most 32 of its slices."""
     stack = slicing.to_stack(volume.voxels)
     inside, around = [], []
     annotated = np.flatnonzero(region.any(axis=(1, 2)))
@@ -233,7 +233,7 @@ def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray)
     low, high = _widened(inside, around, (0.0, np.inf))
     ranks = np.searchsorted(np.sort(body), (low, high)) / body.size * 100
     low_rank, high_rank = float(ranks[0]), float(ranks[1])
-    # The extremes of an MRI are vessels and noise, which is also what a narrower window would show.
+    # The extremes of an MRI are vessels and noise.
     low_rank, high_rank = min(low_rank, 90.0), min(high_rank, 99.9)
     return Window(round(low_rank, 2), round(max(high_rank, low_rank + 9.9), 2), "percentile")
 
@@ -241,7 +241,7 @@ def _percentile_window(inside: np.ndarray, around: np.ndarray, body: np.ndarray)
 def _widened(
     inside: np.ndarray, around: np.ndarray, margin_limits: tuple[float, float]
 ) -> tuple[float, float]:
-    """The region's robust range with margins, no further than the neighborhood's robust range."""
+    """Return the region's robust range with margins, within the neighborhood's robust range."""
     low, high = np.percentile(inside, (1, 99))
     margin = np.clip(_MARGIN * (high - low), *margin_limits)
     lowest, highest = np.percentile(around, (0.5, 99.5))

@@ -15,17 +15,17 @@ from sammed_volumes.errors import GeometryMismatchError, LabelError
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.volume import Volume, planes
 
-# The hue turns by the golden angle from one label to the next, so that any run of neighbors differs well.
+# Successive labels differ in hue by the golden angle, so nearby values get clearly different colors.
 _GOLDEN_TURN = 0.381966
 
-# What readers and editors call a label for which a file has no name: "5", "label_5", "Segment_5".
+# The names that readers and editors give to a label without one: "5", "label_5", "Segment_5".
 _PLACEHOLDER = re.compile(r"(label|segment|class)?[ _-]*\d*")
 _FORMER_COLOR_KEY = "colour_rgb"  # codespell:ignore colour
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label: its value in the voxels, its name, its color (0..255 each)."""
+    """One label: its value in the voxels, its name, and its color (red, green, blue in 0..255)."""
 
     value: int
     name: str
@@ -34,18 +34,18 @@ class Label:
     def __post_init__(self) -> None:
         if self.value < 1:
             raise LabelError(
-                f"Label {self.name!r} has the value {self.value}; labels start at 1, 0 is background."
+                f"Label {self.name!r} has the value {self.value}; use 1 or more, since 0 is background."
             )
         if not self.name.strip():
-            raise LabelError(f"Label {self.value} has no name.")
+            raise LabelError(f"Label {self.value} has no name; give it one.")
         if len(self.color_rgb) != 3 or not all(0 <= part <= 255 for part in self.color_rgb):
             raise LabelError(
-                f"Label {self.name!r} has the color {self.color_rgb}; give three numbers 0 to 255."
+                f"Label {self.name!r} has the color {self.color_rgb}; use three numbers from 0 to 255."
             )
 
     @property
     def own_name(self) -> str:
-        """The name in the form to match by (case aside); "" where it says no more than the value.
+        """The name in lower case, for comparisons; "" if it only repeats the value.
 
         >>> Label(5, "Right lung", (0, 0, 0)).own_name, Label(5, "label_5", (0, 0, 0)).own_name
         ('right lung', '')
@@ -54,12 +54,12 @@ class Label:
         return "" if _PLACEHOLDER.fullmatch(name) else name
 
     def to_json(self) -> dict[str, Any]:
-        """The label as it stands in a file; `from_json` reads it again."""
+        """Return the label as a JSON object; the inverse of `from_json`."""
         return {"value": self.value, "name": self.name, "color_rgb": list(self.color_rgb)}
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Label:
-        """The label that `to_json` wrote; the color may be missing. LookupError, TypeError or ValueError."""
+        """Read what `to_json` wrote; the color is optional. Raises LookupError, TypeError or ValueError."""
         value = int(entry["value"])
         color = entry.get("color_rgb", entry.get(_FORMER_COLOR_KEY, default_color(value)))
         red, green, blue = (int(part) for part in color)
@@ -70,7 +70,7 @@ class Label:
 class LabelVolume:
     """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
 
-    A label may be declared and have no voxel; every value above 0 in the voxels has its label.
+    Every value above 0 in the voxels has a label; a label may have no voxels.
     """
 
     voxels: np.ndarray
@@ -95,7 +95,7 @@ class LabelVolume:
 
     @property
     def grid(self) -> VoxelGrid:
-        """Where the voxels lie."""
+        """The positions of the voxels."""
         return VoxelGrid(self.shape, self.affine_ras_mm)
 
     @property
@@ -104,12 +104,12 @@ class LabelVolume:
         return not any(plane.any() for plane in planes(self.voxels))
 
     def voxel_counts(self) -> dict[int, int]:
-        """Voxels of each declared label, by value; 0 for a label that is declared and not there."""
+        """Return the number of voxels of each label, by value; 0 for a label without voxels."""
         counts = count_values(self.voxels)
         return {label.value: counts.get(label.value, 0) for label in self.labels}
 
     def select(self, names_or_values: Iterable[str | int]) -> tuple[Label, ...]:
-        """The labels asked for, by name or value ("liver", 6, "6"); LabelError if one is not there."""
+        """Return labels by name or value ("liver", 6, "6"); raises LabelError unless each exists once."""
         return tuple(dict.fromkeys(self._find(wanted) for wanted in names_or_values))
 
     def _find(self, wanted: str | int) -> Label:
@@ -117,12 +117,12 @@ class LabelVolume:
         if len(found) == 1:
             return found[0]
         known = ", ".join(f"{label.name} ({label.value})" for label in self.labels) or "none"
-        fact = f"{len(found)} labels {wanted!r}, choose by value" if found else f"no label {wanted!r}"
+        fact = f"{len(found)} labels {wanted!r}, choose one by value" if found else f"no label {wanted!r}"
         raise LabelError(f"{self.path or 'The label volume'} has {fact}; its labels are: {known}.")
 
 
 def default_label(value: int) -> Label:
-    """A label named after its value, with a color of its own.
+    """Return a label named after its value, with its own color.
 
     >>> default_label(3).name
     'label_3'
@@ -131,7 +131,7 @@ def default_label(value: int) -> Label:
 
 
 def default_color(value: int) -> tuple[int, int, int]:
-    """A bright color for a label value; neighboring values get clearly different ones.
+    """Return a bright color for a label value; nearby values get clearly different ones.
 
     >>> default_color(1) != default_color(2)
     True
@@ -142,14 +142,14 @@ def default_color(value: int) -> tuple[int, int, int]:
 
 
 def complete_labels(voxels: np.ndarray, named: Sequence[Label]) -> tuple[Label, ...]:
-    """The named labels and a default one for every other value in the voxels, in ascending order."""
+    """Return the named labels and default ones for all other values in the voxels, in ascending order."""
     by_value = {value: default_label(value) for value in count_values(voxels) if value != 0}
     by_value.update((label.value, label) for label in named)
     return tuple(by_value[value] for value in sorted(by_value))
 
 
 def count_values(voxels: np.ndarray) -> dict[int, int]:
-    """How often each value of an integer array occurs; never sorts or copies more than one plane."""
+    """Count each value of an integer array; never sorts or copies more than one plane."""
     counts: dict[int, int] = {}
     for plane in planes(voxels):
         values, times = np.unique(plane, return_counts=True)
@@ -159,7 +159,7 @@ def count_values(voxels: np.ndarray) -> dict[int, int]:
 
 
 def smallest_unsigned(highest: int) -> np.dtype:
-    """The smallest unsigned integer type that holds values up to `highest`.
+    """Return the smallest unsigned integer type that fits values up to `highest`.
 
     >>> smallest_unsigned(255), smallest_unsigned(256)
     (dtype('uint8'), dtype('uint16'))
@@ -168,7 +168,7 @@ def smallest_unsigned(highest: int) -> np.dtype:
 
 
 def check_same_grid(volume: Volume, labels: LabelVolume) -> None:
-    """Raise GeometryMismatchError, with both shapes and affines, unless labels lie on the volume's grid."""
+    """Raise GeometryMismatchError, with both shapes and affines, unless labels are on the volume's grid."""
     expected, theirs = volume.grid, labels.grid
     if not expected.is_like(theirs):
         raise GeometryMismatchError(

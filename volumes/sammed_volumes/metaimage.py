@@ -1,8 +1,7 @@
-"""MetaImage, `.mha` and `.mhd`: a few lines of text, then (or in a file beside it) the voxels.
+"""MetaImage, `.mha` and `.mhd`: a few lines of text, then (or in a second file) the voxels.
 
-Read and written here and not by ITK, because ITK's MetaIO writes its complaints to the terminal itself, where
-nobody can catch them, doesn't know `.MHA`, and can't map the file into memory. The tests hold both directions
-against SimpleITK.
+Does not use ITK, because ITK's MetaIO prints its errors to the terminal, rejects `.MHA`, and can't map the
+file into memory. The tests compare reading and writing with SimpleITK.
 """
 
 import zlib
@@ -23,7 +22,7 @@ _TYPES = {
     "MET_USHORT": "u2",
     "MET_INT": "i4",
     "MET_UINT": "u4",
-    "MET_LONG": "i4",  # four bytes in MetaIO, on every machine
+    "MET_LONG": "i4",  # MetaIO defines four bytes on every machine
     "MET_ULONG": "u4",
     "MET_LONG_LONG": "i8",
     "MET_ULONG_LONG": "u8",
@@ -37,7 +36,7 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """The header's fields, and where in the file it ends."""
+    """The header's fields, and the position in the file where it ends."""
 
     fields: Mapping[str, str]
     end: int
@@ -53,21 +52,21 @@ class _Text:
 
 
 def read_metaimage(path: Path) -> Volume:
-    """Read a volume; a memory map unless it is compressed."""
+    """Read a volume, as a memory map unless it is compressed."""
     try:
         text = _read_text(path)
         stored = _read_voxels(path, text)
     except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
         if isinstance(error, UnreadableVolumeError | UnsupportedVolumeError):
             raise
-        raise UnreadableVolumeError("it is no whole MetaImage; copy or export it again") from error
+        raise UnreadableVolumeError("it is not a complete MetaImage; copy or export it again") from error
     header = _grid(text)
     return Volume(three_axes(stored), affine_of(header), header=header, path=path)
 
 
 def write_metaimage(voxels: np.ndarray, path: Path, header: ItkHeader) -> None:
     """Write little-endian unsigned whole numbers, compressed, on exactly the header's grid."""
-    # Plane by plane, first index fastest. The size has to stand before the data, so the result is kept.
+    # Plane by plane, first index fastest. The size precedes the data in the file, so keep all parts.
     compressor = zlib.compressobj(6)
     parts = [compressor.compress(voxels[:, :, k].tobytes(order="F")) for k in range(voxels.shape[2])]
     parts.append(compressor.flush())
@@ -79,7 +78,7 @@ def write_metaimage(voxels: np.ndarray, path: Path, header: ItkHeader) -> None:
         "BinaryDataByteOrderMSB = False",
         "CompressedData = True",
         f"CompressedDataSize = {sum(map(len, parts))}",
-        f"TransformMatrix = {_words(direction.T.ravel())}",  # one axis' direction after another
+        f"TransformMatrix = {_words(direction.T.ravel())}",  # one axis after another
         f"Offset = {_words(header.origin_lps_mm)}",
         "CenterOfRotation = 0 0 0",
         f"ElementSpacing = {_words(header.spacing_mm)}",
@@ -93,7 +92,7 @@ def write_metaimage(voxels: np.ndarray, path: Path, header: ItkHeader) -> None:
 
 
 def affine_of(header: ItkHeader) -> np.ndarray:
-    """The RAS affine of ITK's spacing, origin and direction."""
+    """Return the RAS affine of ITK's spacing, origin and direction."""
     affine_lps_mm = np.eye(4)
     affine_lps_mm[:3, :3] = np.reshape(header.direction_lps, (3, 3)) * header.spacing_mm
     affine_lps_mm[:3, 3] = header.origin_lps_mm
@@ -101,7 +100,7 @@ def affine_of(header: ItkHeader) -> np.ndarray:
 
 
 def itk_header(affine_ras_mm: np.ndarray) -> ItkHeader:
-    """ITK's spacing, origin and direction of an RAS affine; the inverse of `affine_of`."""
+    """Return ITK's spacing, origin and direction of an RAS affine; the inverse of `affine_of`."""
     affine_lps_mm = swap_ras_lps(affine_ras_mm)
     x, y, z = (float(length) for length in np.linalg.norm(affine_lps_mm[:3, :3], axis=0))
     direction = affine_lps_mm[:3, :3] / (x, y, z) + 0.0
@@ -119,9 +118,7 @@ def _read_text(path: Path) -> _Text:
             fields[name.strip()] = value.strip()
             if name.strip() == "ElementDataFile":
                 return _Text(fields, file.tell())
-    raise UnreadableVolumeError(
-        "its text doesn't lead to any voxels, as a MetaImage's does; copy or export it again"
-    )
+    raise UnreadableVolumeError("its text does not end with ElementDataFile; copy or export it again")
 
 
 def _read_voxels(path: Path, text: _Text) -> np.ndarray:
@@ -132,12 +129,12 @@ def _read_voxels(path: Path, text: _Text) -> np.ndarray:
     dtype = np.dtype(_TYPES[text.fields["ElementType"]]).newbyteorder(">" if is_big else "<")
     place = text.fields["ElementDataFile"]
     if place.upper().startswith("LIST") or "%" in place:
-        raise UnsupportedVolumeError("its voxels lie in a list of files; save it as one .mha")
+        raise UnsupportedVolumeError("its voxels are in a list of files; save it as one .mha")
     data_path = path if place.upper() == "LOCAL" else path.parent / place
     if not data_path.is_file():
-        raise UnreadableVolumeError(f"its voxels should be in {data_path}, which is not there; put it there")
+        raise UnreadableVolumeError(f"its voxels should be in {data_path}, which is missing; put it there")
     start = text.end if data_path == path else int(text.get("HeaderSize", default="0"))
-    if start < 0:  # "as much as there is before the voxels"
+    if start < 0:  # -1 means: the voxels are at the end of the file
         start = data_path.stat().st_size - int(np.prod(shape)) * dtype.itemsize
     if text.flag("CompressedData"):
         return _unpacked(data_path, start, dtype, shape)
@@ -156,7 +153,7 @@ def _unpacked(path: Path, start: int, dtype: np.dtype, shape: tuple[int, ...]) -
 
 
 def _grid(text: _Text) -> ItkHeader:
-    """Spacing, origin and direction; a third axis is added to a picture with two."""
+    """Return spacing, origin and direction, with a third axis if the image has two."""
     axes = len(text.fields["DimSize"].split())
     spacing = np.ones(3)
     origin, axis_directions = np.zeros(3), np.eye(3)  # rows: the direction of one axis

@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2, `.nii` and `.nii.gz`, through nibabel."""
+"""NIfTI-1 and NIfTI-2, `.nii` and `.nii.gz`, read and written with nibabel."""
 
 import zlib
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ import numpy as np
 from sammed_volumes.errors import UnreadableVolumeError, VolumeError
 from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, check_three_axes, three_axes
 
-_XFORM_SCANNER = 1  # NIfTI's code for coordinates of the scanner
-# NIfTI-1 counts the voxels along an axis in 16 bits and keeps millimeters as float32, whose steps at 300 mm
-# are 3e-5 mm. NIfTI-2 has neither limit, but ITK can't read it: it is written where nothing else will do.
+_XFORM_SCANNER = 1  # NIfTI's code for scanner coordinates
+# NIfTI-1 stores the length of an axis in 16 bits, and millimeters as float32, whose steps at 300 mm are
+# 3e-5 mm. NIfTI-2 has neither limit, but ITK can't read it, so it is only for longer axes.
 _LARGEST_NIFTI1 = 32767
 
 
 def read_nifti(path: Path) -> Volume:
-    """Read a volume: a memory map of a `.nii`, an array of the stored type of a `.nii.gz`."""
+    """Read a volume: a `.nii` as a memory map, a `.nii.gz` as an array of the stored type."""
     with _plain_errors(), _silence():
         image = _load(path)
-        # Both before gigabytes of something else are read.
+        # Check before reading gigabytes for nothing.
         check_numbers(image.get_data_dtype())
         check_three_axes(image.shape)
         stored = image.dataobj.get_unscaled()
@@ -40,17 +40,17 @@ def read_nifti(path: Path) -> Volume:
 def write_nifti(
     voxels: np.ndarray, affine_ras_mm: np.ndarray, path: Path, header: NiftiHeader | None
 ) -> None:
-    """Write unsigned whole numbers: with `header` on exactly its grid, else on the affine's."""
+    """Write unsigned whole numbers, on exactly the grid of `header` if given, else on that of the affine."""
     nibabel = _nibabel()
     filled = _placed_header(voxels, affine_ras_mm) if header is None else _copied_header(header)
     filled.set_data_dtype(voxels.dtype)
     filled.set_slope_inter(1, 0)
     filled["cal_min"] = filled["cal_max"] = 0
     filled["intent_code"] = 0
-    filled["vox_offset"] = 0  # nibabel fills it in; the input's may have made room for extensions
+    filled["vox_offset"] = 0  # nibabel sets it; the input's may include extensions
     image_class = nibabel.Nifti2Image if isinstance(filled, nibabel.Nifti2Header) else nibabel.Nifti1Image
     shape = filled.get_data_shape() if header is not None else voxels.shape
-    # With no affine nibabel leaves qform, sform and their codes as they are in the header.
+    # Without an affine, nibabel keeps the header's qform, sform and their codes.
     image = image_class(voxels.reshape(shape), None, filled)
     image.to_filename(path)
 
@@ -67,7 +67,7 @@ def _placed_header(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> Any:
     header.set_data_shape(voxels.shape)
     header.set_xyzt_units("mm")
     header.set_sform(affine_ras_mm, _XFORM_SCANNER)
-    # A qform has no place for shear; with code 0 it is not used.
+    # A qform can't store shear; code 0 disables it.
     header.set_qform(affine_ras_mm, 0 if _is_sheared(affine_ras_mm) else _XFORM_SCANNER, strip_shears=True)
     return header
 
@@ -83,7 +83,7 @@ def _load(path: Path) -> Any:
 
 
 def _nibabel() -> Any:
-    """nibabel, imported when a file is read: `sammed --help` needs no file."""
+    """Import nibabel when a file is read, so that `sammed --help` starts faster."""
     import nibabel
 
     return nibabel
@@ -91,7 +91,7 @@ def _nibabel() -> Any:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep nibabel's remarks on repaired header fields from the user's terminal."""
+    """Keep nibabel's messages about repaired header fields off the user's terminal."""
     from nibabel.imageglobals import LoggingOutputSuppressor
 
     with LoggingOutputSuppressor():
@@ -110,4 +110,4 @@ def _plain_errors() -> Iterator[None]:
     except (EOFError, zlib.error) as error:
         raise UnreadableVolumeError("it is cut short or damaged; copy or export it again") from error
     except (ImageFileError, HeaderDataError, OSError, ValueError) as error:
-        raise UnreadableVolumeError("it is no whole NIfTI file; copy or export it again") from error
+        raise UnreadableVolumeError("it is not a complete NIfTI file; copy or export it again") from error

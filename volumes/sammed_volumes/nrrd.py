@@ -1,8 +1,8 @@
-"""NRRD, attached (`.nrrd`, `.seg.nrrd`) and detached (`.nhdr`), read through pynrrd.
+"""NRRD, attached (`.nrrd`, `.seg.nrrd`) and detached (`.nhdr`), read with pynrrd.
 
-The header lines are decoded here as UTF-8, because pynrrd drops every letter that is not ASCII and Slicer's
-segment names have them. For the same reason the writer is our own; it also writes no date, so that equal
-volumes give equal files.
+This module decodes the header lines as UTF-8, because pynrrd drops letters that are not ASCII, which Slicer's
+segment names may have. For the same reason it does not write with pynrrd. It writes no date, so equal volumes
+give equal files.
 """
 
 import io
@@ -33,15 +33,14 @@ _LPS, _RAS, _LAS = "left-posterior-superior", "right-anterior-superior", "left-a
 _SPACES = {_LPS: _LPS, "lps": _LPS, _RAS: _RAS, "ras": _RAS, _LAS: _LAS, "las": _LAS}
 _RARE_FIELDS = {"data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"}
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
-_CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NrrdImage:
-    """What a NRRD file holds.
+    """The content of a NRRD file.
 
-    `voxels` is the array as stored, first index fastest; `list_axis` is its axis that is not one of space, if
-    any, and the affine is that of the others. `header` is None where there is such an axis.
+    `voxels` is the array as stored, first index fastest. `list_axis` is its one axis that is not spatial, if
+    any; the affine is that of the others. `header` is None if there is such an axis.
     """
 
     voxels: np.ndarray
@@ -51,10 +50,10 @@ class NrrdImage:
     list_axis: int | None
 
     def as_volume(self, path: Path) -> Volume:
-        """The one volume that the file holds; UnsupportedVolumeError if it is not one."""
+        """Return the file's one volume; raises UnsupportedVolumeError if it is not one."""
         voxels = self.voxels
         if self.list_axis is not None:
-            voxels = np.moveaxis(voxels, self.list_axis, -1)  # X Y Z L, of which three_axes takes L = 1 only
+            voxels = np.moveaxis(voxels, self.list_axis, -1)  # X Y Z L; three_axes accepts L = 1 only
         return Volume(three_axes(voxels), self.affine_ras_mm, header=self.header, path=path)
 
 
@@ -64,7 +63,7 @@ def read_nrrd(path: Path) -> Volume:
 
 
 def read_nrrd_image(path: Path) -> NrrdImage:
-    """Read a NRRD file of any dimension; the affine is that of its space axes."""
+    """Read a NRRD file with any number of axes; the affine is that of the spatial ones."""
     import nrrd
 
     try:
@@ -76,19 +75,19 @@ def read_nrrd_image(path: Path) -> NrrdImage:
         raise
     except FileNotFoundError as error:
         raise UnreadableVolumeError(
-            f"its voxels should be in {error.filename}, which is not there; put it there"
+            f"its voxels should be in {error.filename}, which is missing; put it there"
         ) from error
     except (nrrd.NRRDError, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
-        raise UnreadableVolumeError("it is no whole NRRD file; copy or export it again") from error
+        raise UnreadableVolumeError("it is not a complete NRRD file; copy or export it again") from error
     list_axis = _list_axis(header)
     placing = _placing_fields(lines) if list_axis is None else None
     return NrrdImage(voxels, _affine(header), placing, _matches(lines, _PAIR), list_axis)
 
 
 def _read_voxels(header: Mapping[str, Any], file: BinaryIO, path: Path) -> np.ndarray:
-    """Map raw voxels, unpack gzip once; leave rarer encodings, skips and detached files to pynrrd.
+    """Map raw voxels or decompress gzip; leave rarer encodings, skips and detached files to pynrrd.
 
-    pynrrd holds the packed bytes and several times the voxels while it unpacks.
+    While pynrrd decompresses, it needs the memory of the compressed bytes and of several times the voxels.
     """
     import nrrd
 
@@ -98,7 +97,7 @@ def _read_voxels(header: Mapping[str, Any], file: BinaryIO, path: Path) -> np.nd
     dtype, shape = _stored_type(header), tuple(header["sizes"].tolist())
     if len(shape) != header["dimension"]:
         raise UnreadableVolumeError(
-            "its header gives not as many sizes as dimensions; copy or export it again"
+            "the sizes in its header do not match its dimension; copy or export it again"
         )
     if encoding == "raw":
         return np.memmap(path, dtype, "r", offset=file.tell(), shape=shape, order="F")
@@ -108,7 +107,7 @@ def _read_voxels(header: Mapping[str, Any], file: BinaryIO, path: Path) -> np.nd
 
 
 def _stored_type(header: Mapping[str, Any]) -> np.dtype:
-    """The type that pynrrd, which knows all of NRRD's names for types, gives to a single voxel."""
+    """Return the type of a voxel, from pynrrd, which knows all of NRRD's names for types."""
     import nrrd
 
     single = {**header, "sizes": np.ones(header["dimension"], dtype=int), "encoding": "raw"}
@@ -122,7 +121,7 @@ def write_nrrd(
     header: NrrdHeader | None,
     pairs: Mapping[str, str],
 ) -> None:
-    """Write little-endian whole numbers X Y Z: with `header` on exactly its grid, else on the affine's."""
+    """Write whole numbers X Y Z, on exactly the grid of `header` if given, else on that of the affine."""
     fields = dict(_placed_fields(affine_ras_mm) if header is None else header.fields)
     axes = _stored_axes(fields, voxels)
     space: dict[str, str] = {
@@ -158,10 +157,10 @@ def _write_gzip(voxels: np.ndarray, file: BinaryIO) -> None:
 
 
 def _header_lines(file: BinaryIO) -> list[str]:
-    """The header up to its blank line; the file is left at the first byte of data."""
+    """Read the header up to its blank line, and leave the file at the first byte of data."""
     magic = file.readline(16)
     if not magic.startswith(b"NRRD"):
-        raise UnreadableVolumeError("it doesn't begin as a NRRD file does; copy or export it again")
+        raise UnreadableVolumeError("it does not begin with NRRD; copy or export it again")
     lines = [magic.decode()]
     while line := file.readline():
         lines.append(line.decode("utf-8", errors="replace"))
@@ -195,7 +194,7 @@ def _affine(header: Mapping[str, Any]) -> np.ndarray:
 
 
 def _list_axis(header: Mapping[str, Any]) -> int | None:
-    """The axis of an image with four that is not one of space: that without a direction."""
+    """Return the axis of a 4-D image that is not spatial: the one without a direction."""
     if header["dimension"] != 4 or "space directions" not in header:
         return None
     without = [axis for axis, row in enumerate(header["space directions"]) if np.isnan(row).any()]
@@ -203,7 +202,7 @@ def _list_axis(header: Mapping[str, Any]) -> int | None:
 
 
 def _directions(header: Mapping[str, Any]) -> np.ndarray:
-    """Rows: the step in space along each space axis of the array."""
+    """Return one row per spatial axis of the array: the step in space along it."""
     if "space directions" in header:
         rows = np.asarray(header["space directions"], dtype=np.float64)
         return rows[~np.isnan(rows).any(axis=1)][:3]
@@ -232,6 +231,6 @@ def _vector(numbers: np.ndarray) -> str:
 
 
 def _stored_axes(fields: Mapping[str, str], voxels: np.ndarray) -> int:
-    """Two for a picture that was stored with two, so that its fields, which have two entries, still fit."""
+    """Return 2 for a picture that was stored with two axes, whose fields have two entries, else 3."""
     entries = fields.get("space directions", "").count("(") or len(fields.get("spacings", "").split())
     return 2 if voxels.shape[2] == 1 and entries == 2 else 3

@@ -1,4 +1,4 @@
-"""Orientation: which array axis runs along which axis of the patient, and which way.
+"""Orientation: the patient axis and the direction of each array axis.
 
 Patient axes are numbered 0 (left to right), 1 (posterior to anterior) and 2 (inferior to superior), as in
 RAS. An oblique grid gets the nearest orientation.
@@ -15,14 +15,14 @@ from sammed_volumes.errors import VolumeError
 
 Plane = Literal["axial", "coronal", "sagittal"]
 PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
-"""The plane whose normal is patient axis 0, 1, 2."""
+"""The planes whose normals are the patient axes 0, 1 and 2."""
 
-# Directions closer than this are a tie (a grid turned by exactly 45 degrees).
+# Scores that agree to this many decimals are a tie (a grid rotated by exactly 45 degrees).
 _TIE_DECIMALS = 6
 
 
 def patient_axes(affine_ras_mm: Float[np.ndarray, "4 4"]) -> tuple[int, int, int]:
-    """The patient axis that each array axis runs along, a permutation of 0, 1, 2.
+    """Return the patient axis of each array axis, a permutation of 0, 1, 2.
 
     >>> patient_axes(np.array([[0, 0, 2.0, 0], [-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]))
     (1, 2, 0)
@@ -34,14 +34,14 @@ def patient_axes(affine_ras_mm: Float[np.ndarray, "4 4"]) -> tuple[int, int, int
 
 
 def patient_signs(affine_ras_mm: Float[np.ndarray, "4 4"]) -> tuple[int, int, int]:
-    """Whether each array axis runs along (+1) or against (-1) its patient axis."""
+    """Return +1 for each array axis that runs along its patient axis, -1 for each that runs against it."""
     axes = patient_axes(affine_ras_mm)
     signs = [1 if affine_ras_mm[patient, array] >= 0 else -1 for array, patient in enumerate(axes)]
     return signs[0], signs[1], signs[2]
 
 
 def axis_codes(affine_ras_mm: Float[np.ndarray, "4 4"]) -> str:
-    """The orientation in three letters, each the end that its array axis runs toward.
+    """Return the orientation as three letters: the end that each array axis runs toward.
 
     >>> axis_codes(np.diag([-1.0, -1.0, 1.0, 1.0]))
     'LPS'
@@ -50,15 +50,10 @@ def axis_codes(affine_ras_mm: Float[np.ndarray, "4 4"]) -> str:
     return "".join(("LR", "PA", "IS")[patient][sign > 0] for patient, sign in pairs)
 
 
-def plane_of_axis(affine_ras_mm: Float[np.ndarray, "4 4"], axis: int) -> Plane:
-    """The plane that slices through an array axis show."""
-    return PLANES[patient_axes(affine_ras_mm)[axis]]
-
-
 def axis_of_plane(affine_ras_mm: Float[np.ndarray, "4 4"], plane: str) -> int:
-    """The array axis to slice through for a plane; the inverse of `plane_of_axis`."""
+    """Return the array axis whose slices show a plane; raises VolumeError for an unknown plane."""
     if plane not in PLANES:
-        raise VolumeError(f"A plane is one of {', '.join(sorted(PLANES))}, not {plane!r}.")
+        raise VolumeError(f"{plane!r} is not a plane; use {', '.join(sorted(PLANES))}.")
     return patient_axes(affine_ras_mm).index(PLANES.index(plane))
 
 
@@ -69,10 +64,10 @@ def _unit_directions(affine_ras_mm: np.ndarray) -> np.ndarray:
 
 
 def _agreement(directions: np.ndarray, order: tuple[int, ...]) -> tuple[float, ...]:
-    """How well an assignment fits: the sum of |cosines|, then tie breakers.
+    """Return how well an assignment of patient axes fits: the sum of |cosines|, then tie breakers.
 
-    One anatomy must get one orientation however its array is flipped and permuted, so the tie breakers don't
-    depend on the order or sign of the array axes: each is a product of two components of one direction.
+    An anatomy must get the same orientation however its array is flipped and permuted, so the tie breakers
+    don't depend on the order or sign of the array axes: each is a product of two components of a direction.
     """
     cosines = [abs(directions[patient, array]) for array, patient in enumerate(order)]
     by_patient = np.argsort(order)

@@ -1,7 +1,7 @@
-"""Segments: the key/value pairs with which 3D Slicer names the labels of a `.seg.nrrd`.
+"""Segments: the key/value pairs that name the labels of a `.seg.nrrd` of 3D Slicer.
 
-A segment has a name, a color, and its voxels: those of one layer that hold its label value. Segments of one
-layer can't overlap; a file with several layers has an axis more, first in the file, that counts the layers.
+A segment has a name, a color, and voxels: those of one layer that have its label value. Segments in the same
+layer can't overlap. A file with several layers has one more axis, first in the file, for the layers.
 """
 
 import re
@@ -18,7 +18,7 @@ _FIELD = re.compile(r"Segment(\d+)_(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One segment as the file declares it."""
+    """A segment as the file declares it."""
 
     name: str
     color_rgb: tuple[int, int, int]
@@ -27,7 +27,7 @@ class Segment:
 
 
 def segments_of(pairs: Mapping[str, str]) -> tuple[Segment, ...]:
-    """The segments that key/value pairs declare, in their order; none where there are no such pairs."""
+    """Return the segments that key/value pairs declare, in their order; may be none."""
     fields: dict[int, dict[str, str]] = {}
     for key, text in pairs.items():
         if match := _FIELD.fullmatch(key):
@@ -36,7 +36,7 @@ def segments_of(pairs: Mapping[str, str]) -> tuple[Segment, ...]:
 
 
 def labels_of(segments: Sequence[Segment]) -> tuple[Label, ...]:
-    """Labels for the segments of one layer, with the values of the file."""
+    """Return labels for the segments of one layer, with the values of the file."""
     _check_distinct([segment.value for segment in segments])
     return tuple(Label(segment.value, segment.name, segment.color_rgb) for segment in segments)
 
@@ -44,10 +44,10 @@ def labels_of(segments: Sequence[Segment]) -> tuple[Label, ...]:
 def merge_layers(
     layers: np.ndarray, segments: Sequence[Segment], *, flatten: bool
 ) -> tuple[np.ndarray, tuple[Label, ...]]:
-    """One label array X Y Z from layers L X Y Z, and its labels.
+    """Merge layers L X Y Z into one label array X Y Z; return it and its labels.
 
     Values stay as in the file unless two layers use the same one; then labels are numbered from 1 in the
-    segments' order. Where segments overlap, the later one wins if `flatten`, else LabelError names the two.
+    segments' order. Where segments overlap, the later one wins with `flatten`; otherwise raises LabelError.
     """
     values = [segment.value for segment in segments]
     if len(set(values)) < len(values):
@@ -55,7 +55,10 @@ def merge_layers(
     merged = np.zeros(layers.shape[1:], dtype=smallest_unsigned(max(values, default=0)), order="F")
     for value, segment in zip(values, segments, strict=True):
         if not 0 <= segment.layer < layers.shape[0]:
-            raise LabelError(f"segment {segment.name!r} names layer {segment.layer} of {layers.shape[0]}")
+            raise LabelError(
+                f"its segment {segment.name!r} is in layer {segment.layer}, but there are only "
+                f"{layers.shape[0]} layers; export it again"
+            )
         mask = layers[segment.layer] == segment.value
         hidden = merged[mask]
         if not flatten and hidden.any():
@@ -67,7 +70,7 @@ def merge_layers(
 
 
 def pairs_of(labels: Sequence[Label], shape: tuple[int, int, int]) -> dict[str, str]:
-    """The key/value pairs that declare labels as the segments of one layer; the inverse of `segments_of`."""
+    """Return the key/value pairs that declare labels as segments of one layer; inverse of `segments_of`."""
     pairs = {
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_MasterRepresentation": "Binary labelmap",
@@ -84,7 +87,7 @@ def pairs_of(labels: Sequence[Label], shape: tuple[int, int, int]) -> dict[str, 
             "LabelValue": str(label.value),
             "Layer": "0",
             "Extent": extent,
-            "Tags": "|",  # older Slicers expect at least the separator
+            "Tags": "|",  # older versions of Slicer expect at least the separator
         }
         pairs.update((f"Segment{number}_{name}", text) for name, text in fields.items())
     return pairs
@@ -92,20 +95,22 @@ def pairs_of(labels: Sequence[Label], shape: tuple[int, int, int]) -> dict[str, 
 
 def _overlap_text(first: Segment, second: Segment) -> str:
     return (
-        f"its segments {first.name!r} and {second.name!r} overlap, and a label volume has one label a voxel; "
-        "separate them, or say that layers may be flattened, and the later segment wins"
+        f"its segments {first.name!r} and {second.name!r} overlap, but a voxel can have only one label; "
+        "separate them, or let the later segment win (--flatten)"
     )
 
 
 def _segment(number: int, fields: Mapping[str, str]) -> Segment:
-    """A segment; before Slicer 4.11 there was neither layer nor value: segment n is where layer n holds 1."""
+    """Parse a segment; before Slicer 4.11 without layer and value: segment n is value 1 of layer n."""
     try:
         value, layer = int(fields.get("LabelValue", "1")), int(fields.get("Layer", str(number)))
         color = tuple(
             round(min(max(float(part), 0.0), 1.0) * 255) for part in fields.get("Color", "").split()
         )
     except ValueError:
-        raise LabelError(f"its segment {number} is not declared with whole numbers and a color") from None
+        raise LabelError(
+            f"its segment {number} lacks a valid value, layer or color; export it again"
+        ) from None
     name = fields.get("Name") or fields.get("ID") or f"label_{value}"
     red, green, blue = color if len(color) == 3 else default_color(value)
     return Segment(name, (red, green, blue), value, layer)
@@ -114,4 +119,6 @@ def _segment(number: int, fields: Mapping[str, str]) -> Segment:
 def _check_distinct(values: Sequence[int]) -> None:
     repeated = sorted({value for value in values if values.count(value) > 1})
     if repeated:
-        raise LabelError(f"two of its segments have the label value {repeated[0]}")
+        raise LabelError(
+            f"two of its segments have the label value {repeated[0]}; give each segment its own value"
+        )

@@ -1,8 +1,8 @@
-"""The sidecar: a JSON file beside a label volume whose format has no place for names.
+"""The sidecar: a JSON file next to a label volume whose format can't store names.
 
     {"labels": [{"value": 1, "name": "liver", "color_rgb": [220, 40, 60]}]}
 
-Other programs put JSON files of the same name beside images (BIDS does); those are left alone.
+Other programs, such as BIDS tools, put JSON files with the same name next to images; those stay untouched.
 """
 
 import json
@@ -15,7 +15,7 @@ from sammed_volumes.labels import Label
 
 
 def read_sidecar(path: Path) -> tuple[Label, ...]:
-    """The labels that a sidecar names; none where there is no such file, or it is about something else."""
+    """Return the labels in a sidecar; none if there is no such file or it contains something else."""
     entries = _entries(path)
     if entries is None:
         return ()
@@ -23,12 +23,12 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
         return tuple(Label.from_json(entry) for entry in entries)
     except (TypeError, KeyError, ValueError) as error:
         raise LabelError(
-            f"{path} doesn't give every label a value and a name ({error}); mend or remove it."
+            f"the labels in {path} lack a valid value, name or color; correct or remove that file"
         ) from error
 
 
 def write_sidecar(labels: Sequence[Label], path: Path) -> None:
-    """Write the labels' values, names and colors."""
+    """Write the values, names and colors of labels."""
     text = json.dumps({"labels": _as_entries(labels)}, indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
@@ -42,7 +42,8 @@ def check_is_ours(path: Path) -> None:
     """Raise OutputError where overwriting `path` would lose a JSON file that is not a sidecar."""
     if path.exists() and _entries(path) is None:
         raise OutputError(
-            f"{path} is not a list of label names, and these would go there; move it, or choose another name."
+            f"{path} is not a list of label names and would be overwritten by one; move it or choose another "
+            "name."
         )
 
 

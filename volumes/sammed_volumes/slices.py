@@ -1,15 +1,15 @@
 """Slices: the plan that turns a volume X Y Z into a stack S H W in the canonical anatomical pose, and back.
 
-A stack is what the backbone looks at. However the array is stored, its slices show one anatomy in one pose:
+The backbone sees the slices of a stack. However the array is stored, they show the anatomy in the same pose:
 
     plane     slices run              rows run (down the picture)   columns run (to the right of the picture)
     axial     inferior -> superior    anterior -> posterior         patient right -> left
     coronal   posterior -> anterior   superior -> inferior          patient right -> left
     sagittal  right -> left           superior -> inferior          anterior -> posterior
 
-Both directions are views: axes are permuted and flipped, no voxel is copied or resampled.
-A stack point is (slice, x, y), x along the columns and y along the rows, in pixels, (0, 0) the first pixel's
-center.
+Both directions are views: they permute and flip axes, and copy or resample no voxel.
+A stack point is (slice, x, y) in pixels: x is a column, y is a row, and (0, 0) is the center of the first
+pixel.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from sammed_volumes.affine import apply_affine, spacing_mm
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.orientation import PLANES, Plane, patient_axes, patient_signs
 
-# Spacings within this part of each other are equal: headers hold them as float32.
+# Spacings that differ by less than this fraction are equal: headers store them as float32.
 _SPACING_TIE = 1e-3
 
-# For slices through patient axis 0, 1, 2: the patient axes of (slices, rows, columns) and the way each runs,
-# +1 toward right, anterior, superior.
+# For slices through patient axis 0, 1, 2: the patient axes of (slices, rows, columns) and the direction of
+# each, +1 toward right, anterior, superior.
 _POSES = {
     0: ((0, 2, 1), (-1, -1, -1)),
     1: ((1, 2, 0), (1, -1, -1)),
@@ -35,7 +35,7 @@ _POSES = {
 
 @dataclass(frozen=True, slots=True)
 class Slicing:
-    """How one volume's array becomes a stack S H W; `plan_slices` makes it."""
+    """How a volume's array becomes a stack S H W; `plan_slices` returns it."""
 
     shape: tuple[int, int, int]
     plane: Plane
@@ -69,18 +69,18 @@ class Slicing:
         return self.count, self.height, self.width
 
     def to_stack(self, voxels: Shaped[np.ndarray, "X Y Z *C"]) -> Shaped[np.ndarray, "S H W *C"]:
-        """A view of the volume's array as a stack; inverse of `from_stack`."""
+        """Return a view of the volume's array as a stack; the inverse of `from_stack`."""
         self._check(voxels.shape[:3], self.shape, "volume")
         stack = np.moveaxis(voxels, self._axes, (0, 1, 2))
         return stack[self._steps]
 
     def from_stack(self, stack: Shaped[np.ndarray, "S H W *C"]) -> Shaped[np.ndarray, "X Y Z *C"]:
-        """A view of a stack as the volume's array; inverse of `to_stack`."""
+        """Return a view of a stack as the volume's array; the inverse of `to_stack`."""
         self._check(stack.shape[:3], self.stack_shape, "stack")
         return np.moveaxis(stack[self._steps], (0, 1, 2), self._axes)
 
     def stack_index(self, array_index: int) -> int:
-        """The slice of the stack that index `array_index` along the array's own axis becomes."""
+        """Return the index in the stack of a slice with `array_index` along the array's own axis."""
         if not 0 <= array_index < self.count:
             last = self.count - 1
             raise VolumeError(
@@ -89,27 +89,20 @@ class Slicing:
         return self.count - 1 - array_index if self.flip_slices else array_index
 
     def array_index(self, stack_index: int) -> int:
-        """The index along the array's own axis of a slice of the stack; inverse of `stack_index`."""
+        """Return the index along the array's own axis of a slice of the stack; inverse of `stack_index`."""
         return self.stack_index(stack_index)  # a flip is its own inverse
 
-    def points_to_voxels(self, points_sxy_stack: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
-        """Stack points (slice, x, y) as array indices (i, j, k); inverse of `voxels_to_points`."""
-        return apply_affine(self._stack_to_array, points_sxy_stack)
-
     def voxels_to_points(self, points_ijk: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
-        """Array indices (i, j, k) as stack points (slice, x, y); inverse of `points_to_voxels`."""
-        return apply_affine(np.linalg.inv(self._stack_to_array), points_ijk)
-
-    def points_to_mm(
-        self, points_sxy_stack: Float[np.ndarray, "N 3"], affine_ras_mm: Float[np.ndarray, "4 4"]
-    ) -> Float[np.ndarray, "N 3"]:
-        """Stack points (slice, x, y) in RAS millimeters; inverse of `mm_to_points`."""
-        return apply_affine(affine_ras_mm, self.points_to_voxels(points_sxy_stack))
+        """Map array indices (i, j, k) to stack points (slice, x, y)."""
+        points_sxy = points_ijk[:, (self.axis, self.column_axis, self.row_axis)]
+        last = np.array((self.count, self.width, self.height)) - 1.0
+        flips = (self.flip_slices, self.flip_columns, self.flip_rows)
+        return np.where(flips, last - points_sxy, points_sxy)
 
     def mm_to_points(
         self, points_ras_mm: Float[np.ndarray, "N 3"], affine_ras_mm: Float[np.ndarray, "4 4"]
     ) -> Float[np.ndarray, "N 3"]:
-        """RAS millimeters as stack points (slice, x, y); inverse of `points_to_mm`."""
+        """Map points in RAS millimeters to stack points (slice, x, y)."""
         return self.voxels_to_points(apply_affine(np.linalg.inv(affine_ras_mm), points_ras_mm))
 
     @property
@@ -125,36 +118,28 @@ class Slicing:
         steps = [slice(None, None, -1 if flip else 1) for flip in self._flips]
         return steps[0], steps[1], steps[2]
 
-    @property
-    def _stack_to_array(self) -> np.ndarray:
-        """4x4 from (slice, x, y) to (i, j, k); x belongs to the columns and y to the rows."""
-        matrix = np.eye(4)
-        matrix[:3, :3] = 0.0
-        flips = (self.flip_slices, self.flip_columns, self.flip_rows)
-        for source, axis in enumerate((self.axis, self.column_axis, self.row_axis)):
-            matrix[axis, source] = -1.0 if flips[source] else 1.0
-            matrix[axis, 3] = self.shape[axis] - 1 if flips[source] else 0.0
-        return matrix
-
     @staticmethod
     def _check(shape: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
         if shape != expected:
-            raise GeometryMismatchError(f"The {what} has the shape {shape}; this slicing is for {expected}.")
+            raise GeometryMismatchError(f"The {what} has shape {shape}, but this slicing is for {expected}.")
 
 
 def plan_slices(
     shape: tuple[int, int, int], affine_ras_mm: Float[np.ndarray, "4 4"], axis: int | None = None
 ) -> Slicing:
-    """Plan the slices through an array axis, by default the one that `coarsest_axis` names."""
+    """Plan the slices through an array axis, by default `coarsest_axis`; raises VolumeError for no axis."""
     if axis is None:
         axis = coarsest_axis(shape, affine_ras_mm)
     if axis not in (0, 1, 2):
-        raise VolumeError(f"A volume has the axes 0, 1 and 2; there is no axis {axis}.")
+        raise VolumeError(f"There is no axis {axis}; a volume has the axes 0, 1 and 2.")
     patient = patient_axes(affine_ras_mm)
-    order, ways = _POSES[patient[axis]]
+    order, directions = _POSES[patient[axis]]
     slices, rows, columns = (patient.index(each) for each in order)
     signs, spacing = patient_signs(affine_ras_mm), spacing_mm(affine_ras_mm)
-    flips = [signs[array] != way for array, way in zip((slices, rows, columns), ways, strict=True)]
+    flips = [
+        signs[array] != direction
+        for array, direction in zip((slices, rows, columns), directions, strict=True)
+    ]
     return Slicing(
         shape=shape,
         plane=PLANES[patient[axis]],
@@ -170,10 +155,9 @@ def plan_slices(
 
 
 def coarsest_axis(shape: tuple[int, int, int], affine_ras_mm: Float[np.ndarray, "4 4"]) -> int:
-    """The array axis to slice through: of a single slice its own, else that of the coarsest spacing.
+    """Return the array axis to slice through: that of a single slice, else that of the coarsest spacing.
 
-    Among equal spacings the one nearest to the patient's inferior-superior axis wins, then posterior-
-    anterior.
+    Among equal spacings, prefers the patient's inferior-superior axis, then posterior-anterior.
     """
     single = [axis for axis in range(3) if shape[axis] == 1]
     if len(single) == 1:

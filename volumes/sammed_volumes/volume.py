@@ -1,7 +1,7 @@
-"""A volume: voxels X Y Z as they are stored, and an affine to RAS millimeters.
+"""Volumes: voxels X Y Z as stored, and an affine to RAS millimeters.
 
-Stored values become real values (HU, signal) only piece by piece, in float32: `Volume.values(piece)`.
-A header is what a label volume on the same grid needs to be written bit for bit in the input's own format.
+`Volume.values(piece)` turns stored values into real ones (HU, signal), in float32 and piece by piece.
+The header lets a label volume in the same format repeat the input's grid bit for bit.
 """
 
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ class NiftiHeader:
 
 @dataclass(frozen=True, slots=True)
 class NrrdHeader:
-    """The fields of a NRRD header that place its grid in space, as written in the file (name, text)."""
+    """The fields (name, text) of a NRRD header that place its grid in space, as written in the file."""
 
     fields: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ItkHeader:
-    """Spacing, origin and direction (rows of the 3x3 matrix one after another) as ITK keeps them: LPS, mm."""
+    """Spacing, origin and direction (the 3x3 matrix row by row) as in ITK: LPS, mm."""
 
     spacing_mm: tuple[float, float, float]
     origin_lps_mm: tuple[float, float, float]
@@ -46,10 +46,9 @@ Header = NiftiHeader | NrrdHeader | ItkHeader
 class Volume:
     """Voxels on a grid.
 
-    `voxels` is X Y Z as stored (a memory map where the format allows), or X Y 1 3 for a color picture.
-    A real value is stored * slope + intercept. `background` replaces the `non_finite_count` values that are
-    NaN or infinite; it is the volume's lowest finite value. `modality` is DICOM's word ("CT", "MR") where
-    known.
+    `voxels` is X Y Z as stored (a memory map if the format allows), or X Y 1 3 for a color picture. A real
+    value is stored * slope + intercept. `background`, the volume's lowest finite value, replaces the
+    `non_finite_count` values that are NaN or infinite. `modality` is DICOM's ("CT", "MR") if known.
     """
 
     voxels: np.ndarray
@@ -74,12 +73,12 @@ class Volume:
 
     @property
     def grid(self) -> VoxelGrid:
-        """Where the voxels lie."""
+        """The positions of the voxels."""
         return VoxelGrid(self.shape, self.affine_ras_mm)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Millimeters from one voxel to the next along the three array axes."""
+        """The distance of neighboring voxels along the three array axes, in millimeters."""
         return spacing_mm(self.affine_ras_mm)
 
     @property
@@ -89,12 +88,12 @@ class Volume:
 
     @property
     def is_picture(self) -> bool:
-        """Whether this is one slice of 8-bit gray or color, whose values run from 0 to 255."""
+        """Whether this is one slice of 8-bit gray or color, with values 0 to 255."""
         return self.voxels.dtype == np.uint8 and self.voxels.shape[2] == 1
 
     def values(self, stored: np.ndarray) -> np.ndarray:
-        """Real values of any piece of `voxels`: a new float32 array, NaN and infinity replaced."""
-        values = stored.astype(np.float32)  # always a copy, and in the machine's byte order
+        """Return the real values of a piece of `voxels`: a new float32 array, NaN and infinity replaced."""
+        values = stored.astype(np.float32)  # always a copy, in native byte order
         if self.slope != 1.0:
             values *= np.float32(self.slope)
         if self.intercept != 0.0:
@@ -111,11 +110,11 @@ def check_voxels(voxels: np.ndarray) -> None:
     if voxels.ndim != 3 and not is_color_picture:
         raise UnsupportedVolumeError(_dimensions_text(voxels.shape))
     if voxels.size == 0:
-        raise UnsupportedVolumeError("it holds no voxels")
+        raise UnsupportedVolumeError("it contains no voxels; export it again")
 
 
 def check_numbers(dtype: np.dtype) -> None:
-    """Raise UnsupportedVolumeError unless the type is one of single real numbers."""
+    """Raise UnsupportedVolumeError unless the type is that of single real numbers."""
     if dtype.kind == "c":
         raise UnsupportedVolumeError("its voxels are complex numbers; save their magnitude instead")
     if dtype.kind not in "uif":
@@ -125,13 +124,13 @@ def check_numbers(dtype: np.dtype) -> None:
 
 
 def check_three_axes(shape: tuple[int, ...]) -> None:
-    """Raise UnsupportedVolumeError unless all axes beyond the third have the length one."""
+    """Raise UnsupportedVolumeError unless all axes beyond the third have length one."""
     if any(length != 1 for length in shape[3:]):
         raise UnsupportedVolumeError(_dimensions_text(shape))
 
 
 def three_axes(voxels: np.ndarray) -> np.ndarray:
-    """A view with exactly three axes: those of length one beyond the third go, those missing come.
+    """Return a view with exactly three axes: drops axes of length one beyond the third, adds missing ones.
 
     >>> three_axes(np.zeros((5, 7, 3, 1))).shape, three_axes(np.zeros((5, 7))).shape
     ((5, 7, 3), (5, 7, 1))
@@ -142,10 +141,9 @@ def three_axes(voxels: np.ndarray) -> np.ndarray:
 
 
 def count_non_finite(volume: Volume) -> Volume:
-    """The same volume with NaN and infinity counted, and a background value for them.
+    """Return the same volume with NaN and infinity counted, and a background value for them.
 
-    Integers are not looked at. Floating-point voxels are looked through plane by plane and never copied as a
-    whole.
+    Skips integers. Scans floating-point voxels plane by plane, without copying the whole.
     """
     if volume.voxels.dtype.kind != "f":
         return volume
@@ -160,10 +158,10 @@ def count_non_finite(volume: Volume) -> Volume:
 
 
 def planes(voxels: np.ndarray) -> Iterator[np.ndarray]:
-    """Views of a volume's planes along the axis that is slowest in memory or in the file."""
+    """Yield views of a volume's planes along the axis that is slowest in memory or in the file."""
     yield from np.moveaxis(voxels, int(np.argmax(np.abs(voxels.strides[:3]))), 0)
 
 
 def _dimensions_text(shape: tuple[int, ...]) -> str:
     lengths = " x ".join(str(length) for length in shape)
-    return f"it has {len(shape)} dimensions ({lengths}); save one 3-D volume of it"
+    return f"it has {len(shape)} dimensions ({lengths}); save a single 3-D volume"

@@ -1,7 +1,6 @@
 """Whole numbers: a label volume's voxels as unsigned integers, however the file stores them.
 
-Integers are viewed, not copied; floating-point voxels (many programs write labels so) are converted plane by
-plane.
+Integers are views, not copies. Floating-point voxels, which many programs write, are converted by planes.
 """
 
 import numpy as np
@@ -12,13 +11,13 @@ from sammed_volumes.volume import Volume, planes
 
 
 def whole_numbers(volume: Volume) -> np.ndarray:
-    """The values as unsigned integers X Y Z; LabelError names a negative or fractional one."""
+    """Return the values as unsigned integers X Y Z; raises LabelError if one is negative or fractional."""
     if volume.is_color:
         return _gray_of_color(volume)
     stored = volume.voxels
     is_scaled = volume.slope != 1.0 or volume.intercept != 0.0
     if stored.dtype.kind == "f" or is_scaled:
-        return _converted(volume)
+        return _convert(volume)
     if stored.dtype.kind == "i":
         lowest = min(float(plane.min()) for plane in planes(stored))
         _check_not_negative(lowest)
@@ -26,8 +25,8 @@ def whole_numbers(volume: Volume) -> np.ndarray:
     return stored
 
 
-def _converted(volume: Volume) -> np.ndarray:
-    """Two passes: the first finds what is wrong and the highest value, the second fills the smallest type."""
+def _convert(volume: Volume) -> np.ndarray:
+    """Convert in two passes: the first checks and finds the highest value, the second fills the array."""
     highest = max(_highest_whole(_real(volume, plane)) for plane in planes(volume.voxels))
     whole = np.empty(volume.shape, dtype=smallest_unsigned(highest), order="F")
     for k in range(volume.shape[2]):
@@ -36,19 +35,21 @@ def _converted(volume: Volume) -> np.ndarray:
 
 
 def _real(volume: Volume, plane: np.ndarray) -> np.ndarray:
-    # float64 for one plane: a label value above 2^24 is no whole number in float32.
+    # float64 for one plane: float32 does not represent every whole number above 2^24.
     real: np.ndarray = plane.astype(np.float64) * volume.slope + volume.intercept
     return real
 
 
 def _highest_whole(values: np.ndarray) -> int:
     if not np.isfinite(values).all():
-        raise LabelError("it holds values that are not finite, and labels are whole numbers")
+        raise LabelError(
+            "it contains values that are not finite, but labels are whole numbers; use the label file"
+        )
     fractional = values[values != np.floor(values)]
     if fractional.size:
         raise LabelError(
-            f"it holds fractional values such as {fractional[0]:.6g}, and labels are whole numbers; "
-            "give the label file, or resample labels without interpolation"
+            f"it contains fractional values such as {fractional[0]:.6g}, but labels are whole numbers; "
+            "use the label file, or resample labels without interpolation"
         )
     _check_not_negative(float(values.min()))
     return int(values.max())
@@ -57,13 +58,13 @@ def _highest_whole(values: np.ndarray) -> int:
 def _check_not_negative(lowest: float) -> None:
     if lowest < 0:
         raise LabelError(
-            f"it holds negative values such as {lowest:g}, and labels are 0 or more; give the label file"
+            f"it contains negative values such as {lowest:g}, but labels are 0 or more; use the label file"
         )
 
 
 def _gray_of_color(volume: Volume) -> np.ndarray:
-    """A mask that some program saved in color, though it is gray."""
+    """Return the values of a gray mask that a program saved in color."""
     first = volume.voxels[..., 0]
     if not (volume.voxels == first[..., np.newaxis]).all():
-        raise LabelError("it is a color picture, and labels are whole numbers; save it in gray values")
+        raise LabelError("it is a color picture, but labels are whole numbers; save it in gray values")
     return first

@@ -50,7 +50,7 @@ def plan_folds(records: Sequence[CaseRecord], count: int = 5) -> Folds:
 def _images_to_validate(records: Sequence[CaseRecord]) -> list[tuple[str, ...]]:
     """The gold cases of each image that has no pseudo-label, in order of name."""
     training = sorted((record for record in records if record.is_training), key=lambda record: record.name)
-    machine = {record.image_sha256 for record in training if record.case.origin == "pseudo"}
+    machine = {record.image_sha256 for record in training if not record.case.is_gold}
     images: dict[str, list[str]] = {}
     for record in training:
         if record.image_sha256 not in machine:

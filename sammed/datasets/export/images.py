@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from sammed.datasets.export.cases import Case
+from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.errors import ExportError
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.formats import suffix_of

@@ -10,22 +10,21 @@ on in the others; pseudo-labels have none, so they are only ever trained on.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
-from sammed.datasets.export.cases import Case
 from sammed.datasets.export.dataset import Contents, DataSet, channel_names, write_contents
 from sammed.datasets.export.folds import Folds, plan_folds
-from sammed.datasets.export.origins import CaseRecord, check_is_data_set, write_manifest
+from sammed.datasets.export.json_file import write_json
+from sammed.datasets.export.origins import CaseRecord, check_is_data_set, write_origins
 from sammed.datasets.export.whole_folder import whole_folder
+from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.version import __version__
 
 DATALIST_NAME = "datalist.json"
 
 
 def export_monai(
-    cases: Sequence[Case],
+    gathered: Gathered,
     folder: Path,
     *,
     name: str,
@@ -50,7 +49,7 @@ def export_monai(
     if overwrite and folder.exists():
         check_is_data_set(folder)
     with whole_folder(folder, overwrite=overwrite) as partial:
-        contents = write_contents(partial, cases, file_ending=file_ending, number_channels=False)
+        contents = write_contents(partial, gathered, file_ending=file_ending, number_channels=False)
         plan = plan_folds(contents.records, folds)
         datalist = {
             "name": name,
@@ -59,18 +58,9 @@ def export_monai(
             "converted_by": f"sammed {__version__}",
             **_datalist(contents, plan, channel_names(contents.records, modality)),
         }
-        text = json.dumps(datalist, indent=2, ensure_ascii=False) + "\n"
-        (partial / DATALIST_NAME).write_text(text, encoding="utf-8")
-        write_manifest(partial, name=name, labels=contents.labels, records=contents.records)
-    return DataSet(
-        folder=folder,
-        training=len(contents.training),
-        testing=len(contents.testing),
-        labels=contents.labels,
-        file_ending=contents.file_ending,
-        folds=len(plan.validation),
-        notes=(*contents.notes(), *plan.notes),
-    )
+        write_json(partial / DATALIST_NAME, datalist)
+        write_origins(partial, name=name, labels=contents.labels, records=contents.records)
+    return contents.data_set(folder, len(plan.validation), plan.notes)
 
 
 def _datalist(contents: Contents, plan: Folds, channels: dict[str, str]) -> dict[str, object]:
@@ -89,7 +79,7 @@ def _training_item(record: CaseRecord, fold: int | None) -> dict[str, object]:
 
     MONAI takes any text in an item for a path, so no other text is put there.
     """
-    pseudo = record.case.origin == "pseudo"
+    pseudo = not record.case.is_gold
     item: dict[str, object] = {"image": _image(record), "label": record.label_file, "pseudo": pseudo}
     return item if fold is None else {**item, "fold": fold}
 

@@ -11,16 +11,15 @@ asked for another, nnU-Net draws one of its own, with pseudo-labels in it.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from sammed.datasets.export.cases import Case
 from sammed.datasets.export.dataset import Contents, DataSet, channel_names, write_contents
 from sammed.datasets.export.folds import Folds, plan_folds
-from sammed.datasets.export.origins import check_is_data_set, write_manifest
+from sammed.datasets.export.json_file import write_json
+from sammed.datasets.export.origins import check_is_data_set, write_origins
 from sammed.datasets.export.whole_folder import whole_folder
+from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.errors import ExportError
 from sammed.version import __version__
 
@@ -28,7 +27,7 @@ SPLITS_NAME = "splits_final.json"
 
 
 def export_nnunet(
-    cases: Sequence[Case],
+    gathered: Gathered,
     folder: Path,
     *,
     name: str,
@@ -55,22 +54,14 @@ def export_nnunet(
     if target.exists() and overwrite:
         check_is_data_set(target)
     with whole_folder(target, overwrite=overwrite) as partial:
-        contents = write_contents(partial, cases, file_ending=file_ending, number_channels=True)
+        contents = write_contents(partial, gathered, file_ending=file_ending, number_channels=True)
         plan = plan_folds(contents.records, folds)
         channels = channel_names(contents.records, modality)
-        _write_json(partial / "dataset.json", _dataset_json(contents, channels, name, description, license))
+        write_json(partial / "dataset.json", _dataset_json(contents, channels, name, description, license))
         if splits := _splits(contents, plan):
-            _write_json(partial / SPLITS_NAME, splits)
-        write_manifest(partial, name=name, labels=contents.labels, records=contents.records)
-    return DataSet(
-        folder=target,
-        training=len(contents.training),
-        testing=len(contents.testing),
-        labels=contents.labels,
-        file_ending=contents.file_ending,
-        folds=len(splits),
-        notes=(*contents.notes(), *plan.notes, _advice(target.name, len(splits))),
-    )
+            write_json(partial / SPLITS_NAME, splits)
+        write_origins(partial, name=name, labels=contents.labels, records=contents.records)
+    return contents.data_set(target, len(splits), (*plan.notes, _advice(target.name, len(splits))))
 
 
 def _checked_name(name: str) -> str:
@@ -116,7 +107,7 @@ def _splits(contents: Contents, plan: Folds) -> list[dict[str, list[str]]]:
     splits = [
         {"train": list(plan.training(fold)), "val": list(names)} for fold, names in enumerate(plan.validation)
     ]
-    gold = sorted(record.name for record in contents.training if record.case.origin == "gold")
+    gold = sorted(record.name for record in contents.training if record.case.is_gold)
     if not splits and gold:
         splits = [{"train": list(plan.cases), "val": gold}]
     return splits
@@ -128,7 +119,3 @@ def _advice(name: str, splits: int) -> str:
         return "Train nnU-Net with the fold 'all'; in its numbered folds it would validate on pseudo-labels."
     last = "fold 0 alone" if splits == 1 else f"the folds 0 to {splits - 1} alone"
     return f"Copy {SPLITS_NAME} to $nnUNet_preprocessed/{name} before you train, and train {last}."
-
-
-def _write_json(path: Path, data: object) -> None:
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

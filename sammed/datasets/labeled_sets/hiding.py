@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sammed.datasets.labeled_sets.labeled_set import NONE, Case, LabeledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
 from sammed.errors import ConfigError, SetError
 
@@ -27,7 +27,7 @@ def keep_gold(labeled_set: LabeledSet, count: int, *, seed: int = 0) -> LabeledS
     kept = {ordered[index].name for index in drawn}
     hidden = {case.name for case in training} - kept
     return labeled_set.with_cases(
-        [_without_labels(case) if case.name in hidden else case for case in labeled_set.cases]
+        [case.without_labels() if case.name in hidden else case for case in labeled_set.cases]
     )
 
 
@@ -46,10 +46,6 @@ def keep_slices(labeled_set: LabeledSet, count: int) -> LabeledSet:
             for case in labeled_set.cases
         ]
     )
-
-
-def _without_labels(case: Case) -> Case:
-    return replace(case, labels=None, origin=NONE, ignore=None, annotated_slices=None)
 
 
 def _with_slices(case: Case, labeled_set: LabeledSet, count: int) -> Case:

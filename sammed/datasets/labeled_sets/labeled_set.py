@@ -69,6 +69,10 @@ class Case:
         """Whether there are labels, whoever made them."""
         return self.origin != NONE
 
+    def without_labels(self) -> Case:
+        """Return the case as one that nobody labeled."""
+        return replace(self, labels=None, origin=NONE, ignore=None, annotated_slices=None)
+
     @property
     def is_partial(self) -> bool:
         """Whether a person marked some slices and nobody the others."""
@@ -149,3 +153,23 @@ class LabeledSet:
     def path(self, path: Path) -> Path:
         """Where a case's file lies: a relative path starts in the set's folder."""
         return path if path.is_absolute() else self.folder / path
+
+    def located(self, case: Case) -> Case:
+        """Return a case whose paths no longer depend on the set's folder."""
+        labels, ignore = (None if path is None else self.path(path) for path in (case.labels, case.ignore))
+        return replace(case, image=self.path(case.image), labels=labels, ignore=ignore)
+
+    def moved(self, folder: Path) -> LabeledSet:
+        """Return the set with its file in another folder; the cases' files stay where they are."""
+
+        def absolute(path: Path | None) -> Path | None:
+            return None if path is None else path.absolute()
+
+        located = [self.located(case) for case in self.cases]
+        cases = [
+            replace(
+                case, image=case.image.absolute(), labels=absolute(case.labels), ignore=absolute(case.ignore)
+            )
+            for case in located
+        ]
+        return replace(self, folder=folder, cases=tuple(cases))

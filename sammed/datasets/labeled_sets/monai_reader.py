@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sammed.datasets.export.cases import Case as Pair
-from sammed.datasets.export.cases import case_names
+from sammed.datasets.labeled_sets.case_names import case_names
 from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
 from sammed.errors import SetError
+from sammed_volumes.formats import strip_suffix
 from sammed_volumes.labels import Label, default_color
 
 _LISTS: dict[str, Split] = {
@@ -33,8 +33,7 @@ def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
     items = [(item, split) for key, split in _LISTS.items() for item in _items(path, data, key)]
     if not items:
         raise SetError(f"{path} names no case in {', '.join(_LISTS)}.")
-    images = [path.parent / item["image"] for item, _ in items]
-    names = case_names([Pair(image, None) for image in images])
+    names = case_names(strip_suffix(path.parent / item["image"]) for item, _ in items)
     cases = tuple(_case(path, name, item) for name, (item, _) in zip(names, items, strict=True))
     folds = [item["fold"] for item, _ in items if "fold" in item]
     if fold is not None and fold not in folds:

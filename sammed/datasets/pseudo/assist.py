@@ -32,7 +32,7 @@ from sammed.prompts.file import read_prompts
 from sammed.prompts.placing import PlacedPrompt
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import skill_digest
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
@@ -60,8 +60,8 @@ class AssistLabeler:
             stack = stack_gold(
                 gold, backbone, slices=self._config.slices, empty_slices=0, seed=self._tools.seed
             )
-            learning, seed = LearningConfig(), self._tools.seed
-            skill = learn_skill(stack.scan, stack.annotations, learning, seed, reporter, auto=False)
+            learning, seed = SkillConfig(), self._tools.seed
+            skill = train_skill(stack.scan, stack.annotations, learning, seed, reporter, auto=False)
             window = skill.window
         simulated = self._config.truth is not None
         session = _Session(gold, prompts, backbone, skill, window, simulated, self._tools.cache)

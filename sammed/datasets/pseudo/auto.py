@@ -13,7 +13,7 @@ import numpy as np
 
 from sammed.auto.annotations import Annotations
 from sammed.auto.cross_validation import USUAL_WIDTH_SLICES
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import LabeledStack
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
@@ -26,7 +26,7 @@ from sammed.progress import Reporter
 from sammed.skills.inference import label_slices
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import skill_digest, write_skill
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.intensity import Window, auto_window
 from sammed_volumes.slices import Slicing
 
@@ -48,7 +48,7 @@ class AutoLabelConfig:
     own_slices: bool = True
     positions: bool = False
     generator: AutoGenerator = "sap"
-    learning: LearningConfig = field(default_factory=LearningConfig)
+    learning: SkillConfig = field(default_factory=SkillConfig)
 
     def __post_init__(self) -> None:
         if self.slices < 1 or self.empty_slices < 0:
@@ -103,7 +103,7 @@ class _Session:
             window = self._gold.window or _own_window(opened)
             scan = opened.scan(self._backbone, window=window, cache=self._tools.cache)
             config, seed = self._config.learning, self._tools.seed
-            skill = learn_skill(scan, annotations, config, seed, self._reporter)
+            skill = train_skill(scan, annotations, config, seed, self._reporter)
             self._keep(skill, case.name)
         else:
             skill = _smoothed(self.shared_skill(), opened.slicing)
@@ -120,7 +120,7 @@ class _Session:
         if len(self._gold.gold) > 1 and not config.positions:
             network = replace(learning.sap_net.network, positions=False)
             learning = replace(learning, sap_net=replace(learning.sap_net, network=network))
-        skill = learn_skill(gold.scan, gold.annotations, learning, seed, self._reporter)
+        skill = train_skill(gold.scan, gold.annotations, learning, seed, self._reporter)
         self._keep(skill, "shared")
         return skill
 
@@ -151,7 +151,7 @@ def _smoothed(skill: SkillModel, slicing: Slicing) -> SkillModel:
     Slices of several cases can't teach how much their neighbors have to say; a volume's own can.
     """
     auto = skill.require_auto()
-    thickest_mm = LearningConfig().choosing.thickest_smoothed_mm
+    thickest_mm = SkillConfig().choosing.thickest_smoothed_mm
     if slicing.count == 1 or slicing.slice_spacing_mm > thickest_mm:
         return skill
     width_mm = USUAL_WIDTH_SLICES * slicing.slice_spacing_mm

@@ -13,11 +13,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from sammed.datasets.resumable_training import shuffled_row
 from sammed.datasets.students.augmentation import Augmentation
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.samples import IGNORED, Sample
 
-_ORDER, _WINDOW, _AUGMENTATION = 1, 2, 3  # what a seed is for
+_WINDOW, _AUGMENTATION = 2, 3  # what a seed is for; 1 is `shuffled_row`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +60,8 @@ class Batches:
         )
 
     def _index(self, place: int) -> int:
-        """The sample at a place in the endless order: every epoch has its own."""
-        epoch, position = divmod(place, len(self.samples))
-        return int(self._rng(_ORDER, epoch).permutation(len(self.samples))[position])
+        """Return the sample at a place in the endless order."""
+        return shuffled_row(place, len(self.samples), self.config.seed)
 
     def _drawn(self, place: int) -> tuple[Tensor, Tensor]:
         sample = self.samples[self._index(place)]

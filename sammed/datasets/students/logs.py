@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sammed.datasets.students.history import Row
+from sammed.datasets.students.epoch_row import EpochRow
 from sammed.progress import Reporter
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.labels import Label
@@ -30,7 +30,7 @@ class TrainingLog:
         if self._writer is not None:
             self._writer.close()
 
-    def row(self, row: Row) -> None:
+    def row(self, row: EpochRow) -> None:
         """Log one epoch."""
         if self._writer is None:
             return
@@ -40,13 +40,13 @@ class TrainingLog:
             self._writer.add_scalar(f"validation Dice/{label.name}", dice, row.step)
         self._writer.flush()
 
-    def curves(self, rows: Sequence[Row]) -> None:
+    def curves(self, rows: Sequence[EpochRow]) -> None:
         """Draw all epochs into curves.png, in place of what is there."""
         if self._folder is not None and rows:
             draw_curves(rows, self._labels, self._folder / CURVES_NAME)
 
 
-def draw_curves(rows: Sequence[Row], labels: Sequence[Label], path: Path) -> None:
+def draw_curves(rows: Sequence[EpochRow], labels: Sequence[Label], path: Path) -> None:
     """Loss, and validation Dice where there is one, over the epochs, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

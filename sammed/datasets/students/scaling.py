@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt
+from jaxtyping import Float, UInt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,11 +33,6 @@ def classes_to_square(classes: UInt[np.ndarray, "H W"], size_px: int) -> UInt[np
     columns = _nearest(classes.shape[1], size_px)
     square: np.ndarray = classes[rows[:, None], columns]
     return square
-
-
-def flags_to_square(flags: Bool[np.ndarray, "H W"], size_px: int) -> Bool[np.ndarray, "s s"]:
-    """As `classes_to_square`."""
-    return classes_to_square(flags, size_px)
 
 
 def _nearest(length: int, size_px: int) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Training a student, so that a kill at any moment loses nothing but time."""
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,12 @@ from torch import Tensor
 
 from sammed.backbones.device import choose_device
 from sammed.datasets.labeled_sets.pictures import Picture
+from sammed.datasets.resumable_training import descend, run_steps
 from sammed.datasets.students.augmentation import Augmentation
 from sammed.datasets.students.batches import Batches
-from sammed.datasets.students.checkpoint import Progress, load_checkpoint, save_checkpoint
+from sammed.datasets.students.checkpoint import Progress, student_checkpoint
 from sammed.datasets.students.config import StudentConfig
-from sammed.datasets.students.history import Row
+from sammed.datasets.students.epoch_row import EpochRow
 from sammed.datasets.students.logs import TrainingLog
 from sammed.datasets.students.losses import student_loss
 from sammed.datasets.students.samples import Sample, picture_sample, samples_digest
@@ -73,7 +73,7 @@ def train_on_samples(
     validation: Sequence[Sample] = (),
     checkpoint: Path | None = None,
     log: Path | None = None,
-) -> tuple[Row, ...]:
+) -> tuple[EpochRow, ...]:
     """Train a student, in place, on samples made for its config, as `train_student`; a row an epoch."""
     if not any(sample.weight > 0 for sample in samples):
         raise AnnotationError("There is no labeled picture or volume to train a student on.")
@@ -103,22 +103,23 @@ class _Training:
     checkpoint: Path | None
     log: TrainingLog
 
-    def run(self, reporter: Reporter) -> tuple[Row, ...]:
-        """All steps that are left; a row for every epoch."""
+    def run(self, reporter: Reporter) -> tuple[EpochRow, ...]:
+        """Take all remaining steps and return a row for every epoch."""
         digest = samples_digest(self.batches.samples) if self.checkpoint else ""
-        progress = self._resumed(digest, reporter)
-        saved = time.monotonic()
-        with reporter.task("training the student", self.batches.total) as task:
-            task.advance(progress.step)
-            while progress.step < self.batches.total:
-                progress = self._after(progress, self._step(progress.step))
-                task.advance()
-                is_last = progress.step == self.batches.total
-                if is_last or time.monotonic() - saved >= self.student.config.checkpoint_seconds:
-                    self._keep(progress, digest)
-                    saved = time.monotonic()
+        progress = run_steps(
+            "training the student",
+            Progress(),
+            self.batches.total,
+            self._advance,
+            student_checkpoint(self.checkpoint, self.student, self.optimizer, digest),
+            self.student.config.checkpoint_seconds,
+            reporter,
+        )
         self.log.curves(progress.rows)
         return progress.rows
+
+    def _advance(self, progress: Progress) -> Progress:
+        return self._after(progress, self._step(progress.step))
 
     def _step(self, step: int) -> float:
         """Learn from one batch; its loss."""
@@ -129,12 +130,7 @@ class _Training:
             group["lr"] = learning_rate(config, step, self.batches.total)
         scores: Tensor = last_output(network(batch.images.to(device)))
         loss = student_loss(scores, batch.classes.to(device), batch.weights.to(device), config)
-        if not math.isfinite(loss.item()):
-            raise StudentError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-        return loss.item()
+        return descend(loss, self.optimizer, step, StudentError)
 
     def _after(self, progress: Progress, loss: float) -> Progress:
         """The progress one step further; an epoch that is over becomes a row."""
@@ -142,7 +138,7 @@ class _Training:
         epoch, is_last = self.batches.epoch(step), step == self.batches.total
         if epoch == self.batches.epoch(step - 1) and not is_last:
             return replace(progress, step=step, losses=losses)
-        row = Row(
+        row = EpochRow(
             epoch=max(epoch, 1),
             step=step,
             loss=math.fsum(losses) / len(losses),
@@ -151,17 +147,6 @@ class _Training:
         )
         self.log.row(row)
         return Progress(step, (*progress.rows, row))
-
-    def _resumed(self, digest: str, reporter: Reporter) -> Progress:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return Progress()
-        progress = load_checkpoint(self.checkpoint, self.student, self.optimizer, digest)
-        reporter.message(f"Training goes on after step {progress.step} of {self.batches.total}.")
-        return progress
-
-    def _keep(self, progress: Progress, digest: str) -> None:
-        if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.student, self.optimizer, progress, digest)
 
 
 def learning_rate(config: StudentConfig, step: int, total: int) -> float:

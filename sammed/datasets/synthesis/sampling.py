@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sammed.backbones.device import choose_device
 from sammed.datasets.synthesis.diffusion import DiffusionModel, backward_process
-from sammed.datasets.synthesis.pictures import as_picture
+from sammed.datasets.synthesis.training_pictures import as_picture
 from sammed.errors import ConfigError
 from sammed.progress import Reporter, Task
 

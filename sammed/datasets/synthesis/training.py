@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sammed.backbones.device import choose_device
+from sammed.datasets.resumable_training import descend, run_steps, shuffled_row
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import DiffusionModel, new_model, noising_process
-from sammed.datasets.synthesis.model_file import Progress, load_checkpoint, save_checkpoint
-from sammed.datasets.synthesis.pictures import TrainingPictures
+from sammed.datasets.synthesis.model_file import Progress, model_checkpoint
+from sammed.datasets.synthesis.training_pictures import TrainingPictures
 from sammed.errors import SynthesisError
 from sammed.progress import Reporter
 
-_ORDER, _NOISE = 1, 2  # what a seed is for
+_NOISE = 2  # what a seed is for; 1 is `shuffled_row`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,12 +55,8 @@ def train_diffusion(
 
 def batch_rows(config: DiffusionConfig, count: int, step: int) -> list[int]:
     """Which of `count` pictures a step sees, decided by the seed and the step alone; each once an epoch."""
-    rows = []
-    for place in range(step * config.batch_size, (step + 1) * config.batch_size):
-        epoch, position = divmod(place, count)
-        rng = np.random.default_rng((config.seed, _ORDER, epoch))
-        rows.append(int(rng.permutation(count)[position]))
-    return rows
+    places = range(step * config.batch_size, (step + 1) * config.batch_size)
+    return [shuffled_row(place, count, config.seed) for place in places]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,20 +68,18 @@ class _Training:
     checkpoint: Path | None
 
     def run(self, reporter: Reporter) -> tuple[float, ...]:
-        """All steps that are left; the loss of every step from the first on."""
+        """Take all remaining steps and return the loss of every step."""
         config = self.model.config
         digest = self.pictures.digest() if self.checkpoint else ""
-        progress = self._resumed(digest, reporter)
-        saved = time.monotonic()
-        with reporter.task("training the diffusion model", config.steps) as task:
-            task.advance(progress.step)
-            while progress.step < config.steps:
-                progress = Progress((*progress.losses, self._step(progress.step)))
-                task.advance()
-                is_last = progress.step == config.steps
-                if is_last or time.monotonic() - saved >= config.checkpoint_seconds:
-                    self._keep(progress, digest)
-                    saved = time.monotonic()
+        progress = run_steps(
+            "training the diffusion model",
+            Progress(),
+            config.steps,
+            lambda done: Progress((*done.losses, self._step(done.step))),
+            model_checkpoint(self.checkpoint, self.model, self.optimizer, digest),
+            config.checkpoint_seconds,
+            reporter,
+        )
         return progress.losses
 
     def _step(self, step: int) -> float:
@@ -97,23 +90,7 @@ class _Training:
         noise, timesteps = _drawn(images, config, step)
         found: Tensor = self.inferer(images.to(device), network, noise.to(device), timesteps.to(device))
         loss = F.mse_loss(found, noise.to(device))
-        if not math.isfinite(loss.item()):
-            raise SynthesisError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-        return loss.item()
-
-    def _resumed(self, digest: str, reporter: Reporter) -> Progress:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return Progress()
-        progress = load_checkpoint(self.checkpoint, self.model, self.optimizer, digest)
-        reporter.message(f"Training goes on after step {progress.step} of {self.model.config.steps}.")
-        return progress
-
-    def _keep(self, progress: Progress, digest: str) -> None:
-        if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.model, self.optimizer, progress, digest)
+        return descend(loss, self.optimizer, step, SynthesisError)
 
 
 def _drawn(images: Tensor, config: DiffusionConfig, step: int) -> tuple[Tensor, Tensor]:

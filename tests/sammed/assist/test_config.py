@@ -17,11 +17,11 @@ from sammed.errors import ConfigError
     ],
 )
 def test_the_kinds_follow_from_what_is_to_be_learned(config, kinds):
-    assert {*config.point_course.kinds, *config.box_course.kinds} == kinds
-    assert set(config.point_course.kinds) <= {"points"}, "the encoder for points learns points alone"
+    assert {*config.point_schedule.kinds, *config.box_schedule.kinds} == kinds
+    assert set(config.point_schedule.kinds) <= {"points"}, "the encoder for points learns points alone"
 
 
-def test_only_the_courses_that_teach_something_count_as_steps():
+def test_only_the_schedules_that_teach_something_count_as_steps():
     assert AssistConfig(steps=5, point_steps=7).most_steps == 12
     assert AssistConfig(prompts="boxes", steps=5, point_steps=7).most_steps == 5
     assert AssistConfig(prompts="points", steps=5, point_steps=7).most_steps == 7

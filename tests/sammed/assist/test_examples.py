@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sammed.assist.config import AssistConfig
-from sammed.assist.examples import draw_prompt, gather_examples
+from sammed.assist.examples import gather_examples, sample_prompt
 
 CONFIG = AssistConfig(least_pixels=4)
 
@@ -31,7 +31,7 @@ def test_foreground_points_lie_in_the_instance_and_background_points_outside_the
     rng = np.random.default_rng(0)
     small = examples[2]
     for _ in range(20):
-        prompt = draw_prompt(small, "points", 5, CONFIG, rng)
+        prompt = sample_prompt(small, "points", 5, CONFIG, rng)
         x, y = prompt.points_xy_slice.astype(int).T
         signs = prompt.signs.astype(bool)
         assert signs.sum() == 5
@@ -45,7 +45,7 @@ def test_foreground_points_lie_in_the_instance_and_background_points_outside_the
 def test_near_share_draws_background_points_round_the_instance(examples, near_share, far):
     rng = np.random.default_rng(1)
     config = AssistConfig(near_share=near_share)
-    prompts = [draw_prompt(examples[2], "points", 5, config, rng) for _ in range(20)]
+    prompts = [sample_prompt(examples[2], "points", 5, config, rng) for _ in range(20)]
     outside = np.concatenate([prompt.points_xy_slice[prompt.signs == 0] for prompt in prompts])
     low, high = np.array([36, 3]) - 5, np.array([44, 10]) + 5
     apart = ((outside < low) | (outside > high)).any(axis=1)
@@ -56,12 +56,12 @@ def test_near_share_draws_background_points_round_the_instance(examples, near_sh
 def test_a_label_that_fills_the_slice_leaves_no_background(tiny_backbone):
     frame = tiny_backbone.frame(8, 8, (1.0, 1.0))
     (example,) = gather_examples(np.ones((1, 8, 8), dtype=bool), frame, "uniform", 4)
-    prompt = draw_prompt(example, "points", 3, CONFIG, np.random.default_rng(0))
+    prompt = sample_prompt(example, "points", 3, CONFIG, np.random.default_rng(0))
     assert prompt.signs.tolist() == [1] * 6
 
 
-@pytest.mark.parametrize("kind", [*CONFIG.point_course.kinds, *CONFIG.box_course.kinds])
+@pytest.mark.parametrize("kind", [*CONFIG.point_schedule.kinds, *CONFIG.box_schedule.kinds])
 def test_a_prompt_is_of_the_kind_asked_for(examples, kind):
-    prompt = draw_prompt(examples[0], kind, 2, CONFIG, np.random.default_rng(0))
+    prompt = sample_prompt(examples[0], kind, 2, CONFIG, np.random.default_rng(0))
     assert prompt.kind == kind
     assert prompt.count == (4 if "points" in kind else 0)

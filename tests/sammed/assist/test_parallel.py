@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from sammed.assist.parallel import side_by_side
+from sammed.assist.parallel import run_in_parallel
 
 
 @pytest.fixture
@@ -28,17 +28,17 @@ def test_results_come_in_the_order_of_the_works(two_threads):
         first_may_end.set()
         return "second"
 
-    assert side_by_side([first, second], threads=2) == ["first", "second"]
+    assert run_in_parallel([first, second], threads=2) == ["first", "second"]
 
 
 def test_each_work_gets_its_share_of_the_threads_and_they_are_given_back(two_threads):
-    assert side_by_side([lambda _: torch.get_num_threads()] * 2, threads=2) == [1, 1]
+    assert run_in_parallel([lambda _: torch.get_num_threads()] * 2, threads=2) == [1, 1]
     assert torch.get_num_threads() == 2
 
 
 def test_with_one_thread_the_works_are_done_in_turn():
     here = threading.get_ident()
-    assert side_by_side([lambda _: threading.get_ident()] * 3, threads=1) == [here] * 3
+    assert run_in_parallel([lambda _: threading.get_ident()] * 3, threads=1) == [here] * 3
 
 
 def test_where_one_fails_the_others_are_told_to_stop(two_threads):
@@ -55,7 +55,7 @@ def test_where_one_fails_the_others_are_told_to_stop(two_threads):
             time.sleep(0.01)
 
     with pytest.raises(ValueError, match="no good"):
-        side_by_side([goes_on, fails], threads=2)
+        run_in_parallel([goes_on, fails], threads=2)
     assert told.is_set(), "the other work ran to its end"
     assert torch.get_num_threads() == 2
 
@@ -66,4 +66,4 @@ def test_gradients_are_kept_in_every_work(two_threads):
         torch.autograd.backward(value * 3)
         return value.grad.item()
 
-    assert side_by_side([gradient, gradient], threads=2) == [3, 3]
+    assert run_in_parallel([gradient, gradient], threads=2) == [3, 3]

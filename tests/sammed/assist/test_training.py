@@ -12,7 +12,7 @@ from torch import nn
 
 from sammed.assist.config import AssistConfig
 from sammed.assist.examples import gather_examples
-from sammed.assist.training import _lessons, learn_prompt_encoder
+from sammed.assist.training import _batches, train_prompt_encoder
 from sammed.errors import AnnotationError
 
 SHORT = AssistConfig(steps=4, point_steps=3, batch_size=2, least_pixels=4)
@@ -20,7 +20,7 @@ SHORT = AssistConfig(steps=4, point_steps=3, batch_size=2, least_pixels=4)
 
 def learn(backbone, slices, config, seed=0, progress=None):
     generator = torch.Generator().manual_seed(seed)
-    return learn_prompt_encoder(
+    return train_prompt_encoder(
         backbone, slices.embeddings, slices.masks, slices.frame, config, generator, progress
     )
 
@@ -130,8 +130,8 @@ def test_progress_counts_the_steps(tiny_backbone, slices):
 
 
 def test_slices_without_the_label_teach_nothing(tiny_backbone, slices):
-    with pytest.raises(AnnotationError, match="None of the 1 annotated slices has the label"):
-        learn_prompt_encoder(
+    with pytest.raises(AnnotationError, match="None of the 1 annotated slices shows the label"):
+        train_prompt_encoder(
             tiny_backbone,
             slices.embeddings[2:],
             slices.masks[2:],
@@ -141,28 +141,28 @@ def test_slices_without_the_label_teach_nothing(tiny_backbone, slices):
         )
 
 
-def lessons_of(slices, config, course, count):
+def batches_of(slices, config, schedule, count):
     examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
-    return islice(_lessons(examples, course, config, np.random.default_rng(0)), count)
+    return islice(_batches(examples, schedule, config, np.random.default_rng(0)), count)
 
 
-def test_each_kind_of_prompt_gets_its_share_of_the_lessons(slices):
+def test_each_kind_of_prompt_gets_its_share_of_the_batches(slices):
     config = AssistConfig(batch_size=2, least_pixels=4)
-    lessons = lessons_of(slices, config, config.box_course, 16)
-    counts = Counter(lesson.prompts[0].kind for lesson in lessons)
+    batches = batches_of(slices, config, config.box_schedule, 16)
+    counts = Counter(batch.prompts[0].kind for batch in batches)
     assert counts == {"box": 4, "points+box": 4, "coarse": 4, "box+coarse": 4}
 
 
-def test_a_lesson_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slices):
+def test_a_batch_holds_prompts_of_one_form_with_1_to_n_points_of_each_sign(slices):
     config = AssistConfig(prompts="points", most_points=6, point_batch_size=3, least_pixels=4)
-    lessons = list(lessons_of(slices, config, config.point_course, 80))
-    drawn = {prompt.count // 2 for lesson in lessons for prompt in lesson.prompts}
+    batches = list(batches_of(slices, config, config.point_schedule, 80))
+    drawn = {prompt.count // 2 for batch in batches for prompt in batch.prompts}
     assert drawn == {1, 2, 3, 4, 5}
-    assert all(len({prompt.count for prompt in lesson.prompts}) == 1 for lesson in lessons)
+    assert all(len({prompt.count for prompt in batch.prompts}) == 1 for batch in batches)
 
 
-def test_every_lesson_sees_its_smallest_instance(slices):
-    """A lesson looks at one cell of 64: an instance of three cells would be invisible in most of them."""
+def test_every_batch_sees_its_smallest_instance(slices):
+    """A batch looks at one cell of 64: an instance of three cells would be invisible in most of them."""
     config = AssistConfig(prompts="points", least_pixels=4)
     examples = list(gather_examples(slices.masks, slices.frame, config.scheme, config.least_pixels))
     dots = []
@@ -170,6 +170,6 @@ def test_every_lesson_sees_its_smallest_instance(slices):
         dot = torch.zeros_like(example.target)
         dot[5, 3 * place : 3 * place + 3] = 1
         dots.append(replace(example, target=dot))
-    lessons = islice(_lessons(dots, config.point_course, config, np.random.default_rng(0)), 60)
-    seen = [lesson.target.sum() for lesson in lessons]
-    assert min(seen) == 1, "a lesson whose instance is invisible teaches that prompts mean nothing"
+    batches = islice(_batches(dots, config.point_schedule, config, np.random.default_rng(0)), 60)
+    seen = [batch.target.sum() for batch in batches]
+    assert min(seen) == 1, "a batch whose instance is invisible teaches that prompts mean nothing"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sammed.auto.classification import ClassificationConfig, LearnedClassifier, learn_classifier
+from sammed.auto.classification import ClassificationConfig, TrainedClassifier, train_classifier
 from sammed.backbones.frame import Frame
 from sammed.errors import AnnotationError, ConfigError
 
@@ -32,11 +32,11 @@ def embed(masks: Tensor, noise: float = 1.0, seed: int = 0) -> Tensor:
     return embeddings
 
 
-def learn(masks: Tensor, embeddings: Tensor, **settings: object) -> LearnedClassifier:
-    return learn_classifier(embeddings, masks, FRAME, ClassificationConfig(**settings))
+def learn(masks: Tensor, embeddings: Tensor, **settings: object) -> TrainedClassifier:
+    return train_classifier(embeddings, masks, FRAME, ClassificationConfig(**settings))
 
 
-def wrong_cells(classifier: LearnedClassifier, masks: Tensor, embeddings: Tensor) -> float:
+def wrong_cells(classifier: TrainedClassifier, masks: Tensor, embeddings: Tensor) -> float:
     """Share of the cells that lie wholly inside or outside a label and are put on the wrong side."""
     shares = torch.stack([FRAME.masks_to_embedding(mask) for mask in masks], dim=1)  # A k h w
     pure = (shares == 0) | (shares == 1)

@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.classification import ClassificationConfig, learn_classifier
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.classification import ClassificationConfig, train_classifier
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import CoarseGrids, coarse_masks, highest_wins, label_logits, label_stack
 from sammed.auto.sap_net import SapNetConfig
-from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_training import SapTrainingConfig, prepare_episodes, train_sap_net
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, LabelVolume, default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SLICES, SIDE = 9, 64
@@ -64,7 +63,7 @@ def test_labels_are_where_they_are(
 ) -> None:
     stack, truth = organs()
     scan = encode(stack, brightness_backbone)
-    choices = dict.fromkeys((1, 3), LabelChoice(source=source))
+    choices = dict.fromkeys((1, 3), LabelChoice(mask_from=source))
     found = label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS)
     assert found.stack.shape == truth.shape
     assert found.stack.dtype == np.uint8
@@ -191,7 +190,7 @@ def test_progress_hears_of_each_label(encode: Callable[..., Scan], brightness_ba
 # End to end with Meta's own code (random weights): what is learned on the embeddings is real
 
 
-SMALL = SapLearningConfig(
+SMALL = SapTrainingConfig(
     network=SapNetConfig(channels=16, position_features=16), steps=80, learning_rate=0.01
 )
 
@@ -203,20 +202,21 @@ def learned_labels(
 
     The tiny backbone's decoder is random, so only the coarse mask says where a label is.
     """
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    scan = open_scan(volume, slicing, Window(-800.0, 500.0, "hu"))
-    scan = Scan(scan, backbone)
+    scan = open_scan(volume, backbone, window=Window(-800.0, 500.0, "hu"))
+    slicing = scan.slicing
     truth = slicing.to_stack(labels.voxels)
     indices = tuple(range(3, slicing.count - 3, 2))
     annotations = Annotations(indices, truth[list(indices)], _named(labels, truth[list(indices)]))
     embeddings = scan.embeddings(indices)
     if generator_name == "classification":
-        generator = learn_classifier(embeddings, annotations.tensor(), scan.frame, ClassificationConfig())
+        generator = train_classifier(embeddings, annotations.tensor(), scan.frame, ClassificationConfig())
     else:
         episodes = prepare_episodes(embeddings, annotations.tensor(), scan.frame)
-        generator = learn_sap_net(episodes, SMALL, torch.Generator().manual_seed(0))
+        generator = train_sap_net(episodes, SMALL, torch.Generator().manual_seed(0))
     encoders = same_encoder(backbone, tuple(label.value for label in annotations.labels))
-    choices = {label.value: LabelChoice(source="coarse", rule_name="points") for label in annotations.labels}
+    choices = {
+        label.value: LabelChoice(mask_from="coarse", rule_name="points") for label in annotations.labels
+    }
     found = label_stack(scan, generator, encoders, choices, annotations.labels)
     return slicing.from_stack(found.stack)
 

@@ -15,7 +15,6 @@ from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import ConfigError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SHAPE = (17, 37, 41)
@@ -166,10 +165,10 @@ def test_a_label_on_every_slice_annotated_needs_no_run(
 def test_a_color_picture_is_what_the_person_marked(brightness_backbone: Backbone) -> None:
     stored = np.random.default_rng(0).integers(0, 256, (40, 30, 1, 3), dtype=np.uint8)
     volume = Volume(stored, np.eye(4))
-    scan = open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(0.0, 255.0, "value"))
+    scan = open_scan(volume, brightness_backbone, window=Window(0.0, 255.0, "value"))
     masks = np.zeros((1, *scan.slicing.stack_shape[1:]), dtype=np.uint8)
     masks[0, 5:15, 8:20] = 1
-    found = run(Scan(scan, brightness_backbone), Annotations((0,), masks, (default_label(1),)))
+    found = run(scan, Annotations((0,), masks, (default_label(1),)))
     assert overlap(found == 1, masks == 1) > 0.95
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sammed.auto.slice_sampling import draw_slices, mark
+from sammed.auto.slice_sampling import mark, sample_slices
 from sammed.errors import AnnotationError
 from sammed_volumes.labels import default_label
 
@@ -18,7 +18,7 @@ def stack_with(liver: range | list[int], spleen: range | list[int] = (), count: 
 
 
 def drawn(stack, count, way="normal", background=2, labels=(LIVER,), seed=0):
-    return draw_slices(mark(stack, labels), count, background, way, np.random.default_rng(seed))
+    return sample_slices(mark(stack, labels), count, background, way, np.random.default_rng(seed))
 
 
 def test_slices_show_the_label_and_background_slices_do_not():
@@ -38,7 +38,7 @@ def test_the_seed_decides():
 def test_normal_drawing_lies_round_the_median():
     """N(m, s²) with the median and the deviation of the foreground slices, within them."""
     marked, rng = mark(stack_with(range(0, 40)), (LIVER,)), np.random.default_rng(0)
-    indices = [draw_slices(marked, 1, 0, "normal", rng).indices[0] for _ in range(1000)]
+    indices = [sample_slices(marked, 1, 0, "normal", rng).indices[0] for _ in range(1000)]
     assert abs(np.mean(indices) - 19.5) < 1.5
     assert np.std(indices) < np.std(np.arange(40)), "wider than the foreground itself"
     assert np.mean([10 <= index < 30 for index in indices]) > 0.6, "no denser in the middle than at the ends"

@@ -9,19 +9,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from torch import nn
+
+from sammed.backbones.backbone import Backbone
 
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the weights nor the cache of whoever runs the tests."""
+    """Hide the weights and the cache of the user who runs the tests."""
     monkeypatch.delenv("SAMMED_WEIGHTS", raising=False)
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_args, **_kwargs: str(tmp_path / "data"))
 
 
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_backbone: Backbone) -> nn.Module:
+    """The image encoder of the tiny backbone, a torch module."""
+    assert isinstance(tiny_backbone.image_encoder, nn.Module)
+    return tiny_backbone.image_encoder
+
+
 @pytest.fixture
 def start_python() -> Callable[[str], "subprocess.Popen[str]"]:
-    """Start a Python of its own on a piece of code; it finds what this one finds."""
+    """Start another Python on a piece of code, with the same import path."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
     def start(code: str) -> "subprocess.Popen[str]":
@@ -34,9 +44,9 @@ def start_python() -> Callable[[str], "subprocess.Popen[str]"]:
 
 @dataclass
 class FileServer:
-    """A server on loopback that holds one file and can misbehave: each answer takes the next of `faults`.
+    """A server on loopback with one file, which can misbehave: each response takes the next of `faults`.
 
-    A fault is a number of bytes after which the connection breaks, `ignore-range`, `500`, or None for none.
+    A fault is a number of bytes after which the connection breaks, `ignore-range`, `500`, or None.
     """
 
     content: bytes
@@ -75,7 +85,7 @@ class FileServer:
             request.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        with contextlib.suppress(ConnectionError):  # the client may have left, as one with a full disk does
+        with contextlib.suppress(ConnectionError):  # the client may have left: its disk may be full
             request.wfile.write(body[:most])
         request.close_connection = True
 

@@ -13,7 +13,7 @@ from sammed.backbones.attention import FusedAttention, fuse_attention
 @pytest.mark.parametrize(
     ("tokens", "keys", "downsample"), [(5, 64, 2), (64, 5, 2), (20, 64, 2), (64, 20, 2), (7, 7, 1)]
 )
-def test_the_numbers_and_the_gradients_are_metas(tokens, keys, downsample):
+def test_results_and_gradients_are_metas(tokens: int, keys: int, downsample: int) -> None:
     torch.manual_seed(0)
     meta = Attention(32, 4, downsample_rate=downsample)
     fused = FusedAttention(copy.deepcopy(meta))
@@ -28,7 +28,7 @@ def test_the_numbers_and_the_gradients_are_metas(tokens, keys, downsample):
         torch.testing.assert_close(of_fused, of_meta, atol=1e-5, rtol=1e-4)
 
 
-def test_a_transformer_keeps_its_names_of_weights_and_its_output():
+def test_a_transformer_keeps_its_names_of_weights_and_its_output() -> None:
     torch.manual_seed(0)
     meta = TwoWayTransformer(depth=2, embedding_dim=32, mlp_dim=16, num_heads=4).eval()
     fused = fuse_attention(copy.deepcopy(meta))

@@ -1,16 +1,21 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from segment_anything.modeling import PromptEncoder
+from torch import Tensor, nn
 
 from sammed.backbones.backbone import Backbone, TorchDecoder
 from sammed.backbones.registry import MEDSAM_PIXELS, SAM_PIXELS
-from sammed.backbones.sparse_masks import CELLS, CELLS_ACROSS, Cell, cells_of, thinned
+from sammed.backbones.sparse_masks import CELLS_ACROSS, STRIDE, Cell, cells_of, thinned
+
+CELLS = tuple(itertools.product(range(STRIDE), repeat=2))
 
 
-def slices(count: int, seed: int = 0) -> np.ndarray:
+def slices(count: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).random((count, 64, 48), dtype=np.float32)
 
 
@@ -35,15 +40,17 @@ def test_shapes_of_the_tiny_backbone(tiny_backbone: Backbone) -> None:
     assert tiny_backbone.embedding_size == 16
 
 
-def test_decoding_different_images_at_once_is_decoding_them_one_by_one(tiny_backbone: Backbone) -> None:
-    """Against Meta's own way to call the decoder: one image, its embedding in `image_embeddings`."""
+def test_decoding_different_images_together_is_decoding_them_one_by_one(tiny_backbone: Backbone) -> None:
+    """Meta's own way to call the decoder: one image, its embedding in `image_embeddings`."""
     embeddings = encoded(tiny_backbone, 4)
     sparse, dense = prompts(tiny_backbone, 4)
     together = tiny_backbone.decode(embeddings, sparse, dense)
+    prompt_encoder = tiny_backbone.prompt_encoder
+    assert isinstance(prompt_encoder, PromptEncoder)
     for b in range(4):
         masks, iou = tiny_backbone.mask_decoder(
             image_embeddings=embeddings[b : b + 1],
-            image_pe=tiny_backbone.prompt_encoder.get_dense_pe(),
+            image_pe=prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse[b : b + 1],
             dense_prompt_embeddings=dense[b : b + 1],
             multimask_output=False,
@@ -52,7 +59,7 @@ def test_decoding_different_images_at_once_is_decoding_them_one_by_one(tiny_back
         torch.testing.assert_close(together[1][b : b + 1], iou, atol=1e-5, rtol=1e-4)
 
 
-def test_one_embedding_or_one_dense_prompt_serves_for_all(tiny_backbone: Backbone) -> None:
+def test_one_embedding_or_one_dense_prompt_serves_all(tiny_backbone: Backbone) -> None:
     embedding = encoded(tiny_backbone, 1)
     sparse, dense = prompts(tiny_backbone, 3)
     wanted = tiny_backbone.decode(embedding.expand(3, -1, -1, -1), sparse, dense)[0]
@@ -62,7 +69,7 @@ def test_one_embedding_or_one_dense_prompt_serves_for_all(tiny_backbone: Backbon
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_sparse_masks_are_the_cells_of_the_whole_ones(tiny_backbone: Backbone, cell: Cell) -> None:
+def test_sparse_masks_are_the_cells_of_whole_masks(tiny_backbone: Backbone, cell: Cell) -> None:
     embeddings = thinned(encoded(tiny_backbone, 2), cell)
     sparse, dense = prompts(tiny_backbone, 2)
     seen = embeddings + thinned(dense, cell)
@@ -77,7 +84,7 @@ def test_sparse_masks_are_the_cells_of_the_whole_ones(tiny_backbone: Backbone, c
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_thinned_embeddings_are_those_below_the_cells_of_masks(cell: Cell) -> None:
+def test_thinned_embeddings_are_those_below_the_mask_cells(cell: Cell) -> None:
     embedding = torch.arange(64.0).reshape(8, 8)
     mask = embedding.repeat_interleave(CELLS_ACROSS, 0).repeat_interleave(CELLS_ACROSS, 1)
     assert torch.equal(cells_of(mask, cell), thinned(embedding, cell))
@@ -87,13 +94,13 @@ def test_the_sparse_decoder_shares_the_decoders_weights(tiny_backbone: Backbone)
     shared = {weight.untyped_storage().data_ptr() for weight in tiny_backbone.mask_decoder.parameters()}
     own = [
         name
-        for name, weight in tiny_backbone.sparse_decoder((3, 2)).named_parameters()  # type: ignore[attr-defined]
+        for name, weight in tiny_backbone.sparse_decoder((3, 2)).named_parameters()
         if weight.untyped_storage().data_ptr() not in shared
     ]
     assert own == [], "a copy of the decoder would double its memory"
 
 
-def test_embeddings_kept_in_half_precision_can_be_decoded(tiny_backbone: Backbone) -> None:
+def test_embeddings_in_half_precision_can_be_decoded(tiny_backbone: Backbone) -> None:
     embeddings = encoded(tiny_backbone, 2)
     sparse, dense = prompts(tiny_backbone, 2)
     full, _ = tiny_backbone.decode(embeddings, sparse, dense)
@@ -102,8 +109,10 @@ def test_embeddings_kept_in_half_precision_can_be_decoded(tiny_backbone: Backbon
     torch.testing.assert_close(half, full, atol=0.01 * float(full.abs().max()), rtol=0)
 
 
-def test_learning_changes_the_new_prompt_encoder_and_nothing_else(tiny_backbone: Backbone) -> None:
-    parts = (tiny_backbone.image_encoder, tiny_backbone.mask_decoder, tiny_backbone.prompt_encoder)
+def test_training_changes_the_new_prompt_encoder_and_nothing_else(
+    tiny_backbone: Backbone, tiny_encoder: nn.Module
+) -> None:
+    parts = (tiny_encoder, tiny_backbone.mask_decoder, tiny_backbone.prompt_encoder)
     before = [{name: t.clone() for name, t in part.state_dict().items()} for part in parts]
     learned = tiny_backbone.new_prompt_encoder()
     start = {name: t.detach().clone() for name, t in learned.named_parameters()}
@@ -124,7 +133,7 @@ def test_learning_changes_the_new_prompt_encoder_and_nothing_else(tiny_backbone:
     assert {"point_embeddings.0.weight", "point_embeddings.1.weight", "no_mask_embed.weight"} <= moved
 
 
-def test_backbones_are_frozen_by_being_made(tiny_backbone: Backbone) -> None:
+def test_the_constructor_freezes_the_modules(tiny_backbone: Backbone) -> None:
     trainable = tiny_backbone.new_prompt_encoder().train()
     made = dataclasses.replace(tiny_backbone, prompt_encoder=trainable)
     assert not made.prompt_encoder.training
@@ -144,7 +153,7 @@ def test_sams_pixels_are_normalized_before_they_are_padded(tiny_backbone: Backbo
 def test_medsams_pixels_fill_the_square_and_the_range(tiny_backbone: Backbone) -> None:
     medsam = dataclasses.replace(tiny_backbone, preparation=MEDSAM_PIXELS)
     frame = medsam.frame(64, 32, (1.0, 1.0))
-    pixels = medsam.prepare(0.2 + 0.3 * slices(1)[0, :, :32], frame)
+    pixels = medsam.prepare((0.2 + 0.3 * slices(1)[0, :, :32]).astype(np.float32), frame)
     assert frame.scale_xy == (2.0, 1.0)
     assert (float(pixels.min()), float(pixels.max())) == (0.0, 1.0)
     assert torch.all(medsam.prepare(np.full((64, 32), 0.4, np.float32), frame) == 0), (
@@ -159,6 +168,6 @@ def test_litemedsams_pixels_are_the_windowed_values(tiny_backbone: Backbone) -> 
 
 
 @pytest.mark.parametrize("name", ["digest", "preparation"])
-def test_what_a_backbone_is_can_not_be_changed(tiny_backbone: Backbone, name: str) -> None:
+def test_a_backbone_is_immutable(tiny_backbone: Backbone, name: str) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(tiny_backbone, name, None)

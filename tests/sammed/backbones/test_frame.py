@@ -27,11 +27,16 @@ def corners(frame: Frame) -> np.ndarray:
     return np.array([[0, 0], [x, y], [x / 3, y / 7], [-0.5, y + 0.5]], dtype=np.float64)
 
 
+def to_slice(frame: Frame, points_xy_sam: np.ndarray) -> np.ndarray:
+    """Map points from SAM pixels back to slice pixels, as the corners of boxes without extent."""
+    return frame.boxes_to_slice(np.concatenate([points_xy_sam] * 2, axis=-1))[..., :2]
+
+
 def test_points_and_boxes_come_back_for_every_size_and_spacing() -> None:
     for frame in frames():
         points = corners(frame)
         boxes = np.concatenate([points, points[::-1]], axis=1)
-        assert np.abs(frame.points_to_slice(frame.points_to_sam(points)) - points).max() < 1e-4, frame
+        assert np.abs(to_slice(frame, frame.points_to_sam(points)) - points).max() < 1e-4, frame
         assert np.abs(frame.boxes_to_slice(frame.boxes_to_sam(boxes)) - boxes).max() < 1e-4, frame
 
 
@@ -40,7 +45,9 @@ def test_tensors_in_single_precision_come_back_as_tensors() -> None:
     points = torch.from_numpy(corners(frame)).float()
     there = frame.points_to_sam(points)
     assert there.dtype == torch.float32
-    torch.testing.assert_close(frame.points_to_slice(there), points, atol=1e-4, rtol=0)
+    back = frame.boxes_to_slice(torch.cat([there, there], dim=-1))
+    assert back.dtype == torch.float32
+    torch.testing.assert_close(back, torch.cat([points, points], dim=-1), atol=1e-4, rtol=0)
 
 
 def test_the_slices_edges_are_the_contents_edges() -> None:
@@ -73,14 +80,14 @@ def test_one_scale_where_pixels_are_square_and_sides_divide() -> None:
 
 def ramp(height: int, width: int) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
-    return (3 * x - 2 * y + 5).astype(np.float32)
+    return np.asarray(3 * x - 2 * y + 5, dtype=np.float32)
 
 
 def assert_same_place(found: np.ndarray, wanted: np.ndarray, margin: int) -> None:
-    """Two ramps agree to a tenth of a pixel, and to a hundredth in the mean.
+    """Assert that two ramps agree to a tenth of a pixel, and to a hundredth on average.
 
-    The margin is left out, since its pixels have neighbors on one side only. An antialiasing filter that
-    takes whole samples is off by some hundredths of a pixel here and there.
+    The margin does not count, since its pixels have neighbors on one side only. The antialiasing filter takes
+    whole samples, so it is off by a few hundredths of a pixel in places.
     """
     off = (found - wanted)[margin:-margin, margin:-margin] / 5
     assert np.abs(off).max() < 0.1
@@ -97,18 +104,18 @@ def assert_same_place(found: np.ndarray, wanted: np.ndarray, margin: int) -> Non
     ],
     ids=["enlarged", "shrunk", "anisotropic", "stretched"],
 )
-def test_the_image_lies_where_the_points_say(frame: Frame) -> None:
+def test_the_image_lies_where_the_points_lie(frame: Frame) -> None:
     """A linear ramp, resampled at pixel centers, has the ramp's values at the mapped points."""
     image = frame.image_to_sam(ramp(frame.height, frame.width))
     y, x = np.mgrid[: frame.content_height, : frame.content_width]
-    points = frame.points_to_slice(np.stack([x, y], axis=-1).astype(np.float64))
+    points = to_slice(frame, np.stack([x, y], axis=-1).astype(np.float64))
     wanted = 3 * points[..., 0] - 2 * points[..., 1] + 5
-    m = 1 + math.ceil(max(frame.scale_xy))  # at the border there is nothing to interpolate with
+    m = 1 + math.ceil(max(frame.scale_xy))  # border pixels have nothing to interpolate with
     content = image[0, : frame.content_height, : frame.content_width].numpy()
     assert_same_place(content, wanted, m)
 
 
-def test_padding_is_zero_at_the_right_and_the_bottom_and_a_gray_slice_has_three_equal_channels() -> None:
+def test_padding_is_zero_and_a_gray_slice_has_three_equal_channels() -> None:
     image = Frame(50, 100, (1.0, 1.0), 64, 64).image_to_sam(np.ones((50, 100), np.float32))
     assert image.shape == (3, 64, 64)
     torch.testing.assert_close(image[:, :32], torch.ones(3, 32, 64))
@@ -122,7 +129,7 @@ def test_color_keeps_its_channels_and_views_with_negative_strides_are_taken() ->
 
 
 def test_a_slice_of_another_shape_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"slices of 5 x 6; this one is \(6, 5\)"):
+    with pytest.raises(ConfigError, match=r"slices of 5 x 6; this one has shape \(6, 5\)"):
         Frame(5, 6, (1.0, 1.0), 64, 64).resize_image(np.zeros((6, 5), np.float32))
 
 
@@ -145,7 +152,7 @@ def test_masks_keep_their_area_and_their_center(shape: tuple[int, int], size: in
     center = torch.stack([(shares[0] * x).sum(), (shares[0] * y).sum()]) / shares[0].sum()
     center_sam = (center + 0.5) * cell - 0.5
     wanted = frame.points_to_sam(torch.tensor([(7 + 19) / 2, (10 + 30) / 2]))
-    # What a cell holds counts at the cell's center, so the center is kept to a fraction of a cell.
+    # A cell's share counts at the cell's center, so the mask's center is exact to a fraction of a cell.
     torch.testing.assert_close(center_sam, wanted, atol=0.1 * cell, rtol=0)
 
 
@@ -161,7 +168,7 @@ def test_the_embedding_grid_is_the_mask_grid_four_cells_to_one() -> None:
 
 @pytest.mark.parametrize("shape", [(97, 41), (40, 30), (300, 511)], ids=str)
 @pytest.mark.parametrize(("size", "grid"), GRIDS)
-def test_logits_come_back_where_the_points_say(shape: tuple[int, int], size: int, grid: int) -> None:
+def test_logits_come_back_where_the_points_lie(shape: tuple[int, int], size: int, grid: int) -> None:
     frame = Frame(*shape, (1.3, 0.9), size, grid)
     logits = torch.from_numpy(ramp(grid, grid))[None]
     back = frame.logits_to_slice(logits)
@@ -175,7 +182,7 @@ def test_logits_come_back_where_the_points_say(shape: tuple[int, int], size: int
     assert_same_place(back[0].numpy(), wanted, m)
 
 
-def test_a_mask_survives_the_way_to_the_grid_and_back() -> None:
+def test_a_mask_survives_the_round_trip_to_the_grid() -> None:
     frame = Frame(128, 96, (1.0, 1.0), 256, 256)
     mask = torch.zeros(1, 128, 96)
     mask[0, 20:90, 30:60] = 1
@@ -183,7 +190,7 @@ def test_a_mask_survives_the_way_to_the_grid_and_back() -> None:
     assert torch.equal(back, mask > 0)
 
 
-def test_what_the_padding_holds_never_reaches_the_slice() -> None:
+def test_the_padding_never_reaches_the_slice() -> None:
     frame = Frame(64, 32, (1.0, 1.0), 64, 64)
     logits = torch.full((1, 64, 64), 100.0)
     logits[:, :, :32] = -1.0
@@ -207,6 +214,8 @@ def test_gradients_flow_through_logits_to_slice() -> None:
     ],
     ids=["empty", "flat", "nan", "grid"],
 )
-def test_numbers_that_make_no_frame_are_refused(arguments: tuple, sentence: str) -> None:
+def test_numbers_that_define_no_frame_are_refused(
+    arguments: tuple[int, int, tuple[float, float], int, int], sentence: str
+) -> None:
     with pytest.raises(ConfigError, match=sentence):
         Frame(*arguments)

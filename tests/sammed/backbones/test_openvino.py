@@ -1,4 +1,4 @@
-"""Conversion for OpenVINO, with the tiny backbone's encoder; one conversion serves many tests."""
+"""Conversion for OpenVINO, with the tiny backbone's encoder; many tests share one conversion."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sammed.backbones import openvino as converted
+from sammed.backbones import openvino
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.openvino import ConversionError, OpenVinoEncoder, cache_key, load_encoder
 
@@ -25,12 +25,12 @@ def pixels(count: int) -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def kept(tiny_backbone: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kept(tiny_encoder: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder with the tiny encoder in it."""
     folder = tmp_path_factory.mktemp("kept")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SAMMED_CACHE", str(folder))
-        load_encoder("tiny", SIZE, torch.float32, lambda: tiny_backbone.image_encoder)
+        load_encoder("tiny", SIZE, torch.float32, lambda: tiny_encoder)
     return folder
 
 
@@ -45,8 +45,8 @@ def never() -> nn.Module:
     raise AssertionError("the encoder was built again")
 
 
-def load(build: object = never) -> OpenVinoEncoder:
-    return load_encoder("tiny", SIZE, torch.float32, build)  # type: ignore[arg-type]
+def load(build: Callable[[], nn.Module] = never) -> OpenVinoEncoder:
+    return load_encoder("tiny", SIZE, torch.float32, build)
 
 
 def test_it_computes_what_torch_computes_for_any_number_of_slices(
@@ -64,18 +64,22 @@ def test_a_converted_encoder_is_named_by_backbone_sammed_and_openvino(cache: Pat
     assert cache_key("a" * 64) != cache_key("b" * 64)
 
 
-def test_converting_says_that_it_is_at_work_and_keeps_what_it_made(
-    tiny_backbone: Backbone, caplog: pytest.LogCaptureFixture
+def test_converting_is_reported_and_kept_in_the_cache(
+    tiny_encoder: nn.Module, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="sammed"):
-        load(lambda: tiny_backbone.image_encoder)
+        load(lambda: tiny_encoder)
         load()
     assert caplog.text.count("Converting the image encoder for OpenVINO") == 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "no digest", "no weights"])
-def test_a_damaged_one_is_noticed_and_made_again(
-    damage: str, cache: Path, tiny_backbone: Backbone, caplog: pytest.LogCaptureFixture
+def test_a_damaged_encoder_is_converted_again(
+    damage: str,
+    cache: Path,
+    tiny_backbone: Backbone,
+    tiny_encoder: nn.Module,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     folder = cache / cache_key("tiny")
     weights = folder / "encoder.bin"
@@ -87,31 +91,31 @@ def test_a_damaged_one_is_noticed_and_made_again(
         "no digest": lambda: (folder / "sha256").unlink(),
         "no weights": weights.unlink,
     }[damage]()
-    encoder = load(lambda: tiny_backbone.image_encoder)
+    encoder = load(lambda: tiny_encoder)
     torch.testing.assert_close(encoder(pixels(1)), tiny_backbone.encode(pixels(1)), atol=1e-4, rtol=1e-4)
-    assert "is damaged; it is made again" in caplog.text
+    assert "is damaged and will be converted again" in caplog.text
     load()
 
 
-def test_what_a_killed_conversion_left_is_cleared_away(cache: Path, tiny_backbone: Backbone) -> None:
+def test_leftovers_of_a_killed_conversion_are_removed(cache: Path, tiny_encoder: nn.Module) -> None:
     old, new = cache / f"{cache_key('tiny')}.old.tmp", cache / f"{cache_key('tiny')}.new.tmp"
     for folder in (old, new):
         folder.mkdir()
     os.utime(old, (time.time() - 7200,) * 2)
-    load_encoder("another", SIZE, torch.float32, lambda: tiny_backbone.image_encoder)
+    load_encoder("another", SIZE, torch.float32, lambda: tiny_encoder)
     assert not old.exists()
-    assert new.exists(), "another process may be at work in it"
+    assert new.exists(), "another process may be using it"
 
 
 def test_a_cache_that_can_not_be_written_costs_a_warning(
-    tiny_backbone: Backbone,
+    tiny_encoder: nn.Module,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "a file").touch()
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "a file"))
-    encoder = load(lambda: tiny_backbone.image_encoder)
+    encoder = load(lambda: tiny_encoder)
     assert encoder(pixels(1)).shape == (1, 256, 16, 16)
     assert "can't be written" in caplog.text
     assert "the next run converts the encoder again" in caplog.text
@@ -123,7 +127,7 @@ class Untraceable(nn.Module):
 
 
 class Random(nn.Module):
-    """No two runs agree, as with an operation that OpenVINO gets wrong."""
+    """No two runs agree, like an operation that OpenVINO gets wrong."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + torch.rand_like(x)
@@ -137,7 +141,7 @@ def test_what_openvino_can_not_do_right_is_an_error_and_is_not_kept(
     before = (root.level, list(root.handlers))
     with pytest.raises(ConversionError):
         load(lambda: module)
-    assert (root.level, root.handlers) == before, "the converter's own logging stays in force"
+    assert (root.level, root.handlers) == before, "the converter's logging setup persists"
     assert not list(tmp_path.rglob("encoder.xml"))
 
 
@@ -150,7 +154,7 @@ print(load_encoder("raced", 64, torch.float32, lambda: encoder)(torch.ones(1, 3,
 """
 
 
-def test_processes_that_start_at_once_end_with_one_whole_encoder(
+def test_processes_that_start_together_end_with_one_whole_encoder(
     tmp_path: Path, start_python: Callable[[str], "subprocess.Popen[str]"]
 ) -> None:
     processes = [start_python(RACE) for _ in range(2)]
@@ -160,21 +164,23 @@ def test_processes_that_start_at_once_end_with_one_whole_encoder(
     assert [path.name for path in (tmp_path / "cache" / "openvino").iterdir()] == [cache_key("raced")]
 
 
-def test_a_process_that_comes_second_leaves_the_firsts_encoder_in_place(
+def test_the_second_process_leaves_the_encoder_of_the_first_in_place(
     cache: Path,
-    tiny_backbone: Backbone,
+    tiny_encoder: nn.Module,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kept = {path: path.stat().st_mtime_ns for path in (cache / cache_key("tiny")).iterdir()}
-    monkeypatch.setattr(converted, "_read", lambda *_args: None)  # it wasn't there yet when this one looked
-    load(lambda: tiny_backbone.image_encoder)
+    monkeypatch.setattr(openvino, "_read", lambda *_args: None)  # the first was still converting
+    load(lambda: tiny_encoder)
     assert {path: path.stat().st_mtime_ns for path in (cache / cache_key("tiny")).iterdir()} == kept
     assert [path.name for path in cache.iterdir()] == [cache_key("tiny")]
     assert "can't be written" not in caplog.text
 
 
-def test_importing_openvino_reports_to_nobody(start_python: Callable[[str], "subprocess.Popen[str]"]) -> None:
+def test_importing_openvino_sends_no_telemetry(
+    start_python: Callable[[str], "subprocess.Popen[str]"],
+) -> None:
     code = (
         "import sys; from sammed.backbones.openvino import import_openvino; import_openvino();"
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
@@ -182,32 +188,32 @@ def test_importing_openvino_reports_to_nobody(start_python: Callable[[str], "sub
     assert start_python(code).communicate()[0].split() == ["True", "False"]
 
 
-def test_bfloat16_is_asked_of_openvino_where_it_is_wanted() -> None:
-    asked = []
+def test_openvino_is_asked_for_the_precision_that_is_wanted() -> None:
+    asked: list[object] = []
 
     class Core:
         def compile_model(self, _model: object, _device: str, settings: dict[str, object]) -> None:
             asked.append(settings["INFERENCE_PRECISION_HINT"])
 
-    openvino = SimpleNamespace(Core=Core)
-    converted.compile_model(openvino, None, torch.bfloat16)
-    converted.compile_model(openvino, None, torch.float32)
+    library = SimpleNamespace(Core=Core)
+    openvino.compile_model(library, None, torch.bfloat16)
+    openvino.compile_model(library, None, torch.float32)
     assert asked == ["bf16", "f32"]
 
 
 KILLED = """
 import os, signal
 import torch
-from sammed.backbones import openvino as converted
+from sammed.backbones import openvino
 
 encoder = torch.nn.Conv2d(3, 4, 3)
 with torch.no_grad():
     encoder.weight.fill_(0.5), encoder.bias.zero_()
 torch.set_num_threads(1)
-folder = converted.converted_folder()
+folder = openvino.openvino_folder()
 
 def load():
-    return converted.load_encoder("killed", 64, torch.float32, lambda: encoder)
+    return openvino.load_encoder("killed", 64, torch.float32, lambda: encoder)
 
 def killed(is_time):
     child = os.fork()
@@ -226,10 +232,10 @@ def begun(name):
 for moment in (begun("encoder.xml"), begun("encoder.bin"), begun("sha256")):
     killed(moment)
     whole = [path for path in folder.iterdir() if path.suffix != ".tmp"]
-    assert all(converted._content_digest(path) == (path / "sha256").read_text() for path in whole), whole
+    assert all(openvino._content_digest(path) == (path / "sha256").read_text() for path in whole), whole
 answer = load()(torch.ones(1, 3, 64, 64))
 assert torch.equal(answer, load()(torch.ones(1, 3, 64, 64)))
-print(answer.unique().item(), (folder / converted.cache_key("killed")).is_dir())
+print(answer.unique().item(), (folder / openvino.cache_key("killed")).is_dir())
 """
 
 

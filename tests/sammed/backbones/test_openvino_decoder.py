@@ -1,4 +1,4 @@
-"""The mask decoder by OpenVINO: the same masks as torch's, and torch's where it can't be had."""
+"""The mask decoder in OpenVINO: the same masks as torch's, and torch itself if OpenVINO fails."""
 
 import logging
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sammed.backbones import openvino as converted
+from sammed.backbones import openvino
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.openvino import ConversionError, OpenVinoDecoder, cache_key, load_decoder
 from sammed.backbones.runtime import make_decoder
@@ -36,7 +36,9 @@ def inputs(prompts: int, tokens: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("prompts", "tokens"), [(1, 2), (3, 3), (2, 21)])
-def test_any_number_of_prompts_and_tokens_gives_torchs_masks(tiny_backbone, compiled, prompts, tokens):
+def test_any_number_of_prompts_and_tokens_gives_torchs_masks(
+    tiny_backbone: Backbone, compiled: OpenVinoDecoder, prompts: int, tokens: int
+) -> None:
     fast = replace(tiny_backbone, fast_decoder=compiled)
     embeddings, sparse, dense = inputs(prompts, tokens)
     with torch.inference_mode():
@@ -46,7 +48,7 @@ def test_any_number_of_prompts_and_tokens_gives_torchs_masks(tiny_backbone, comp
         torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
 
 
-def test_one_embedding_serves_for_all_prompts(tiny_backbone, compiled):
+def test_one_embedding_serves_all_prompts(tiny_backbone: Backbone, compiled: OpenVinoDecoder) -> None:
     fast = replace(tiny_backbone, fast_decoder=compiled)
     embeddings, sparse, dense = inputs(3, 2)
     with torch.inference_mode():
@@ -56,7 +58,7 @@ def test_one_embedding_serves_for_all_prompts(tiny_backbone, compiled):
         )
 
 
-def test_learning_goes_through_torch(tiny_backbone):
+def test_training_uses_torch(tiny_backbone: Backbone) -> None:
     def refuse(_image: Tensor, _sparse: Tensor) -> tuple[Tensor, Tensor]:
         raise AssertionError("OpenVINO gives no gradients")
 
@@ -67,18 +69,22 @@ def test_learning_goes_through_torch(tiny_backbone):
     assert sparse.grad is not None
 
 
-def test_where_it_fails_torch_decodes_and_a_warning_says_so(tiny_backbone, monkeypatch, caplog):
+def test_if_openvino_fails_torch_decodes_with_a_warning(
+    tiny_backbone: Backbone, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(*_arguments: object) -> None:
         raise ConversionError("no such operation")
 
-    monkeypatch.setattr(converted, "load_decoder", fail)
+    monkeypatch.setattr(openvino, "load_decoder", fail)
     with caplog.at_level(logging.WARNING, logger="sammed"):
         decoder = make_decoder("tiny", tiny_backbone.decoder)
     assert decoder is tiny_backbone.decoder
     assert "OpenVINO can't run this backbone's decoder (no such operation)" in caplog.text
 
 
-def test_a_conversion_that_computes_something_else_is_refused(tiny_backbone, monkeypatch, tmp_path: Path):
+def test_a_conversion_that_computes_something_else_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path))
 
     class Moody(torch.nn.Module):

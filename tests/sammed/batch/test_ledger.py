@@ -2,25 +2,28 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from sammed.batch.ledger import TRIES, Busy, Ledger, LedgerConfig, Passed, Taken
+from sammed.batch.ledger import TRIES, Busy, Ledger, LedgerConfig, Settled, Taken
 from sammed.batch.manifest import MANIFEST_NAME, Recipe
 from sammed.batch.target import Target
 from sammed.storage.fingerprint import labels_digest
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
+from tests.conftest import Phantom
 
 RECIPE = Recipe("5" * 64, {"generator": "sap"})
 VALUES = {"machine": 1, "person": 2, "machine, later": 3}
 
 
 @pytest.fixture
-def target(tmp_path) -> Target:
+def target(tmp_path: Path) -> Target:
     (tmp_path / "out").mkdir()
     (tmp_path / "a.nii").write_bytes(b"image")
     return Target(tmp_path / "a.nii", tmp_path / "out/a_label.nii.gz")
@@ -32,7 +35,7 @@ def config(target) -> LedgerConfig:
 
 
 @pytest.fixture
-def put(target, phantom):
+def put(target, phantom: Callable[..., Phantom]):
     """`put("person")` writes a label volume to the target's place and returns its digest."""
     made = phantom(shape=(7, 5, 3))
 
@@ -68,10 +71,10 @@ def kill(ledger: Ledger, target: Target, put=None, who: str | None = None, noted
     taken.claim.release()
 
 
-def test_what_is_done_and_unchanged_is_passed(config, target, put):
+def test_what_is_done_and_unchanged_is_passed(config, target, put) -> None:
     finish(Ledger(config), target, put)
     found = Ledger(replace(config, run="second")).take(target)
-    assert isinstance(found, Passed)
+    assert isinstance(found, Settled)
     assert "labeled already" in found.reason
     assert (found.entry.seconds, found.entry.slices, found.entry.labels) == (1.5, 3, ("lung",))
 
@@ -84,51 +87,51 @@ def test_what_is_done_and_unchanged_is_passed(config, target, put):
         pytest.param({"resume": False, "overwrite": True, "began_at": 1 << 40}, id="all again"),
     ],
 )
-def test_another_recipe_makes_it_again(config, target, put, change):
+def test_another_recipe_makes_it_again(config, target, put, change: dict[str, Any]) -> None:
     finish(Ledger(config), target, put)
     taken = Ledger(replace(config, **change)).take(target)
     assert isinstance(taken, Taken)
     assert taken.may_replace
 
 
-def test_another_image_makes_it_again(config, target, put):
+def test_another_image_makes_it_again(config, target, put) -> None:
     finish(Ledger(config), target, put)
     target.image.write_bytes(b"another image")
     assert isinstance(Ledger(config).take(target), Taken)
 
 
-def test_another_series_makes_it_again(config, target, put):
+def test_another_series_makes_it_again(config, target, put) -> None:
     finish(Ledger(config), target, put)
     assert isinstance(Ledger(config).take(replace(target, series="1.2.3")), Taken)
 
 
-def test_labels_that_were_removed_are_made_again(config, target, put):
+def test_labels_that_were_removed_are_made_again(config, target, put) -> None:
     finish(Ledger(config), target, put)
     target.output.unlink()
     assert isinstance(Ledger(config).take(target), Taken)
 
 
 @pytest.mark.parametrize("resume", [True, False])
-def test_what_a_person_made_or_changed_is_never_replaced_unasked(config, target, put, resume):
+def test_what_a_person_made_or_changed_is_never_replaced_unasked(config, target, put, resume) -> None:
     config = replace(config, resume=resume)
     put("person")
     found = Ledger(config).take(target)
-    assert isinstance(found, Passed)
+    assert isinstance(found, Settled)
     assert f"{target.output} exists already" in found.reason
     target.output.unlink()
     finish(Ledger(config), target, put)
     put("person")
     target.image.write_bytes(b"another image")  # so that there would be a reason
-    assert isinstance(Ledger(config).take(target), Passed)
+    assert isinstance(Ledger(config).take(target), Settled)
     taken = Ledger(replace(config, overwrite=True)).take(target)
     assert isinstance(taken, Taken)
     assert taken.may_replace
 
 
-def test_without_resuming_what_is_there_stays(config, target, put):
+def test_without_resuming_what_is_there_stays(config, target, put) -> None:
     finish(Ledger(config), target, put)
     later = Ledger(replace(config, resume=False, began_at=1 << 40))
-    assert isinstance(later.take(target), Passed)
+    assert isinstance(later.take(target), Settled)
 
 
 @pytest.mark.parametrize(
@@ -139,14 +142,14 @@ def test_without_resuming_what_is_there_stays(config, target, put):
         pytest.param({"noted": "machine", "who": "machine"}, id="labels there, not noted as done"),
     ],
 )
-def test_what_a_killed_process_left_is_made_again(config, target, put, left):
+def test_what_a_killed_process_left_is_made_again(config, target, put, left) -> None:
     kill(Ledger(config), target, put, **left)
     taken = Ledger(replace(config, run="second")).take(target)
     assert isinstance(taken, Taken)
     assert taken.may_replace is ("who" in left)
 
 
-def test_killed_while_its_own_labels_were_replaced(config, target, put):
+def test_killed_while_its_own_labels_were_replaced(config, target, put) -> None:
     """The old ones are there, the new ones were announced: both are sammed's."""
     finish(Ledger(config), target, put)
     target.image.write_bytes(b"another image")
@@ -154,13 +157,13 @@ def test_killed_while_its_own_labels_were_replaced(config, target, put):
     assert isinstance(Ledger(config).take(target), Taken)
 
 
-def test_a_person_was_faster_than_the_next_run(config, target, put):
+def test_a_person_was_faster_than_the_next_run(config, target, put) -> None:
     kill(Ledger(config), target, put)
     put("person")
-    assert isinstance(Ledger(config).take(target), Passed)
+    assert isinstance(Ledger(config).take(target), Settled)
 
 
-def test_two_at_once(config, target, put):
+def test_two_at_once(config, target, put) -> None:
     first, second = Ledger(config), Ledger(config)
     taken = first.take(target)
     found = second.take(target)
@@ -171,31 +174,31 @@ def test_two_at_once(config, target, put):
     assert isinstance(second.take(target), Taken), "what failed may be tried again"
 
 
-def test_a_second_process_that_overwrites_takes_what_the_first_has_not_done(config, target, put):
+def test_a_second_process_that_overwrites_takes_what_the_first_has_not_done(config, target, put) -> None:
     """Both were told to make all again; what the first did since the second began is not old."""
     finish(Ledger(config), target, put)
     size = Ledger(config).manifest.size()
     again = replace(config, resume=False, overwrite=True, began_at=size)
     finish(Ledger(again), target, put)
-    assert isinstance(Ledger(again).take(target), Passed)
+    assert isinstance(Ledger(again).take(target), Settled)
 
 
-def test_a_volume_that_kills_its_process_is_given_up(config, target, put):
+def test_a_volume_that_kills_its_process_is_given_up(config, target, put) -> None:
     for _ in range(TRIES):
         kill(Ledger(config), target)
     found = Ledger(config).take(target)
-    assert isinstance(found, Passed)
+    assert isinstance(found, Settled)
     assert found.is_failure
     assert f"died {TRIES} times" in found.reason
     assert isinstance(Ledger(replace(config, run="second")).take(target), Taken), "a new run tries anew"
 
 
-def test_an_image_that_is_not_there_is_left_to_the_reader(config, target):
+def test_an_image_that_is_not_there_is_left_to_the_reader(config, target) -> None:
     target.image.unlink()
     assert isinstance(Ledger(config).take(target), Taken)
 
 
-def test_no_torch_is_needed_to_look():
+def test_no_torch_is_needed_to_look() -> None:
     code = "import sys, sammed.batch.ledger, sammed.batch.sources; assert 'torch' not in sys.modules"
     roots = [str(Path(__file__).parents[3] / name) for name in (".", "volumes")]
     subprocess.run(

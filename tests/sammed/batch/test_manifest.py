@@ -22,7 +22,7 @@ def entry(output: str = "a_label.nii.gz", status: str = "done", **more) -> Entry
 
 
 @pytest.fixture
-def manifest(tmp_path) -> Manifest:
+def manifest(tmp_path: Path) -> Manifest:
     return open_at(tmp_path)
 
 
@@ -30,7 +30,7 @@ def open_at(folder: Path) -> Manifest:
     return Manifest(folder / "m.jsonl", folder / "locks/m.lock")
 
 
-def test_a_line_is_one_json_object_with_everything_in_it(manifest):
+def test_a_line_is_one_json_object_with_everything_in_it(manifest) -> None:
     said = entry(seconds=1.5, slices=9, labels=("lung", "Lęber"), labels_sha256=("c" * 64,), run="r")
     manifest.add(said)
     (line,) = manifest.path.read_text(encoding="utf-8").splitlines()
@@ -43,7 +43,7 @@ def test_a_line_is_one_json_object_with_everything_in_it(manifest):
     assert open_at(manifest.path.parent).last("a_label.nii.gz") == said
 
 
-def test_the_last_line_counts_whoever_wrote_it(manifest):
+def test_the_last_line_counts_whoever_wrote_it(manifest) -> None:
     other = open_at(manifest.path.parent)
     manifest.add(entry(status="started"))
     assert other.last("a_label.nii.gz").status == "started"
@@ -53,7 +53,7 @@ def test_the_last_line_counts_whoever_wrote_it(manifest):
 
 
 @pytest.mark.parametrize("kept", [0, 1, 40, -1])
-def test_a_torn_last_line_costs_itself_alone(manifest, kept):
+def test_a_torn_last_line_costs_itself_alone(manifest, kept) -> None:
     """A kill may leave any part of a line; what comes after starts on a line of its own."""
     manifest.add(entry("a"))
     whole = manifest.path.read_bytes()
@@ -67,7 +67,7 @@ def test_a_torn_last_line_costs_itself_alone(manifest, kept):
 
 
 @pytest.mark.parametrize("line", [b"[1]", b"{}", b'"text"', b'{"format": 99}', b"\xff\xfe"])
-def test_lines_of_others_are_passed_over(manifest, line):
+def test_lines_of_others_are_passed_over(manifest, line) -> None:
     manifest.add(entry("a"))
     with manifest.path.open("ab") as file:
         file.write(line + b"\n")
@@ -77,7 +77,7 @@ def test_lines_of_others_are_passed_over(manifest, line):
     assert again.last("b")
 
 
-def test_starts_are_counted_by_run(manifest):
+def test_starts_are_counted_by_run(manifest) -> None:
     for run in ("r", "r", "s"):
         manifest.add(entry(status="started", run=run))
     manifest.add(entry(status="done", run="r"))
@@ -86,7 +86,7 @@ def test_starts_are_counted_by_run(manifest):
     assert manifest.starts("a_label.nii.gz", "t") == 0
 
 
-def test_it_is_known_what_was_added_since(manifest):
+def test_it_is_known_what_was_added_since(manifest) -> None:
     manifest.add(entry("a"))
     size = manifest.size()
     manifest.add(entry("b"))
@@ -95,7 +95,7 @@ def test_it_is_known_what_was_added_since(manifest):
     assert manifest.is_since("b", size)
 
 
-def test_a_manifest_that_was_thrown_away_is_empty(manifest):
+def test_a_manifest_that_was_thrown_away_is_empty(manifest) -> None:
     manifest.add(entry("a"))
     assert manifest.last("a")
     manifest.path.unlink()
@@ -105,7 +105,7 @@ def test_a_manifest_that_was_thrown_away_is_empty(manifest):
     assert manifest.last("a") is None
 
 
-def test_many_write_at_once(tmp_path):
+def test_many_write_at_once(tmp_path: Path) -> None:
     """Every line stays whole: threads with a manifest each stand for processes, as locks see them."""
 
     def write(name: str) -> None:
@@ -124,7 +124,7 @@ def test_many_write_at_once(tmp_path):
     assert not list((tmp_path / "locks").iterdir())
 
 
-def test_where_it_can_not_be_written_is_said(tmp_path):
+def test_where_it_can_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").mkdir()
     manifest = Manifest(tmp_path / "m.jsonl", tmp_path / "locks/m.lock")
     with pytest.raises(OutputError, match=r"The manifest .*m\.jsonl can't be written"):

@@ -7,12 +7,12 @@ import pytest
 from sammed.batch.read_ahead import read_ahead
 
 
-def test_all_items_in_order():
+def test_all_items_in_order() -> None:
     assert list(read_ahead(range(7), lambda item: item * item, print)) == [0, 1, 4, 9, 16, 25, 36]
     assert list(read_ahead([], str, print)) == []
 
 
-def test_the_next_one_is_read_while_this_one_is_in_work():
+def test_the_next_one_is_read_while_this_one_is_in_work() -> None:
     """And the one after it is not: memory holds two volumes, however many there are."""
     begun = [threading.Event() for _ in range(4)]
 
@@ -30,7 +30,7 @@ def test_the_next_one_is_read_while_this_one_is_in_work():
     ready.close()
 
 
-def test_what_was_read_in_vain_is_dropped():
+def test_what_was_read_in_vain_is_dropped() -> None:
     read, dropped = [], []
     ready = read_ahead(range(9), lambda item: read.append(item) or item, dropped.append)
     assert next(ready) == 0
@@ -40,7 +40,7 @@ def test_what_was_read_in_vain_is_dropped():
     assert not [thread for thread in threading.enumerate() if thread.name == "read ahead"]
 
 
-def test_an_exception_comes_at_its_item_s_place():
+def test_an_exception_comes_at_its_item_s_place() -> None:
     def read(item: int) -> int:
         if item == 2:
             raise ValueError("two")

@@ -129,7 +129,7 @@ def test_without_known_labels_the_marks_make_them(read):
         ({"label": 1, "points": [[4, 5, 2, []]]}, "a point is 3 coordinates"),
         ({"label": 1, "points": [["4", 5, 2, "+"]]}, "coordinates are numbers"),
         ({"label": 1, "points": [[4, 5, float("nan"), "+"]]}, "outside the volume"),
-        ({"label": 1, "points": [[4, 5, 2, "-"]]}, "slice 2 liver has background points alone"),
+        ({"label": 1, "points": [[4, 5, 2, "-"]]}, "slice 2 liver has background points only"),
         ({"label": 1, "points": 5}, "points is a list"),
         ({"label": 1}, "neither points nor boxes"),
         (
@@ -166,8 +166,8 @@ def test_millimeters_outside_say_how_far_the_volume_reaches(read):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "is no JSON"),
-        ("{", "is no JSON"),
+        ("", "is not JSON"),
+        ("{", "is not JSON"),
         ("[]", 'an object with a list "prompts"'),
         ('{"prompts": {}}', 'an object with a list "prompts"'),
         ('{"prompts": [], "axis": 2}', "'axis' is unknown"),
@@ -186,7 +186,7 @@ def test_a_missing_file_and_bytes_that_are_no_text_are_refused(tmp_path):
     with pytest.raises(PromptError, match=r"prompts.json: can't be read"):
         read_prompts(path, plan_slices(SHAPE, LPS), LPS, LABELS)
     path.write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(PromptError, match="is no JSON"):
+    with pytest.raises(PromptError, match="is not JSON"):
         read_prompts(path, plan_slices(SHAPE, LPS), LPS, LABELS)
 
 

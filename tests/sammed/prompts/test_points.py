@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from sammed.errors import ConfigError, PromptError
-from sammed.prompts.points import SCHEMES, candidates, draw_points, sample_points
+from sammed.prompts.points import SCHEMES, candidates, sample_candidates, sample_points
 
 
 def disc(height=61, width=53, center=(30, 25), radius=17):
@@ -83,7 +83,7 @@ def test_an_empty_region_is_an_error_unless_nothing_is_asked():
     rng = np.random.default_rng(0)
     with pytest.raises(PromptError, match="empty region"):
         sample_points(np.zeros((3, 3), dtype=bool), 1, "uniform", rng)
-    assert draw_points(np.zeros((0, 2)), 0, rng).shape == (0, 2)
+    assert sample_candidates(np.zeros((0, 2)), 0, rng).shape == (0, 2)
 
 
 def test_an_unknown_scheme_is_refused():

@@ -21,19 +21,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import label_stack
 from sammed.backbones.frame import Frame
 from sammed.backbones.openvino import import_openvino
 from sammed.embeddings import scan
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.embeddings.scan import open_scan
 from sammed.embeddings.scratch import Scratch
-from sammed.skills.inference import finish
+from sammed.skills.inference import with_annotations
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SIDE = 512
@@ -94,19 +93,18 @@ def label(slices: int, labels: int, cached: bool) -> int:
     """Label a volume; how many slices came out with a label."""
     backbone, volume = Backbone(), volume_of(slices)
     cache = EmbeddingCache(CacheConfig(Path("cache"))) if cached else None
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    scan = Scan(open_scan(volume, slicing, Window(0, 1000, "value")), backbone, cache=cache)
+    scan = open_scan(volume, backbone, window=Window(0, 1000, "value"), cache=cache)
     scan.encode(range(slices))
     known = tuple(default_label(value) for value in range(1, labels + 1))
-    choices = dict.fromkeys(range(1, labels + 1), LabelChoice(source="mean", smoothing_mm=1.5))
+    choices = dict.fromkeys(range(1, labels + 1), LabelChoice(mask_from="mean", smoothing_mm=1.5))
     generator = Bright(labels)
     found = label_stack(scan, generator, dict.fromkeys(choices, generator), choices, known)
     marked = np.zeros((1, SIDE, SIDE), dtype=np.uint8)
     marked[0, 200, 250] = 1
     annotations = Annotations((0,), marked, known[:1])
     skill = SimpleNamespace(volume_sha256=scan.digest, annotations=annotations, labels=known)
-    finished = finish(scan, skill, found)
-    return sum(bool(plane.any()) for plane in np.moveaxis(finished.labels.voxels, 2, 0))
+    labels_of_volume = with_annotations(scan, skill, found)
+    return sum(bool(plane.any()) for plane in np.moveaxis(labels_of_volume.voxels, 2, 0))
 
 
 def main(labels: int, numbers: list[int], cached: bool) -> None:

@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.auto.slice_sampling import annotate
+from sammed.embeddings.scan import open_scan
 from sammed.errors import SkillError
 from sammed.progress import Silent
-from sammed.skills.inference import label_volume
+from sammed.skills.inference import label_scan, scan_for
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
-from sammed.skills.training import learn_skill
+from sammed.skills.training import train_skill
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
-from sammed_volumes.slices import plan_slices
 
 WINDOW = Window(-900.0, 500.0, "hu")
 
@@ -59,17 +58,18 @@ def test_fields_come_back(tmp_path):
 
 def test_a_skill_read_again_labels_alike_to_the_last_bit(tmp_path, phantom, tiny_backbone, few_steps):
     made = phantom()
-    slicing = plan_slices(made.volume.shape, made.volume.affine_ras_mm)
-    scan = Scan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
-    annotations = annotate(slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,))
-    skill = learn_skill(scan, annotations, WINDOW, few_steps(), 3, Silent())
+    scan = open_scan(made.volume, tiny_backbone, window=WINDOW)
+    annotations = annotate(
+        scan.slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,)
+    )
+    skill = train_skill(scan, annotations, few_steps(), 3, Silent())
     again = read_skill(write_skill(skill, tmp_path / "skill.safetensors"))
     assert dict(again.require_auto().choices) == dict(skill.require_auto().choices)
     other = phantom(seed=1).volume
     labeled = 0
     for generator in ("sap", "classification"):
-        before = label_volume(other, skill, tiny_backbone, generator=generator)
-        after = label_volume(other, again, tiny_backbone, generator=generator)
+        before = label_scan(scan_for(skill, other, tiny_backbone), skill, "", generator)
+        after = label_scan(scan_for(again, other, tiny_backbone), again, "", generator)
         np.testing.assert_array_equal(after.labels.voxels, before.labels.voxels)
         assert after.agreement == before.agreement
         labeled += np.count_nonzero(before.labels.voxels)
@@ -85,8 +85,10 @@ def test_the_digest_names_the_content(tmp_path):
     first = write_skill(empty_skill(), tmp_path / "a.safetensors")
     second = write_skill(empty_skill(), tmp_path / "b.safetensors")
     third = write_skill(replace(empty_skill(), seed=8), tmp_path / "c.safetensors")
-    assert skill_digest(first) == skill_digest(second) != skill_digest(third)
-    assert len(skill_digest(first)) == 64
+    digests = [skill_digest(read_skill(path)) for path in (first, second, third)]
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0] == skill_digest(empty_skill())
+    assert len(digests[0]) == 64
 
 
 def test_a_skill_is_kept_unless_overwritten(tmp_path):

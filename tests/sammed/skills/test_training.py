@@ -5,23 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
+from sammed.auto.slice_sampling import annotate
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.progress import Silent
-from sammed.skills.training import learn_auto, learn_skill
+from sammed.skills.training import train_auto, train_skill
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
 
 WINDOW = Window(-900.0, 500.0, "hu")
 
 
 @pytest.fixture
 def scan(phantom, tiny_backbone) -> Scan:
-    volume = phantom().volume
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    return Scan(open_scan(volume, slicing, WINDOW), tiny_backbone)
+    return open_scan(phantom().volume, tiny_backbone, window=WINDOW)
 
 
 @pytest.fixture
@@ -32,7 +29,7 @@ def annotations(phantom, scan) -> Annotations:
 
 
 def learn(scan, annotations, config, seed=0, **settings):
-    return learn_skill(scan, annotations, WINDOW, config, seed, Silent(), **settings)
+    return train_skill(scan, annotations, config, seed, Silent(), **settings)
 
 
 def numbers(skill) -> dict[str, torch.Tensor]:
@@ -81,7 +78,7 @@ def test_learning_the_generator_again_with_the_same_seed_gives_the_same(scan, an
     """So `auto-train` after `assist-train --no-auto` is `assist-train`."""
     whole = learn(scan, annotations, few_steps(), seed=3)
     later = learn(scan, annotations, few_steps(), seed=3, auto=False)
-    later = learn_auto(later, scan, annotations, few_steps(), 3, Silent())
+    later = train_auto(later, scan, annotations, few_steps(), 3, Silent())
     first, second = whole.require_auto(), later.require_auto()
     assert first.choices == second.choices
     assert first.sap_net.prototypes.looks.equal(second.sap_net.prototypes.looks)
@@ -108,7 +105,7 @@ def test_a_label_that_one_slice_alone_shows_is_made_the_plain_way(scan, annotati
     masks[-1][masks[-1] == 4] = 2
     alone = replace(annotations, masks=masks)
     choice = learn(scan, alone, few_steps()).require_auto().choices[4]
-    assert (choice.rule_name, choice.source, choice.smoothing_mm, choice.expected_dice) == (
+    assert (choice.rule_name, choice.mask_from, choice.smoothing_mm, choice.expected_dice) == (
         "box",
         "decoder",
         0,
@@ -126,12 +123,12 @@ def test_progress_is_told(scan, annotations, few_steps):
             return super().task(name, total)
 
     listener = Listener()
-    learn_skill(scan, annotations, WINDOW, few_steps(), 0, listener)
+    train_skill(scan, annotations, few_steps(), 0, listener)
     assert listener.names == [
         "prompt encoder of lung",
         "prompt encoder of heart",
         "prompt encoder of tumour",
         "SAP-Net",
-        "choosing, label by label",
+        "cross-validation, label by label",
     ]
     assert np.isin(annotations.indices, (0, 5, 7)).all()

@@ -6,7 +6,6 @@ evaluation alone: it sees the truth.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,16 +16,14 @@ from jaxtyping import Bool
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import Picture, open_case
-from sammed.datasets.pseudo.cam.classifier import Classifier
 from sammed.datasets.pseudo.cam.config import Activation, CamConfig, CamPoint, CamPrompt, Network
-from sammed.datasets.pseudo.cam.prompting import map_prompts, truth_prompts
+from sammed.datasets.pseudo.cam.map_prompts import map_prompts, truth_prompts
 from sammed.datasets.pseudo.cam.reading import Reader
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.coarse.decoding import prompted_logits
+from sammed.datasets.pseudo.slice_logits import prompted_logits
 from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed.prompts.prompt import Prompt
-from sammed.reports.report import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +48,6 @@ class PromptRow:
     from_map: Overlap
     from_truth: Overlap
     pictures: int
-
-    @property
-    def share(self) -> Overlap:
-        """What prompts from maps reach of what prompts from the truth do; NaN where those reach nothing."""
-        return Overlap(
-            _share(self.from_map.dice, self.from_truth.dice),
-            _share(self.from_map.iou, self.from_truth.iou),
-            _share(self.from_map.pixel_accuracy, self.from_truth.pixel_accuracy),
-        )
 
 
 def overlap(prediction: Bool[np.ndarray, "H W"], truth: Bool[np.ndarray, "H W"]) -> Overlap:
@@ -89,23 +77,6 @@ def evaluate_prompts(
     return tuple(
         _row(readers[place], value, ways[way], pairs) for (place, value, way), pairs in scores.items()
     )
-
-
-def prompt_table(rows: Sequence[PromptRow], title: str = "") -> Table:
-    """The rows as the paper's tables 2 to 8 have them, the shares of the truth's prompts beside them."""
-    headers = (
-        *("Label", "Network", "Classes", "Map", "Prompt", "Point"),
-        *("Dice", "of truth", "IoU", "of truth ", "Pixels", "of truth  "),
-        "Pictures",
-    )
-    return Table(title, headers, tuple(_cells(row) for row in rows))
-
-
-def class_table(classifier: Classifier, title: str = "") -> Table:
-    """Precision, recall and F1 of each class on the pictures held out (tables 1 and 6)."""
-    headers = ("Class", "Precision", "Recall", "F1", "Pictures")
-    rows = tuple((row.name, row.precision, row.recall, row.f1, row.pictures) for row in classifier.rows)
-    return Table(title, headers, rows)
 
 
 def _held(picture: Picture, reader: Reader) -> list[int]:
@@ -164,15 +135,3 @@ def _mean(overlaps: Sequence[Overlap]) -> Overlap:
         sum(each.iou for each in overlaps) / count,
         sum(each.pixel_accuracy for each in overlaps) / count,
     )
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else math.nan
-
-
-def _cells(row: PromptRow) -> tuple[str | float | int, ...]:
-    point = "" if row.prompts == "box" else row.point
-    kind = (row.label, row.network, row.classes, row.activation, row.prompts, point)
-    found, share = row.from_map, row.share
-    pairs = (found.dice, share.dice, found.iou, share.iou, found.pixel_accuracy, share.pixel_accuracy)
-    return *kind, *pairs, row.pictures

@@ -18,12 +18,12 @@ from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
 from sammed.datasets.pseudo.cam.config import CamConfig
-from sammed.datasets.pseudo.cam.prompting import map_prompts
+from sammed.datasets.pseudo.cam.map_prompts import map_prompts
 from sammed.datasets.pseudo.cam.reading import Reader, learn_readers
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.coarse.decoding import highest_label, prompted_logits
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.slice_logits import highest_label, prompted_logits
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import Scan
 from sammed.progress import Reporter

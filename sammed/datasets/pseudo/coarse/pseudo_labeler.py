@@ -17,21 +17,20 @@ from jaxtyping import Float
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import (
     OpenCase,
-    Picture,
     from_pictures,
     ignore_from_pictures,
     open_case,
-    pictures_of,
 )
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
+from sammed.datasets.pseudo.gold_pictures import gold_pictures
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.students.student import Student
 from sammed.datasets.students.student_file import student_digest
 from sammed.datasets.students.training import train_student
 from sammed.embeddings.scan import Scan
-from sammed.errors import AnnotationError, ConfigError
+from sammed.errors import ConfigError
 from sammed.progress import Reporter
 
 CHECKPOINT_NAME = "coarse-student.safetensors"
@@ -89,16 +88,6 @@ class CoarseLabeler:
             checkpoint=None if workspace is None else workspace / CHECKPOINT_NAME,
             window=gold.window,
         )
-
-
-def gold_pictures(gold: LabeledSet) -> list[Picture]:
-    """The pictures that a person labeled; AnnotationError where there is none, or none holds a label."""
-    pictures = [
-        picture for case in gold.gold for picture in pictures_of(case, gold) if picture.labels is not None
-    ]
-    if not any(picture.labels.any() for picture in pictures if picture.labels is not None):
-        raise AnnotationError("No gold picture of the set holds a label, so there is nothing to learn from.")
-    return pictures
 
 
 def _prompted(student: Student, config: CoarseConfig, scan: Scan, opened: OpenCase, index: int) -> WeakLabel:

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt
 
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
-from sammed.datasets.pseudo.coarse.decoding import highest_label, prompted_logits, unprompted_logits
-from sammed.datasets.pseudo.coarse.regions import region_prompts
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
-from sammed.datasets.pseudo.samdsk.proposing import propose
+from sammed.datasets.pseudo.coarse.region_prompts import region_prompts
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
+from sammed.datasets.pseudo.proposals.proposing import propose
+from sammed.datasets.pseudo.slice_logits import highest_label, prompted_logits, unprompted_logits
 from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import with_channels

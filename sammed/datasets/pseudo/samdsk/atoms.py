@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt8
 
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
+from sammed.datasets.pseudo.proposals.proposals import Proposals
 
 
 @dataclass(frozen=True, slots=True, eq=False)

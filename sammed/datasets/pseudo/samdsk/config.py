@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.datasets.students.config import LossName, OptimizerName, StudentConfig
 from sammed.errors import ConfigError
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
+from sammed.datasets.pseudo.proposals.proposals import Proposals
 from sammed.errors import SammedError
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError

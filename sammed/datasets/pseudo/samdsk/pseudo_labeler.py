@@ -14,7 +14,7 @@ import numpy as np
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
-from sammed.datasets.pseudo.coarse.pseudo_labeler import gold_pictures
+from sammed.datasets.pseudo.gold_pictures import gold_pictures
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import LabeledSet
 from sammed.datasets.labeled_sets.pictures import Picture
+from sammed.datasets.pseudo.proposals.box_sizes import sizes_of_labels
+from sammed.datasets.pseudo.proposals.proposals import Proposals
+from sammed.datasets.pseudo.proposals.proposing import check_source, propose
 from sammed.datasets.pseudo.pseudo_labeler import Tools
-from sammed.datasets.pseudo.samdsk.box_sizes import sizes_of_labels
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
 from sammed.datasets.pseudo.samdsk.history import History, Round
 from sammed.datasets.pseudo.samdsk.pool import Candidate, Key, Pool, ProposalStore
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
-from sammed.datasets.pseudo.samdsk.proposing import check_source, propose
 from sammed.datasets.pseudo.samdsk.selection import (
     Annotation,
     annotate_by_matching,

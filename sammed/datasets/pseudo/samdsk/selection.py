@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt
 
+from sammed.datasets.pseudo.proposals.proposals import Proposals
 from sammed.datasets.pseudo.samdsk.atoms import find_atoms
 from sammed.datasets.pseudo.samdsk.config import CountLimits, SamDskConfig
 from sammed.datasets.pseudo.samdsk.matching import Matching, match
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
 from sammed_volumes.labels import smallest_unsigned
 
 SHOWN = 0.5

@@ -70,7 +70,7 @@ def test_set_and_images_move_together(made, tmp_path):
 
 def test_nothing_is_overwritten_unasked(made):
     write_set(made)
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_set(made)
     write_set(made.part("test"), overwrite=True)
     assert [case.name for case in read_set(made.folder).cases] == ["bert"]
@@ -91,7 +91,7 @@ def test_nothing_is_overwritten_unasked(made):
         (lambda data: data["cases"].append(data["cases"][0]), "twice"),
         (lambda data: data["cases"][0].pop("image"), "is damaged: it lacks 'image'"),
         (lambda data: data["cases"][0].update(image=7), "damaged: a value in it is of another kind"),
-        (lambda data: data["labels"][0].update(value=0), "start at 1"),
+        (lambda data: data["labels"][0].update(value=0), "use 1 or more"),
     ],
 )
 def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):

@@ -1,0 +1,221 @@
+"""`info`: what a file contains. Imports torch for skills only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
+from sammed.errors import SetError
+from sammed.jobs.validation import MODEL_SUFFIX, check_axis
+from sammed.progress import Reporter
+from sammed.reports.report import Cell, Table
+from sammed_volumes.affine import spacing_mm
+from sammed_volumes.dicom import find_series
+from sammed_volumes.errors import LabelError
+from sammed_volumes.formats import read_labels, read_volume, suffix_of
+from sammed_volumes.intensity import default_window, is_ct
+from sammed_volumes.labels import LabelVolume
+from sammed_volumes.orientation import axis_codes
+from sammed_volumes.slices import Slicing, plan_slices
+from sammed_volumes.volume import Volume, planes
+
+if TYPE_CHECKING:
+    from sammed.auto.annotations import Annotations
+    from sammed.skills.model import SkillModel
+
+Kind: TypeAlias = Literal["volume", "labels", "skill"]
+Fact: TypeAlias = Cell | tuple[float, ...]
+Facts: TypeAlias = tuple[tuple[str, Fact], ...]
+
+# A file is a label volume if it has only whole numbers from 0, and at most this many different ones.
+_MOST_LABELS = 150
+
+_KEYS = {"Milliliters": "millilitres"}  # codespell:ignore millilitres - JSON keys don't change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfoRequest:
+    """Describe a volume, a label volume, a DICOM folder or a skill.
+
+    `series` chooses in a DICOM folder; `axis` is the slice axis; `flatten` lets later segments of a
+    `.seg.nrrd` win over earlier ones.
+    """
+
+    file: Path
+    series: str | None = None
+    axis: int | None = None
+    flatten: bool = False
+
+    def __post_init__(self) -> None:
+        check_axis(self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class InfoResult:
+    """The content of a file: facts by name, and a table of labels if there are any."""
+
+    path: Path
+    kind: Kind
+    facts: Facts
+    labels: Table | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the object that `sammed info --json` prints."""
+        facts = {name.replace(" ", "_"): value for name, value in self.facts}
+        rows = None
+        if self.labels is not None:
+            keys = [_KEYS.get(header, header.lower().replace(" ", "_")) for header in self.labels.headers]
+            rows = [dict(zip(keys, row, strict=True)) for row in self.labels.rows]
+        return {"file": str(self.path), "kind": self.kind, **facts, "labels": rows}
+
+
+def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
+    """Describe a file.
+
+    Raises VolumeError or SkillError for an unreadable file, SetError for a labeled set.
+    """
+    path, axis, flatten = request.file, request.axis, request.flatten
+    _check_no_set(path)
+    if path.suffix.lower() == MODEL_SUFFIX:
+        from sammed.skills.skill_file import read_skill  # imports torch
+
+        return _of_skill(path, read_skill(path))
+    if suffix_of(path) == ".seg.nrrd":
+        return _of_labels(path, read_labels(path, flatten=flatten), axis)
+    volume = read_volume(path, series=request.series)
+    if path.is_file() and _may_be_labels(volume):
+        try:
+            return _of_labels(path, read_labels(path, flatten=flatten), axis)
+        except LabelError:
+            pass  # then it is an image
+    return _of_volume(path, volume, axis)
+
+
+def _check_no_set(path: Path) -> None:
+    """A labeled set has its own command; but its manifest may be among the slices of a DICOM series."""
+    is_manifest = path.name == MANIFEST_NAME
+    if is_manifest or ((path / MANIFEST_NAME).is_file() and not find_series(path)):
+        raise SetError(f"{path} is a labeled set; use `sammed set info {path}`.")
+
+
+def _may_be_labels(volume: Volume) -> bool:
+    """Whether the voxels are few different whole numbers from 0; stops at the first plane with others."""
+    if volume.is_color:
+        return False
+    found: set[float] = set()
+    for plane in planes(volume.voxels):
+        values = np.unique(volume.values(plane))
+        found.update(values.tolist())
+        if values[0] < 0 or (values != np.round(values)).any() or len(found) > _MOST_LABELS:
+            return False
+    return found != {0.0}
+
+
+def _of_volume(path: Path, volume: Volume, axis: int | None) -> InfoResult:
+    slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis)
+    low, high = _range(volume)
+    window = default_window(volume)
+    facts = (
+        *_grid(volume.shape, volume.affine_ras_mm, slicing),
+        ("stored as", str(volume.voxels.dtype)),
+        ("lowest value", low),
+        ("highest value", high),
+        ("values not finite", volume.non_finite_count),
+        ("intensities", _intensities(volume)),
+        ("default window", f"{window.low:g} to {window.high:g} {window.unit}"),
+    )
+    return InfoResult(path, "volume", facts)
+
+
+def _of_labels(path: Path, labels: LabelVolume, axis: int | None) -> InfoResult:
+    slicing = plan_slices(labels.shape, labels.affine_ras_mm, axis)
+    facts = (
+        *_grid(labels.shape, labels.affine_ras_mm, slicing),
+        ("stored as", str(labels.voxels.dtype)),
+    )
+    return InfoResult(path, "labels", facts, _label_table(labels, slicing))
+
+
+def _of_skill(path: Path, skill: SkillModel) -> InfoResult:
+    window = skill.window
+    facts: Facts = (
+        ("written by", f"sammed {skill.version}"),
+        ("backbone", skill.backbone),
+        ("backbone digest", skill.backbone_digest[:12]),
+        ("plane", skill.plane),
+        ("axis it was learned along", skill.axis),
+        ("window", f"{window.low:g} to {window.high:g} {window.unit}"),
+        ("prompts", skill.prompts),
+        ("annotated slices", _annotated(skill.annotations)),
+        ("generator", "none" if skill.auto is None else "SAP-Net, classifier"),
+        ("numbers learned", skill.learned_numbers),
+        ("seed", skill.seed),
+        ("bytes", path.stat().st_size),
+    )
+    choices = {} if skill.auto is None else skill.auto.choices
+    rows = []
+    for label in skill.labels:
+        choice = choices.get(label.value)
+        made = (choice.rule_name, choice.mask_from, choice.expected_dice) if choice else (None, None, None)
+        rows.append((label.value, label.name, *made))
+    return InfoResult(
+        path, "skill", facts, Table("", ("Value", "Label", "Prompts", "Mask", "Expected Dice"), tuple(rows))
+    )
+
+
+def _annotated(annotations: Annotations) -> str:
+    labeled = len(annotations.foreground)
+    empty = len(annotations.indices) - labeled
+    return f"{labeled} with a label" + (f", {empty} empty" if empty else "")
+
+
+def _grid(shape: tuple[int, int, int], affine_ras_mm: Float[np.ndarray, "4 4"], slicing: Slicing) -> Facts:
+    return (
+        ("shape", shape),
+        ("spacing mm", tuple(round(length, 4) for length in spacing_mm(affine_ras_mm))),
+        ("orientation", axis_codes(affine_ras_mm)),
+        ("axis", slicing.axis),
+        ("plane", slicing.plane),
+        ("slices", slicing.count),
+        ("slice spacing mm", round(slicing.slice_spacing_mm, 4)),
+    )
+
+
+def _range(volume: Volume) -> tuple[float, float]:
+    low, high = np.inf, -np.inf
+    for plane in planes(volume.voxels):
+        values = volume.values(plane)
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return low, high
+
+
+def _intensities(volume: Volume) -> str:
+    if volume.is_picture or volume.is_color:
+        return "picture"
+    if is_ct(volume):
+        return "CT in Hounsfield units"
+    return f"{volume.modality} by its DICOM tags" if volume.modality else "not CT, judging by its values"
+
+
+def _label_table(labels: LabelVolume, slicing: Slicing) -> Table:
+    """Return one row per label; slices are array indices along the slice axis."""
+    counts: dict[int, int] = {}
+    slices: dict[int, list[int]] = {}
+    for index, plane in enumerate(np.moveaxis(labels.voxels, slicing.axis, 0)):
+        values, times = np.unique(plane, return_counts=True)
+        for value, count in zip(values.tolist(), times.tolist(), strict=True):
+            counts[value] = counts.get(value, 0) + count
+            slices.setdefault(value, []).append(index)
+    voxel_ml = float(np.prod(spacing_mm(labels.affine_ras_mm))) / 1000
+    rows = []
+    for label in labels.labels:
+        count, at = counts.get(label.value, 0), slices.get(label.value, [])
+        extent = (len(at), at[0], at[-1]) if at else (0, None, None)
+        rows.append((label.value, label.name, count, count * voxel_ml, *extent))
+    headers = ("Value", "Name", "Voxels", "Milliliters", "Slices", "First slice", "Last slice")
+    return Table("", headers, tuple(rows))

@@ -1,0 +1,127 @@
+"""Which kind a file is, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sammed.auto.annotations import Annotations
+from sammed.jobs.info import InfoRequest, InfoResult, info
+from sammed.progress import Silent
+from sammed.skills.model import SkillModel
+from sammed.skills.skill_file import write_skill
+from sammed_volumes.formats import write_labels
+from sammed_volumes.intensity import Window
+from sammed_volumes.labels import Label
+
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
+
+
+def inspect(path: Path) -> InfoResult:
+    return info(InfoRequest(file=path), Silent())
+
+
+def save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
+    return path
+
+
+def test_a_volume(tmp_path: Path, phantom: Callable[..., Phantom]) -> None:
+    volume = phantom().volume
+    found = inspect(save(tmp_path / "ct.nii.gz", volume.voxels, volume.affine_ras_mm))
+    facts = dict(found.facts)
+    assert (found.kind, found.labels) == ("volume", None)
+    assert facts["shape"] == (41, 37, 13)
+    assert facts["spacing mm"] == (2.0, 2.0, 5.0)
+    assert (facts["orientation"], facts["axis"], facts["plane"], facts["slices"]) == ("LPS", 2, "axial", 13)
+    assert (facts["lowest value"], facts["highest value"]) == (volume.voxels.min(), volume.voxels.max())
+    assert facts["intensities"] == "CT in Hounsfield units"
+    assert facts["stored as"] == "int16"
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd", ".nrrd", ".mha"])
+def test_label_volumes_of_every_format(tmp_path: Path, phantom: Callable[..., Phantom], suffix: str) -> None:
+    made = phantom()
+    path = tmp_path / f"organs{suffix}"
+    write_labels(made.labels, path, like=made.volume)
+    found = inspect(path)
+    assert found.kind == "labels"
+    assert found.labels is not None
+    names = [row[1] for row in found.labels.rows]
+    assert names == ["lung", "heart", "tumour"]
+    for value, _, voxels, millilitres, slices, first, last in found.labels.rows:
+        mask = made.labels.voxels == value
+        at = np.flatnonzero(mask.any(axis=(0, 1)))
+        assert voxels == mask.sum()
+        assert millilitres == pytest.approx(mask.sum() * 2 * 2 * 5 / 1000)
+        assert (slices, first, last) == (len(at), at[0], at[-1])
+
+
+def test_a_label_that_is_declared_and_not_there(tmp_path: Path, phantom: Callable[..., Phantom]) -> None:
+    made = phantom()
+    made.labels.voxels[made.labels.voxels == 4] = 0
+    path = tmp_path / "organs.seg.nrrd"
+    write_labels(made.labels, path, like=made.volume)
+    found = inspect(path)
+    assert found.labels is not None
+    assert found.labels.rows[2] == (4, "tumour", 0, 0.0, 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("voxels", "kind"),
+    [
+        pytest.param(np.arange(5 * 7 * 11).reshape(5, 7, 11) % 3, "labels", id="few whole numbers"),
+        pytest.param(np.arange(5 * 7 * 11).reshape(5, 7, 11), "volume", id="many whole numbers"),
+        pytest.param(np.zeros((5, 7, 11)), "volume", id="nothing but zeros"),
+        pytest.param(np.full((5, 7, 11), -1), "volume", id="negative"),
+        pytest.param(np.full((5, 7, 11), 0.5), "volume", id="fractions"),
+    ],
+)
+def test_what_counts_as_labels(tmp_path: Path, voxels: np.ndarray, kind: str) -> None:
+    path = save(tmp_path / "a.nii", voxels.astype(np.float32), np.eye(4))
+    assert inspect(path).kind == kind
+
+
+def test_a_color_picture_is_a_volume(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(tmp_path / "a.png")
+    found = inspect(tmp_path / "a.png")
+    assert (found.kind, dict(found.facts)["intensities"]) == ("volume", "picture")
+
+
+def test_a_skill(tmp_path: Path) -> None:
+    label = Label(2, "heart", (255, 0, 0))
+    skill = SkillModel(
+        backbone="lite-medsam",
+        backbone_digest="0123456789abcdef" * 4,
+        plane="axial",
+        axis=2,
+        window=Window(-160, 240, "hu"),
+        labels=(label,),
+        encoders={2: {"point_embeddings.0.weight": torch.zeros(1, 256)}},
+        annotations=Annotations((3,), np.full((1, 5, 7), 2, np.uint8), (label,)),
+        volume_sha256="0" * 64,
+        prompts="composite",
+        seed=7,
+    )
+    found = inspect(write_skill(skill, tmp_path / "heart.safetensors"))
+    facts = dict(found.facts)
+    assert found.kind == "skill"
+    assert (facts["backbone"], facts["generator"], facts["numbers learned"]) == ("lite-medsam", "none", 256)
+    assert (facts["annotated slices"], facts["seed"], facts["window"]) == (
+        "1 with a label",
+        7,
+        "-160 to 240 hu",
+    )
+    assert found.labels is not None
+    assert found.labels.rows == ((2, "heart", None, None, None),)
+    assert found.to_json()["labels"] == [
+        {"value": 2, "label": "heart", "prompts": None, "mask": None, "expected_dice": None}
+    ]
