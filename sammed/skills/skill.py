@@ -12,13 +12,13 @@ from sammed.assist.config import AssistConfig, PromptSet
 from sammed.auto.slice_sampling import Draw, annotate, wanted_labels
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.opening import File, open_labels, open_volume
 from sammed.embeddings.opening import open as open_image
 from sammed.embeddings.scan import Scan
 from sammed.errors import naming
 from sammed.progress import Reporter, Silent
 from sammed.skills.inference import GeneratorName, label_scan, scan_for
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
 from sammed.skills.training import SkillConfig, train_skill

@@ -19,10 +19,10 @@ from sammed.batch.manifest import MANIFEST_NAME
 from sammed.batch.result import LabelingResult
 from sammed.batch.shards import Shard
 from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.labeled import Labeled
 from sammed.errors import ConfigError
 from sammed.jobs.auto_label import AutoLabelRequest, auto_label
 from sammed.progress import Silent
-from sammed.skills.labeled import Labeled
 from sammed.skills.skill import Skill
 from sammed.skills.skill_file import read_skill, skill_digest
 from sammed.storage.fingerprint import sha256_of

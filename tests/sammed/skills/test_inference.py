@@ -9,11 +9,11 @@ import pytest
 
 from sammed.auto.slice_sampling import annotate
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.scan import open_scan
 from sammed.errors import SkillError
 from sammed.progress import Silent
 from sammed.skills.inference import GeneratorName, label_scan, scan_for
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.intensity import Window
@@ -108,10 +108,10 @@ def test_agreement_is_a_share_or_unknown(
     skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
 ) -> None:
     volume = phantom().volume
-    for value, score in labeled(volume, skill, tiny_backbone).agreement.items():
+    for value, score in labeled(volume, skill, tiny_backbone).estimates.items():
         assert score is None or 0 <= score <= 1, value
     propagated = labeled(volume, skill, tiny_backbone, generator="propagation")
-    assert set(propagated.agreement.values()) == {None}
+    assert set(propagated.estimates.values()) == {None}
 
 
 def test_labeling_twice_gives_the_same(

@@ -25,17 +25,19 @@ from sammed_volumes.volume import Volume
 class Labeled:
     """The labels of a scan, on the grid of its volume.
 
-    `generator` wrote the prompts, `skill_digest` names the skill. `agreement` is how well coarse mask and
-    decoder agree on each label, by value: Dice 0..1, None unknown. `annotated` are the array indices, along
-    the slice axis, of the slices that were annotated in this very volume; they keep the annotator's masks.
+    `method` made them, as in "sam_auto/sap" or "interpolation/mean". `estimates` are its own estimate of each
+    label's Dice, by value: 0..1, None unknown. `annotated` are the array indices, along the slice axis, of
+    the slices that were annotated in this very volume; they keep the annotator's masks. `skill_digest` and
+    `backbone` name what was used, if anything was.
     """
 
     scan: Scan
     labels: LabelVolume
-    generator: str
-    skill_digest: str
+    method: str
     annotated: tuple[int, ...]
-    agreement: Mapping[int, float | None]
+    estimates: Mapping[int, float | None]
+    skill_digest: str | None = None
+    backbone: str | None = None
 
     @property
     def volume(self) -> Volume:
@@ -49,11 +51,11 @@ class Labeled:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The agreement of each label by name, where it is known."""
+        """The estimate of each label by name, where there is one."""
         return {
             label.name: score
             for label in self.labels.labels
-            if (score := self.agreement[label.value]) is not None
+            if (score := self.estimates[label.value]) is not None
         }
 
     @property
@@ -69,9 +71,9 @@ class Labeled:
             origin="pseudo",
             axis=self.axis,
             annotated_slices=self.annotated,
-            method=f"sam_auto/{self.generator}",
+            method=self.method,
             skill_digest=self.skill_digest,
-            backbone=self.scan.backbone.name,
+            backbone=self.backbone,
             scores=self.scores,
             missing_slices=self.volume.missing_slices,
         )
