@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rt_utils import RTStructBuilder
 
 from sammed_volumes.affine import apply_affine, swap_ras_lps
 from sammed_volumes.dicom.polygons import fill_polygons
@@ -66,8 +65,10 @@ def square(low: float, high: float, k: float) -> list[tuple[float, float, float]
 def test_contours_of_another_program_give_its_masks(make_series: SeriesMaker, tmp_path: Path) -> None:
     """rt-utils traces masks through their outermost pixel centers: a block and a ring come back whole.
 
-    Pixels are square here, for it mixes up the two spacings.
+    Pixels are square here, because it mixes up the two spacings. It is no requirement of the tests: it
+    brings an OpenCV that needs a screen's libraries.
     """
+    rt_utils = pytest.importorskip("rt_utils", reason="rt-utils is not installed")
     keywords = (
         *("StudyDate", "StudyTime", "StudyID", "StudyDescription", "PatientID", "PatientName"),
         *("PatientBirthDate", "PatientSex", "PatientAge", "PatientSize", "PatientWeight"),
@@ -79,7 +80,7 @@ def test_contours_of_another_program_give_its_masks(make_series: SeriesMaker, tm
     block[2:8, 3:6, 1:3] = True
     ring[10:18, 4:14, 2:4] = True
     ring[13:15, 7:10, 2:4] = False
-    builder = RTStructBuilder.create_new(dicom_series_path=str(folder))
+    builder = rt_utils.RTStructBuilder.create_new(dicom_series_path=str(folder))
     for name, mask in (("block", block), ("ring", ring)):
         builder.add_roi(mask=np.swapaxes(mask, 0, 1), name=name, color=[9, 8, 7])
     builder.save(str(tmp_path / "rt.dcm"))
