@@ -46,10 +46,13 @@ def test_text_becomes_values_of_their_types():
 @pytest.mark.parametrize(
     ("settings", "fact"),
     [
-        ({"step": "1"}, "no setting 'step'; there are steps, kind, on, place, inner.rate, inner.sizes"),
+        (
+            {"step": "1"},
+            "no setting 'step'; the settings are steps, kind, on, place, inner.rate, inner.sizes",
+        ),
         ({"inner.other": "1"}, "'other'"),
         ({"steps.x": "1"}, r"'steps\.x'"),
-        ({"steps": "many"}, "steps can't be 'many'; it is int"),
+        ({"steps": "many"}, "steps can't be 'many'; use int"),
         ({"on": "perhaps"}, "on can't be 'perhaps'"),
         ({"steps": "0"}, "1 or more"),
     ],

@@ -30,9 +30,9 @@ def test_machine_labels_are_never_validated_on(make_folders, gold, export, fault
         # one gold case: it validates what the pseudo-labels teach
         (["a"], ["x", "y"], [{"train": ["x", "y"], "val": ["a"]}], "Only one gold image"),
         # one gold case and nothing else: it is all there is to train on
-        (["a"], [], [{"train": ["a"], "val": ["a"]}], "No gold image is left"),
+        (["a"], [], [{"train": ["a"], "val": ["a"]}], "every gold image is also needed for training"),
         # no gold case: no fold at all
-        ([], ["x", "y"], None, "No gold image is left"),
+        ([], ["x", "y"], None, "every gold image is also needed for training"),
         (
             ["a", "b"],
             [],

@@ -110,7 +110,7 @@ def test_modality_is_what_the_images_say(make_folders, gold, export):
         return np.abs(values)
 
     rewrite(folders.images / "b.nii.gz", as_mr, np.int16)
-    with pytest.raises(ExportError, match=r"b\.nii\.gz, don't; say the modality"):
+    with pytest.raises(ExportError, match=r"b\.nii\.gz, don't; specify the modality"):
         export(gold(folders))
     done = export(gold(folders), modality="CT")
     assert read_json(done.folder / "dataset.json")["channel_names"] == {"0": "CT"}

@@ -48,7 +48,7 @@ def test_labels_are_numbered_without_gaps(volumes, names, values):
 @pytest.mark.parametrize(
     ("volumes", "words"),
     [
-        ([(), ()], "None of the label volumes holds a label"),
+        ([(), ()], "No label volume holds a label"),
         ([labels(Ignore=3)], "'ignore'"),
         ([labels(background=3)], "'background'"),
         ([labels(liver=1, LIVER=2)], "Two labels of one volume are named 'liver'"),

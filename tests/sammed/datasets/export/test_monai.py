@@ -98,9 +98,9 @@ def test_existing_folder_is_kept_unless_told_otherwise(make_folders, gold, tmp_p
     out = tmp_path / "out"
     out.mkdir()
     export_monai(cases, out, name="x")  # an empty folder is no obstacle
-    with pytest.raises(ExportError, match="exists already"):
+    with pytest.raises(ExportError, match="already exists"):
         export_monai(cases, out, name="x")
     export_monai(cases, out, name="y", overwrite=True)
     assert json.loads((out / "datalist.json").read_text())["name"] == "y"
-    with pytest.raises(ExportError, match="no data set of sammed's"):
+    with pytest.raises(ExportError, match="not a data set written by sammed"):
         export_monai(cases, tmp_path / "images", name="x", overwrite=True)

@@ -183,7 +183,7 @@ def test_settings_that_nnunet_refuses(make_folders, tmp_path, gold, export, sett
 def test_a_number_belongs_to_one_data_set(make_folders, gold, export):
     cases = gold(make_folders("a"))
     export(cases)
-    with pytest.raises(ExportError, match=r"501 belongs to .*Dataset501_Chest"):
+    with pytest.raises(ExportError, match=r"Dataset501_Chest already has the number 501"):
         export(cases, name="Other")
     export(cases, name="Other", dataset_id=502)
 

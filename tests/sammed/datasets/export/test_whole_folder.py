@@ -14,7 +14,7 @@ def test_existing_data_set_is_kept_unless_told_otherwise(make_folders, gold, exp
     folders = make_folders("a", "b")
     done = export(gold(folders))
     before = contents(done.folder)
-    with pytest.raises(ExportError, match="exists already"):
+    with pytest.raises(ExportError, match="already exists"):
         export(gold(folders)[:1])
     assert contents(done.folder) == before
     export(gold(folders)[:1], overwrite=True)
@@ -26,7 +26,7 @@ def test_folder_of_somebody_else_is_never_overwritten(make_folders, tmp_path, go
     folder = tmp_path / "raw" / "Dataset501_Chest"
     folder.mkdir(parents=True)
     (folder / "precious.txt").write_text("mine")
-    with pytest.raises(ExportError, match="no data set of sammed's"):
+    with pytest.raises(ExportError, match="not a data set written by sammed"):
         export(gold(make_folders("a")), overwrite=True)
     assert [path.name for path in folder.iterdir()] == ["precious.txt"]
 

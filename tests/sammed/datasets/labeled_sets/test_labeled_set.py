@@ -42,8 +42,8 @@ def test_a_relative_path_starts_in_the_folder():
         (lambda: make(ignore_value=1), "value 1 is a label"),
         (lambda: Case("anna", Path("a.png"), None, "gold"), "no labels"),
         (lambda: Case("anna", Path("a.png"), Path("b.png")), "has labels"),
-        (lambda: Case("../anna", Path("a.png")), "without slashes"),
-        (lambda: Case("anna", Path("a.png"), Path("b.png"), "auto", score=1.5), "between 0 and 1"),
+        (lambda: Case("../anna", Path("a.png")), "no slash"),
+        (lambda: Case("anna", Path("a.png"), Path("b.png"), "auto", score=1.5), "from 0 to 1"),
     ],
 )
 def test_what_contradicts_itself_is_refused(build, fact):

@@ -39,7 +39,7 @@ def test_values_that_a_person_did_not_name_are_told(tmp_path, discs, save_disc, 
     made, _ = make_set(
         gather_pairs(tmp_path / "images", tmp_path / "masks"), tmp_path, notes, names={1: "disc"}
     )
-    assert notes.messages == ["There are labels without a name as well; are they strays? 7."]
+    assert notes.messages == ["Some labels have no name, perhaps by mistake: 7."]
     assert [label.value for label in made.labels] == [1, 7]
 
 
@@ -52,7 +52,7 @@ def test_bad_cases_are_told_and_the_others_kept(tmp_path, discs):
     made, problems = make_set(discs, tmp_path, Silent())
     assert [case.name for case in made.cases] == ["d0", "d5", "d6", "d7"]
     reasons = {problem.case: problem.reason for problem in problems}
-    assert "same image as that of case d0" in reasons["d1"]
+    assert "same image as in case d0" in reasons["d1"]
     assert "not a complete picture" in reasons["d2"]
     assert "no such file" in reasons["d3"]
     assert "not on the grid" in reasons["d4"]
@@ -67,7 +67,7 @@ def test_what_the_reader_missed_is_told_with_the_rest(tmp_path, discs):
 def test_a_name_for_a_value_that_no_mask_has(tmp_path, save_disc):
     save_disc(tmp_path / "images/a.png", tmp_path / "masks/a.png", value=255)
     gathered = gather_pairs(tmp_path / "images", tmp_path / "masks")
-    with pytest.raises(SetError, match=r"value 1, so none can be named polyp; the only value is 255\."):
+    with pytest.raises(SetError, match=r"value 1, so it can't be named polyp; the only value is 255\."):
         make_set(gathered, tmp_path, Silent(), names={1: "polyp"})
     made, _ = make_set(gathered, tmp_path, Silent(), names={255: "polyp"})
     assert [(label.value, label.name) for label in made.labels] == [(255, "polyp")]
@@ -128,14 +128,14 @@ def test_what_cannot_be_measured_on_is_not_drawn():
     labeled_set = labeled_set.with_cases([*labeled_set.cases, partial, Case("bare", Path("b.png"))])
     made = split_cases(labeled_set, test=4)
     assert {case.name for case in made.part("train").cases} == {"partial", "bare"}
-    with pytest.raises(SetError, match="more than the 4 gold cases"):
+    with pytest.raises(SetError, match="more than the 4 fully annotated gold cases"):
         split_cases(labeled_set, test=5)
 
 
 def test_a_split_that_leaves_nothing_is_refused():
-    with pytest.raises(SetError, match="none is left to train on"):
+    with pytest.raises(SetError, match="no case is left to train on"):
         split_cases(gold(3), test=3)
-    with pytest.raises(ConfigError, match="no regular expression"):
+    with pytest.raises(ConfigError, match="not a regular expression"):
         split_cases(gold(3), test=1, group="(")
 
 
@@ -144,7 +144,7 @@ def test_hidden_labels_leave_the_test_cases_alone():
     assert len(labeled_set.part("train").gold) == 2
     assert len(labeled_set.part("train").unlabeled) == 5
     assert len(labeled_set.part("test").gold) == 3
-    with pytest.raises(SetError, match="of which 3 can't be kept"):
+    with pytest.raises(SetError, match="3 labels can't be kept"):
         keep_gold(labeled_set, 3)
 
 

@@ -128,7 +128,7 @@ def test_labels_that_auto_label_left_beside_an_image_are_no_images(tmp_path, lab
 
 def test_two_places_that_would_be_one_name_are_refused(tmp_path):
     images = touch(touch(tmp_path / "images", "sub_x.nii.gz") / "sub", "x.nii.gz").parent
-    with pytest.raises(ExportError, match=r"x\.nii\.gz are one case, sub_x, by their names; rename one"):
+    with pytest.raises(ExportError, match=r"x\.nii\.gz both have the case name sub_x; rename one"):
         gather_cases(images, None)
 
 
@@ -175,7 +175,7 @@ def test_two_label_volumes_for_one_image_are_refused(tmp_path):
 
 def test_two_images_of_one_name_are_refused(tmp_path):
     images = touch(tmp_path / "images", "a.nii.gz", "a.nrrd")
-    with pytest.raises(ExportError, match=r"a\.nrrd are one case"):
+    with pytest.raises(ExportError, match=r"a\.nrrd both have the case name"):
         gather_cases(images, touch(tmp_path / "labels", "a.nii.gz"))
 
 

@@ -80,7 +80,7 @@ def test_nnunet_tells_of_missing_images_and_channels(tmp_path, save_phantom):
         "f": "imagesTr holds no f_0000.nii.gz and no f_0001.nii.gz.",
         "e": "imagesTs holds no e_0000.nii.gz.",
     }
-    with pytest.raises(SetError, match=r"no whole case: .*imagesTr holds no a_0007\.nii\.gz\."):
+    with pytest.raises(SetError, match=r"no complete case: .*imagesTr holds no a_0007\.nii\.gz\."):
         gather_nnunet(tmp_path, channel=7)
 
 
@@ -99,7 +99,7 @@ def test_the_decathlons_older_form(tmp_path, save_phantom):
 
 @pytest.mark.parametrize(
     ("labels", "fact"),
-    [({"background": 0, "whole": [1, 2]}, "regions"), (["liver"], "no labels"), ({"liver": 1}, "holds no")],
+    [({"background": 0, "whole": [1, 2]}, "regions"), (["liver"], "no labels"), ({"liver": 1}, "have no")],
 )
 def test_what_nnunet_says_and_we_cannot_use(tmp_path, labels, fact):
     nnunet(tmp_path, labels)
@@ -133,8 +133,8 @@ def test_monais_data_list(tmp_path):
 @pytest.mark.parametrize(
     ("text", "fact"),
     [
-        ("[]", "no object"),
-        ("{", "no JSON"),
+        ("[]", "not a JSON object"),
+        ("{", "is not JSON"),
         ("{}", "no case"),
         ('{"training": [{"image": ["a", "b"]}]}', "several"),
     ],

@@ -79,18 +79,18 @@ def test_nothing_is_overwritten_unasked(made):
 @pytest.mark.parametrize(
     ("change", "fact"),
     [
-        (lambda data: data.update(format="other"), "no labeled set"),
-        (lambda data: data.pop("format"), "no labeled set"),
+        (lambda data: data.update(format="other"), "not a labeled set"),
+        (lambda data: data.pop("format"), "not a labeled set"),
         (lambda data: data.update(version=9), rf"later version of sammed \({__version__}\); update sammed"),
         (
             lambda data: [data.update(version=9), data.pop("sammed_version")],
-            "later version of sammed; update sammed",
+            "later version of sammed wrote it; update sammed",
         ),
-        (lambda data: data.pop("version"), r"is damaged: it lacks 'version'; make the set anew\."),
+        (lambda data: data.pop("version"), r"is damaged: it lacks 'version'; make the set again\."),
         (lambda data: data["cases"][0].update(split="exam"), "'exam'"),
         (lambda data: data["cases"].append(data["cases"][0]), "twice"),
         (lambda data: data["cases"][0].pop("image"), "is damaged: it lacks 'image'"),
-        (lambda data: data["cases"][0].update(image=7), "damaged: a value in it is of another kind"),
+        (lambda data: data["cases"][0].update(image=7), "damaged: one of its values has the wrong type"),
         (lambda data: data["labels"][0].update(value=0), "use 1 or more"),
     ],
 )
@@ -108,10 +108,10 @@ def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
 @pytest.mark.parametrize(
     ("content", "fact"),
     [
-        (b'{\n  "format": }', r"is damaged: it is no JSON at line 2, column 13; make the set anew\."),
-        (b"", "no JSON at line 1, column 1"),
-        (b"\xff\xfe", "no text in UTF-8"),
-        (b"[]", "no labeled set"),
+        (b'{\n  "format": }', r"is damaged: it is not JSON at line 2, column 13; make the set again\."),
+        (b"", "not JSON at line 1, column 1"),
+        (b"\xff\xfe", "not UTF-8 text"),
+        (b"[]", "not a labeled set"),
     ],
 )
 def test_what_is_no_manifest_at_all(tmp_path, content, fact):

@@ -43,7 +43,7 @@ def test_where_no_label_is_left_the_case_is_dropped():
 
 
 def test_a_score_is_a_share():
-    with pytest.raises(ConfigError, match="between 0 and 1"):
+    with pytest.raises(ConfigError, match="from 0 to 1"):
         Filter(1.5)
     with pytest.raises(ConfigError, match="outside 0 to 1"):
         made(score=1.1)

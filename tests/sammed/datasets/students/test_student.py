@@ -79,11 +79,11 @@ def test_squares_keep_places():
     [
         ({"network": "vgg"}, "network is 'vgg'"),
         ({"size_px": 100}, "multiple of 16"),
-        ({"channels": 2}, "1 channel or 3"),
+        ({"channels": 2}, "takes 1 or 3"),
         ({"learning_rate": 0.0}, "above 0"),
-        ({"learning_rate": 1e-6}, "to a smaller one"),
+        ({"learning_rate": 1e-6}, "least_learning_rate from 0"),
         ({"dice_weight": 0.0, "entropy_weight": 0.0}, "not both 0"),
-        ({"batch_size": 0}, "at least one sample"),
+        ({"batch_size": 0}, "batch_size, epochs and steps must be"),
     ],
 )
 def test_what_a_config_refuses(settings, fact):

@@ -137,7 +137,7 @@ def test_a_3d_network_refuses_pictures_alone(pictures, tiny_config):
     (picture,) = pictures(1)
     flat = picture_sample(picture, (DISC,), config)
     stack = Sample(flat.image[:, None], flat.classes[None])
-    with pytest.raises(AnnotationError, match="these are all pictures; take unet"):
+    with pytest.raises(AnnotationError, match="all samples are pictures; use unet"):
         train_on_samples(new_student(config, (DISC,)), [stack], Silent())
 
 

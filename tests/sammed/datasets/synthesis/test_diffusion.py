@@ -26,12 +26,12 @@ def test_the_settings_are_the_papers():
     ("settings", "sentence"),
     [
         ({"timesteps": 20}, "timesteps is 20"),
-        ({"image_size": 48}, "image_size is 48; it is 16, 32, 64, 128 or 256"),
+        ({"image_size": 48}, "image_size is 48; use 16, 32, 64, 128 or 256"),
         ({"image_size": 512}, "image_size is 512"),
         ({"width": 48}, "width is 48; it must be a multiple of 32"),
-        ({"channels": 2}, "1 channel or 3, not 2"),
+        ({"channels": 2}, "channels is 2; use 1 or 3"),
         ({"steps": 0}, "steps is 0"),
-        ({"learning_rate": 0.0}, "learning rate is above 0"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, sentence):
@@ -73,7 +73,7 @@ def test_pictures_of_one_value_teach_nothing():
     air = np.zeros((8, 8, 1), dtype=np.float32)
     ramp = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8, 1)
     assert len(training_pictures([air, ramp], 16, 1).squares) == 1
-    with pytest.raises(AnnotationError, match="each has one value throughout"):
+    with pytest.raises(AnnotationError, match="each has a single value"):
         training_pictures([air, air], 16, 1)
 
 
@@ -110,5 +110,5 @@ def test_samples_have_their_shape_and_hang_on_the_seed_alone(small, steps):
 
 
 def test_more_steps_than_the_model_has_are_refused(small):
-    with pytest.raises(ConfigError, match="steps no more than 50"):
+    with pytest.raises(ConfigError, match="steps at most 50"):
         next(sample_pictures(new_model(small, (16, 16)), 1, seed=0, reporter=Silent(), steps=51))

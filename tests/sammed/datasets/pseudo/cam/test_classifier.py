@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_classifier(pictures):
 def test_what_cannot_be_told_apart_is_said(learned):
     rows = (ClassRow("none", 0.5, 0.9, 0.6, 10), ClassRow("square", 0.5, 0.25, 0.3, 10))
     guessing = replace(learned, rows=rows)
-    sentence = r"can't tell none, square apart: .* 0\.57, .* guessing gives 0\.50"
+    sentence = r"can't separate none, square: .* 0\.57, .* guessing gives 0\.50"
     with pytest.raises(AnnotationError, match=sentence):
         check_separates(guessing, 0.1)
     check_separates(guessing, 0.05)

@@ -114,4 +114,4 @@ def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes):
     found, empty = labeler.label(gold, disc_set.unlabeled, notes)
     assert dice(found.labels.voxels[:, :, 0].T == 1, disc((30, 15))) > 0.9
     assert empty.outcome == "nothing"
-    assert "embedding, the backbone's embedding, tells none, disc apart" in notes.messages[0]
+    assert "embedding, the backbone's embedding, separates none, disc" in notes.messages[0]

@@ -78,10 +78,10 @@ def test_settings_out_of_range_are_refused(settings, sentence):
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"sharpness": 0.0}, "sharpness is 0.0"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0"),
-        ({"network": "embedding", "weights": Path(__file__)}, "weights are those of a ResNet"),
+        ({"network": "embedding", "weights": Path(__file__)}, "weights are for a ResNet"),
         ({"image_size": 16}, "image_size is 16"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"weights": Path("nowhere.pth")}, r"no file of weights nowhere\.pth"),
+        ({"weights": Path("nowhere.pth")}, r"no weights file nowhere\.pth"),
     ],
 )
 def test_a_classifiers_settings_out_of_range_are_refused(settings, sentence):

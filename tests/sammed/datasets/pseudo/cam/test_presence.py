@@ -46,11 +46,11 @@ def test_each_label_may_be_asked_for_by_itself(notes):
 def test_a_label_in_every_picture_is_passed_over(notes):
     (task,) = plan_tasks(seen({1}, {1, 2}), LABELS, "auto", notes)
     assert task.names == ("none", "malignant")
-    assert notes.messages == ["Not learned, for all gold pictures have it or none has: benign."]
+    assert notes.messages == ["Skipped labels, which all gold pictures have or none has: benign."]
 
 
 def test_without_any_contrast_nothing_is_learned(notes):
-    with pytest.raises(AnnotationError, match="don't differ in whether they hold benign or malignant"):
+    with pytest.raises(AnnotationError, match="All gold pictures hold benign or malignant"):
         plan_tasks(seen({1, 2}, {1, 2}), LABELS, "auto", notes)
 
 

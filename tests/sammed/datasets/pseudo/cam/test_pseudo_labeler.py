@@ -61,8 +61,8 @@ def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes, know
     assert 0.5 < found.score <= 1
     assert found.label_scores == {1: found.score}
     assert empty.outcome == "nothing"
-    assert empty.reason == "The classifier sees nothing of disc."
-    assert "resnet18, by hand, tells none, disc apart with a mean recall of 1.00" in notes.messages[0]
+    assert empty.reason == "The classifier finds no disc."
+    assert "resnet18, by hand, separates none, disc with a mean recall of 1.00" in notes.messages[0]
 
 
 def test_slices_of_a_volume_are_told_apart(phantom, brightness_backbone, notes, known_classifier, tmp_path):
@@ -100,7 +100,7 @@ def test_a_case_that_cannot_be_read_fails_alone(
 def test_without_contrast_there_is_nothing_to_learn(set_maker, brightness_backbone, notes):
     for index in range(3):
         set_maker.add(f"with{index}", disc((12 + index, 20)), gold=True)
-    with pytest.raises(AnnotationError, match="don't differ in whether they hold disc"):
+    with pytest.raises(AnnotationError, match="All gold pictures hold disc"):
         run(set_maker.made(), brightness_backbone, notes)
 
 
@@ -128,7 +128,7 @@ def test_a_label_that_cannot_be_told_apart_is_left_out(set_maker, brightness_bac
     labels = (Label(1, "one", (1, 2, 3)), Label(2, "two", (4, 5, 6)))
     (found,) = run(set_maker.made(labels), brightness_backbone, notes)
     assert set(found.label_scores) == {1}
-    assert "can't tell none, two apart" in notes.messages[-1]
+    assert "can't separate none, two" in notes.messages[-1]
 
 
 def test_a_real_classifier_goes_the_same_way(disc_set, brightness_backbone, notes):

@@ -63,7 +63,7 @@ def test_a_coarse_mask_becomes_a_weak_label(disc_set, brightness_backbone, notes
     assert found.score == found.label_scores[1] > 0.9, "coarse and weak mask agree"
     assert not found.ignore.any()
     assert empty.outcome == "nothing"
-    assert empty.reason == "No weak label is left: no coarse mask in 1 slice."
+    assert empty.reason == "No weak label is left: no coarse label in 1 slice."
 
 
 def test_the_student_is_the_papers(disc_set, brightness_backbone, notes, tmp_path, trained):
@@ -101,8 +101,8 @@ def test_masks_that_disagree_are_told(disc_set, brightness_backbone, notes, tmp_
     monkeypatch.setattr(weak_label_module, "prompted_logits", everywhere)
     settings = {"most_of_one_class": 1.0, "least_agreement": 0.5}
     found, empty = run(disc_set, brightness_backbone, notes, tmp_path, **settings)
-    assert found.reason == "No weak label is left: coarse and weak mask disagree in 1 slice."
-    assert empty.reason == "No weak label is left: no coarse mask in 1 slice."
+    assert found.reason == "No weak label is left: coarse and weak label disagree in 1 slice."
+    assert empty.reason == "No weak label is left: no coarse label in 1 slice."
 
 
 def test_a_decoder_that_answers_with_nothing(
@@ -113,7 +113,7 @@ def test_a_decoder_that_answers_with_nothing(
 
     monkeypatch.setattr(weak_label_module, "prompted_logits", nothing)
     found, _ = run(disc_set, brightness_backbone, notes, tmp_path, most_of_one_class=1.0)
-    assert found.reason == "No weak label is left: no coarse mask in 1 slice."
+    assert found.reason == "No weak label is left: no coarse label in 1 slice."
 
 
 def test_97_percent_by_hand():
@@ -137,7 +137,7 @@ def test_slices_without_a_weak_label_are_ignored(phantom, brightness_backbone, n
     assert empty.any(), "the phantom's first and last slices are air"
     assert found.ignore[:, :, empty].all()
     assert not found.ignore[:, :, ~empty].all(axis=(0, 1)).any()
-    assert "unknown: no coarse mask in" in notes.messages[-1]
+    assert "unknown: no coarse label in" in notes.messages[-1]
 
 
 def volume_set(made, folder):
@@ -200,7 +200,7 @@ def test_the_automatic_baseline_is_the_best_proposal(
 def test_a_baseline_cannot_tell_two_labels_apart(set_maker, tiny_backbone, notes, tmp_path):
     set_maker.add("gold", disc((20, 20)), gold=True)
     made = set_maker.made((Label(1, "one", (1, 2, 3)), Label(2, "two", (4, 5, 6))))
-    with pytest.raises(ConfigError, match="can't say which of 2 labels"):
+    with pytest.raises(ConfigError, match="can't tell 2 labels apart"):
         run(made, tiny_backbone, notes, tmp_path, prompts="automatic")
 
 
@@ -223,7 +223,7 @@ def test_the_method_has_its_name(brightness_backbone):
     [
         ({"prompts": "lasso"}, "prompts is 'lasso'"),
         ({"most_of_one_class": 97}, "most_of_one_class is 97"),
-        ({"least_agreement": 70}, "least_agreement is 70; a Dice lies from 0 to 1"),
+        ({"least_agreement": 70}, "least_agreement is 70; it must be from 0 to 1"),
         ({"network": "dynunet"}, "takes volumes"),
         ({"size_px": 250}, "size_px is 250"),
         ({"threshold": 1.5}, "threshold is 1.5"),

@@ -78,7 +78,7 @@ def test_the_middle_of_a_ring_lies_in_the_ring():
     [
         ({"threshold": 1.0}, "threshold is 1.0"),
         ({"least_pixels": 0}, "least_pixels is 0"),
-        ({"low_probability": 0.6}, "a point outside must be less likely"),
+        ({"low_probability": 0.6}, "the former must be lower"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, sentence):

@@ -125,7 +125,7 @@ def test_what_a_backbone_is_asked_with(tiny_backbone):
 
 def test_points_can_not_prepare_medsams_pixels(tiny_backbone):
     stretched = replace(tiny_backbone, preparation=PixelPreparation(min_max=True, stretch=True))
-    with pytest.raises(ConfigError, match="take boxes as the source of proposals"):
+    with pytest.raises(ConfigError, match="use boxes as the source of proposals"):
         check_source(stretched, ProposalConfig(source="points"))
     check_source(stretched, BOXES)
 

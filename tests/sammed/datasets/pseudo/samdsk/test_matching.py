@@ -108,5 +108,5 @@ def test_each_class_needs_its_limits():
 
 @pytest.mark.parametrize(("lower", "upper"), [(-1, 2), (2, 1)])
 def test_impossible_count_limits(lower, upper):
-    with pytest.raises(ConfigError, match="the first is 0 or more"):
+    with pytest.raises(ConfigError, match="the first must be 0 or more"):
         CountLimits(lower, upper)

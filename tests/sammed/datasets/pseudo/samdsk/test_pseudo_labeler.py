@@ -85,7 +85,7 @@ def test_wider_limits_add_what_one_proposal_does_not_cover(set_maker, brightness
     assert one.ignore is None
     assert one.maker_digest == pair.maker_digest != ""
     assert none.outcome == "nothing"
-    assert none.reason == "Not selected: the student sees no label in it."
+    assert none.reason == "Not selected: the student finds no label in it."
     assert notes.messages[0].startswith("Round 1: 1 of 3 pictures added (mean score 0.")
     assert len(labeler.history.table().rows) == 3
 

@@ -71,13 +71,13 @@ def test_a_label_that_may_be_absent_and_is_not_seen_counts_as_matched():
     assert absent.label_scores == (1.0, 1.0)
     assert is_selected(absent, CONFIG)
     needed = annotate(masks, maps, [1, 2], [ONE, ONE])
-    assert (needed.labels, needed.reason) == (None, "2 proposals are needed, and it has 1")
+    assert (needed.labels, needed.reason) == (None, "2 proposals are needed, but it has 1")
 
 
 def test_why_there_is_no_annotation():
     assert (
         annotate(bars((0, 3)), np.full((1, 1, 12), 0.3), [1], [ONE]).reason
-        == "the student sees no label in it"
+        == "the student finds no label in it"
     )
     nothing = annotate(np.zeros((0, 1, 12), dtype=bool), np.ones((1, 1, 12)), [1], [ONE])
     assert nothing.reason == "the backbone proposes no mask in it"
@@ -111,13 +111,13 @@ def test_limits_by_round_and_label():
     assert config.limits(2, 4) == CountLimits(0, 1)
     assert [config.changes_after(number) for number in range(4)] == [True, True, False, False]
     config.check_labels([1, 2])
-    with pytest.raises(ConfigError, match=r"label 2, which the set doesn't list \(it lists 1, 3\)"):
+    with pytest.raises(ConfigError, match=r"label 2, which the set does not list \(it lists 1, 3\)"):
         config.check_labels([1, 3])
 
 
 @pytest.mark.parametrize("text", ["", "1", "a-b", "1-2-3", "x:1-2", "1-1/"])
 def test_counts_that_can_not_be_read(text):
-    with pytest.raises(ConfigError, match="are no counts; write lower-upper"):
+    with pytest.raises(ConfigError, match="are not counts; give lower-upper"):
         parse_counts(text)
 
 
@@ -128,8 +128,8 @@ def test_counts_that_can_not_be_read(text):
         ({"threshold": 1.0}, "threshold is 1.0"),
         ({"most_rounds": 0}, "most_rounds is 0"),
         ({"weight": -1.0}, "weight -1.0"),
-        ({"counts": ("1-1", "1-2")}, "one label comes twice"),
-        ({"counts": ("2-1",)}, "From 2 to 1 proposals"),
+        ({"counts": ("1-1", "1-2")}, "a label occurs twice"),
+        ({"counts": ("2-1",)}, "The limits 2-1 are invalid"),
     ],
 )
 def test_impossible_settings(settings, complaint):
