@@ -55,15 +55,13 @@ def read_tensors(kind: TensorKind, path: Path) -> tuple[dict[str, Any], dict[str
     except FileNotFoundError:
         raise kind.error(f"There is no file {path}.") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise kind.error(
-            f"{path} is not {kind.noun}, or was cut short; create it again, or copy it again."
-        ) from error
+        raise kind.error(f"{path} is not {kind.noun}, or was cut short; create or copy it again.") from error
     if kind.key not in metadata:
         raise kind.error(f"{path} holds tensors but is not {kind.noun} of sammed.")
     header = _header(kind, path, metadata[kind.key])
     if metadata.get(_DIGEST) != tensor_digest(metadata[kind.key], tensors):
         raise kind.error(
-            f"{path} was altered after it was written: its digest is wrong; create it again, or copy it again."
+            f"{path} was altered after it was written: its digest is wrong; create or copy it again."
         )
     return header, tensors
 
