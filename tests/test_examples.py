@@ -16,8 +16,8 @@ import torch
 
 from sammed.assist.config import AssistConfig
 from sammed.auto.classification import ClassificationConfig
-from sammed.auto.cross_validation import ChoosingConfig
-from sammed.auto.sap_training import SapLearningConfig
+from sammed.auto.cross_validation import CrossValidationConfig
+from sammed.auto.sap_training import SapTrainingConfig
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.pseudo.auto import AutoLabelConfig
 from sammed.embeddings.scan import Scan
@@ -26,7 +26,7 @@ from sammed.jobs.demo_data import Pair
 from sammed.progress import Silent
 from sammed.skills.skill import Skill
 from sammed.skills.skill_file import read_skill
-from sammed.skills.training import LearningConfig
+from sammed.skills.training import SkillConfig
 from sammed.storage.provenance import read_provenance
 from sammed_volumes.formats import read_labels, write_labels
 from tests.conftest import Phantom
@@ -34,10 +34,10 @@ from tests.conftest import Phantom
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LABELS = ("lung", "heart")
-FEW_STEPS = LearningConfig(
+FEW_STEPS = SkillConfig(
     assist=AssistConfig(steps=2, point_steps=2, batch_size=2),
-    sap_net=SapLearningConfig(steps=3),
-    choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
+    sap_net=SapTrainingConfig(steps=3),
+    choosing=CrossValidationConfig(folds=2, steps=2, thickest_smoothed_mm=0),
     classification=ClassificationConfig(strengths=(0.01,), iterations=5),
 )
 
@@ -68,7 +68,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Backbone) -> 
     """Each test has a working folder of its own; every backbone is the tiny one, and training is short."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sammed.backbones.loading.load_backbone", lambda _name, **_settings: tiny)
-    monkeypatch.setattr("sammed.skills.skill.LearningConfig", lambda **_parts: FEW_STEPS)
+    monkeypatch.setattr("sammed.skills.skill.SkillConfig", lambda **_parts: FEW_STEPS)
 
 
 @pytest.fixture
@@ -138,7 +138,9 @@ def test_a_folder_of_scans_continues_after_a_bad_file(
     assert again.count("skipped") == 1
 
 
-def test_a_folder_on_the_workers_of_a_cluster(pair: Pair, tmp_path: Path) -> None:
+def test_a_folder_on_the_workers_of_a_cluster(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cluster in this process replaces SLURM's; the job script for SLURM is checked as well."""
     from distributed import LocalCluster
 
@@ -154,7 +156,8 @@ def test_a_folder_on_the_workers_of_a_cluster(pair: Pair, tmp_path: Path) -> Non
         torch.set_num_threads(threads)
     assert [item.status for item in result.items] == ["done"]
     assert read_labels("labels/ct_label.nii.gz").shape == (31, 29, 17)
-    module.JOBS, module.ON_GPUS = 0, True
+    monkeypatch.setattr(module, "JOBS", 0)
+    monkeypatch.setattr(module, "ON_GPUS", True)
     with module.slurm_cluster() as jobs:
         script = jobs.job_script()
     assert "--gres=gpu:1" in script

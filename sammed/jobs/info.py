@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME
 from sammed.errors import SetError
 from sammed.jobs.validation import MODEL_SUFFIX, check_axis
 from sammed.progress import Reporter
 from sammed.reports.report import Cell, Table
 from sammed_volumes.affine import spacing_mm
-from sammed_volumes.dicom import find_series
+from sammed_volumes.dicom.series import find_series
+from sammed_volumes.dicom.source import is_dicom_labels
 from sammed_volumes.errors import LabelError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import default_window, is_ct
@@ -48,6 +49,7 @@ class InfoRequest:
 
     file: Path
     series: str | None = None
+    fill_gaps: bool = False
     axis: int | None = None
     flatten: bool = False
 
@@ -85,9 +87,9 @@ def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
         from sammed.skills.skill_file import read_skill  # imports torch
 
         return _of_skill(path, read_skill(path))
-    if suffix_of(path) == ".seg.nrrd":
+    if suffix_of(path) == ".seg.nrrd" or is_dicom_labels(path):
         return _of_labels(path, read_labels(path, flatten=flatten), axis)
-    volume = read_volume(path, series=request.series)
+    volume = read_volume(path, series=request.series, fill_gaps=request.fill_gaps)
     if path.is_file() and _may_be_labels(volume):
         try:
             return _of_labels(path, read_labels(path, flatten=flatten), axis)
@@ -98,8 +100,8 @@ def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
 
 def _check_no_set(path: Path) -> None:
     """A labeled set has its own command; but its manifest may be among the slices of a DICOM series."""
-    is_manifest = path.name == MANIFEST_NAME
-    if is_manifest or ((path / MANIFEST_NAME).is_file() and not find_series(path)):
+    is_manifest = path.name == SET_FILE_NAME
+    if is_manifest or ((path / SET_FILE_NAME).is_file() and not find_series(path)):
         raise SetError(f"{path} is a labeled set; use `sammed set info {path}`.")
 
 
@@ -128,6 +130,7 @@ def _of_volume(path: Path, volume: Volume, axis: int | None) -> InfoResult:
         ("values not finite", volume.non_finite_count),
         ("intensities", _intensities(volume)),
         ("default window", f"{window.low:g} to {window.high:g} {window.unit}"),
+        *((f"note {number}", note) for number, note in enumerate(volume.notes, start=1)),
     )
     return InfoResult(path, "volume", facts)
 
@@ -161,7 +164,7 @@ def _of_skill(path: Path, skill: SkillModel) -> InfoResult:
     rows = []
     for label in skill.labels:
         choice = choices.get(label.value)
-        made = (choice.rule_name, choice.source, choice.expected_dice) if choice else (None, None, None)
+        made = (choice.rule_name, choice.mask_from, choice.expected_dice) if choice else (None, None, None)
         rows.append((label.value, label.name, *made))
     return InfoResult(
         path, "skill", facts, Table("", ("Value", "Label", "Prompts", "Mask", "Expected Dice"), tuple(rows))

@@ -11,7 +11,7 @@ and NSD are 0 and HD95 has no value (NaN here, null in JSON).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,8 +21,9 @@ from jaxtyping import Bool, Int
 from sammed.errors import ConfigError
 from sammed.metrics.surface import hd95_mm, nsd
 from sammed_volumes.affine import spacing_mm
-from sammed_volumes.errors import GeometryMismatchError, LabelError, VolumeError
+from sammed_volumes.errors import LabelError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.placing import check_overlap, fit, labels_on, widened
 from sammed_volumes.slices import plan_slices
 
 
@@ -60,6 +61,7 @@ class Evaluation:
     axis: int | None
     excluded_slices: tuple[int, ...]
     tolerance_mm: float
+    resampled: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return what `sammed evaluate --json` prints: `labels: {VALUE: {name ...}}` and `mean: {...}`.
@@ -73,7 +75,8 @@ class Evaluation:
             if key in labels:
                 key = f"prediction:{label.value}"
             labels[key] = {"name": label.name, **label.scores.to_json()}
-        return {"labels": labels, "mean": self.mean.to_json()}
+        scores = {"labels": labels, "mean": self.mean.to_json()}
+        return {**scores, "resampled": True} if self.resampled else scores
 
 
 def dice(prediction: Bool[np.ndarray, "*axes"], reference: Bool[np.ndarray, "*axes"]) -> float:
@@ -95,8 +98,14 @@ def evaluate(
     exclude_slices: Collection[int] = (),
     axis: int | None = None,
     tolerance_mm: float = 1.0,
+    resample: bool = False,
+    report: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Compare two label volumes on one grid, label by label.
+    """Compare two label volumes on one lattice, label by label.
+
+    The prediction is brought onto the reference's grid voxel by voxel; where it extends beyond, its labels
+    count as false. With `resample` a prediction on another lattice is interpolated (see `labels_on`), and
+    `report` is called with a sentence about that.
 
     Only labels that the volumes list count. Two labels are the same if they have the same name (ignoring
     case), or, if one of them has no name of its own, the same value; a label that only one volume has is
@@ -109,36 +118,44 @@ def evaluate(
 
     `tolerance_mm` is the distance up to which NSD treats two surfaces as equal.
 
-    Raises GeometryMismatchError for different grids, LabelError if neither volume lists a label, VolumeError
-    for slices outside the volume, and ConfigError for an exclusion that leaves no slice or a negative
-    tolerance.
+    Raises GeometryMismatchError for different lattices and volumes without a common voxel, LabelError if
+    neither volume lists a label, VolumeError for slices outside the volume, and ConfigError for an exclusion
+    that leaves no slice or a negative tolerance.
     """
     if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
         raise ConfigError(f"The tolerance must be a distance of 0 mm or more, not {tolerance_mm}.")
-    _check_grids(prediction, reference)
+    prediction, canvas, shift = _on_one_grid(prediction, reference, resample, report)
     if not (prediction.labels or reference.labels):
         raise LabelError("Neither label volume shows a label, so there is nothing to compare.")
     excluded = tuple(sorted(set(exclude_slices)))
     if excluded and axis is None:
         axis = plan_slices(reference.shape, reference.affine_ras_mm).axis
     kept = _kept_slices(reference.shape, axis, excluded)
-    counted = np.broadcast_to(True, reference.shape) if kept is None else kept.voxels
+    if canvas is not reference and axis is not None:
+        kept = _kept_slices(canvas.shape, axis, tuple(index + shift[axis] for index in excluded))
+    counted = np.broadcast_to(True, canvas.shape) if kept is None else kept.voxels
     spacing = spacing_mm(reference.affine_ras_mm)
     rows = []
     for ours, truth in _match(prediction.labels, reference.labels):
-        masks = (_mask(prediction, ours, kept), _mask(reference, truth, kept))
+        masks = (_mask(prediction, ours, kept), _mask(canvas, truth, kept))
         rows.append(_label_scores(ours, truth, _scores(*masks, counted, spacing, tolerance_mm)))
-    return Evaluation(tuple(rows), _mean(row.scores for row in rows), axis, excluded, tolerance_mm)
+    mean = _mean(row.scores for row in rows)
+    return Evaluation(tuple(rows), mean, axis, excluded, tolerance_mm, prediction.resampled)
 
 
-def _check_grids(prediction: LabelVolume, reference: LabelVolume) -> None:
-    ours, truth = prediction.grid, reference.grid
-    if not truth.is_like(ours):
-        raise GeometryMismatchError(
-            f"Prediction and reference lie on different grids, {truth.difference(ours)}: "
-            f"prediction {prediction.path or ''} {ours}, reference {reference.path or ''} {truth}; "
-            "use labels of the same scan, or resample one onto the other."
-        )
+def _on_one_grid(
+    prediction: LabelVolume,
+    reference: LabelVolume,
+    resample: bool,
+    report: Callable[[str], None] | None,
+) -> tuple[LabelVolume, LabelVolume, tuple[int, ...]]:
+    """Both on one grid, and where the reference's first voxel is on it: a canvas that holds all labels."""
+    found, canvas = fit(reference.grid, prediction), reference
+    shift: tuple[int, ...] = (0, 0, 0)
+    if found.map is not None and found.outside:
+        check_overlap(reference, prediction, found)
+        canvas, shift = widened(reference, found.map), tuple(before for before, _ in found.map.margins)
+    return labels_on(canvas, prediction, resample=resample, report=report), canvas, shift
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,7 +55,9 @@ def read_tensors(kind: TensorKind, path: Path) -> tuple[dict[str, Any], dict[str
     except FileNotFoundError:
         raise kind.error(f"There is no file {path}.") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise kind.error(f"{path} is not {kind.noun}, or was cut short; create or copy it again.") from error
+        raise kind.error(
+            f"{path} is not {kind.noun}, or was cut short; create it again, or copy it again."
+        ) from error
     if kind.key not in metadata:
         raise kind.error(f"{path} holds tensors but is not {kind.noun} of sammed.")
     header = _header(kind, path, metadata[kind.key])

@@ -14,13 +14,13 @@ from segment_anything.modeling import ImageEncoderViT
 
 from sammed.assist.config import AssistConfig
 from sammed.auto.classification import ClassificationConfig
-from sammed.auto.cross_validation import ChoosingConfig
-from sammed.auto.sap_training import SapLearningConfig
+from sammed.auto.cross_validation import CrossValidationConfig
+from sammed.auto.sap_training import SapTrainingConfig
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import PixelPreparation
 from sammed.backbones.segment_anything import build_mask_decoder, build_prompt_encoder
 from sammed.progress import Silent
-from sammed.skills.training import LearningConfig
+from sammed.skills.training import SkillConfig
 from sammed_volumes.formats import write_labels
 from sammed_volumes.volume import Volume
 
@@ -32,7 +32,7 @@ TINY_EMBEDDING = 16
 
 
 def tiny_sam(seed: int = 0) -> Backbone:
-    """A random SAM: image 64 x 64, embedding 256 x 16 x 16, masks 64 x 64; the seed says which."""
+    """A random SAM: image 64 x 64, embedding 256 x 16 x 16, masks 64 x 64; the seed decides its weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = ImageEncoderViT(
@@ -67,14 +67,14 @@ def tiny_backbone() -> Backbone:
 
 
 @pytest.fixture(scope="session")
-def few_steps() -> Callable[..., LearningConfig]:
-    """`few_steps(assist=AssistConfig(...))`: LearningConfig as it is made, with next to no steps."""
+def few_steps() -> Callable[..., SkillConfig]:
+    """`few_steps(assist=AssistConfig(...))`: the default SkillConfig with almost no steps."""
 
-    def make(assist: AssistConfig | None = None) -> LearningConfig:
-        return LearningConfig(
+    def make(assist: AssistConfig | None = None) -> SkillConfig:
+        return SkillConfig(
             assist=replace(assist or AssistConfig(), steps=3, point_steps=3, batch_size=2),
-            sap_net=SapLearningConfig(steps=5),
-            choosing=ChoosingConfig(folds=2, steps=2, thickest_smoothed_mm=0),
+            sap_net=SapTrainingConfig(steps=5),
+            choosing=CrossValidationConfig(folds=2, steps=2, thickest_smoothed_mm=0),
             classification=ClassificationConfig(strengths=(0.01,), iterations=5),
         )
 
@@ -101,14 +101,14 @@ def machine(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     tiny_backbone: Backbone,
-    few_steps: Callable[..., LearningConfig],
+    few_steps: Callable[..., SkillConfig],
 ) -> None:
     """Every backbone name means the tiny one; training takes a few steps; each test has its own folders."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("sammed.backbones.loading.load_backbone", lambda _name, **_settings: tiny_backbone)
     for module in ("sammed.skills.skill", "sammed.jobs.auto_train"):
-        monkeypatch.setattr(f"{module}.LearningConfig", few_steps)
+        monkeypatch.setattr(f"{module}.SkillConfig", few_steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def test_a_file_and_options_together(case: Case, prompts: Path) -> None:
             "spleen:8,8,6,+", "there is no label 'spleen'; the labels are: lung", id="unknown label"
         ),
         pytest.param("8,8,6,+", "has no label; name one of: lung", id="no label"),
-        pytest.param("heart:8,8,6,-", "background points alone", id="only background"),
+        pytest.param("heart:8,8,6,-", "background points only", id="only background"),
     ],
 )
 def test_marks_that_say_nothing(case: Case, skill: Path, tmp_path: Path, mark: str, sentence: str) -> None:
@@ -106,7 +106,7 @@ def test_marks_that_say_nothing(case: Case, skill: Path, tmp_path: Path, mark: s
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        pytest.param("{", "is no JSON", id="no JSON"),
+        pytest.param("{", "is not JSON", id="no JSON"),
         pytest.param('{"prompts": []}', "no point and no box", id="nothing"),
         pytest.param(
             '{"prompts": [{"label": 2, "boxes": [[9, 9, 6, 5, 12, 6]]}]}', "inside out", id="inside out"

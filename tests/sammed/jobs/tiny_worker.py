@@ -10,7 +10,7 @@ from runpy import run_path
 from typing import Any
 
 from sammed.backbones import loading
-from sammed.skills.labeled import Labeled
+from sammed.embeddings.labeled import Labeled
 from sammed.skills.skill import Skill
 from sammed_volumes.volume import Volume
 
