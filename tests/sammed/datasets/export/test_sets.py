@@ -27,13 +27,8 @@ def masks(seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-<<<<<<< HEAD
-def save(tmp_path):
-    def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0):
-=======
-def save(tmp_path: Path) -> Callable[[str, np.ndarray], Path]:
-    def save(name: str, voxels: np.ndarray) -> Path:
->>>>>>> h-datasets
+def save(tmp_path: Path) -> Callable[..., Path]:
+    def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0) -> Path:
         path = tmp_path / "set" / name
         path.parent.mkdir(exist_ok=True)
         affine = AFFINE.copy()
