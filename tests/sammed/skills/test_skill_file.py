@@ -95,7 +95,7 @@ def test_a_skill_read_again_labels_alike_to_the_last_bit(
         before = label_scan(scan_for(skill, other, tiny_backbone), skill, "", generator)
         after = label_scan(scan_for(again, other, tiny_backbone), again, "", generator)
         np.testing.assert_array_equal(after.labels.voxels, before.labels.voxels)
-        assert after.agreement == before.agreement
+        assert after.estimates == before.estimates
         labeled += int(np.count_nonzero(before.labels.voxels))
     assert labeled, "nothing was labeled, so nothing was compared"
 
@@ -117,7 +117,7 @@ def test_the_digest_names_the_content(tmp_path: Path) -> None:
 
 def test_a_skill_is_kept_unless_overwritten(tmp_path: Path) -> None:
     path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_skill(replace(empty_skill(), seed=8), path)
     assert read_skill(path).seed == 7
     write_skill(replace(empty_skill(), seed=8), path, overwrite=True)
