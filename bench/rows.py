@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 RowType = TypeVar("RowType", bound="DataclassInstance")
 
 ROOT = Path(__file__).parents[1]
+CODE = ("bench", "sammed", "volumes")
 
 
 def read_rows(path: Path, row_type: type[RowType]) -> list[RowType]:
@@ -46,8 +47,14 @@ def append_rows(path: Path, rows: Iterable["DataclassInstance"]) -> None:
 @cache
 def current_commit() -> str:
     """Return the short hash of the code that measures, `-dirty` with changes; "" outside a git checkout."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
     try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        commit = _git("rev-parse", "--short", "HEAD")
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
     except (OSError, subprocess.CalledProcessError):
         return ""
+    return f"{commit}-dirty" if changes else commit
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(ROOT), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

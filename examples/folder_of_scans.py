@@ -43,7 +43,7 @@ def demo_scans(folder: Path) -> Path:
 
 
 def demo_skill(path: Path) -> Path:
-    """Learn a skill for both lungs from five slices, unless it exists already."""
+    """Learn a skill for both lungs from five slices, unless it exists."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         pair = demo_pair()

@@ -3,8 +3,7 @@
     python examples/slurm_cluster.py SCANS SKILL [OUTPUT]
 
 Run `pip install 'sammed[slurm]'` first, and start it on a login node in a terminal that stays open. Scans,
-skill and output must be on a disk that all nodes share. `docs/slurm.md` has details, also for clusters
-without Dask.
+skill and output must be on a disk that all nodes share. `docs/slurm.md` has details, also without Dask.
 """
 
 import sys

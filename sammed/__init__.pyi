@@ -3,6 +3,7 @@ from .backbones.backbone import Backbone as Backbone
 from .backbones.loading import load_backbone as load_backbone
 from .backbones.registry import BACKBONES as BACKBONES
 from .embeddings.config import EncodingConfig as EncodingConfig
+from .embeddings.labeled import Labeled as Labeled
 from .embeddings.opening import open as open
 from .embeddings.scan import Scan as Scan
 from .errors import AnnotationError as AnnotationError
@@ -15,6 +16,7 @@ from .errors import SetError as SetError
 from .errors import SkillError as SkillError
 from .errors import StudentError as StudentError
 from .errors import SynthesisError as SynthesisError
+from .interpolation.interpolation import interpolate as interpolate
 from .metrics.evaluation import Evaluation as Evaluation
 from .metrics.evaluation import evaluate as evaluate
 from .progress import Reporter as Reporter
@@ -22,7 +24,6 @@ from .progress import Silent as Silent
 from .prompts.prompt import PointSign as PointSign
 from .prompts.prompt import Prompt as Prompt
 from .reports.overlay import draw_overlay as draw_overlay
-from .skills.labeled import Labeled as Labeled
 from .skills.skill import Skill as Skill
 from .skills.skill import learn as learn
 from .skills.skill import load as load
@@ -56,6 +57,7 @@ __all__ = [
     "__version__",
     "draw_overlay",
     "evaluate",
+    "interpolate",
     "learn",
     "load",
     "load_backbone",

@@ -62,7 +62,7 @@ class Trial:
         )
 
     def is_measured(self, table: str, rows: list[Row]) -> bool:
-        """Whether these rows have those of this trial, with slices drawn in the same way."""
+        """Whether these rows have those of this trial, with slices sampled in the same way."""
         as_in_the_paper = self.draw != "even"
         known = {row.task for row in rows if row.way.endswith(AS_IN_THE_PAPER) == as_in_the_paper}
         return any(self.row(table, label, "", 0.0).task in known for label in self.annotations.labels)

@@ -6,7 +6,7 @@ from bench.pseudo.rows import EMBEDDING_CAM, Row
 from bench.pseudo.trial import Trial
 from sammed.datasets.pseudo.cam.config import CamConfig, CamPoint, CamPrompt
 from sammed.datasets.pseudo.cam.evaluation import PromptRow, evaluate_prompts
-from sammed.datasets.pseudo.cam.reading import Reader, train_readers, mapped_by
+from sammed.datasets.pseudo.cam.reading import Reader, mapped_by, train_readers
 from sammed.errors import AnnotationError
 from sammed.progress import Silent
 

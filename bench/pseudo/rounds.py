@@ -20,6 +20,7 @@ from sammed.storage.tensor_file import tensors_below
 
 SELECTED = 0.9  # the paper's threshold of beta
 PLAIN_ROUNDS = 2
+PROPOSALS = {"proposals.most_boxes": "50"}
 
 
 def rounds(trial: Trial) -> Iterator[Row]:
@@ -49,7 +50,7 @@ def _settings(trial: Trial) -> dict[str, str]:
         "steps": str(own.steps),
     }
     shared = {f"student.{name}": value for name, value in student.items()}
-    return {**shared, "proposals.most_boxes": "50", "keep_rejected": "yes", "most_rounds": "4"}
+    return {**shared, **PROPOSALS, "keep_rejected": "yes", "most_rounds": "4"}
 
 
 def _best(trial: Trial, made: Made) -> Iterator[Row]:

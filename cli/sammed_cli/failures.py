@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 from sammed.errors import ConfigError, SammedError
-from sammed_volumes.errors import VolumeError
+from sammed_volumes.errors import GeometryMismatchError, VolumeError
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -23,10 +23,14 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One sentence for the user, and an exit status; `usage` is a click error that prints itself."""
+    """One sentence for the user, and an exit status.
+
+    `details` are for --json and --debug alone. `usage` is a click error that prints itself.
+    """
 
     message: str
     exit_code: int
+    details: str = ""
     usage: click.ClickException | None = None
 
 
@@ -39,7 +43,7 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, ConfigError):
         return Failure(str(error), MISUSED)
     if isinstance(error, SammedError | VolumeError):
-        return Failure(str(error), FAILED)
+        return Failure(str(error), FAILED, details=_details(error))
     if isinstance(error, OSError):
         return Failure(_system_message(error), FAILED)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
@@ -48,6 +52,15 @@ def describe(error: BaseException) -> Failure:
         reason = _first_line(error)
         return Failure(f"A package can't be loaded ({reason}); run `sammed doctor`, or free memory.", FAILED)
     return Failure(_fault_message(error), FAILED)
+
+
+def _details(error: BaseException | None) -> str:
+    """The shapes and affines of two grids that differ, also where an error names the file of another."""
+    while error is not None:
+        if isinstance(error, GeometryMismatchError):
+            return error.details
+        error = error.__cause__
+    return ""
 
 
 def _system_message(error: OSError) -> str:

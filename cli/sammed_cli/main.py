@@ -17,12 +17,15 @@ PROGRAM = "sammed"
 
 _COMMANDS = {
     "demo": "sammed_cli.commands.demo:demo",
+    "interpolate": "sammed_cli.commands.interpolate:interpolate",
     "assist-train": "sammed_cli.commands.assist_train:assist_train",
     "assist-label": "sammed_cli.commands.assist_label:assist_label",
     "assist-evaluate": "sammed_cli.commands.assist_evaluate:assist_evaluate",
     "auto-train": "sammed_cli.commands.auto_train:auto_train",
     "auto-label": "sammed_cli.commands.auto_label:auto_label",
     "evaluate": "sammed_cli.commands.evaluate:evaluate",
+    "check": "sammed_cli.commands.check:check",
+    "convert": "sammed_cli.commands.convert:convert",
     "export": "sammed_cli.commands.export:export",
     "set": "sammed_cli.commands.set:labeled_set",
     "pseudo-label": "sammed_cli.commands.pseudo_label:pseudo_label",
@@ -57,12 +60,14 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _report(error: BaseException, given: list[str]) -> int:
+    failure = describe(error)
     if "--debug" in given:
         traceback.print_exception(error)
-    failure = describe(error)
+        if failure.details:
+            click.echo(failure.details, err=True)
     _print(failure)
     if "--json" in given:
-        print_json({"error": failure.message})
+        print_json({"error": failure.message, **({"details": failure.details} if failure.details else {})})
     return failure.exit_code
 
 

@@ -140,7 +140,7 @@ class Ledger:
         if is_there and last is not None and last.status == "done" and self._is_current(target, last):
             return Settled("It is labeled already; image, skill and options are the same.", last)
         if is_there and not self.config.overwrite and not self._is_own(target, last):
-            return Settled(f"{target.output} exists already.")
+            return Settled(f"{target.output} already exists.")
         return None
 
     def _is_current(self, target: Target, last: Entry) -> bool:

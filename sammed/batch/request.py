@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sammed.batch.shards import Shard
 from sammed.errors import ConfigError
+from sammed_volumes.dicom.codes import NamedCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class BatchRequest:
     with one such path per line. `output` is a file for a single image, otherwise a folder that mirrors the
     tree of inputs; None writes each label volume beside its image. `suffix` is the format if `output` does
     not name one.
+
+    `fill_gaps` fills slices that a DICOM series lacks. `codes` are those of structures in a DICOM SEG.
 
     A batch keeps a manifest, in the output folder or at `manifest`. `resume` skips volumes that are labeled
     and unchanged; None means True unless `overwrite`. The work is shared by `workers` processes on this
@@ -29,6 +32,8 @@ class BatchRequest:
     overwrite: bool = False
     suffix: str = ".nii.gz"
     series: str | None = None
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
     manifest: Path | None = None
     resume: bool | None = None
     shard: Shard | None = None

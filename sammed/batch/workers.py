@@ -17,6 +17,7 @@ from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingItem
 from sammed.batch.target import Target
 from sammed.progress import Silent
+from sammed_volumes.dicom.codes import NamedCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,21 @@ class LabelerOpening:
     maker: Maker
     config: LedgerConfig
     creates_folders: bool
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
 
     def __call__(self, place: Place) -> Callable[[Target], LabelingItem | Busy]:
         """Load the model, with the threads and the graphics card of this worker."""
         torch.set_num_threads(place.threads)
-        return Labeler(self.maker.load(place), Ledger(self.config), Silent(), self.creates_folders).label
+        labeler = Labeler(
+            self.maker.load(place),
+            Ledger(self.config),
+            Silent(),
+            self.creates_folders,
+            self.fill_gaps,
+            self.codes,
+        )
+        return labeler.label
 
 
 def label_on_workers(
@@ -44,7 +55,13 @@ def label_on_workers(
 
     Volumes that were busy are tried once more at the end.
     """
-    opening = LabelerOpening(maker, replace(config, manifest=config.manifest.absolute()), creates_folders)
+    opening = LabelerOpening(
+        maker,
+        replace(config, manifest=config.manifest.absolute()),
+        creates_folders,
+        request.fill_gaps,
+        request.codes,
+    )
     given = {
         replace(each, image=each.image.absolute(), output=each.output.absolute()): each for each in targets
     }

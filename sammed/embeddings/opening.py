@@ -13,7 +13,8 @@ from sammed.progress import Reporter, Silent
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.intensity import Window, is_constant, parse_window
-from sammed_volumes.labels import LabelVolume, check_same_grid
+from sammed_volumes.labels import LabelVolume
+from sammed_volumes.placing import labels_on
 from sammed_volumes.volume import Volume
 
 File: TypeAlias = str | PathLike[str]
@@ -38,7 +39,7 @@ def open(
     `image` is a file, a DICOM folder or a volume. `window` is auto, LOW,HIGH, the name of a preset, or a
     window; `learn` replaces auto by the window of the annotated region. `axis` is the array axis that slices
     are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The other
-    settings are those of `EncodingConfig`.
+    settings are those of `EncodingConfig`. The backbone is loaded when a slice is first encoded.
 
     Raises VolumeError for a file that can't be read or shows nothing, ConfigError for an invalid setting,
     CheckpointError for missing weights.
@@ -53,12 +54,16 @@ def open(
     )
     volume = image if isinstance(image, Volume) else open_volume(Path(image), series, reporter)
     shown = parse_window(window) if isinstance(window, str) else window
-    return open_scan(volume, encoding.load_backbone(), window=shown, axis=axis, cache=encoding.open_cache())
+    return open_scan(volume, encoding.load_backbone, window=shown, axis=axis, cache=encoding.open_cache())
 
 
-def open_volume(path: Path, series: str | None = None, reporter: Reporter | None = None) -> Volume:
-    """Read a volume and report NaN and infinite values; VolumeError if it can't be read or is constant."""
-    volume = read_volume(path, series=series)
+def open_volume(
+    path: Path, series: str | None = None, reporter: Reporter | None = None, *, fill_gaps: bool = False
+) -> Volume:
+    """Read a volume and report what is special about it; VolumeError if it can't be read or is constant."""
+    volume = read_volume(path, series=series, fill_gaps=fill_gaps)
+    for note in volume.notes:
+        (reporter or Silent()).message(f"{path}: {note}.")
     if volume.non_finite_count:
         (reporter or Silent()).message(
             f"{path}: {volume.non_finite_count} values are NaN or infinite; "
@@ -69,10 +74,23 @@ def open_volume(path: Path, series: str | None = None, reporter: Reporter | None
     return volume
 
 
-def open_labels(labels: File | LabelVolume, volume: Volume, *, flatten: bool = False) -> LabelVolume:
-    """Return labels from a file or from memory; VolumeError if they are empty or on another grid."""
-    found = labels if isinstance(labels, LabelVolume) else read_labels(Path(labels), flatten=flatten)
-    check_same_grid(volume, found)
+def open_labels(
+    labels: File | LabelVolume,
+    volume: Volume,
+    *,
+    flatten: bool = False,
+    resample: bool = False,
+    reporter: Reporter | None = None,
+) -> LabelVolume:
+    """Return labels from a file or from memory on the volume's grid; see `labels_on`.
+
+    Raises VolumeError if they are empty or do not lie on it.
+    """
+    found = (
+        labels
+        if isinstance(labels, LabelVolume)
+        else read_labels(Path(labels), flatten=flatten, like=volume.grid)
+    )
     if found.is_empty:
         raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
-    return found
+    return labels_on(volume, found, resample=resample, report=reporter.message if reporter else None)

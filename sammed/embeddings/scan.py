@@ -16,6 +16,7 @@ from jaxtyping import Float, Float16
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone
+from sammed.backbones.frame import Frame
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.encode import halves_on_cpu
 from sammed.embeddings.entry import encoding_key, slice_key
@@ -36,7 +37,7 @@ class Scan:
     Without a window the scan uses the one that its values suggest (`auto_window`). Slices are encoded when
     their embeddings are first needed, and kept in half precision: in the `cache`, with only the most recent
     ones in memory; without a cache, or if it can't take them, in memory and in an unnamed file (`Scratch`).
-    `progress` is called for each slice that is encoded.
+    `progress` is called for each slice that is encoded. `backbone` may be a function that loads it.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Scan:
         volume: Volume,
         slicing: Slicing,
         window: Window | None,
-        backbone: Backbone,
+        backbone: Backbone | Callable[[], Backbone],
         cache: EmbeddingCache | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
@@ -52,12 +53,22 @@ class Scan:
         self.slicing = slicing
         self.window_is_given = window is not None
         self.window = window or auto_window(volume, slicing, None)
-        self.backbone = backbone
         self.cache = cache
         self.low, self.high = self._range()
-        self.frame = backbone.frame(slicing.height, slicing.width, slicing.pixel_spacing_mm)
+        self._backbone = backbone
         self._progress = progress
         self._kept = Scratch()
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The backbone, loaded when it is first needed."""
+        return self._backbone() if callable(self._backbone) else self._backbone
+
+    @cached_property
+    def frame(self) -> Frame:
+        """Where the slices lie in the backbone's square."""
+        slicing = self.slicing
+        return self.backbone.frame(slicing.height, slicing.width, slicing.pixel_spacing_mm)
 
     def values(self, index: int) -> Float[np.ndarray, "H W *C"]:
         """Return the real values of one slice of the stack, float32."""
@@ -78,7 +89,7 @@ class Scan:
 
     def through(self, window: Window) -> Scan:
         """Return a scan of the same slices through another window; it shares no embeddings with this one."""
-        scan = Scan(self.volume, self.slicing, window, self.backbone, self.cache, self._progress)
+        scan = Scan(self.volume, self.slicing, window, self._backbone, self.cache, self._progress)
         scan.check_shown()
         return scan
 
@@ -135,7 +146,7 @@ class Scan:
 
 def open_scan(
     volume: Volume,
-    backbone: Backbone,
+    backbone: Backbone | Callable[[], Backbone],
     *,
     window: Window | None = None,
     axis: int | None = None,

@@ -44,7 +44,9 @@ class AssistEvaluateRequest:
     axis: int | None = None
     window: str = "auto"
     series: str | None = None
+    fill_gaps: bool = False
     flatten: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         if not (self.points or self.boxes or self.composite):
@@ -90,7 +92,9 @@ class AssistEvaluateResult:
 def assist_evaluate(request: AssistEvaluateRequest, reporter: Reporter) -> AssistEvaluateResult:
     """Simulate users on all slices with a label, except those that the skill was learned from."""
     scan, skill = open_seen(request, reporter)
-    truth = open_labels(request.labels, scan.volume, flatten=request.flatten)
+    truth = open_labels(
+        request.labels, scan.volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+    )
     with naming(request.image):
         excluded = {scan.slicing.stack_index(index) for index in request.exclude_slices}
     annotated = annotated_in(scan, skill.model) if skill else None

@@ -34,7 +34,7 @@ class AssistTrainRequest:
     sample of `slices`, those of `slice_index`, or by default all with a label; `empty_slices` are known to
     have none. `label` are names or values; () means all. `auto` False leaves out the generator. `window` is
     text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder; `flatten` lets later
-    segments of a `.seg.nrrd` win over earlier ones.
+    segments of a `.seg.nrrd` win over earlier ones; `resample` interpolates labels on another lattice.
     """
 
     image: Path | None = None
@@ -54,6 +54,7 @@ class AssistTrainRequest:
     auto: bool = True
     series: str | None = None
     flatten: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         if (self.image is None) != (self.labels is None):
@@ -90,7 +91,9 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
     started = time.perf_counter()
     pair, is_demo = _pair(request, reporter)
     volume = open_volume(pair.image, request.series, reporter)
-    labels = open_labels(pair.labels, volume, flatten=request.flatten)
+    labels = open_labels(
+        pair.labels, volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+    )
     window, encoding = parse_window(request.window), request.encoding
     scan = open_scan(
         volume, encoding.load_backbone(), window=window, axis=request.axis, cache=encoding.open_cache()

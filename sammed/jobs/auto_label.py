@@ -11,12 +11,12 @@ from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingResult
 from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.labeled import Labeled
 from sammed.errors import naming
 from sammed.jobs.assist_train import DEFAULT_SKILL
 from sammed.jobs.validation import check_word
 from sammed.progress import Reporter
 from sammed.skills.inference import GeneratorName
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed.skills.skill import Skill, load
 from sammed_volumes.volume import Volume

@@ -1,7 +1,7 @@
 """`auto-train`: learn a skill's generator again, from the same or other annotated slices."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -39,6 +39,7 @@ class AutoTrainRequest:
     overwrite: bool = False
     series: str | None = None
     flatten: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         check_slices(self.slices, self.slice_index, self.empty_slices)
@@ -56,7 +57,9 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
     started = time.perf_counter()
     skill = load(request.skill, request.encoding)
     volume = open_volume(request.image, request.series, reporter)
-    labels = open_labels(request.labels, volume, flatten=request.flatten)
+    labels = open_labels(
+        request.labels, volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+    )
     skill.model.labels_in(labels)
     with naming(request.skill):
         backbone = skill.backbone
@@ -73,6 +76,7 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
             seed=request.seed,
         )
     model = train_auto(skill.model, scan, annotations, SkillConfig(), request.seed, reporter)
-    skill = Skill(model, backbone=backbone)
+    resampled = skill.model.resampled_marks or labels.resampled
+    skill = Skill(replace(model, resampled_marks=resampled), backbone=backbone)
     skill.save(output, overwrite=request.overwrite)
     return train_result(skill, scan.slicing, output, time.perf_counter() - started)

@@ -98,6 +98,8 @@ def _packages() -> Iterator[Finding]:
 
 
 def _openvino() -> Iterator[Finding]:
+    if _import_problem("torch") is not None:
+        return
     from sammed.backbones.openvino import import_openvino
 
     try:

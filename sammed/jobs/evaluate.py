@@ -14,8 +14,8 @@ from sammed_volumes.formats import read_labels
 class EvaluateRequest:
     """Compare a prediction with a reference; see `sammed.metrics.evaluation.evaluate`.
 
-    `exclude_slices` are array indices along `axis`. `flatten` lets later segments of a `.seg.nrrd` win over
-    earlier ones.
+    `exclude_slices` are array indices along `axis` of the reference. `flatten` lets later segments of a
+    `.seg.nrrd` win over earlier ones; `resample` interpolates a prediction on another lattice.
     """
 
     prediction: Path
@@ -24,6 +24,7 @@ class EvaluateRequest:
     axis: int | None = None
     tolerance_mm: float = 1.0
     flatten: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         check_axis(self.axis)
@@ -31,10 +32,13 @@ class EvaluateRequest:
 
 def evaluate(request: EvaluateRequest, reporter: Reporter) -> Evaluation:
     """Read both label volumes and compare them."""
+    prediction = read_labels(request.prediction, flatten=request.flatten)
     return compare(
-        read_labels(request.prediction, flatten=request.flatten),
-        read_labels(request.reference, flatten=request.flatten),
+        prediction,
+        read_labels(request.reference, flatten=request.flatten, like=prediction.grid),
         exclude_slices=request.exclude_slices,
         axis=request.axis,
         tolerance_mm=request.tolerance_mm,
+        resample=request.resample,
+        report=reporter.message,
     )

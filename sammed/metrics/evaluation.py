@@ -1,17 +1,17 @@
-"""Overlap and surface distance of a prediction and a reference: label by label, in 3-D, in millimeters.
+"""Evaluation: overlap and surface distance of a prediction and a reference, per label, in 3-D, in mm.
 
 Dice and IoU count voxels. HD95 is the 95th percentile of the distances between the two surfaces, the larger
 of both directions; NSD is the share of both surfaces that lies within a tolerance of the other. Both come
 from MONAI with the voxel spacing; a volume of one slice is measured in its plane.
 
-Empty masks: where both are empty the label is right (Dice, IoU and NSD 1, HD95 0); where one is, Dice, IoU
+Empty masks: if both are empty, the label is correct (Dice, IoU and NSD 1, HD95 0); if one is empty, Dice, IoU
 and NSD are 0 and HD95 has no value (NaN here, null in JSON).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,14 +21,15 @@ from jaxtyping import Bool, Int
 from sammed.errors import ConfigError
 from sammed.metrics.surface import hd95_mm, nsd
 from sammed_volumes.affine import spacing_mm
-from sammed_volumes.errors import GeometryMismatchError, LabelError, VolumeError
+from sammed_volumes.errors import LabelError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.placing import check_overlap, fit, labels_on, widened
 from sammed_volumes.slices import plan_slices
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Dice, IoU and NSD (0..1, more is better) and HD95 (mm, less is better); NaN where there is no value."""
+    """Dice, IoU and NSD (0..1, more is better) and HD95 (mm, less is better); NaN if there is no value."""
 
     dice: float
     iou: float
@@ -36,14 +37,14 @@ class Scores:
     nsd: float
 
     def to_json(self) -> dict[str, float | None]:
-        """The scores under their names, None in place of NaN."""
+        """Return the scores under their names, with None in place of NaN."""
         values = {"dice": self.dice, "iou": self.iou, "hd95_mm": self.hd95_mm, "nsd": self.nsd}
         return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """The scores of one label; `value` is the reference's, or the prediction's where only that has it."""
+    """The scores of one label; `value` is the reference's, or the prediction's if only that has the label."""
 
     value: int
     name: str
@@ -53,18 +54,19 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What `evaluate` measured. The mean weighs every label alike and leaves out HD95 that has no value."""
+    """What `evaluate` measured. The mean gives labels equal weight and ignores missing HD95."""
 
     labels: tuple[LabelScores, ...]
     mean: Scores
     axis: int | None
     excluded_slices: tuple[int, ...]
     tolerance_mm: float
+    resampled: bool = False
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed evaluate --json` prints: `labels: {VALUE: {name ...}}` and `mean: {...}`.
+        """Return what `sammed evaluate --json` prints: `labels: {VALUE: {name ...}}` and `mean: {...}`.
 
-        A label that only the prediction has, under a value that another label has in the reference, is keyed
+        A label of the prediction alone, whose value stands for another label in the reference, has the key
         `prediction:VALUE`.
         """
         labels: dict[str, object] = {}
@@ -73,11 +75,12 @@ class Evaluation:
             if key in labels:
                 key = f"prediction:{label.value}"
             labels[key] = {"name": label.name, **label.scores.to_json()}
-        return {"labels": labels, "mean": self.mean.to_json()}
+        scores = {"labels": labels, "mean": self.mean.to_json()}
+        return {**scores, "resampled": True} if self.resampled else scores
 
 
 def dice(prediction: Bool[np.ndarray, "*axes"], reference: Bool[np.ndarray, "*axes"]) -> float:
-    """Twice the overlap over the sum of both masks, 0..1; 1 where both are empty.
+    """Return twice the overlap over the sum of both masks, 0..1; 1 if both are empty.
 
     >>> dice(np.array([True, True, False]), np.array([True, False, False]))
     0.6666666666666666
@@ -95,54 +98,69 @@ def evaluate(
     exclude_slices: Collection[int] = (),
     axis: int | None = None,
     tolerance_mm: float = 1.0,
+    resample: bool = False,
+    report: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Compare two label volumes on one grid, label by label.
+    """Compare two label volumes on one lattice, label by label.
 
-    Only labels that the volumes list count. Two labels are the same when they have the same name (case
-    aside), or, where one of them has no name of its own, the same value; a label that only one volume has
-    is compared with nothing.
+    The prediction is brought onto the reference's grid voxel by voxel; where it extends beyond, its labels
+    count as false. With `resample` a prediction on another lattice is interpolated (see `labels_on`), and
+    `report` is called with a sentence about that.
 
-    `exclude_slices` are indices along array `axis` (default: the axis `plan_slices` takes), such as the
-    slices the prediction was learned from. They add nothing to any score: Dice and IoU don't count their
-    voxels, and HD95 and NSD don't ask how far the surface in them is from the other. Such a slice is
-    taken to look like the nearest one that counts, so that no object is cut open there.
+    Only labels that the volumes list count. Two labels are the same if they have the same name (ignoring
+    case), or, if one of them has no name of its own, the same value; a label that only one volume has is
+    compared with an empty mask.
 
-    `tolerance_mm` is the distance up to which NSD calls two surfaces the same.
+    `exclude_slices` are indices along array `axis` (default: the axis of `plan_slices`), such as the slices
+    that the prediction was learned from. They don't affect any score: Dice and IoU don't count their voxels,
+    HD95 and NSD ignore the surface in them. Such a slice is replaced by the nearest slice that counts, so
+    that no object is cut open there.
 
-    Raises GeometryMismatchError for different grids, LabelError where neither volume lists a label, and
-    ConfigError for slices outside the volume, an exclusion that leaves no slice, and a negative tolerance.
+    `tolerance_mm` is the distance up to which NSD treats two surfaces as equal.
+
+    Raises GeometryMismatchError for different lattices and volumes without a common voxel, LabelError if
+    neither volume lists a label, VolumeError for slices outside the volume, and ConfigError for an exclusion
+    that leaves no slice or a negative tolerance.
     """
     if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
         raise ConfigError(f"The tolerance must be a distance of 0 mm or more, not {tolerance_mm}.")
-    _check_grids(prediction, reference)
+    prediction, canvas, shift = _on_one_grid(prediction, reference, resample, report)
     if not (prediction.labels or reference.labels):
         raise LabelError("Neither label volume shows a label, so there is nothing to compare.")
     excluded = tuple(sorted(set(exclude_slices)))
     if excluded and axis is None:
         axis = plan_slices(reference.shape, reference.affine_ras_mm).axis
     kept = _kept_slices(reference.shape, axis, excluded)
-    counted = np.broadcast_to(True, reference.shape) if kept is None else kept.voxels
+    if canvas is not reference and axis is not None:
+        kept = _kept_slices(canvas.shape, axis, tuple(index + shift[axis] for index in excluded))
+    counted = np.broadcast_to(True, canvas.shape) if kept is None else kept.voxels
     spacing = spacing_mm(reference.affine_ras_mm)
     rows = []
     for ours, truth in _match(prediction.labels, reference.labels):
-        masks = (_mask(prediction, ours, kept), _mask(reference, truth, kept))
+        masks = (_mask(prediction, ours, kept), _mask(canvas, truth, kept))
         rows.append(_label_scores(ours, truth, _scores(*masks, counted, spacing, tolerance_mm)))
-    return Evaluation(tuple(rows), _mean(row.scores for row in rows), axis, excluded, tolerance_mm)
+    mean = _mean(row.scores for row in rows)
+    return Evaluation(tuple(rows), mean, axis, excluded, tolerance_mm, prediction.resampled)
 
 
-def _check_grids(prediction: LabelVolume, reference: LabelVolume) -> None:
-    ours, truth = prediction.grid, reference.grid
-    if not truth.is_like(ours):
-        raise GeometryMismatchError(
-            f"Prediction and reference lie on different grids, {truth.difference(ours)}: "
-            f"prediction {prediction.path or ''} {ours}, reference {reference.path or ''} {truth}; "
-            "take labels of the same scan, or resample one onto the other."
-        )
+def _on_one_grid(
+    prediction: LabelVolume,
+    reference: LabelVolume,
+    resample: bool,
+    report: Callable[[str], None] | None,
+) -> tuple[LabelVolume, LabelVolume, tuple[int, ...]]:
+    """Both on one grid, and where the reference's first voxel is on it: a canvas that holds all labels."""
+    found, canvas = fit(reference.grid, prediction), reference
+    shift: tuple[int, ...] = (0, 0, 0)
+    if found.map is not None and found.outside:
+        check_overlap(reference, prediction, found)
+        canvas, shift = widened(reference, found.map), tuple(before for before, _ in found.map.margins)
+    return labels_on(canvas, prediction, resample=resample, report=report), canvas, shift
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    """What counts: `voxels` say which, `nearest` names for each slice along `axis` the nearest that does."""
+    """The `voxels` that count, and for each slice along `axis` the `nearest` slice that counts."""
 
     axis: int
     nearest: Int[np.ndarray, " n"]
@@ -150,7 +168,7 @@ class _Kept:
 
 
 def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, ...]) -> _Kept | None:
-    """All but the excluded slices along `axis`; None where all count."""
+    """Return all but the excluded slices along `axis`; None if all count."""
     if not excluded or axis is None:
         return None
     if axis not in (0, 1, 2):
@@ -172,7 +190,7 @@ def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, 
 
 
 def _match(ours: Sequence[Label], truth: Sequence[Label]) -> list[tuple[Label | None, Label | None]]:
-    """Pairs (prediction, reference), None for a partner that is missing; by name first, then by value."""
+    """Pair labels of prediction and reference, by name first, then by value; None for a missing partner."""
     left = list(ours)
     partners: dict[int, Label] = {}
     for same in (_same_name, _same_value):
@@ -189,7 +207,7 @@ def _same_name(one: Label, other: Label) -> bool:
 
 
 def _same_value(one: Label, other: Label) -> bool:
-    """Whether two labels have one value and are not told apart by names of their own."""
+    """Whether two labels have the same value and their own names, if any, do not differ."""
     return one.value == other.value and not (one.own_name and other.own_name)
 
 
@@ -222,7 +240,7 @@ def _scores(
         both = counts == (0, 0)
         return Scores(float(both), float(both), 0.0 if both else math.nan, float(both))
     box = _bounding_box(prediction | reference)
-    # a volume of one slice has no surface above and below: that axis goes, and outlines are measured
+    # a volume of one slice has no surface above and below, so only outlines in the plane are measured
     flat = tuple(axis for axis, length in enumerate(reference.shape) if length == 1)
     ours, truth = (mask[box].squeeze(axis=flat) for mask in (prediction, reference))
     spacing = [length for axis, length in enumerate(spacing_mm) if axis not in flat]

@@ -13,14 +13,14 @@ from sammed.auto.labeling import LabeledStack, highest_wins, label_stack
 from sammed.auto.propagation import PropagationConfig, propagate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import SkillError
 from sammed.progress import Reporter, Silent
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.orientation import axis_of_plane
-from sammed_volumes.volume import Volume
+from sammed_volumes.volume import Volume, clear_missing
 
 GeneratorName = Literal["sap", "propagation", "classification"]
 
@@ -59,10 +59,11 @@ def label_scan(
     return Labeled(
         scan=scan,
         labels=with_annotations(scan, skill, found),
-        generator=generator,
+        method=f"sam_auto/{generator}",
         skill_digest=skill_digest,
         annotated=annotated_slices(scan, skill),
-        agreement=found.agreement,
+        estimates=found.agreement,
+        backbone=scan.backbone.name,
     )
 
 
@@ -93,6 +94,7 @@ def with_annotations(scan: Scan, skill: SkillModel, found: LabeledStack) -> Labe
     voxels = np.array(scan.slicing.from_stack(found.stack), order="C")
     if annotated:
         scan.slicing.to_stack(voxels)[list(annotated.indices)] = annotated.masks
+    clear_missing(voxels, scan.volume)
     return LabelVolume(voxels, scan.volume.affine_ras_mm, skill.labels)
 
 

@@ -34,7 +34,7 @@ class SkillModel:
     `plane` and `window` define how a volume is sliced and shown; `axis` is the slice axis of the array that
     the skill was trained on. `encoders` holds, by label value, the tensors of the prompt encoder that
     training changed. `annotations` are the annotated slices, in the stack of the volume with the digest
-    `volume_sha256`.
+    `volume_sha256`; `resampled_marks` is True if they were interpolated from another grid.
     """
 
     backbone: str
@@ -49,6 +49,7 @@ class SkillModel:
     prompts: str
     seed: int
     auto: AutoModel | None = None
+    resampled_marks: bool = False
     version: str = __version__
 
     def check_backbone(self, backbone: Backbone) -> None:

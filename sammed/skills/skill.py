@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -11,13 +12,13 @@ from sammed.assist.config import AssistConfig, PromptSet
 from sammed.auto.slice_sampling import Draw, annotate, wanted_labels
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.opening import File, open_labels, open_volume
 from sammed.embeddings.opening import open as open_image
 from sammed.embeddings.scan import Scan
 from sammed.errors import naming
 from sammed.progress import Reporter, Silent
 from sammed.skills.inference import GeneratorName, label_scan, scan_for
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
 from sammed.skills.training import SkillConfig, train_skill
@@ -107,22 +108,24 @@ def learn(
     prompts: PromptSet = "composite",
     auto: bool = True,
     seed: int = 0,
+    resample: bool = False,
     config: SkillConfig | None = None,
     reporter: Reporter | None = None,
 ) -> Skill:
     """Learn a skill from the annotated slices of one scan.
 
-    `marks` are labels on the scan's grid, a file or a label volume. The annotated slices are `slices` that
-    are sampled from them (`draw`: normally around the middle one, or evenly), those of `slice_index`, or
-    all that show a label; `empty_slices` are known to show none. Indices count along the scan's axis of the
-    image's own array. `labels` are names or values, () all. A scan without a given window gets the one that
-    suits the annotated region. `auto` False leaves the generator out; the skill then needs prompts.
+    `marks` are labels on the scan's lattice (with `resample` on any), a file or a label volume. The annotated
+    slices are `slices` that are sampled from them (`draw`: normally around the middle one, or evenly), those
+    of `slice_index`, or all that show a label; `empty_slices` are known to show none. Indices count along the
+    scan's axis of the image's own array. `labels` are names or values, () all. A scan without a given window
+    gets the one that suits the annotated region. `auto` False leaves the generator out; the skill then needs
+    prompts.
 
-    Raises VolumeError for labels on another grid, and AnnotationError where the slices don't show what was
+    Raises VolumeError for labels on another lattice, and AnnotationError where the slices don't show what was
     asked for.
     """
     opened = scan if isinstance(scan, Scan) else open_image(scan, reporter=reporter)
-    found = open_labels(marks, opened.volume)
+    found = open_labels(marks, opened.volume, resample=resample, reporter=reporter)
     with naming(found.path):
         annotations = annotate(
             opened.slicing,
@@ -142,4 +145,4 @@ def learn(
         opened.encode(annotations.indices, task.advance)
     config = config or SkillConfig(assist=AssistConfig(prompts=prompts))
     model = train_skill(opened, annotations, config, seed, reporter, auto=auto)
-    return Skill(model, backbone=opened.backbone)
+    return Skill(replace(model, resampled_marks=found.resampled), backbone=opened.backbone)

@@ -50,7 +50,7 @@ def read_skill(path: Path) -> SkillModel:
     try:
         return _skill(header, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, zlib.error, SammedError) as error:
-        raise SkillError(f"{path} is a skill with an unreadable header; train it again.") from error
+        raise SkillError(f"{path} is a skill with an unreadable header; learn it again.") from error
 
 
 def skill_digest(skill: SkillModel) -> str:
@@ -92,6 +92,8 @@ def _header(skill: SkillModel) -> dict[str, Any]:
         "prompts": skill.prompts,
         "seed": skill.seed,
     }
+    if skill.resampled_marks:
+        header["resampled_marks"] = True
     if skill.auto is not None:
         header["sap_net"] = asdict(skill.auto.sap_net.network.config)
         header["choices"] = {str(value): _choice_to_json(each) for value, each in skill.auto.choices.items()}
@@ -114,6 +116,7 @@ def _skill(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SkillMod
         prompts=header["prompts"],
         seed=header["seed"],
         auto=_auto(header, tensors) if "sap_net" in header else None,
+        resampled_marks=header.get("resampled_marks", False),
         version=header["sammed"],
     )
 

@@ -1,4 +1,4 @@
-"""Provenance: a small JSON file beside a label volume that says where its labels come from.
+"""Provenance: a small JSON file beside a label volume that states where its labels come from.
 
 `scan_label.nii.gz` has `scan_label.provenance.json`. `auto-label` and `assist-label` write it, `export`
 reads it.
@@ -18,6 +18,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from sammed.errors import ConfigError, ExportError
 from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.dicom.codes import NamedCode
+from sammed_volumes.dicom.segmentation_writing import Algorithm, SegmentDetails
 from sammed_volumes.formats import strip_suffix
 
 Origin: TypeAlias = Literal["gold", "pseudo"]
@@ -38,6 +40,7 @@ class Provenance:
     `origin` is "gold" for labels that a person made, "pseudo" for a machine's. `annotated_slices` are the
     slices that a person marked, array indices along `axis`: () none, None all of them. In a gold label
     volume a slice that is not among them is unknown; in a pseudo-label volume the machine labeled it.
+    `missing_slices` are places along axis 2 that the scan left out, where nothing is known.
     `scores` maps label names to 0..1, the machine's own estimate. `created` is an ISO 8601 time in UTC.
     """
 
@@ -50,6 +53,7 @@ class Provenance:
     skill_digest: str | None = None
     backbone: str | None = None
     scores: Mapping[str, float] | None = None
+    missing_slices: tuple[int, ...] = ()
     sammed_version: str = __version__
     created: str = field(default_factory=_now)
 
@@ -57,22 +61,33 @@ class Provenance:
         if self.origin not in get_args(Origin):
             raise ConfigError(f"The origin of a label is gold or pseudo, not {self.origin!r}.")
         if not re.fullmatch(r"[0-9a-f]{64}", self.image_sha256):
-            raise ConfigError(f"{self.image_sha256!r} is no sha256: that has 64 hexadecimal digits.")
+            raise ConfigError(f"{self.image_sha256!r} is no sha256, which has 64 hexadecimal digits.")
         if self.axis not in (None, 0, 1, 2):
             raise ConfigError(f"The slice axis must be 0, 1 or 2, not {self.axis}.")
         if self.annotated_slices and self.axis is None:
             raise ConfigError("Annotated slices need the axis that they are counted along.")
 
+    def segment_details(self, codes: tuple[NamedCode, ...] = ()) -> SegmentDetails:
+        """What a DICOM SEG says of these labels, with the codes of structures by name."""
+        return SegmentDetails(self._algorithm, self.sammed_version, codes)
+
+    @property
+    def _algorithm(self) -> Algorithm:
+        """DICOM's word for who made the labels: a person, a machine, or both."""
+        if self.origin == "gold":
+            return "MANUAL" if self.method is None else "SEMIAUTOMATIC"
+        return "SEMIAUTOMATIC" if self.annotated_slices else "AUTOMATIC"
+
 
 def provenance_path(label: Path) -> Path:
-    """Where the provenance of a label volume lies: beside it, its own ending in place of the volume's."""
+    """Return the path of a label volume's provenance: the same name with another ending."""
     return label.with_name(strip_suffix(label) + PROVENANCE_SUFFIX)
 
 
 def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Path:
     """Write the provenance of the label volume at `label` beside it and return where; see `read_provenance`.
 
-    Raises OutputError where the file exists already (unless `overwrite`) or can't be written.
+    Raises OutputError if the file already exists (unless `overwrite`) or can't be written.
     """
     with provenance_beside(label, provenance, overwrite=overwrite) as path:
         return path
@@ -80,7 +95,7 @@ def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = F
 
 @contextmanager
 def provenance_beside(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Iterator[Path]:
-    """As `write_provenance`, while the block writes the label volume: both come into place, or neither."""
+    """Write provenance while the block writes the label volume: both files appear, or neither does."""
     path = provenance_path(label)
     text = json.dumps(provenance_to_json(provenance), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
@@ -89,9 +104,9 @@ def provenance_beside(label: Path, provenance: Provenance, *, overwrite: bool = 
 
 
 def read_provenance(label: Path) -> Provenance | None:
-    """The provenance beside the label volume at `label`, None where there is none; see `write_provenance`.
+    """Read the provenance beside the label volume at `label`; None if there is none.
 
-    Raises ExportError for a file that is damaged, of a later version, or no provenance at all.
+    Raises ExportError for a file that is damaged, of a later version, or not provenance at all.
     """
     path = provenance_path(label)
     if not path.exists():
@@ -101,7 +116,9 @@ def read_provenance(label: Path) -> Provenance | None:
         if data["format"] != _FORMAT:
             raise ExportError(f"{path} is no provenance of labels; move it away or repair it.")
         if data["version"] > _VERSION:
-            raise ExportError(f"{path} is of a later sammed ({data['sammed_version']}); update this one.")
+            raise ExportError(
+                f"{path} was written by a later sammed ({data['sammed_version']}); update sammed."
+            )
         return _from_json(data)
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror or error}.") from error
@@ -110,7 +127,7 @@ def read_provenance(label: Path) -> Provenance | None:
 
 
 def provenance_to_json(provenance: Provenance) -> dict[str, object]:
-    """The JSON object that `write_provenance` writes."""
+    """Return the JSON object that `write_provenance` writes."""
     slices = provenance.annotated_slices
     return {
         "format": _FORMAT,
@@ -124,6 +141,7 @@ def provenance_to_json(provenance: Provenance) -> dict[str, object]:
         "axis": provenance.axis,
         "annotated_slices": None if slices is None else list(slices),
         "scores": None if provenance.scores is None else dict(provenance.scores),
+        **({"missing_slices": list(provenance.missing_slices)} if provenance.missing_slices else {}),
         "created": provenance.created,
     }
 
@@ -140,6 +158,7 @@ def _from_json(data: Mapping[str, Any]) -> Provenance:
         skill_digest=data["skill_digest"],
         backbone=data["backbone"],
         scores=data["scores"],
+        missing_slices=tuple(int(index) for index in data.get("missing_slices", ())),
         sammed_version=str(data["sammed_version"]),
         created=str(data["created"]),
     )

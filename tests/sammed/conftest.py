@@ -32,7 +32,7 @@ TINY_EMBEDDING = 16
 
 
 def tiny_sam(seed: int = 0) -> Backbone:
-    """A random SAM: image 64 x 64, embedding 256 x 16 x 16, masks 64 x 64; the seed says which."""
+    """A random SAM: image 64 x 64, embedding 256 x 16 x 16, masks 64 x 64; the seed decides its weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = ImageEncoderViT(
@@ -68,7 +68,7 @@ def tiny_backbone() -> Backbone:
 
 @pytest.fixture(scope="session")
 def few_steps() -> Callable[..., SkillConfig]:
-    """`few_steps(assist=AssistConfig(...))`: SkillConfig as it is made, with next to no steps."""
+    """`few_steps(assist=AssistConfig(...))`: the default SkillConfig with almost no steps."""
 
     def make(assist: AssistConfig | None = None) -> SkillConfig:
         return SkillConfig(

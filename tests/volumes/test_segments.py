@@ -17,13 +17,15 @@ def write_seg(
     layers: np.ndarray,
     fields: dict[str, object],
     directions: str = "none (-1,0,0) (0,-1,0) (0,0,2)",
+    kind: str = "unsigned char",
 ) -> Path:
     """Write a segmentation like Slicer does, by hand: layers L X Y Z, or X Y Z."""
     kinds = ("list " if layers.ndim == 4 else "") + "domain domain domain"
     lines = [
         "NRRD0004",
         "# Complete NRRD file format specification at:",
-        "type: unsigned char",
+        f"type: {kind}",
+        "endian: little",
         f"dimension: {layers.ndim}",
         "space: left-posterior-superior",
         f"sizes: {' '.join(map(str, layers.shape))}",
@@ -144,8 +146,49 @@ def test_layers_are_not_a_volume(tmp_path: Path, layers: np.ndarray) -> None:
     path = write_seg(tmp_path / "a.seg.nrrd", layers, THREE)
     with pytest.raises(UnsupportedVolumeError, match="it has 4 dimensions"):
         read_volume(path)
+
+
+def test_layers_of_a_plain_nrrd_are_labels(tmp_path: Path, layers: np.ndarray) -> None:
+    layers[1, 1] = 0
+    labels = read_labels(write_seg(tmp_path / "b.nrrd", layers, {}))
+    assert [(label.value, label.name) for label in labels.labels] == [
+        (1, "label_1"),
+        (2, "label_2"),
+        (3, "label_3"),
+    ]
+    assert labels.voxel_counts() == {1: 35, 2: 35, 3: 35}
+    named = read_labels(write_seg(tmp_path / "c.nrrd", layers, THREE))
+    assert [label.name for label in named.labels] == ["Leber", "Milz", "Läsion über Milz"]
+    np.testing.assert_array_equal(named.voxels, labels.voxels)
+
+
+def test_layers_of_a_plain_nrrd_that_overlap_need_the_option(tmp_path: Path, layers: np.ndarray) -> None:
+    path = write_seg(tmp_path / "b.nrrd", layers, {})
+    with pytest.raises(LabelError, match=r"'label_2' and 'label_3' overlap.*--flatten"):
+        read_labels(path)
+    assert read_labels(path, flatten=True).voxel_counts() == {1: 35, 2: 34, 3: 36}
+
+
+def test_masks_in_the_layers_of_a_plain_nrrd_are_numbered(tmp_path: Path) -> None:
+    layers = np.zeros((3, *SHAPE), dtype=np.uint8)
+    layers[0, 0] = layers[1, 1] = layers[2, 2] = 255
+    labels = read_labels(write_seg(tmp_path / "b.nrrd", layers, {}))
+    assert [(label.value, label.name) for label in labels.labels] == [
+        (1, "label_1"),
+        (2, "label_2"),
+        (3, "label_3"),
+    ]
+    for value in (1, 2, 3):
+        assert (labels.voxels[value - 1] == value).all()
+
+
+def test_a_series_of_images_has_no_layers_of_labels(tmp_path: Path) -> None:
+    intensities = np.arange(4 * np.prod(SHAPE), dtype=np.int16).reshape(4, *SHAPE)
+    path = write_seg(tmp_path / "b.nrrd", intensities.astype("<i2"), {}, kind="short")
     with pytest.raises(UnsupportedVolumeError, match="it has 4 dimensions"):
-        read_labels(write_seg(tmp_path / "b.nrrd", layers, {}))
+        read_labels(path)
+    with pytest.raises(UnsupportedVolumeError, match="it has 4 dimensions"):
+        read_labels(write_seg(path, intensities - 500, {}, kind="short"))
 
 
 def test_a_list_of_one_is_a_volume(tmp_path: Path, layers: np.ndarray) -> None:

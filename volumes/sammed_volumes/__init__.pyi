@@ -7,6 +7,7 @@ from .intensity import parse_window as parse_window
 from .labels import Label as Label
 from .labels import LabelVolume as LabelVolume
 from .labels import check_same_grid as check_same_grid
+from .placing import labels_on as labels_on
 from .slices import Slicing as Slicing
 from .slices import plan_slices as plan_slices
 from .volume import Volume as Volume
@@ -19,6 +20,7 @@ __all__ = [
     "VolumeError",
     "Window",
     "check_same_grid",
+    "labels_on",
     "parse_window",
     "plan_slices",
     "read_labels",

@@ -50,11 +50,16 @@ def apply_affine(affine: Float[np.ndarray, "4 4"], points: np.ndarray) -> np.nda
     return mapped
 
 
+def corner_points(shape: tuple[int, ...]) -> Float[np.ndarray, "8 3"]:
+    """Indices (i, j, k) of the eight corner voxels of an array."""
+    last = np.array(shape[:3], dtype=float) - 1
+    return np.array(np.meshgrid(*[(0.0, end) for end in last])).reshape(3, 8).T
+
+
 def corner_distance_voxels(
     shape: tuple[int, ...], first_ras_mm: Float[np.ndarray, "4 4"], second_ras_mm: Float[np.ndarray, "4 4"]
 ) -> float:
     """Return the largest distance of two corresponding corners, in shortest voxel edges of the first grid."""
-    last = np.array(shape[:3], dtype=float) - 1
-    corners = np.array(np.meshgrid(*[(0.0, end) for end in last])).reshape(3, 8).T  # 8 3
+    corners = corner_points(shape)
     apart = apply_affine(first_ras_mm, corners) - apply_affine(second_ras_mm, corners)
     return float(np.linalg.norm(apart, axis=1).max() / min(spacing_mm(first_ras_mm)))

@@ -35,7 +35,11 @@ class AffineError(VolumeError):
 
 
 class GeometryMismatchError(VolumeError):
-    """Two arrays that should share a grid don't."""
+    """Two arrays that should share a grid don't; `details` are their shapes and affines, for developers."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class LabelError(VolumeError):

@@ -70,13 +70,16 @@ class Label:
 class LabelVolume:
     """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
 
-    Every value above 0 in the voxels has a label; a label may have no voxels.
+    Every value above 0 in the voxels has a label; a label may have no voxels. `is_placed` is that of the
+    grid, `resampled` True if the voxels were interpolated from another grid.
     """
 
     voxels: np.ndarray
     affine_ras_mm: np.ndarray
     labels: tuple[Label, ...]
     path: Path | None = None
+    is_placed: bool = True
+    resampled: bool = False
 
     def __post_init__(self) -> None:
         if self.voxels.dtype.kind != "u" or self.voxels.ndim != 3:
@@ -96,7 +99,7 @@ class LabelVolume:
     @property
     def grid(self) -> VoxelGrid:
         """The positions of the voxels."""
-        return VoxelGrid(self.shape, self.affine_ras_mm)
+        return VoxelGrid(self.shape, self.affine_ras_mm, self.is_placed)
 
     @property
     def is_empty(self) -> bool:
@@ -168,11 +171,11 @@ def smallest_unsigned(highest: int) -> np.dtype:
 
 
 def check_same_grid(volume: Volume, labels: LabelVolume) -> None:
-    """Raise GeometryMismatchError, with both shapes and affines, unless labels are on the volume's grid."""
+    """Raise GeometryMismatchError unless labels are on the volume's very grid; see `placing.labels_on`."""
     expected, theirs = volume.grid, labels.grid
     if not expected.is_like(theirs):
         raise GeometryMismatchError(
             f"{labels.path or 'The label volume'} is not on the grid of {volume.path or 'the volume'}: "
-            f"{expected.difference(theirs)} ({theirs} against {expected}); "
-            "resample the labels onto the volume."
+            f"{expected.difference(theirs)}; `sammed_volumes.labels_on` puts labels on the grid of a volume.",
+            f"{theirs} against {expected}",
         )

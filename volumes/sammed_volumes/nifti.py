@@ -34,6 +34,7 @@ def read_nifti(path: Path) -> Volume:
             version=2 if image.header.sizeof_hdr == 540 else 1, block=image.header.binaryblock
         ),
         path=path,
+        is_placed=bool(image.header["sform_code"] > 0 or image.header["qform_code"] > 0),
     )
 
 

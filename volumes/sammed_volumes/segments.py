@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sammed_volumes.errors import LabelError
-from sammed_volumes.labels import Label, default_color, smallest_unsigned
+from sammed_volumes.labels import Label, count_values, default_color, default_label, smallest_unsigned
+
+# A series of images, stored like layers, has more values.
+_MOST_LABELS = 256
 
 _FIELD = re.compile(r"Segment(\d+)_(\w+)")
 
@@ -33,6 +36,28 @@ def segments_of(pairs: Mapping[str, str]) -> tuple[Segment, ...]:
         if match := _FIELD.fullmatch(key):
             fields.setdefault(int(match[1]), {})[match[2]] = text
     return tuple(_segment(number, fields[number]) for number in sorted(fields))
+
+
+def segments_in(layers: np.ndarray) -> tuple[Segment, ...]:
+    """Return a segment for each value in layers L X Y Z that declare none; no segments if they are no labels.
+
+    They are no labels if a value is negative or fractional, or if there are more values than labels could be.
+    """
+    found = [
+        (value, layer)
+        for layer, voxels in enumerate(layers)
+        for value in sorted(count_values(voxels))
+        if value
+    ]
+    values = [value for value, _ in found]
+    if len(found) > _MOST_LABELS or any(value < 0 or value != int(value) for value in values):
+        return ()
+    # As `merge_layers` numbers them.
+    numbers = values if len(set(values)) == len(values) else range(1, len(values) + 1)
+    return tuple(
+        Segment(default_label(int(number)).name, default_color(int(number)), int(value), layer)
+        for number, (value, layer) in zip(numbers, found, strict=True)
+    )
 
 
 def labels_of(segments: Sequence[Segment]) -> tuple[Label, ...]:

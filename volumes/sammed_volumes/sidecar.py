@@ -13,6 +13,9 @@ from typing import Any
 from sammed_volumes.errors import LabelError, OutputError
 from sammed_volumes.labels import Label
 
+RESAMPLED, RESAMPLING_METHOD = "resampled", "shape-based interpolation of signed distances"
+"""The key and the text that state in a file that its labels were interpolated from another grid."""
+
 
 def read_sidecar(path: Path) -> tuple[Label, ...]:
     """Return the labels in a sidecar; none if there is no such file or it contains something else."""
@@ -27,9 +30,17 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
         ) from error
 
 
-def write_sidecar(labels: Sequence[Label], path: Path) -> None:
-    """Write the values, names and colors of labels."""
-    text = json.dumps({"labels": _as_entries(labels)}, indent=1, ensure_ascii=False)
+def is_resampled(path: Path) -> bool:
+    """Whether a sidecar says that its labels were interpolated from another grid."""
+    return _entries(path) is not None and RESAMPLED in json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_sidecar(labels: Sequence[Label], path: Path, *, resampled: bool = False) -> None:
+    """Write the values, names and colors of labels, and whether they were interpolated from another grid."""
+    content: dict[str, Any] = {"labels": _as_entries(labels)}
+    if resampled:
+        content[RESAMPLED] = RESAMPLING_METHOD
+    text = json.dumps(content, indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 

@@ -44,7 +44,9 @@ from sammed_cli.values import whole_numbers
 @options.axis
 @options.window
 @options.series
+@options.fill_gaps
 @options.flatten
+@options.resample
 @options.json_output
 @click.pass_obj
 def assist_evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:

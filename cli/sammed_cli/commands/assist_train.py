@@ -31,6 +31,7 @@ from sammed_cli.terminal import Terminal
 @options.seed
 @options.series
 @options.flatten
+@options.resample
 @click.option(
     "--output", type=options.NEW_FILE, default="skill.safetensors", show_default=True, help="Skill to write."
 )

@@ -19,6 +19,7 @@ from sammed_cli.terminal import Terminal
 @options.seed
 @options.series
 @options.flatten
+@options.resample
 @click.option("--output", type=options.NEW_FILE, help="Skill to write.  [default: replace --skill]")
 @options.overwrite
 @options.json_output

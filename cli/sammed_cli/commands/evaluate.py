@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     help="Surfaces that are closer than this agree for NSD.",
 )
 @options.flatten
+@options.resample
 @options.json_output
 @click.pass_obj
 def evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Compare label volumes: Dice, IoU, HD95 and NSD in millimeters.
 
-    PREDICTION and REFERENCE are label volumes on the same grid. Labels are matched by name, or else by value.
+    PREDICTION and REFERENCE are label volumes on the same lattice; slices count along the array of REFERENCE.
+    Labels are matched by name, or else by value.
     """
     from sammed.jobs.evaluate import EvaluateRequest
     from sammed.jobs.evaluate import evaluate as job

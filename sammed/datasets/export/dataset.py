@@ -20,7 +20,8 @@ from sammed.storage.fingerprint import image_digest, sha256_of
 from sammed.storage.provenance import read_provenance
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.intensity import is_ct
-from sammed_volumes.labels import Label, LabelVolume, check_same_grid, default_color
+from sammed_volumes.labels import Label, LabelVolume, default_color
+from sammed_volumes.placing import labels_on
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
@@ -158,8 +159,7 @@ class _CaseWriter:
         if place is None or self.case.labels is None:
             return CaseRecord(self.name, self.case, images, digest, None, None, (), None, 0, modality)
         label = f"labelsTr/{self.name}{self.ending}"
-        source = read_labels(self.case.labels)
-        check_same_grid(volume, source)
+        source = labels_on(volume, read_labels(self.case.labels))
         axis = plan_slices(source.shape, source.affine_ras_mm, self.case.axis).axis
         unknown = _unknown(volume, source, self.case, self.ignore_value, axis)
         ignored = int(np.moveaxis(unknown, axis, 0).any(axis=(1, 2)).sum())
@@ -208,8 +208,7 @@ def _unknown(
     if ignore_value is not None:
         unknown |= source.voxels == ignore_value
     if case.ignore is not None:
-        ignored = read_labels(case.ignore)
-        check_same_grid(volume, ignored)
+        ignored = labels_on(volume, read_labels(case.ignore))
         unknown |= ignored.voxels > 0
     return unknown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -13,7 +14,16 @@ from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.labeled_sets.tree import Placed, files_below
 from sammed.errors import ConfigError, ExportError
 from sammed.storage.provenance import Origin, read_provenance
-from sammed_volumes.formats import LABEL_SUFFIXES, VOLUME_SUFFIXES, read_labels, strip_suffix, suffix_of
+from sammed_volumes.errors import VolumeError
+from sammed_volumes.formats import (
+    LABEL_SUFFIXES,
+    VOLUME_SUFFIXES,
+    read_labels,
+    read_volume,
+    strip_suffix,
+    suffix_of,
+)
+from sammed_volumes.placing import fit, labels_on
 from sammed_volumes.slices import plan_slices
 
 # What may follow the image's name in the name of its label volume.
@@ -162,15 +172,31 @@ def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axi
         case = replace(
             case, origin=written.origin, axis=written.axis, annotated_slices=written.annotated_slices
         )
+        if case.annotated_slices:
+            case = _counted_in_image(case, label)
     if marked_only and case.is_gold and case.annotated_slices is None:
-        axis, marked = _marked_slices(label, axis)
+        axis, marked = _marked_slices(case.image, label, axis)
         case = replace(case, axis=axis, annotated_slices=marked)
     return case
 
 
-def _marked_slices(label: Path, axis: int | None) -> tuple[int, tuple[int, ...]]:
-    """Return the axis and the slices along it that hold any label."""
+def _counted_in_image(case: Case, label: Path) -> Case:
+    """Return the case with annotated slices along the image's array; provenance counts along the labels'."""
+    try:
+        found = fit(read_volume(case.image).grid, read_labels(label))
+    except VolumeError:
+        return case  # reported when the case is written or checked
+    if found.is_same or found.map is None or case.axis is None or case.annotated_slices is None:
+        return case
+    axis, annotated = found.map.slices(case.axis, case.annotated_slices)
+    return replace(case, axis=axis, annotated_slices=annotated)
+
+
+def _marked_slices(image: Path, label: Path, axis: int | None) -> tuple[int, tuple[int, ...]]:
+    """Return the axis of the image and the slices along it that hold any label."""
     volume = read_labels(label)
+    with suppress(VolumeError):  # reported when the case is written or checked
+        volume = labels_on(read_volume(image), volume)
     axis = plan_slices(volume.shape, volume.affine_ras_mm, axis).axis
     others = tuple(other for other in range(3) if other != axis)
     return axis, tuple(int(index) for index in np.flatnonzero(volume.voxels.any(axis=others)))

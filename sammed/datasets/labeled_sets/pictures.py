@@ -20,7 +20,8 @@ from sammed.errors import SetError
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.intensity import Window, apply, auto_window, default_window, resolve, with_channels
-from sammed_volumes.labels import LabelVolume, check_same_grid, smallest_unsigned
+from sammed_volumes.labels import LabelVolume, smallest_unsigned
+from sammed_volumes.placing import labels_on
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
 
@@ -154,8 +155,7 @@ def _labels(
     """Return the labels, with 0 for the set's `ignore_value`, and where that value is."""
     if case.labels is None:
         return None, None
-    labels = read_labels(labeled_set.path(case.labels))
-    check_same_grid(volume, labels)
+    labels = labels_on(volume, read_labels(labeled_set.path(case.labels)))
     unknown = None
     if labeled_set.ignore_value is not None:
         unknown = labels.voxels == labeled_set.ignore_value
@@ -189,9 +189,8 @@ def _check_annotated(case: Case, slicing: Slicing) -> None:
 def _ignored(case: Case, labeled_set: LabeledSet, volume: Volume) -> np.ndarray | None:
     if case.ignore is None:
         return None
-    ignored = read_labels(labeled_set.path(case.ignore))
     try:
-        check_same_grid(volume, ignored)
+        ignored = labels_on(volume, read_labels(labeled_set.path(case.ignore)))
     except GeometryMismatchError as error:
         raise VolumeError(f"Case {case.name}, voxels to ignore: {error}") from error
     where: np.ndarray = ignored.voxels > 0

@@ -48,7 +48,7 @@ class WrittenPrompt(nn.Module):
         if boxes is not None:
             centers = (boxes[:, :2] + boxes[:, 2:]) / 2
             tokens.append(torch.cat([centers, torch.ones(len(boxes), 1)], dim=-1)[:, None])
-        batch = len(boxes) if boxes is not None else len(points[0]) if points is not None else len(masks)
+        batch = next(len(each) for each in (boxes, points and points[0], masks) if each is not None)
         dense = torch.zeros(batch, 256, CELLS, CELLS)
         if masks is not None:
             dense[:, 16:32] = F.pixel_unshuffle((masks > 0).float(), SIZE // CELLS)
@@ -112,7 +112,7 @@ def encode() -> Callable[..., Scan]:
 
 @pytest.fixture
 def annotate() -> Callable[..., Annotations]:
-    """`annotate(truth S H W, indices)`: those slices of a labeled stack as a person's annotations."""
+    """`annotate(truth S H W, indices)`: those slices of a labeled stack as annotations."""
 
     def make(
         truth: np.ndarray, indices: tuple[int, ...], labels: tuple[Label, ...] | None = None

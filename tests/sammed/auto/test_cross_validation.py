@@ -170,7 +170,7 @@ def test_the_coarse_masks_of_each_label_are_its_own(stage: Stage) -> None:
     coarse = {2: logits_of(truth == 2, 5.0), 6: logits_of(truth == 6, 5.0)}
     choices = stage.choose(truth, coarse, decoding({}, WRONG))
     assert [choice.mask_from for choice in choices.values()] == ["coarse", "coarse"]
-    assert [choice.expected_dice for choice in choices.values()] == [1.0, 1.0]
+    assert all((choice.expected_dice or 0) > 0.98 for choice in choices.values())
 
 
 CASES: dict[MaskFrom, tuple[Tensor, Tensor]] = {  # coarse and decoded logits

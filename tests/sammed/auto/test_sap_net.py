@@ -1,6 +1,7 @@
 """SAP-Net against the equations, written out on tensors that fit on a page."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +12,9 @@ from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig, log_odds
 from sammed.errors import ConfigError
 
 
-def small_net(**settings: object) -> SapNet:
+def small_net(**settings: Any) -> SapNet:
     """16 channels in, 8 out, 4 frequencies."""
-    numbers = {"embedding_channels": 16, "channels": 8, "position_features": 4} | settings
+    numbers: dict[str, Any] = {"embedding_channels": 16, "channels": 8, "position_features": 4} | settings
     return SapNet(SapNetConfig(**numbers), torch.Generator().manual_seed(3))
 
 
@@ -171,6 +172,6 @@ def test_the_generator_decides_the_weights() -> None:
         {"position_sigma": -1.0},
     ],
 )
-def test_refuses_numbers_that_make_no_network(settings: dict[str, float]) -> None:
+def test_rejects_numbers_that_make_no_network(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="SAP-Net"):
         SapNetConfig(**settings)

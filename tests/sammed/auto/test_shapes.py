@@ -27,12 +27,12 @@ def cone(slices: int = 17) -> np.ndarray:
     return np.stack([np.hypot(rows - 30 + z / 4, columns - 26) < 6 + z for z in range(slices)])
 
 
-def drawn(truth: np.ndarray, indices: tuple[int, ...]) -> Annotations:
+def annotated(truth: np.ndarray, indices: tuple[int, ...]) -> Annotations:
     return Annotations(indices, truth[list(indices)].astype(np.uint8), (LABEL,))
 
 
 def shapes_of(truth: np.ndarray, indices: tuple[int, ...], spacing_mm: float = 1.0) -> Shapes:
-    return annotated_shapes(drawn(truth, indices), LABEL, FRAME, spacing_mm)
+    return annotated_shapes(annotated(truth, indices), LABEL, FRAME, spacing_mm)
 
 
 def found(shapes: Shapes, indices: range | tuple[int, ...]) -> np.ndarray:
@@ -50,17 +50,17 @@ def test_pixels_that_are_not_square_are_distances_in_mm() -> None:
     truth = cone()
     tall = np.repeat(truth, 2, axis=1)
     frame = Frame(122, 53, (0.5, 1.0), size=64, mask_size=64)
-    shapes = annotated_shapes(drawn(tall, (0, 16)), LABEL, frame, 1.0)
+    shapes = annotated_shapes(annotated(tall, (0, 16)), LABEL, frame, 1.0)
     between = (frame.logits_to_slice(shapes.logits([8], USUAL_BORDER_UNCERTAINTY)) > 0).numpy()
     assert dice(between, tall[8:9]) > 0.95
 
 
-def test_annotated_slices_are_sure_and_doubt_grows_with_the_distance() -> None:
+def test_annotated_slices_are_sure_and_uncertainty_grows_with_the_distance() -> None:
     truth = cone()
     logits = shapes_of(truth, (0, 16), spacing_mm=4.0).logits(range(9), USUAL_BORDER_UNCERTAINTY)
     assert logits.abs().max() == LARGEST_LOGIT
     middle = logits[1:, 30, 26]
-    radii = torch.arange(7.0, 15.0)  # without doubt the middle would be surer in every slice
+    radii = torch.arange(7.0, 15.0)  # with certain borders the middle would be surer in every slice
     assert (middle > 0).all()
     sureness = middle / radii
     assert (sureness.diff() < 0).all()
@@ -79,7 +79,7 @@ def test_towards_an_empty_slice_the_object_ends_half_way(indices: tuple[int, int
     assert not areas[5:].any()
 
 
-def test_beyond_the_last_slice_the_shape_goes_on_in_growing_doubt() -> None:
+def test_beyond_the_last_slice_the_shape_continues_with_growing_uncertainty() -> None:
     truth = cone()
     logits = shapes_of(truth, (4, 8), spacing_mm=3.0).logits([8, 9, 12, 16], USUAL_BORDER_UNCERTAINTY)
     np.testing.assert_array_equal(found(shapes_of(truth, (4, 8)), (16,))[0], truth[8])
@@ -89,8 +89,8 @@ def test_beyond_the_last_slice_the_shape_goes_on_in_growing_doubt() -> None:
     assert peaks[-1] < 1
 
 
-def test_between_empty_slices_a_sure_generator_is_still_heard() -> None:
-    """Someone marks two empty slices far apart: that says little of the slices between them."""
+def test_between_empty_slices_a_sure_generator_prevails() -> None:
+    """Two empty slices far apart say little about the slices between them."""
     truth = cone(25)
     truth[12:] = False
     logits = shapes_of(truth, (2, 13, 23), spacing_mm=5.0).logits([14, 18], USUAL_BORDER_UNCERTAINTY)
@@ -108,8 +108,8 @@ def silent(count: int) -> torch.Tensor:
     return torch.zeros(count, 64, 64)
 
 
-def test_what_goes_straight_on_is_less_doubtful_than_what_jumps() -> None:
-    """A cone is where its neighbors say; a disc that jumps to and fro is not."""
+def test_what_goes_straight_on_is_less_uncertain_than_what_jumps() -> None:
+    """A cone is where its neighbors predict it; a disc that jumps back and forth is not."""
     steady = shapes_of(cone(), (0, 4, 8, 12, 16))
     rows, columns = np.ogrid[:61, :53]
     jumping = np.stack([np.hypot(rows - 30, columns - 26 - 9 * (z % 8 == 0)) < 9 for z in range(17)])
@@ -119,7 +119,7 @@ def test_what_goes_straight_on_is_less_doubtful_than_what_jumps() -> None:
     assert fit_border_uncertainty(restless, silent(3), middle) > 4 * BORDER_UNCERTAINTIES[0]
 
 
-def test_a_generator_that_is_right_makes_shapes_less_needed() -> None:
+def test_a_generator_that_is_right_makes_shapes_less_certain() -> None:
     rows, columns = np.ogrid[:61, :53]
     jumping = np.stack([np.hypot(rows - 30, columns - 26 - 9 * (z % 8 == 0)) < 9 for z in range(17)])
     shapes = shapes_of(jumping, (0, 4, 8, 12, 16))
@@ -136,7 +136,7 @@ class Blind:
         return torch.full((len(embeddings), 1, *embeddings.shape[-2:]), -0.5)
 
 
-def test_what_a_person_drew_leads_a_blind_generator(
+def test_annotated_shapes_lead_a_blind_generator(
     encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     rows, columns = np.ogrid[:64, :64]
@@ -144,6 +144,6 @@ def test_what_a_person_drew_leads_a_blind_generator(
     scan = encode(np.where(truth, 0.9, 0.1), brightness_backbone)
     choices, encoders = {1: LabelChoice()}, {1: brightness_backbone.prompt_encoder}
     without = label_stack(scan, Blind(), encoders, choices, (LABEL,))
-    guided = label_stack(scan, Blind(), encoders, choices, (LABEL,), annotations=drawn(truth, (0, 8)))
+    guided = label_stack(scan, Blind(), encoders, choices, (LABEL,), annotations=annotated(truth, (0, 8)))
     assert not without.stack.any()
     assert dice(guided.stack == 1, truth) > 0.95

@@ -54,10 +54,11 @@ def test_labels_on_another_grid(case: Case, tmp_path: Path, phantom: Callable[..
     write_labels(made.labels, tmp_path / "other.nii.gz", like=made.volume)
     with pytest.raises(GeometryMismatchError) as raised:
         open_labels(tmp_path / "other.nii.gz", read_volume(case.image), flatten=False)
-    said = str(raised.value)
+    said = raised.value.details
     assert "41 x 37 x 12" in said
     assert "41 x 37 x 13" in said
     assert said.count("affine") == 2
+    assert "voxel centers are up to 2.5 mm apart" in str(raised.value)
 
 
 def test_a_window_that_shows_nothing(phantom: Callable[..., Phantom], tiny_backbone: Backbone) -> None:

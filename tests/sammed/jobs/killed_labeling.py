@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from runpy import run_path
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[3]
@@ -25,11 +26,10 @@ from sammed.embeddings.config import EncodingConfig  # noqa: E402
 from sammed.jobs.auto_label import AutoLabelRequest, auto_label  # noqa: E402
 from sammed.progress import Silent  # noqa: E402
 from sammed.skills.skill import Skill  # noqa: E402
-from tests.sammed.conftest import tiny_sam  # noqa: E402
 
 
 def main(scans: str, skill: str, output: str, *points: str) -> None:
-    tiny = tiny_sam()
+    tiny = run_path(str(ROOT / "tests/sammed/conftest.py"))["tiny_sam"]()
     setattr(loading, "load_backbone", lambda _name, **_settings: tiny)  # noqa: B010
     request = AutoLabelRequest(
         inputs=(Path(scans),), skill=Path(skill), output=Path(output), encoding=EncodingConfig(cache=False)

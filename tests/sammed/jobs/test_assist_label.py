@@ -126,7 +126,7 @@ def test_a_file_that_says_nothing(case: Case, prompts: Path, text: str, sentence
 def test_nothing_is_overwritten(case: Case, prompts: Path, tmp_path: Path) -> None:
     output = tmp_path / "mine.nii.gz"
     output.write_bytes(b"mine")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         run(case, prompts=prompts, output=output)
     assert output.read_bytes() == b"mine"
     assert run(case, prompts=prompts, output=output, overwrite=True).output == output

@@ -156,7 +156,7 @@ def test_a_label_that_is_named_and_has_no_voxel(
 
 def test_a_skill_is_not_overwritten(case: Case, skill: Path) -> None:
     before = skill.read_bytes()
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         assist_train(request(case, output=skill), Silent())
     assert skill.read_bytes() == before
 

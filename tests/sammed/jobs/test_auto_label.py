@@ -230,7 +230,7 @@ def test_a_batch_goes_on_where_it_stopped(skill: Path, folder: Path, tmp_path: P
 def test_one_image_is_not_skipped_but_refused(case: Case, skill: Path, tmp_path: Path) -> None:
     output = tmp_path / "Frau Süß_label.nii.gz"
     output.write_bytes(b"a person's")
-    with pytest.raises(OutputError, match=re.escape(f"{output} exists already")):
+    with pytest.raises(OutputError, match=re.escape(f"{output} already exists")):
         run(case.image)
     assert output.read_bytes() == b"a person's"
     assert run(case.image, overwrite=True).items[0].status == "done"
@@ -273,7 +273,7 @@ def test_a_disk_that_fills_up(case: Case, skill: Path, tmp_path: Path) -> None:
 
 
 def test_an_output_that_can_not_be_made(case: Case, skill: Path, folder: Path) -> None:
-    with pytest.raises(OutputError, match="can't be made") as raised:
+    with pytest.raises(OutputError, match="can't be created") as raised:
         run(folder, output=case.image / "labels")
     assert str(case.image / "labels") in str(raised.value)
 
@@ -324,7 +324,7 @@ def test_a_skill_that_does_not_fit(case: Case, skill: Path, change: dict[str, An
             ["a/x.nii"], "picture.jpg", "Labels are written as .nii.gz, .* not as picture.jpg", id="jpg"
         ),
         pytest.param(
-            ["a/x.nii"], "x.png", "no picture, so its labels can't go into x.png; take .nii.gz", id="png"
+            ["a/x.nii"], "x.png", "no picture, so its labels can't go into x.png; use .nii.gz", id="png"
         ),
     ],
 )

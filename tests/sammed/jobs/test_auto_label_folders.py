@@ -19,10 +19,10 @@ from sammed.batch.manifest import MANIFEST_NAME
 from sammed.batch.result import LabelingResult
 from sammed.batch.shards import Shard
 from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.labeled import Labeled
 from sammed.errors import ConfigError
 from sammed.jobs.auto_label import AutoLabelRequest, auto_label
 from sammed.progress import Silent
-from sammed.skills.labeled import Labeled
 from sammed.skills.skill import Skill
 from sammed.skills.skill_file import read_skill, skill_digest
 from sammed.storage.fingerprint import sha256_of
@@ -136,7 +136,7 @@ def test_labels_that_a_person_mended_stay(scans: Path, run: Run, phantom: Callab
     (scans / "a.nii.gz").write_bytes((scans / "ward 7/b.nii.gz").read_bytes())
     (item, *_) = run(scans).items
     assert item.status == "skipped"
-    assert "exists already" in item.error
+    assert "already exists" in item.error
     assert path.read_bytes() == mended
 
 
@@ -283,3 +283,22 @@ def test_killed_at_any_moment_the_next_run_ends_as_if_undisturbed(
     assert labels_below(Path("labels")) == expected
     for path in Path("labels").rglob("*_label.nii.gz"):
         assert read_provenance(path).origin == "pseudo"
+
+
+def test_an_image_is_hashed_once(scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ledger and provenance share one digest, for a single volume and in a batch."""
+    hashed: list[Path] = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr("sammed.storage.fingerprint.sha256_of", counting)
+    run(scans / "a.nii.gz", output=Path("a_label.nii.gz"))
+    assert hashed == [scans / "a.nii.gz"]
+    hashed.clear()
+    run(scans)
+    assert sorted(hashed) == sorted(scans / f"{name}.nii.gz" for name in NAMES)
+    hashed.clear()
+    assert statuses(run(scans)) == ["skipped"] * 3
+    assert hashed == [], "an unchanged stamp saves reading"

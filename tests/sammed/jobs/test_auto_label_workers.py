@@ -32,9 +32,10 @@ def scans(tmp_path: Path, phantom: Callable[..., Phantom], save: Callable[[Volum
 
 
 @pytest.fixture
-def tiny_workers(tmp_path: Path) -> Iterator[None]:
+def tiny_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Workers started here have the tiny backbone, and die where the name of a volume asks for it."""
     here = Path(__file__).parent
+    monkeypatch.setenv("TINY_CONFTEST", str(here.parent / "conftest.py"))
     assert distributed.config  # importing it registers Dask's settings
     settings = {
         "distributed.worker.preload": [str(here / "tiny_worker.py")],

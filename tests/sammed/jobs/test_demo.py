@@ -68,7 +68,7 @@ def test_nothing_is_begun_where_a_result_lies_already(tmp_path: Path) -> None:
 
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="can't be made"):
+    with pytest.raises(OutputError, match="can't be created"):
         demo(DemoRequest(output=tmp_path / "file/demo"), Silent())
 
 

@@ -6,18 +6,19 @@ no exception is raised, nothing is cleaned up.
 
 import os
 import signal
+from runpy import run_path
 from typing import Any
 
 from sammed.backbones import loading
-from sammed.skills.labeled import Labeled
+from sammed.embeddings.labeled import Labeled
 from sammed.skills.skill import Skill
 from sammed_volumes.volume import Volume
-from tests.sammed.conftest import tiny_sam
 
 
 def dask_setup(_worker: object) -> None:
     """Dask calls this in the process of every worker, also of one that replaces a dead one."""
-    tiny = tiny_sam()
+    # Dask runs a copy of this file, which can't know where the tests are.
+    tiny = run_path(os.environ["TINY_CONFTEST"])["tiny_sam"]()
     setattr(loading, "load_backbone", lambda _name, **_settings: tiny)  # noqa: B010
     label = Skill.label
 

@@ -159,7 +159,7 @@ def test_stacks_of_different_shapes_are_refused(tmp_path: Path) -> None:
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"mine")
-    with pytest.raises(OutputError, match=r"a\.png exists already"):
+    with pytest.raises(OutputError, match=r"a\.png already exists"):
         draw(path, squares())
     assert path.read_bytes() == b"mine"
     draw(path, squares(), overwrite=True)

@@ -122,7 +122,7 @@ def test_written_whole_and_not_over_another(tmp_path: Path, picture) -> None:
     path = write_report(tmp_path / "report.html", report(picture, "Lunge rechts, größer"))
     assert "größer" in path.read_text(encoding="utf-8")
     before = path.read_bytes()
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_report(path, Report("other", ""))
     assert path.read_bytes() == before
     write_report(path, Report("other", ""), overwrite=True)

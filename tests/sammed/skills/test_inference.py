@@ -1,21 +1,26 @@
-"""Applying a skill to volumes: pose, window, annotated slices."""
+"""Inference on volumes: pose, window, annotated slices."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from sammed.auto.slice_sampling import annotate
 from sammed.backbones.backbone import Backbone
+from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.scan import open_scan
 from sammed.errors import SkillError
 from sammed.progress import Silent
 from sammed.skills.inference import GeneratorName, label_scan, scan_for
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
-from sammed.skills.training import train_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
 
 WINDOW = Window(-900.0, 500.0, "hu")
 
@@ -26,7 +31,12 @@ def kept() -> list[SkillModel]:
 
 
 @pytest.fixture
-def skill(phantom, tiny_backbone, few_steps, kept) -> SkillModel:
+def skill(
+    phantom: Callable[..., "Phantom"],
+    tiny_backbone: Backbone,
+    few_steps: Callable[..., SkillConfig],
+    kept: list[SkillModel],
+) -> SkillModel:
     """Learned once from two slices of the phantom and an empty one."""
     if not kept:
         made = phantom()
@@ -44,7 +54,9 @@ def labeled(
     return label_scan(scan_for(skill, volume, backbone), skill, "of a skill", generator)
 
 
-def test_the_volume_is_seen_as_the_skill_wants_it(skill, phantom, tiny_backbone):
+def test_the_volume_is_seen_as_the_skill_wants_it(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     """In a volume of sagittal slices the axial ones are looked at, through the skill's window."""
     volume = phantom(shape=(13, 37, 41), spacing_mm=(5.0, 2.0, 2.0)).volume
     scan = scan_for(skill, volume, tiny_backbone)
@@ -52,7 +64,9 @@ def test_the_volume_is_seen_as_the_skill_wants_it(skill, phantom, tiny_backbone)
     assert (scan.low, scan.high) == (-900, 500)
 
 
-def test_the_same_volume_turned_keeps_its_annotated_slices(skill, phantom, tiny_backbone):
+def test_the_same_volume_turned_keeps_its_annotated_slices(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     made = phantom()
     flip = np.diag([1.0, 1, -1, 1])
     flip[2, 3] = made.volume.shape[2] - 1
@@ -66,7 +80,9 @@ def test_the_same_volume_turned_keeps_its_annotated_slices(skill, phantom, tiny_
     np.testing.assert_array_equal(found.labels.voxels[:, :, ::-1], upright.labels.voxels)
 
 
-def test_one_other_voxel_is_another_volume(skill, phantom, tiny_backbone):
+def test_one_other_voxel_is_another_volume(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
     voxels = volume.voxels.copy()
     voxels[0, 0, 0] += 1
@@ -76,7 +92,9 @@ def test_one_other_voxel_is_another_volume(skill, phantom, tiny_backbone):
         labeled(other, skill, tiny_backbone, generator="propagation")
 
 
-def test_labels_lie_on_the_volume_s_grid(skill, phantom, tiny_backbone):
+def test_labels_lie_on_the_volume_s_grid(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom(shape=(30, 45, 9), spacing_mm=(2.5, 1.5, 6.0), axcodes="RAI").volume
     found = labeled(volume, skill, tiny_backbone)
     assert found.labels.shape == volume.shape
@@ -86,15 +104,19 @@ def test_labels_lie_on_the_volume_s_grid(skill, phantom, tiny_backbone):
     assert found.labels.voxels.dtype == np.uint8
 
 
-def test_agreement_is_a_share_or_unknown(skill, phantom, tiny_backbone):
+def test_agreement_is_a_share_or_unknown(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
-    for value, score in labeled(volume, skill, tiny_backbone).agreement.items():
+    for value, score in labeled(volume, skill, tiny_backbone).estimates.items():
         assert score is None or 0 <= score <= 1, value
     propagated = labeled(volume, skill, tiny_backbone, generator="propagation")
-    assert set(propagated.agreement.values()) == {None}
+    assert set(propagated.estimates.values()) == {None}
 
 
-def test_labeling_twice_gives_the_same(skill, phantom, tiny_backbone):
+def test_labeling_twice_gives_the_same(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
     for generator in ("sap", "propagation", "classification"):
         first, second = (
@@ -103,7 +125,9 @@ def test_labeling_twice_gives_the_same(skill, phantom, tiny_backbone):
         np.testing.assert_array_equal(first, second, err_msg=generator)
 
 
-def test_a_skill_that_can_not_be_applied(skill, phantom, tiny_backbone):
+def test_a_skill_that_can_not_be_applied(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
     with pytest.raises(SkillError, match="no generator"):
         labeled(volume, replace(skill, auto=None), tiny_backbone)

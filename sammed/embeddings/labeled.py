@@ -25,17 +25,19 @@ from sammed_volumes.volume import Volume
 class Labeled:
     """The labels of a scan, on the grid of its volume.
 
-    `generator` wrote the prompts, `skill_digest` names the skill. `agreement` is how well coarse mask and
-    decoder agree on each label, by value: Dice 0..1, None unknown. `annotated` are the array indices, along
-    the slice axis, of the slices that were annotated in this very volume; they keep the annotator's masks.
+    `method` made them, as in "sam_auto/sap" or "interpolation/mean". `estimates` are its own estimate of each
+    label's Dice, by value: 0..1, None unknown. `annotated` are the array indices, along the slice axis, of
+    the slices that were annotated in this very volume; they keep the annotator's masks. `skill_digest` and
+    `backbone` name what was used, if anything was.
     """
 
     scan: Scan
     labels: LabelVolume
-    generator: str
-    skill_digest: str
+    method: str
     annotated: tuple[int, ...]
-    agreement: Mapping[int, float | None]
+    estimates: Mapping[int, float | None]
+    skill_digest: str | None = None
+    backbone: str | None = None
 
     @property
     def volume(self) -> Volume:
@@ -49,11 +51,11 @@ class Labeled:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The agreement of each label by name, where it is known."""
+        """The estimate of each label by name, where there is one."""
         return {
             label.name: score
             for label in self.labels.labels
-            if (score := self.agreement[label.value]) is not None
+            if (score := self.estimates[label.value]) is not None
         }
 
     @property
@@ -69,10 +71,11 @@ class Labeled:
             origin="pseudo",
             axis=self.axis,
             annotated_slices=self.annotated,
-            method=f"sam_auto/{self.generator}",
+            method=self.method,
             skill_digest=self.skill_digest,
-            backbone=self.scan.backbone.name,
+            backbone=self.backbone,
             scores=self.scores,
+            missing_slices=self.volume.missing_slices,
         )
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
@@ -84,9 +87,11 @@ class Labeled:
         place, image = Path(path), self.volume.path
         check_free(place, overwrite=overwrite)
         name, digest = ("", self.scan.digest) if image is None else (image.name, image_digest(image))
+        provenance = self.provenance(name, digest)
+        details = provenance.segment_details()
         # Without their provenance, labels would look like an annotator's.
-        with provenance_beside(place, self.provenance(name, digest), overwrite=True):
-            write_labels(self.labels, place, like=self.volume, overwrite=overwrite)
+        with provenance_beside(place, provenance, overwrite=True):
+            write_labels(self.labels, place, like=self.volume, overwrite=overwrite, details=details)
         return place
 
     def _repr_html_(self) -> str:

@@ -1,0 +1,147 @@
+"""`check`: whether a label volume lies on an image."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sammed.progress import Reporter
+from sammed_volumes.errors import GeometryMismatchError
+from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.grid import VoxelGrid
+from sammed_volumes.labels import Label
+from sammed_volumes.orientation import axis_codes
+from sammed_volumes.placing import Fit, fit, labels_on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """Check `labels` against `image`, or against a DICOM folder in which `series` chooses.
+
+    `flatten` lets a later segment win over an earlier one.
+    """
+
+    labels: Path
+    image: Path
+    series: str | None = None
+    flatten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFound:
+    """A label of the file: its voxels, and how many of them are outside the image."""
+
+    label: Label
+    voxels: int
+    outside: int
+
+    def to_json(self) -> dict[str, object]:
+        """The label with its counts."""
+        return {**self.label.to_json(), "voxels": self.voxels, "outside": self.outside}
+
+
+@dataclass(frozen=True, slots=True)
+class GridFound:
+    """The grid of a file: shape, spacing, position of the first voxel, and where its axes run ("RAS")."""
+
+    shape: tuple[int, ...]
+    spacing_mm: tuple[float, ...]
+    origin_ras_mm: tuple[float, ...]
+    orientation: str
+
+    @classmethod
+    def of(cls, grid: VoxelGrid) -> "GridFound":
+        """Describe a grid."""
+        origin = tuple(grid.affine_ras_mm[:3, 3].tolist())
+        return cls(grid.shape, grid.spacing_mm, origin, axis_codes(grid.affine_ras_mm))
+
+    def to_json(self) -> dict[str, object]:
+        """The grid under the names of its properties."""
+        return {
+            "shape": list(self.shape),
+            "spacing_mm": list(self.spacing_mm),
+            "origin_ras_mm": list(self.origin_ras_mm),
+            "orientation": self.orientation,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """Whether labels lie on an image, and how.
+
+    "grid": on its very grid. "lattice": on other voxels of its lattice, from where every command brings them
+    onto it exactly. "no": the commands refuse them. `sentences` say so in words; `details` has the affines of
+    a mismatch.
+    """
+
+    lies_on: Literal["grid", "lattice", "no"]
+    sentences: tuple[str, ...]
+    labels: GridFound
+    image: GridFound
+    found: tuple[LabelFound, ...]
+    details: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether the commands take the labels for the image."""
+        return self.lies_on != "no"
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `sammed check --json` prints."""
+        return {
+            "fits": self.fits,
+            "lies_on": self.lies_on,
+            "sentences": list(self.sentences),
+            "labels": self.labels.to_json(),
+            "image": self.image.to_json(),
+            "found": [
+                {**each.label.to_json(), "voxels": each.voxels, "outside": each.outside}
+                for each in self.found
+            ],
+            "details": self.details,
+        }
+
+
+def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
+    """Compare both files as all commands do (`sammed_volumes.placing.labels_on`), and report it in words."""
+    image = read_volume(request.image, series=request.series)
+    labels = read_labels(request.labels, flatten=request.flatten)
+    found, details = fit(image.grid, labels), ""
+    sentences: list[str] = []
+    lies_on: Literal["grid", "lattice", "no"] = "grid" if found.is_same else "lattice"
+    try:
+        labels_on(image, labels, report=sentences.append)
+        sentences.insert(0, _sentence(request, found, image.grid, labels.grid))
+    except GeometryMismatchError as error:
+        lies_on, sentences, details = "no", [str(error)], error.details
+    if labels.is_empty:
+        sentences.append(f"{request.labels} is empty: no voxel has a label.")
+    for sentence in sentences:
+        reporter.message(sentence)
+    counts = labels.voxel_counts()
+    return CheckResult(
+        lies_on=lies_on,
+        sentences=tuple(sentences),
+        labels=GridFound.of(labels.grid),
+        image=GridFound.of(image.grid),
+        found=tuple(
+            LabelFound(each, counts[each.value], found.outside.get(each.value, 0)) for each in labels.labels
+        ),
+        details=details,
+    )
+
+
+def _sentence(request: CheckRequest, found: Fit, image: VoxelGrid, labels: VoxelGrid) -> str:
+    if found.is_same or found.map is None:
+        return f"{request.labels} is on the grid of {request.image}."
+    differences = []
+    ours, theirs = axis_codes(labels.affine_ras_mm), axis_codes(image.affine_ras_mm)
+    if ours != theirs:
+        differences.append(f"its axes run toward {ours} instead of {theirs}")
+    if found.map.size != image.shape or any(found.map.start):
+        size = " x ".join(map(str, found.map.size))
+        start = ", ".join(map(str, found.map.start))
+        differences.append(f"it covers {size} voxels from voxel ({start}) of the image on")
+    return (
+        f"{request.labels} shares the lattice of {request.image}: {', and '.join(differences)}; "
+        "every command puts it on the image voxel by voxel."
+    )
