@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
@@ -27,13 +26,10 @@ def masks(seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-<<<<<<< HEAD
-def save(tmp_path):
-    def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0):
-=======
-def save(tmp_path: Path) -> Callable[[str, np.ndarray], Path]:
-    def save(name: str, voxels: np.ndarray) -> Path:
->>>>>>> h-datasets
+def save(tmp_path: Path) -> Callable[..., Path]:
+    """`save(name, voxels, shift_mm=0.0)`: a file in the set's folder, moved along the first axis."""
+
+    def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0) -> Path:
         path = tmp_path / "set" / name
         path.parent.mkdir(exist_ok=True)
         affine = AFFINE.copy()
@@ -45,7 +41,7 @@ def save(tmp_path: Path) -> Callable[[str, np.ndarray], Path]:
 
 
 @pytest.fixture
-def labeled_set(tmp_path: Path, save: Any) -> LabeledSet:
+def labeled_set(tmp_path: Path, save: Callable[..., Path]) -> LabeledSet:
     """Gold, partly gold and pseudo-labeled cases, one without labels, one to test on."""
     rng = np.random.default_rng(5)
     images = {
@@ -114,7 +110,7 @@ def test_a_set_without_labels_to_train_on(labeled_set: LabeledSet) -> None:
 
 
 def test_voxels_to_ignore_on_another_grid(
-    labeled_set: LabeledSet, save: Any, export: Callable[..., DataSet]
+    labeled_set: LabeledSet, save: Callable[..., Path], export: Callable[..., DataSet]
 ) -> None:
     from sammed_volumes.errors import GeometryMismatchError
 
