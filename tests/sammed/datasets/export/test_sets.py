@@ -27,8 +27,6 @@ def masks(seed: int) -> np.ndarray:
 
 @pytest.fixture
 def save(tmp_path: Path) -> Callable[..., Path]:
-    """`save(name, voxels, shift_mm=0.0)`: a file in the set's folder, moved along the first axis."""
-
     def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0) -> Path:
         path = tmp_path / "set" / name
         path.parent.mkdir(exist_ok=True)
