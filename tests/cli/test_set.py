@@ -110,7 +110,7 @@ def test_where_no_set_is_made_nothing_is_written(
             ("pseudo-label", "images", "--method", "auto", "--output", "o", "--set", "a=1", "--set", "a=2"),
             "given twice",
         ),
-        (("student", "train", "images", "--set", "epoch=3"), "no setting 'epoch'; there are network"),
+        (("student", "train", "images", "--set", "epoch=3"), "no setting 'epoch'; the settings are network"),
         (("student", "train", "images", "--output", "student.pt"), "ends in .safetensors"),
     ],
 )
@@ -214,5 +214,5 @@ def test_a_3d_student_of_pictures_leaves_nothing(sammed: Sammed, pictures: Path)
     assert sammed("set", "make", "images", "masks", "--output", "one").exit_code == 0
     run = sammed("student", "train", "one", "--network", "dynunet", "--output", "s.safetensors")
     assert run.exit_code == 1
-    assert "these are all pictures; take unet or unet++" in run.sentence
+    assert "all samples are pictures; use unet or unet++" in run.sentence
     assert not list(pictures.glob("s*")), "a log or a checkpoint was left"

@@ -306,7 +306,7 @@ def test_assist_from_a_persons_files(discs: Path) -> None:
     by_case = {item.case: item for item in result.items}
     assert {by_case[name].status for name in names[:2]} <= {"labeled", "nothing"}
     assert by_case[names[2]].status == "failed"
-    assert "no JSON" in (by_case[names[2]].reason or "")
+    assert "not JSON" in (by_case[names[2]].reason or "")
     assert by_case[names[3]].reason == "There is no prompt for it."
 
 
@@ -382,7 +382,7 @@ def test_a_student_needs_something_to_learn_from(discs: Path) -> None:
     ("settings", "fact"),
     [
         ({"method": "magic"}, "no pseudo-labeler 'magic'"),
-        ({"min_score": 2.0}, "between 0 and 1"),
+        ({"min_score": 2.0}, "from 0 to 1"),
         ({"output": Path("set.json")}, "must be a folder"),
         ({"seed": -1}, "seed"),
     ],
@@ -414,5 +414,5 @@ def test_a_label_outside_the_list_fails_its_case_alone(discs: Path) -> None:
     )
     (problem,) = trained.problems
     assert problem.case == case.name
-    assert "label 7, which the set doesn't list" in problem.reason
+    assert "label 7, which the set does not list" in problem.reason
     assert trained.gold_cases == 2

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
@@ -40,7 +39,7 @@ def save(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def labeled_set(tmp_path: Path, save: Any) -> LabeledSet:
+def labeled_set(tmp_path: Path, save: Callable[..., Path]) -> LabeledSet:
     """Gold, partly gold and pseudo-labeled cases, one without labels, one to test on."""
     rng = np.random.default_rng(5)
     images = {
@@ -109,7 +108,7 @@ def test_a_set_without_labels_to_train_on(labeled_set: LabeledSet) -> None:
 
 
 def test_voxels_to_ignore_on_another_grid(
-    labeled_set: LabeledSet, save: Any, export: Callable[..., DataSet]
+    labeled_set: LabeledSet, save: Callable[..., Path], export: Callable[..., DataSet]
 ) -> None:
     from sammed_volumes.errors import GeometryMismatchError
 
