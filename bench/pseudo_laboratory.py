@@ -27,7 +27,7 @@ from sammed.datasets.students.student import Student, new_student
 from sammed.datasets.students.training import train_on_samples
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import configured
-from sammed.jobs.pseudo_files import write_pseudo_label
+from sammed.jobs.pseudo_label_files import write_pseudo_label
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 

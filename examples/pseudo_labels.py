@@ -10,12 +10,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sammed.jobs.inputs import demo_pair
-
 from sammed import Silent
-from sammed.jobs.pseudo_labeling import PseudoLabelingRequest, pseudo_label
-from sammed.jobs.set_making import SetMakingRequest, SetSplittingRequest, make, split
-from sammed.jobs.student_training import StudentTrainingRequest, StudentTrainingResult, train_on_set
+from sammed.jobs.demo_data import demo_pair
+from sammed.jobs.pseudo_label import PseudoLabelRequest, pseudo_label
+from sammed.jobs.set.make import SetMakeRequest, set_make
+from sammed.jobs.set.split import SetSplitRequest, set_split
+from sammed.jobs.student.train import StudentTrainRequest, StudentTrainResult, student_train
 
 QUICK = {"size_px": "96", "features": "16,16,32,64,64,16", "steps": "200", "optimizer": "adam"}
 
@@ -26,27 +26,29 @@ def main(
     method: Mapping[str, str] | None = None,
     student: Mapping[str, str] = QUICK,
     output: Path = Path("example-output/sets"),
-) -> StudentTrainingResult:
+) -> StudentTrainResult:
     """From images with labels to a student; `method` and `student` are settings as on the command line."""
     demo = demo_pair()
     whole, few, made = (output / name for name in ("whole", "few-slices", "pseudo"))
-    source = {"source": images or demo.image, "labels": labels or demo.labels}
-    make(SetMakingRequest(output=whole, overwrite=True, **source), Silent())
-    thinning = SetSplittingRequest(labeled_set=whole, output=few, test=0, keep_slices=5, overwrite=True)
-    split(thinning)
-    labeling = PseudoLabelingRequest(
+    making = SetMakeRequest(
+        source=images or demo.image, labels=labels or demo.labels, output=whole, overwrite=True
+    )
+    set_make(making, Silent())
+    thinning = SetSplitRequest(labeled_set=whole, output=few, test=0, keep_slices=5, overwrite=True)
+    set_split(thinning, Silent())
+    labeling = PseudoLabelRequest(
         labeled_set=few, method="auto", output=made, settings=method or {}, overwrite=True
     )
     for item in pseudo_label(labeling, Silent()).items:
         print(f"{item.case}: {item.status}, score {item.score or 0:.2f} {item.reason or ''}")
-    training = StudentTrainingRequest(
+    training = StudentTrainRequest(
         labeled_set=made,
         output=output / "student.safetensors",
         network="unet",
         settings=student,
         overwrite=True,
     )
-    trained = train_on_set(training, Silent())
+    trained = student_train(training, Silent())
     print(f"{trained.student}: trained on {trained.samples} slices, last loss {trained.loss:.3f}")
     return trained
 

@@ -11,18 +11,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sammed.jobs.inputs import demo_pair
-
 from sammed import Silent
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import write_set
-from sammed.jobs.synthesizing import (
-    SamplingRequest,
-    SamplingResult,
-    SynthesisTrainingRequest,
-    sample,
-    train_model,
-)
+from sammed.jobs.demo_data import demo_pair
+from sammed.jobs.synthesize.sample import SynthesizeSampleRequest, SynthesizeSampleResult, synthesize_sample
+from sammed.jobs.synthesize.train import SynthesizeTrainRequest, synthesize_train
 
 SMALL = {"image_size": "64", "width": "32", "steps": "400", "learning_rate": "5e-4"}
 
@@ -32,17 +26,19 @@ def main(
     settings: Mapping[str, str] = SMALL,
     count: int = 4,
     output: Path = Path("example-output"),
-) -> SamplingResult:
+) -> SynthesizeSampleResult:
     """Learn from the training cases of a set, and draw `count` pictures in 50 steps."""
     output.mkdir(parents=True, exist_ok=True)
     model = output / "diffusion.safetensors"
-    training = SynthesisTrainingRequest(
+    training = SynthesizeTrainRequest(
         labeled_set=place or demo_set(output / "set"), output=model, settings=settings, overwrite=True
     )
-    learned = train_model(training, Silent())
+    learned = synthesize_train(training, Silent())
     print(f"learned from {learned.pictures} pictures in {learned.steps} steps, loss {learned.loss:.3f}")
-    drawing = SamplingRequest(model=model, count=count, output=output / "synthetic", steps=50, overwrite=True)
-    drawn = sample(drawing, Silent())
+    drawing = SynthesizeSampleRequest(
+        model=model, count=count, output=output / "synthetic", steps=50, overwrite=True
+    )
+    drawn = synthesize_sample(drawing, Silent())
     print(f"{len(drawn.files)} pictures in {drawn.output}")
     return drawn
 

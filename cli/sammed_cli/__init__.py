@@ -1,1 +1,1 @@
-"""The command `sammed`: one file a command, each of which calls the library."""
+"""The command `sammed`: one module for each command, which calls a job of the library."""

@@ -1,4 +1,4 @@
-"""KEY=VALUE on the command line, given once or more often; callbacks for click."""
+"""KEY=VALUE on the command line, which may be repeated; callbacks for click."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 
 def settings(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """Settings by name; a name that is given twice is refused."""
+    """Return settings by name; raises BadParameter if a name comes twice."""
     found: dict[str, str] = {}
     for text in given:
         key, sign, value = text.partition("=")
@@ -20,9 +20,9 @@ def settings(_context: click.Context, parameter: click.Parameter, given: tuple[s
 
 
 def names(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[int, str]:
-    """Names of labels by value."""
+    """Return names of labels by value."""
     found = settings(context, parameter, given)
     wrong = [key for key in found if not key.isdecimal() or int(key) == 0]
     if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is no label's value; labels are whole numbers from 1.")
+        raise click.BadParameter(f"{wrong[0]!r} is not a label value; these are whole numbers from 1.")
     return {int(key): name for key, name in found.items()}

@@ -1,4 +1,4 @@
-"""What a person is told, in one sentence, when a command can't go on; and the exit status."""
+"""The message and the exit status of a command that fails."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 _REMEDIES = {
     errno.ENOSPC: "Free some space or choose another place.",
     errno.EDQUOT: "Free some space or choose another place.",
-    errno.EACCES: "Choose another place, or have its permissions changed.",
-    errno.EPERM: "Choose another place, or have its permissions changed.",
+    errno.EACCES: "Choose another place, or change its permissions.",
+    errno.EPERM: "Choose another place, or change its permissions.",
     errno.EROFS: "Choose another place.",
 }
 
@@ -35,9 +35,9 @@ class Failure:
 
 
 def describe(error: BaseException) -> Failure:
-    """The failure that an exception means."""
+    """Return the failure for an exception."""
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Failure("Interrupted; what was finished stays, what was half-written is gone.", INTERRUPTED)
+        return Failure("Interrupted; finished files are kept, unfinished ones are removed.", INTERRUPTED)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), error.exit_code, usage=error)
     if isinstance(error, ConfigError):
@@ -46,8 +46,8 @@ def describe(error: BaseException) -> Failure:
         return Failure(str(error), FAILED, details=_details(error))
     if isinstance(error, OSError):
         return Failure(_system_message(error), FAILED)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
-        return Failure("The memory is full; close other programs, or take another --device.", FAILED)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch has its own
+        return Failure("Not enough memory; close other programs, or use another --device.", FAILED)
     return Failure(_fault_message(error), FAILED)
 
 
@@ -70,6 +70,6 @@ def _system_message(error: OSError) -> str:
 def _fault_message(error: BaseException) -> str:
     first = (str(error).splitlines() or [""])[0].rstrip(".")
     return (
-        f"This is a fault of sammed ({type(error).__name__}: {first}); `sammed --debug COMMAND` shows where, "
-        "for a report."
+        f"This is a bug in sammed ({type(error).__name__}: {first}); please report it with the output of "
+        "`sammed --debug COMMAND`."
     )

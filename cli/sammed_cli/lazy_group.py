@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are needed."""
+"""A group of commands that are imported on demand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named as `module:function`; they keep the order in which they are given.
+    """A group whose commands are `module:function`, in the given order.
 
-    `former_names` are still understood, but not shown.
+    `former_names` still work, but are not shown.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class LazyGroup(click.Group):
         self._former_names = dict(former_names or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands."""
+        """Return the names of the commands."""
         return [*self._lazy_commands, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, imported now; None where there is none."""
+        """Import and return the command of that name; None if there is none."""
         cmd_name = self._former_names.get(cmd_name, cmd_name)
         if cmd_name not in self._lazy_commands:
             return super().get_command(ctx, cmd_name)

@@ -1,4 +1,4 @@
-"""The group `sammed`. Nothing slow is imported here, and every error ends here as one sentence."""
+"""The group `sammed`. It imports nothing slow, and turns every error into one sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMMANDS = {
     "check": "sammed_cli.commands.check:check",
     "convert": "sammed_cli.commands.convert:convert",
     "export": "sammed_cli.commands.export:export",
-    "set": "sammed_cli.commands.labeled_set:labeled_set",
+    "set": "sammed_cli.commands.set:labeled_set",
     "pseudo-label": "sammed_cli.commands.pseudo_label:pseudo_label",
     "student": "sammed_cli.commands.student:student",
     "synthesize": "sammed_cli.commands.synthesize:synthesize",
@@ -38,10 +38,10 @@ _COMMANDS = {
 
 
 class CommandLine(LazyGroup):
-    """The outermost group: errors become sentences on stderr, one JSON object with --json, exit statuses."""
+    """The outermost group: an error becomes one sentence on stderr, a JSON object, and an exit status."""
 
     def main(self, args: Any = None, *ignored: Any, **settings: Any) -> NoReturn:
-        """Run a command and leave the program."""
+        """Run a command and exit."""
         given = sys.argv[1:] if args is None else list(args)
         terminal = Terminal()
         settings.update(prog_name=PROGRAM, standalone_mode=False, obj=terminal)
@@ -54,7 +54,7 @@ class CommandLine(LazyGroup):
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Behind click's Abort: it stands for Ctrl-C, but also for the EOFError of a damaged file."""
+    """Return the error behind click's Abort, which means Ctrl-C, but also the EOFError of a damaged file."""
     return error.__cause__ if isinstance(error.__cause__, EOFError) else error
 
 
@@ -88,11 +88,11 @@ def _print(failure: Failure) -> None:
 def cli() -> None:
     """Mark two to five slices of a CT or MRI volume and get the rest.
 
-    `sammed assist-train --slices 2` learns from two slices, `sammed auto-label volume.nii.gz` labels the
-    volume. Nothing is overwritten without --overwrite. `sammed COMMAND --help` says more.
+    `sammed assist-train --slices 2` learns from two slices; `sammed auto-label volume.nii.gz` labels a
+    volume. No file is overwritten without --overwrite. See `sammed COMMAND --help`.
     """
 
 
 def main() -> NoReturn:
-    """Entry point of the program `sammed`."""
+    """Run the program `sammed`."""
     cli.main()

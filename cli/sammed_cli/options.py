@@ -1,4 +1,4 @@
-"""Options that several commands share. Each is a decorator; the words are the same everywhere."""
+"""Options that several commands share, each a decorator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
-    """Several decorators as one; `--help` shows their options in this order."""
+    """Combine decorators; `--help` shows their options in this order."""
 
     def decorate(function: Function) -> Function:
         for decorator in reversed(decorators):
@@ -43,14 +43,14 @@ def _axis(_context: click.Context, _parameter: click.Parameter, value: str) -> i
 
 def _skill(_context: click.Context, _parameter: click.Parameter, value: Path) -> Path:
     if not value.is_file():
-        raise click.BadParameter(f"There is no skill {value}; `sammed assist-train` learns one.")
+        raise click.BadParameter(f"There is no skill {value}; learn one with `sammed assist-train`.")
     return value
 
 
 json_output = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout; all else goes to stderr."
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout; everything else goes to stderr."
 )
-overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace existing files.")
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 axis = click.option(
     "--axis",
@@ -58,7 +58,7 @@ axis = click.option(
     default="auto",
     show_default=True,
     callback=_axis,
-    help="Array axis that the slices are counted along; auto is that of the coarsest spacing.",
+    help="Array axis of the slices; auto is the axis with the coarsest spacing.",
 )
 window = click.option(
     "--window",
@@ -66,24 +66,24 @@ window = click.option(
     metavar="auto|LOW,HIGH|PRESET",
     default="auto",
     show_default=True,
-    help="Intensities to show: auto, LOW,HIGH (HU in CT) or a preset such as lung, liver, bone.",
+    help="Intensity window: auto, LOW,HIGH (HU in CT) or a preset such as lung, liver, bone.",
 )
-series = click.option("--series", metavar="UID|N", help="Which series of a DICOM folder, by UID or number.")
+series = click.option("--series", metavar="UID|N", help="Series of a DICOM folder, by UID or number.")
 flatten = click.option(
-    "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, let the later one win."
+    "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, the later one wins."
 )
 resample = click.option(
     "--resample", is_flag=True, help="Interpolate labels that are on another lattice than the image."
 )
 label = click.option(
-    "--label", multiple=True, metavar="NAME|VALUE", help="A label to take; may be repeated.  [default: all]"
+    "--label", multiple=True, metavar="NAME|VALUE", help="Label to use; may be repeated.  [default: all]"
 )
 exclude_slices = click.option(
     "--exclude-slices",
     type=whole_numbers,
     metavar="N,N",
     default="none",
-    help="Slices to leave out, such as the annotated ones.",
+    help="Slices to exclude, such as the annotated ones.",
 )
 label_format = click.option(
     "--format",
@@ -91,50 +91,51 @@ label_format = click.option(
     type=click.Choice(LABEL_FORMATS),
     default=".nii.gz",
     show_default=True,
-    help="Format of the label volume where --output doesn't name one; .png is for pictures alone.",
+    help="Format of the label volume if --output has no file name; .png is for pictures only.",
 )
 
+device = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]|mps",
+    help="Device to compute on.",
+)
 _backbone = click.option(
     "--backbone",
     type=click.Choice(tuple(BACKBONES)),
     default=DEFAULT_BACKBONE,
     show_default=True,
-    help="The frozen SAM; `sammed backbones list` describes them.",
+    help="The frozen SAM; `sammed backbones list` lists all.",
 )
 _machine = together(
-    click.option("--checkpoint", type=EXISTING_FILE, help="File of weights, in place of the backbone's own."),
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        metavar="auto|cpu|cuda[:N]|mps",
-        help="Where to compute.",
-    ),
+    click.option("--checkpoint", type=EXISTING_FILE, help="File of weights, instead of the backbone's own."),
+    device,
     click.option(
         "--runtime",
         type=click.Choice(("auto", "torch", "openvino")),
         default="auto",
         show_default=True,
-        help="What encodes the slices; auto is OpenVINO on a CPU.",
+        help="Runtime that encodes slices; auto is OpenVINO on a CPU.",
     ),
     click.option(
         "--precision",
         type=click.Choice(("auto", "float32", "bfloat16")),
         default="auto",
         show_default=True,
-        help="Numbers that slices are encoded with; auto is bfloat16 where the hardware has it.",
+        help="Precision for encoding slices; auto is bfloat16 if the hardware supports it.",
     ),
 )
 _cache = click.option(
     "--cache/--no-cache",
     default=True,
     show_default=True,
-    help="Keep what slices were encoded to, and use it again; `sammed cache info` says where.",
+    help="Reuse embeddings of slices from the cache; `sammed cache info` shows its folder.",
 )
 
 
 def _gathering(*decorators: Callable[[Any], Any], **fixed: Any) -> Callable[[Function], Function]:
-    """Options of `EncodingConfig`, which reach the command as one argument `encoding`; others are `fixed`."""
+    """Pass options to the command as one `EncodingConfig`, the argument `encoding`; others are `fixed`."""
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -143,7 +144,7 @@ def _gathering(*decorators: Callable[[Any], Any], **fixed: Any) -> Callable[[Fun
             chosen = {name: settings.pop(name) for name in names if name in settings}
             return function(*args, encoding=EncodingConfig(**chosen, **fixed), **settings)
 
-        return together(*decorators)(gather)  # type: ignore[return-value]  # click wraps it alike
+        return together(*decorators)(gather)  # type: ignore[return-value]  # click wraps it the same way
 
     return decorate
 
@@ -152,59 +153,74 @@ encoding = _gathering(_backbone, _machine, _cache)
 encoding_of_skill = _gathering(_machine, _cache)
 encoding_uncached = _gathering(_backbone, _machine, cache=False)
 
-batch = together(
+batch_inputs = together(
+    click.argument("inputs", type=PLACE, nargs=-1, metavar="IMAGE|FOLDER|'PATTERN'..."),
     click.option(
         "--list",
         "lists",
         multiple=True,
         type=EXISTING_FILE,
-        help="Text file with such a path a line; may be repeated.",
+        help="Text file with one such path per line; may be repeated.",
     ),
     click.option(
         "--resume/--no-resume",
         default=None,
-        help="Pass what the manifest says is done and unchanged.  [default: yes, unless --overwrite]",
+        help="Skip images that are finished and unchanged.  [default: yes, unless --overwrite]",
     ),
     click.option(
         "--manifest",
         type=NEW_FILE,
-        help="File that notes what became of each volume.  [default: by the outputs]",
+        help="File that records the outcome of each image.  [default: beside the outputs]",
     ),
     click.option(
-        "--shard", type=shard, metavar="K/N", help="Do the K-th of N parts of the volumes, such as 3/16."
+        "--shard",
+        type=shard,
+        metavar="K/N",
+        help="Label the K-th of N parts of the images, such as 3/16.",
     ),
     click.option(
-        "--workers", type=click.IntRange(min=1), metavar="N", help="Share the work among N processes (Dask)."
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Share the work among N processes (Dask).",
     ),
-    click.option("--cluster", metavar="ADDRESS", help="Have a Dask cluster do it: its scheduler's address."),
+    click.option("--cluster", metavar="ADDRESS", help="Use the Dask cluster with this scheduler address."),
+)
+batch_output = together(
+    click.option(
+        "--output",
+        type=PLACE,
+        help="File, or folder for several images.  [default: IMAGE_label.nii.gz beside each image]",
+    ),
+    label_format,
 )
 annotated_slices = together(
     click.option(
         "--slices",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Draw so many slices that hold a label, and two that hold none.  [default: all that hold one]",
+        help="Sample N slices with a label, and two without.  [default: all with a label]",
     ),
     click.option(
         "--slice-index",
         type=whole_numbers,
         metavar="N,N",
         default="none",
-        help="Take these annotated slices.",
+        help="Use these annotated slices.",
     ),
     click.option(
         "--empty-slices",
         type=whole_numbers,
         metavar="N,N",
         default="none",
-        help="Slices that are known to hold no label.",
+        help="Slices that are known to have no label.",
     ),
     click.option(
         "--draw",
         type=click.Choice(("normal", "even")),
         default="normal",
         show_default=True,
-        help="How --slices draws: normally round the median labeled slice (paper, 3.3), or evenly.",
+        help="How --slices samples: normally around the median labeled slice (paper, 3.3), or evenly.",
     ),
 )
 skill = click.option(
@@ -213,5 +229,5 @@ skill = click.option(
     default="skill.safetensors",
     callback=_skill,
     show_default=True,
-    help="What `sammed assist-train` wrote.",
+    help="Skill from `sammed assist-train`.",
 )

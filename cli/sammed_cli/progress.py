@@ -1,4 +1,4 @@
-"""Progress on stderr: bars on a terminal, in a file or a pipe now and then a line."""
+"""Progress on stderr: bars on a terminal, a line now and then in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from rich.progress import (
 
 from sammed.progress import Silent, Task
 
-LINE_EVERY_S = 30.0  # of a task whose progress nobody watches
+LINE_EVERY_S = 30.0  # in a file or a pipe
 
 
 class TerminalReporter:
-    """A `sammed.progress.Reporter` that draws bars; a task inside another goes away when it is done.
+    """A `sammed.progress.Reporter` that draws bars; the bar of an inner task disappears at its end.
 
-    Where stderr is no terminal a task is one line when it begins and one every half minute, and a task
-    inside another is none.
+    If stderr is not a terminal, a task prints one line at its start and one every half minute; an inner task
+    prints none.
     """
 
     def __init__(self, console: Console) -> None:
@@ -45,7 +45,7 @@ class TerminalReporter:
 
     @contextmanager
     def task(self, name: str, total: int | None) -> Iterator[Task]:
-        """Show a bar while the block lasts."""
+        """Show a bar during the block."""
         if self._in_lines:
             with Silent().task(name, total) as silent:
                 yield silent
@@ -83,15 +83,15 @@ class TerminalReporter:
 
 @contextmanager
 def download_bar(console: Console, name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a download; the block gets what hears how many bytes are there, and how many there will be."""
+    """Show a download; the block gets a function to call with the bytes so far and in total."""
     columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with _bars(console, *columns, disable=not console.is_terminal) as bars:
         task = bars.add_task(name, total=None)
 
-        def hear(done: int, total: int | None) -> None:
+        def update(done: int, total: int | None) -> None:
             bars.update(task, completed=done, total=total)
 
-        yield hear
+        yield update
 
 
 def _bars(console: Console, *columns: ProgressColumn, disable: bool = False) -> Progress:
@@ -110,17 +110,17 @@ class _Bar:
 
 @dataclass(slots=True)
 class _Lines:
-    """Says how far a task is, but not often."""
+    """Prints the progress of a task, but not often."""
 
     reporter: TerminalReporter
     name: str
     total: int | None
     done: int = 0
-    said_s: float = field(default_factory=time.monotonic)
+    printed_s: float = field(default_factory=time.monotonic)
 
     def advance(self, steps: int = 1) -> None:
         self.done += steps
         now = time.monotonic()
-        if now - self.said_s >= LINE_EVERY_S:
-            self.said_s = now
+        if now - self.printed_s >= LINE_EVERY_S:
+            self.printed_s = now
             self.reporter.message(f"{self.name}: {self.done}{f' of {self.total}' if self.total else ''}")

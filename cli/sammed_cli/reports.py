@@ -1,4 +1,4 @@
-"""Tables for people: what a job did."""
+"""Tables of the main commands: what a job did."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from sammed.jobs.assist_evaluate import AssistEvaluateResult
 from sammed.jobs.assist_label import AssistLabelResult
 from sammed.jobs.assist_train import AssistTrainResult
 from sammed.reports.report import Table
+from sammed_cli.terminal import Terminal
 
 
 def training_table(result: AssistTrainResult) -> Table:
-    """What was learned, from what, how long it took."""
+    """Return a table of what was learned, from which slices, and how long it took."""
     facts = (
         ("skill", str(result.skill)),
         ("backbone", result.backbone),
@@ -23,23 +24,34 @@ def training_table(result: AssistTrainResult) -> Table:
     return Table("", ("Skill", ""), facts)
 
 
+def show_labeling(terminal: Terminal, as_json: bool, result: LabelingResult) -> None:
+    """Show a batch and end the command; a failed or interrupted batch has its own exit status."""
+    terminal.finish(
+        as_json,
+        result,
+        labeling_table(result),
+        summary=labeling_summary(result),
+        failed=result.count("failed") > 0,
+        interrupted=result.interrupted,
+    )
+
+
 def labeling_table(result: LabelingResult) -> Table:
-    """A row an image, what failed last."""
+    """Return one row per image, failed ones last."""
     items = sorted(result.items, key=lambda item: item.status == "failed")
     headers = ("Image", "Status", "Labels", "Slices", "Seconds", "Label volume or error")
     return Table("", headers, tuple(_labeling_row(item) for item in items))
 
 
 def labeling_summary(result: LabelingResult) -> str:
-    """One line: "12 labeled, 1 skipped, 1 failed"."""
+    """Return one line: "12 labeled, 1 skipped, 1 failed."."""
     done, skipped, failed = result.count("done"), result.count("skipped"), result.count("failed")
     counts = f"{done} labeled, {skipped} skipped, {failed} failed"
-
-    return f"Interrupted: {counts}, the rest not finished." if result.interrupted else f"{counts}."
+    return f"Interrupted: {counts}, the rest is unfinished." if result.interrupted else f"{counts}."
 
 
 def assist_label_table(result: AssistLabelResult) -> Table:
-    """What was labeled, and where it lies."""
+    """Return a table of what was labeled, and the file."""
     facts = (
         ("label volume", str(result.output)),
         ("labels", ", ".join(result.labels)),
@@ -51,7 +63,7 @@ def assist_label_table(result: AssistLabelResult) -> Table:
 
 
 def assist_evaluate_table(result: AssistEvaluateResult) -> Table:
-    """A row a way of prompting."""
+    """Return one row per kind of prompt."""
     rows = tuple(
         (
             row.backbone,

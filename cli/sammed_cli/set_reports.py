@@ -1,4 +1,4 @@
-"""Tables for people: labeled sets, pseudo-labels and students."""
+"""Tables of labeled sets, pseudo-labels and students."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sammed.reports.report import Table
 
 if TYPE_CHECKING:
     from sammed.datasets.labeled_sets.gathered import Problem
-    from sammed.jobs.pseudo_labeling import PseudoLabelingItem, PseudoLabelingResult
-    from sammed.jobs.set_making import SetResult
-    from sammed.jobs.student_evaluation import StudentEvaluationResult
-    from sammed.jobs.student_training import StudentTrainingResult
+    from sammed.jobs.pseudo_label import PseudoLabelItem, PseudoLabelResult
+    from sammed.jobs.set.info import SetResult
+    from sammed.jobs.student.evaluate import StudentEvaluateResult
+    from sammed.jobs.student.train import StudentTrainResult
 
 
 def set_table(result: SetResult) -> Table:
-    """A row a split and origin."""
+    """Return one row per split and origin."""
     rows = tuple(
         (split, origin, count)
         for split, counts in result.counts().items()
@@ -24,22 +24,23 @@ def set_table(result: SetResult) -> Table:
     )
     labels = ", ".join(f"{label.value} {label.name}" for label in result.labeled_set.labels)
     title = f"{result.labeled_set.folder}: {labels or 'no labels'}"
-    return Table(title, ("Split", "Labels made by", "Cases"), rows)
+    return Table(title, ("Split", "Labels by", "Cases"), rows)
 
 
-def problems_table(problems: Sequence[Problem]) -> Table:
-    """A row a case that was left out."""
-    return Table("Left out", ("Case", "Why"), tuple((each.case, each.reason) for each in problems))
+def problem_tables(problems: Sequence[Problem]) -> tuple[Table, ...]:
+    """Return a table of the cases that were left out, or none if there are no such cases."""
+    rows = tuple((each.case, each.reason) for each in problems)
+    return (Table("Left out", ("Case", "Reason"), rows),) if rows else ()
 
 
-def pseudo_labeling_table(result: PseudoLabelingResult) -> Table:
-    """A row a case, what failed last."""
+def pseudo_label_table(result: PseudoLabelResult) -> Table:
+    """Return one row per case, failed ones last."""
     items = sorted(result.items, key=lambda item: item.status == "failed")
-    return Table("", ("Case", "Status", "Score", "Labels", "Seconds", "Why"), tuple(map(_row, items)))
+    return Table("", ("Case", "Status", "Score", "Labels", "Seconds", "Reason"), tuple(map(_row, items)))
 
 
-def pseudo_labeling_summary(result: PseudoLabelingResult) -> str:
-    """One line: "8 labeled from 10 gold cases, 1 dropped, 1 without a finding, 0 failed"."""
+def pseudo_label_summary(result: PseudoLabelResult) -> str:
+    """Return one line: "8 labeled from 10 gold cases, 1 dropped, 1 without a finding, 0 failed."."""
     counts = {
         "labeled": f"labeled from {result.gold} gold cases",
         "partly ignored": "labeled and partly ignored",
@@ -53,11 +54,11 @@ def pseudo_labeling_summary(result: PseudoLabelingResult) -> str:
         for status, words in counts.items()
         if numbers[status] or status != "partly ignored"
     )
-    return f"Interrupted: {text}, the rest not finished." if result.interrupted else f"{text}."
+    return f"Interrupted: {text}, the rest is unfinished." if result.interrupted else f"{text}."
 
 
-def student_table(result: StudentTrainingResult) -> Table:
-    """What was trained, on what, how long it took."""
+def student_train_table(result: StudentTrainResult) -> Table:
+    """Return a table of what was trained, on which cases, and how long it took."""
     facts = (
         ("student", str(result.student)),
         ("network", result.network),
@@ -72,15 +73,15 @@ def student_table(result: StudentTrainingResult) -> Table:
     return Table("", ("Student", ""), facts)
 
 
-def evaluation_table(result: StudentEvaluationResult) -> Table:
-    """A row a label."""
+def student_evaluate_table(result: StudentEvaluateResult) -> Table:
+    """Return one row per label."""
     rows = tuple(
         (row.name, row.dice_mean, row.dice_std, row.iou_mean, row.cases) for row in result.summaries()
     )
     return Table("", ("Label", "Dice", "Spread", "IoU", "Cases"), rows)
 
 
-def _row(item: PseudoLabelingItem) -> tuple[str, ...]:
+def _row(item: PseudoLabelItem) -> tuple[str, ...]:
     score = "" if item.score is None else f"{item.score:.3f}"
     labels = ", ".join(f"{name} {value:.3f}" for name, value in item.label_scores.items())
     return item.case, item.status, score, labels, f"{item.seconds:.1f}", item.reason or ""

@@ -1,4 +1,4 @@
-"""Tables for people: diffusion models and the pictures that they make."""
+"""Tables of diffusion models and their samples."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING
 from sammed.reports.report import Table
 
 if TYPE_CHECKING:
-    from sammed.jobs.synthesizing import SamplingResult, SynthesisTrainingResult
+    from sammed.jobs.synthesize.sample import SynthesizeSampleResult
+    from sammed.jobs.synthesize.train import SynthesizeTrainResult
 
 
-def model_table(result: SynthesisTrainingResult) -> Table:
-    """What was learned, from what, how long it took."""
+def model_table(result: SynthesizeTrainResult) -> Table:
+    """Return a table of what was learned, from how many pictures, and how long it took."""
     height, width = result.shape
     facts = (
         ("model", str(result.model)),
-        ("pictures learned from", str(result.pictures)),
-        ("size it learns at", f"{result.image_size} x {result.image_size}"),
-        ("size it samples", f"{width} x {height}"),
+        ("training pictures", str(result.pictures)),
+        ("training size", f"{result.image_size} x {result.image_size}"),
+        ("sample size", f"{width} x {height}"),
         ("steps", str(result.steps)),
-        ("loss at the end", f"{result.loss:.4f}"),
+        ("last loss", f"{result.loss:.4f}"),
         ("seconds", f"{result.seconds:.1f}"),
     )
     return Table("", ("Diffusion model", ""), facts)
 
 
-def samples_table(result: SamplingResult) -> Table:
-    """Where the pictures lie."""
+def samples_table(result: SynthesizeSampleResult) -> Table:
+    """Return a table of the written files."""
     height, width = result.shape
     facts = (
         ("folder", str(result.output)),

@@ -1,4 +1,4 @@
-"""The terminal: tables, messages and progress go to stderr, the one JSON object to stdout."""
+"""The terminal: tables, messages and progress go to stderr, the JSON object to stdout."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
+
+from sammed_cli.failures import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,17 +21,24 @@ if TYPE_CHECKING:
     from sammed.reports.report import Cell, Table
     from sammed_cli.progress import TerminalReporter
 
-# Libraries that print through a handler of their own.
+# Loggers with their own handlers, which print.
 _NOISY_LOGGERS = ("nibabel.global",)
 _PIPE_WIDTH = 10_000  # nothing is wrapped in a file or a pipe
 
 
+class Result(Protocol):
+    """What a job returns."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the object that --json prints."""
+
+
 class Terminal:
-    """Where a command shows what it does and what came of it; rich is imported when something is shown."""
+    """Where a command shows its progress and its result; imports rich at the first output."""
 
     @cached_property
     def console(self) -> Console:
-        """The console on stderr; names of files are shown as they are, not as rich's markup."""
+        """The console on stderr; it shows file names as they are, not as markup."""
         from rich.console import Console
 
         console = Console(stderr=True, markup=False, emoji=False, highlight=False)
@@ -39,24 +48,42 @@ class Terminal:
 
     @cached_property
     def reporter(self) -> TerminalReporter:
-        """What a job reports its progress to."""
+        """The reporter for a job's progress."""
         from sammed_cli.progress import TerminalReporter
 
         return TerminalReporter(self.console)
 
-    def answer(self, as_json: bool, data: Mapping[str, object], *tables: Table) -> None:
-        """Give the result: one JSON object on stdout, or tables for a person on stderr."""
+    def finish(
+        self,
+        as_json: bool,
+        result: Result,
+        *tables: Table,
+        summary: str = "",
+        failed: bool = False,
+        interrupted: bool = False,
+    ) -> None:
+        """Show a result and end the command; the exit status is 130 after Ctrl-C, 1 after a failure, or 0.
+
+        The result is one JSON object on stdout, or tables on stderr; the summary always goes to stderr.
+        """
         if as_json:
-            print_json(data)
-            return
+            print_json(result.to_json())
+        else:
+            self._show_all(tables)
+        if summary:
+            self.say(summary)
+        if interrupted or failed:
+            raise click.exceptions.Exit(INTERRUPTED if interrupted else FAILED)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(text, soft_wrap=True)
+
+    def _show_all(self, tables: Sequence[Table]) -> None:
         for place, table in enumerate(tables):
             if place:
                 self.console.print()
             self._show(table)
-
-    def say(self, text: str) -> None:
-        """Say one line to a person."""
-        self.console.print(text, soft_wrap=True)
 
     def _show(self, table: Table) -> None:
         from rich import box
@@ -74,13 +101,13 @@ class Terminal:
 
 
 def print_json(data: Mapping[str, object]) -> None:
-    """Print one object on stdout."""
+    """Print one JSON object on stdout."""
     click.echo(json.dumps(data, allow_nan=False))
 
 
 @contextmanager
 def only_our_messages(terminal: Terminal) -> Iterator[None]:
-    """Show what the logger `sammed` says; keep from people what libraries warn and log."""
+    """Show the messages of the logger `sammed`; hide the warnings and messages of libraries."""
     ours, root, handler, nothing = (
         logging.getLogger("sammed"),
         logging.getLogger(),
@@ -99,12 +126,12 @@ def only_our_messages(terminal: Terminal) -> Iterator[None]:
             noisy.disabled = True
         ours.setLevel(logging.INFO)
         ours.addHandler(handler)
-        root.addHandler(nothing)  # without any handler Python itself prints warnings
+        root.addHandler(nothing)  # without a handler Python prints warnings itself
         yield
 
 
 class _TerminalHandler(logging.Handler):
-    """Says each sentence once, however often a command comes by it."""
+    """Prints each message once, even if it is logged again."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()

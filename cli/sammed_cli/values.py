@@ -1,4 +1,4 @@
-"""Values on the command line that click has no type for; each function turns text into one."""
+"""Types of command line values that click lacks; each function converts text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them, "12,40"; "none" is no number at all."""
+    """Return whole numbers from text such as "12,40"; "none" means no number."""
     if text == "none":
         return ()
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no list of whole numbers such as 12,40.") from None
+        raise click.BadParameter(f"{text!r} is not a list of whole numbers such as 12,40.") from None
 
 
 def shard(text: str) -> Shard:
-    """One part of many, "3/16"."""
+    """Return one of several parts, from text such as "3/16"."""
     from sammed.batch.shards import parse_shard
     from sammed.errors import ConfigError
 
@@ -32,7 +32,7 @@ def shard(text: str) -> Shard:
 
 
 def window(text: str) -> str:
-    """An intensity window, auto, LOW,HIGH or the name of a preset, once it is known to be one."""
+    """Return the text of an intensity window (auto, LOW,HIGH or a preset) after checking it."""
     if text != "auto":
         from sammed_volumes.errors import WindowError
         from sammed_volumes.intensity import parse_window

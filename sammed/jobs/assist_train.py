@@ -12,7 +12,7 @@ from sammed.embeddings.opening import open_labels, open_volume
 from sammed.embeddings.scan import open_scan
 from sammed.errors import ConfigError
 from sammed.jobs.demo_data import DEMO_LABELS, Pair, demo_pair
-from sammed.jobs.validation import SKILL_SUFFIX, check_axis, check_seed, check_skill, check_slices, check_word
+from sammed.jobs.validation import MODEL_SUFFIX, check_axis, check_model, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.skills.skill import Skill, learn
 from sammed_volumes.atomic_file import check_free
@@ -23,7 +23,7 @@ from sammed_volumes.slices import Slicing
 Draw: TypeAlias = Literal["normal", "even"]
 PromptKind: TypeAlias = Literal["points", "boxes", "composite"]
 
-DEFAULT_SKILL = Path("skill" + SKILL_SUFFIX)
+DEFAULT_SKILL = Path("skill" + MODEL_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class AssistTrainRequest:
         check_word("kind of prompts", self.prompts, get_args(PromptKind))
         check_axis(self.axis)
         check_seed(self.seed)
-        check_skill(self.output)
+        check_model("skill", self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import get_args
 from sammed.auto.slice_sampling import annotate
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_labels, open_volume
-from sammed.errors import ConfigError, naming
+from sammed.errors import naming
 from sammed.jobs.assist_train import DEFAULT_SKILL, AssistTrainResult, Draw, train_result
-from sammed.jobs.validation import check_seed, check_skill, check_slices, check_word
+from sammed.jobs.validation import check_model, check_replaced, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.skills.inference import scan_for
 from sammed.skills.skill import Skill, load
@@ -46,11 +46,8 @@ class AutoTrainRequest:
         check_word("way to draw slices", self.draw, get_args(Draw))
         check_seed(self.seed)
         if self.output is not None:
-            check_skill(self.output)
-        elif not self.overwrite:
-            raise ConfigError(
-                f"Say where the new skill goes, or that {self.skill} may be overwritten (--overwrite)."
-            )
+            check_model("skill", self.output)
+        check_replaced("skill", self.output, self.skill, self.overwrite)
 
 
 def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResult:

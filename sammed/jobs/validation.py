@@ -1,4 +1,4 @@
-"""Validation: what requests check before a file is opened. No torch here."""
+"""Validation: what requests check before a file is opened. Does not import torch."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from pathlib import Path
 
 from sammed.errors import ConfigError
 
-SKILL_SUFFIX = ".safetensors"
+MODEL_SUFFIX = ".safetensors"
+"""The file extension of skills, students and diffusion models."""
 
 
 def check_slices(slices: int | None, slice_index: Sequence[int], empty_slices: Sequence[int]) -> None:
-    """Annotated slices are drawn or named, not both; see `check_indices`."""
+    """Annotated slices are sampled or named, not both; see `check_indices`."""
     if slices is not None and slice_index:
         raise ConfigError(
-            "Say how many slices to draw (--slices) or which ones to take (--slice-index), not both."
+            "Choose the number of annotated slices (--slices) or their indices (--slice-index), not both."
         )
     if slices is not None and slices < 1:
-        raise ConfigError(f"It takes one annotated slice or more to learn from, not {slices}.")
+        raise ConfigError(f"Learning takes one annotated slice or more, not {slices}.")
     check_indices("Annotated slices", slice_index)
     check_indices("Empty slices", empty_slices)
 
 
 def check_indices(what: str, indices: Sequence[int]) -> None:
-    """Slices are counted from 0 and each is named once."""
+    """Slice indices start at 0 and are distinct."""
     if any(index < 0 for index in indices):
         raise ConfigError(f"{what} are counted from 0; there is no slice {min(indices)}.")
     twice = sorted({index for index in indices if indices.count(index) > 1})
@@ -32,9 +33,9 @@ def check_indices(what: str, indices: Sequence[int]) -> None:
 
 
 def check_word(what: str, word: str, known: Sequence[str]) -> None:
-    """The word is one of those that are known."""
+    """The word is one of the known ones."""
     if word not in known:
-        raise ConfigError(f"There is no {what} {word!r}; there are {', '.join(known)}.")
+        raise ConfigError(f"There is no {what} {word!r}; choose one of {', '.join(known)}.")
 
 
 def check_axis(axis: int | None) -> None:
@@ -49,7 +50,21 @@ def check_seed(seed: int) -> None:
         raise ConfigError(f"A seed is 0 or more, not {seed}.")
 
 
-def check_skill(path: Path) -> None:
-    """The file of a skill has its ending."""
-    if path.suffix.lower() != SKILL_SUFFIX:
-        raise ConfigError(f"A skill's name ends in {SKILL_SUFFIX}; {path} does not.")
+def check_model(what: str, path: Path) -> None:
+    """The file of a skill, a student or a diffusion model has its extension."""
+    if path.suffix.lower() != MODEL_SUFFIX:
+        raise ConfigError(f"The file name of a {what} ends in {MODEL_SUFFIX}; {path} does not.")
+
+
+def check_folder(path: Path) -> None:
+    """The output is a folder: its name has no extension."""
+    if path.suffix:
+        raise ConfigError(f"The output must be a folder, but {path} looks like a file.")
+
+
+def check_replaced(what: str, output: Path | None, path: Path, overwrite: bool) -> None:
+    """Without an output the input is replaced, which must be allowed."""
+    if output is None and not overwrite:
+        raise ConfigError(
+            f"Say where the new {what} goes (--output), or allow replacing {path} (--overwrite)."
+        )

@@ -1,12 +1,13 @@
-"""Commands run in this process; jobs that learn are replaced by ones that note what they were asked for."""
+"""Commands run in this process; stand-ins for slow jobs record their requests."""
+
+from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import nibabel
 import numpy as np
@@ -16,10 +17,16 @@ from click.testing import CliRunner
 from sammed_cli.main import cli
 from sammed_volumes.formats import write_labels
 
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
+
+Sammed: TypeAlias = "Callable[..., Run]"
+StandIn: TypeAlias = Callable[[str, Callable[..., Any]], list[Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a command left behind."""
+    """The output and exit status of a command."""
 
     exit_code: int
     stdout: str
@@ -46,7 +53,7 @@ class Run:
 
 
 @pytest.fixture
-def sammed() -> Callable[..., Run]:
+def sammed() -> Sammed:
     """`sammed("evaluate", path, "--json")` runs the command in this process."""
 
     def run(*arguments: object) -> Run:
@@ -58,7 +65,7 @@ def sammed() -> Callable[..., Run]:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder, a cache and a folder of weights of the test's own."""
+    """The test has its own working folder, cache and folder of weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SAMMED_WEIGHTS", raising=False)
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
@@ -75,7 +82,7 @@ class Case:
 
 
 @pytest.fixture
-def case(tmp_path, phantom) -> Case:
+def case(tmp_path: Path, phantom: Callable[..., Phantom]) -> Case:
     """A phantom as `scans/Frau Süß.nii.gz` and `labels/Frau Süß_label.nii.gz`."""
     made = phantom()
     image, labels = tmp_path / "scans/Frau Süß.nii.gz", tmp_path / "labels/Frau Süß_label.nii.gz"
@@ -87,7 +94,7 @@ def case(tmp_path, phantom) -> Case:
 
 
 @pytest.fixture
-def eroded(case, phantom) -> Path:
+def eroded(case: Case, phantom: Callable[..., Phantom]) -> Path:
     """A prediction for the case: the tumour is missing, the lung is shifted by one voxel."""
     made = phantom()
     voxels = made.labels.voxels.copy()
@@ -101,8 +108,8 @@ def eroded(case, phantom) -> Path:
 
 
 @pytest.fixture
-def stand_in(monkeypatch) -> Callable[[str, Callable[..., Any]], list[Any]]:
-    """`stand_in("sammed.jobs.training:train", answer)` takes a job's place and returns its requests."""
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """`stand_in("sammed.jobs.demo:demo", answer)` replaces a job and returns the list of its requests."""
 
     def replace(name: str, answer: Callable[..., Any]) -> list[Any]:
         module, function = name.split(":")
@@ -112,9 +119,7 @@ def stand_in(monkeypatch) -> Callable[[str, Callable[..., Any]], list[Any]]:
             requests.append(request)
             return answer(request, reporter)
 
-        fake = ModuleType(module)
-        setattr(fake, function, job)
-        monkeypatch.setitem(sys.modules, module, fake)
+        monkeypatch.setattr(import_module(module), function, job)
         return requests
 
     return replace

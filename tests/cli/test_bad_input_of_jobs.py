@@ -4,12 +4,16 @@ What can be found wrong without a backbone is found before one is loaded; the fe
 default's own weights.
 """
 
+from __future__ import annotations
+
 import json
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel
 import numpy as np
@@ -24,51 +28,56 @@ from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
+if TYPE_CHECKING:
+    from tests.cli.conftest import Case, Sammed
+    from tests.conftest import Phantom
+
+
 ROOT = Path(sammed_cli.__file__).parents[2]
 
 
-def nifti(path, voxels, affine=None):
+def nifti(path: Path, voxels: np.ndarray, affine: np.ndarray | None = None) -> None:
     path.parent.mkdir(exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4) if affine is None else affine), path)
 
 
-def ramp(*shape, dtype=np.int16):
+def ramp(*shape: int, dtype: type[np.generic] = np.int16) -> np.ndarray:
     return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
 
 
-def empty(path):
+def empty(path: Path) -> None:
     path.touch()
 
 
-def cut_short(path):
+def cut_short(path: Path) -> None:
     nifti(path, ramp(7, 11, 13))
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def no_image(path):
+def no_image(path: Path) -> None:
     path.write_bytes(b"Dear colleague, this is a letter.\n" * 30)
 
 
-def four_dimensions(path):
+def four_dimensions(path: Path) -> None:
     nifti(path, ramp(3, 5, 7, 2))
 
 
-def complex_numbers(path):
+def complex_numbers(path: Path) -> None:
     nifti(path, ramp(3, 5, 7, dtype=np.complex64))
 
 
-def rgb(path):
+def rgb(path: Path) -> None:
     color = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
     nifti(path, np.zeros((3, 5, 7), color))
 
 
-def singular_affine(path):
+def singular_affine(path: Path) -> None:
     image = nibabel.Nifti1Image(ramp(3, 5, 7), np.eye(4))
     image.set_sform(np.diag([1.0, 0, 1, 1]), code=1)
     nibabel.save(image, path)
 
 
-def constant(path):
+def constant(path: Path) -> None:
     nifti(path, np.full((41, 37, 13), 5, np.int16))
 
 
@@ -82,10 +91,10 @@ def files(folder: Path) -> dict[Path, int]:
 
 
 @pytest.fixture
-def refused(sammed, tmp_path):
+def refused(sammed: Sammed, tmp_path: Path) -> Callable[..., str]:
     """`refused(command...)` runs what must fail with status 1, leave every file alone, and say why."""
 
-    def run(*arguments) -> str:
+    def run(*arguments: object) -> str:
         before = files(tmp_path)
         done = sammed(*arguments)
         assert done.exit_code == 1, done.stderr
@@ -97,7 +106,9 @@ def refused(sammed, tmp_path):
 
 
 @pytest.mark.parametrize("make", BAD_IMAGES, ids=lambda make: make.__name__)
-def test_images_that_can_not_be_learned_from(refused, case, tmp_path, make):
+def test_images_that_can_not_be_learned_from(
+    refused: Callable[..., str], case: Case, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
     image = tmp_path / "Grün 1.nii.gz"
     make(image)
     assert str(image) in refused("assist-train", image, case.labels)
@@ -105,23 +116,23 @@ def test_images_that_can_not_be_learned_from(refused, case, tmp_path, make):
     assert str(image) in refused("assist-evaluate", image, case.labels)
 
 
-def fractions(path, made):
+def fractions(path: Path, made: Phantom) -> None:
     nifti(path, np.full(made.volume.shape, 0.5, np.float32), made.volume.affine_ras_mm)
 
 
-def negative(path, made):
+def negative(path: Path, made: Phantom) -> None:
     nifti(path, np.full(made.volume.shape, -1, np.int16), made.volume.affine_ras_mm)
 
 
-def without_labels(path, made):
+def without_labels(path: Path, made: Phantom) -> None:
     nifti(path, np.zeros(made.volume.shape, np.uint8), made.volume.affine_ras_mm)
 
 
-def on_another_grid(path, made):
+def on_another_grid(path: Path, made: Phantom) -> None:
     nifti(path, np.ones((3, 5, 7), np.uint8), made.volume.affine_ras_mm)
 
 
-def shifted(path, made):
+def shifted(path: Path, made: Phantom) -> None:
     affine = made.volume.affine_ras_mm.copy()
     affine[0, 3] += 1.5
     nifti(path, made.labels.voxels, affine)
@@ -138,7 +149,14 @@ def shifted(path, made):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_labels_that_can_not_be_learned_from(refused, case, tmp_path, phantom, make, fact):
+def test_labels_that_can_not_be_learned_from(
+    refused: Callable[..., str],
+    case: Case,
+    tmp_path: Path,
+    phantom: Callable[..., Phantom],
+    make: Callable[[Path, Phantom], object],
+    fact: str,
+) -> None:
     labels = tmp_path / "Größe 2.nii.gz"
     make(labels, phantom())
     for command in ("assist-train", "assist-evaluate"):
@@ -157,13 +175,17 @@ def test_labels_that_can_not_be_learned_from(refused, case, tmp_path, phantom, m
         (("--empty-slices", "6"), "slice 6 was said to be empty but shows a label"),
     ],
 )
-def test_slices_and_labels_that_are_not_there(refused, case, options, fact):
+def test_slices_and_labels_that_are_not_there(
+    refused: Callable[..., str], case: Case, options: tuple[str, ...], fact: str
+) -> None:
     sentence = refused("assist-train", case.image, case.labels, *options)
     assert fact in sentence
     assert str(case.labels) in sentence
 
 
-def test_a_label_asked_for_that_has_no_voxel(refused, case, phantom):
+def test_a_label_asked_for_that_has_no_voxel(
+    refused: Callable[..., str], case: Case, phantom: Callable[..., Phantom]
+) -> None:
     made = phantom()
     voxels = np.where(made.labels.voxels == 4, 2, made.labels.voxels)
     write_labels(replace(made.labels, voxels=voxels), case.labels, like=made.volume, overwrite=True)
@@ -182,11 +204,13 @@ def test_a_label_asked_for_that_has_no_voxel(refused, case, phantom):
         (("--point", "liver:5,5,5"), "a point is i,j,k,+ or i,j,k,-"),
     ],
 )
-def test_prompts_that_mean_nothing(refused, case, options, fact):
+def test_prompts_that_mean_nothing(
+    refused: Callable[..., str], case: Case, options: tuple[str, ...], fact: str
+) -> None:
     assert fact in refused("assist-label", case.image, *options)
 
 
-def test_prompts_of_a_file_that_mean_nothing(refused, case, tmp_path):
+def test_prompts_of_a_file_that_mean_nothing(refused: Callable[..., str], case: Case, tmp_path: Path) -> None:
     path = tmp_path / "Wünsche 1.json"
     path.write_text(json.dumps({"prompts": [{"label": "liver"}]}), encoding="utf-8")
     sentence = refused("assist-label", case.image, "--prompts", path)
@@ -195,7 +219,7 @@ def test_prompts_of_a_file_that_mean_nothing(refused, case, tmp_path):
 
 
 @pytest.fixture
-def skill(tmp_path) -> Path:
+def skill(tmp_path: Path) -> Path:
     """A skill without a generator for other weights than the default's."""
     label = Label(1, "lung", (9, 9, 9))
     made = SkillModel(
@@ -214,20 +238,20 @@ def skill(tmp_path) -> Path:
     return write_skill(made, tmp_path / "Fähigkeit 1.safetensors")
 
 
-def test_a_skill_for_other_weights(refused, case, skill):
+def test_a_skill_for_other_weights(refused: Callable[..., str], case: Case, skill: Path) -> None:
     options = ("--skill", skill, "--runtime", "torch", "--device", "cpu")
     sentence = refused("assist-label", case.image, "--point", "5,5,5,+", *options)
     assert str(skill) in sentence
     assert "digests differ" in sentence
 
 
-def test_a_skill_without_a_generator(refused, case, skill):
+def test_a_skill_without_a_generator(refused: Callable[..., str], case: Case, skill: Path) -> None:
     sentence = refused("auto-label", case.image, "--skill", skill)
     assert str(skill) in sentence
     assert "sammed auto-train" in sentence
 
 
-def test_a_skill_that_was_cut_short(refused, case, skill):
+def test_a_skill_that_was_cut_short(refused: Callable[..., str], case: Case, skill: Path) -> None:
     skill.write_bytes(skill.read_bytes()[:-1])
     for command in (
         ("auto-label", case.image),
@@ -240,7 +264,7 @@ def test_a_skill_that_was_cut_short(refused, case, skill):
         assert "cut short" in sentence
 
 
-def test_nothing_is_overwritten(refused, case, tmp_path):
+def test_nothing_is_overwritten(refused: Callable[..., str], case: Case, tmp_path: Path) -> None:
     there = tmp_path / "skill.safetensors"
     there.write_bytes(b"mine")
     assert f"{there.name} exists already" in refused("assist-train", case.image, case.labels)
@@ -249,7 +273,9 @@ def test_nothing_is_overwritten(refused, case, tmp_path):
     assert f"{labels} exists already" in refused("assist-label", case.image, "--point", "liver:5,5,5,+")
 
 
-def test_outputs_below_a_file_or_in_no_folder(refused, case, tmp_path):
+def test_outputs_below_a_file_or_in_no_folder(
+    refused: Callable[..., str], case: Case, tmp_path: Path
+) -> None:
     for output in (case.image / "a.safetensors", tmp_path / "nowhere/a.safetensors"):
         sentence = refused("assist-train", case.image, case.labels, "--output", output)
         assert str(output) in sentence
@@ -259,7 +285,7 @@ def test_outputs_below_a_file_or_in_no_folder(refused, case, tmp_path):
     assert "can't be made" in refused("demo", "--output", case.image / "demo")
 
 
-def test_a_disk_that_fills_up(refused, case):
+def test_a_disk_that_fills_up(refused: Callable[..., str], case: Case) -> None:
     """A limit on the size of files stands in for the disk. The default backbone encodes one slice."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))
@@ -272,7 +298,7 @@ def test_a_disk_that_fills_up(refused, case):
     assert "free some space or choose another place" in sentence
 
 
-def test_the_program_itself_says_one_sentence(case, tmp_path):
+def test_the_program_itself_says_one_sentence(case: Case, tmp_path: Path) -> None:
     """As people run it: another process, nothing replaced."""
     cut_short(case.image)
     done = subprocess.run(

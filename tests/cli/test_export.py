@@ -1,11 +1,18 @@
 """`sammed export`: options reach the library, what was written is said."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from tests.cli.conftest import Case, Sammed
 
-def test_nnunet(sammed, case, tmp_path):
+
+def test_nnunet(sammed: Sammed, case: Case, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     run = sammed(
@@ -21,7 +28,9 @@ def test_nnunet(sammed, case, tmp_path):
     assert described["channel_names"] == {"0": "CT"}
 
 
-def test_monai_with_pseudo_labels_and_a_test_image(sammed, case, eroded, tmp_path):
+def test_monai_with_pseudo_labels_and_a_test_image(
+    sammed: Sammed, case: Case, eroded: Path, tmp_path: Path
+) -> None:
     machine = tmp_path / "machine"
     machine.mkdir()
     eroded.rename(machine / "Frau Süß_label.nii.gz")
@@ -39,7 +48,9 @@ def test_monai_with_pseudo_labels_and_a_test_image(sammed, case, eroded, tmp_pat
 @pytest.mark.parametrize(
     ("form", "more"), [("nnunet", ("--dataset-id", 7)), ("monai", ())], ids=["nnunet", "monai"]
 )
-def test_nothing_is_overwritten_unasked(sammed, case, tmp_path, form, more):
+def test_nothing_is_overwritten_unasked(
+    sammed: Sammed, case: Case, tmp_path: Path, form: str, more: tuple[str | int, ...]
+) -> None:
     output = tmp_path / "set"
     output.mkdir()
     command = ("export", form, case.image, case.labels, "--output", output, "--name", "Chest", *more)
@@ -50,7 +61,7 @@ def test_nothing_is_overwritten_unasked(sammed, case, tmp_path, form, more):
     assert sammed(*command, "--overwrite").exit_code == 0
 
 
-def test_files_without_a_partner(sammed, case, tmp_path):
+def test_files_without_a_partner(sammed: Sammed, case: Case, tmp_path: Path) -> None:
     (case.image.parent / "alone.nii.gz").write_bytes(case.image.read_bytes())
     run = sammed(
         *("export", "monai", case.image.parent, case.labels.parent),
@@ -72,7 +83,15 @@ def test_files_without_a_partner(sammed, case, tmp_path):
         (("scans", "labels", "--test", "empty"), "empty holds no image"),
     ],
 )
-def test_without_a_pair_nothing_is_written(sammed, case, tmp_path, form, more, folders, fact):
+def test_without_a_pair_nothing_is_written(
+    sammed: Sammed,
+    case: Case,
+    tmp_path: Path,
+    form: str,
+    more: tuple[str | int, ...],
+    folders: tuple[str, ...],
+    fact: str,
+) -> None:
     (tmp_path / "empty").mkdir()
     assert case.image.parent == tmp_path / "scans"
     run = sammed("export", form, *folders, "--output", "raw/set", "--name", "Chest", *more)
@@ -81,7 +100,7 @@ def test_without_a_pair_nothing_is_written(sammed, case, tmp_path, form, more, f
     assert not (tmp_path / "raw").exists()
 
 
-def test_folders_below_are_in_the_data_set(sammed, case, tmp_path):
+def test_folders_below_are_in_the_data_set(sammed: Sammed, case: Case, tmp_path: Path) -> None:
     for path in (case.image, case.labels):
         (path.parent / "ward 3").mkdir()
         (path.parent / "ward 3" / path.name).write_bytes(path.read_bytes())

@@ -23,37 +23,37 @@ class OutOfMemoryError(RuntimeError):
         pytest.param(OutputError("It exists."), "It exists.", 1, id="of volumes"),
         pytest.param(
             PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/root/x.nii"),
-            "/root/x.nii: Permission denied. Choose another place, or have its permissions changed.",
+            "/root/x.nii: Permission denied. Choose another place, or change its permissions.",
             1,
             id="permission",
         ),
         pytest.param(OSError("strange"), "strange.", 1, id="a system error without a number"),
         pytest.param(
             MemoryError(),
-            "The memory is full; close other programs, or take another --device.",
+            "Not enough memory; close other programs, or use another --device.",
             1,
             id="memory",
         ),
         pytest.param(
             OutOfMemoryError("CUDA out of memory. Tried to allocate"),
-            "The memory is full; close other programs, or take another --device.",
+            "Not enough memory; close other programs, or use another --device.",
             1,
             id="memory of the GPU",
         ),
         pytest.param(click.UsageError("No such thing."), "No such thing.", 2, id="misuse"),
         pytest.param(
             KeyboardInterrupt(),
-            "Interrupted; what was finished stays, what was half-written is gone.",
+            "Interrupted; finished files are kept, unfinished ones are removed.",
             130,
             id="Ctrl-C",
         ),
     ],
 )
-def test_describe(error, message, exit_code):
+def test_describe(error: BaseException, message: str, exit_code: int) -> None:
     failure = describe(error)
     assert (failure.message, failure.exit_code) == (message, exit_code)
 
 
-def test_only_misuse_shows_the_usage():
+def test_only_misuse_shows_the_usage() -> None:
     assert describe(ConfigError("x")).usage is None
     assert isinstance(describe(click.UsageError("x")).usage, click.UsageError)

@@ -1,5 +1,7 @@
 """What holds for every command: help, versions, errors as sentences, exit statuses, quiet libraries."""
 
+from __future__ import annotations
+
 import logging
 import re
 import runpy
@@ -7,40 +9,52 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import pytest
 
 import sammed_cli
+from sammed.jobs.info import InfoRequest, InfoResult, info
+from sammed.progress import Reporter
 from sammed.version import __version__
 from sammed_cli.main import cli
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Case, Run, Sammed
+
 
 ROOT = Path(sammed_cli.__file__).parents[2]
 ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'cli'}:{ROOT / 'volumes'}", "PATH": "/usr/bin:/bin"}
 
 
-def every_command(command=cli, name=(), context=None):
+def every_command(
+    command: click.Command = cli, name: tuple[str, ...] = (), context: click.Context | None = None
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """All commands and groups, each with its words on the command line."""
     context = click.Context(command, info_name=name[-1] if name else "sammed", parent=context)
     yield name, command
     if isinstance(command, click.Group):
         for word in command.list_commands(context):
-            yield from every_command(command.get_command(context, word), (*name, word), context)
+            inner = command.get_command(context, word)
+            assert inner is not None
+            yield from every_command(inner, (*name, word), context)
 
 
 COMMANDS = dict(every_command())
 
 
-def python(*arguments, **settings):
+def python(*arguments: str) -> str:
     """Run Python in another process, in which nothing is imported yet, and return what it printed."""
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=ENVIRONMENT, check=True, **settings
+        [sys.executable, *arguments], capture_output=True, text=True, env=ENVIRONMENT, check=True
     )
     return done.stdout
 
 
-def test_the_commands_are_those_of_the_design():
+def test_the_commands_are_those_of_the_design() -> None:
     groups = {
         "nnunet", "monai", "list", "fetch", "verify", "info", "clear",
         "make", "split", "train", "label", "evaluate", "sample",
@@ -67,7 +81,7 @@ def test_the_commands_are_those_of_the_design():
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=lambda name: " ".join(name) or "sammed")
-def test_help(sammed, name):
+def test_help(sammed: Sammed, name: tuple[str, ...]) -> None:
     run = sammed(*name, "--help")
     assert (run.exit_code, run.stderr) == (0, "")
     assert run.stdout.startswith(" ".join(("Usage: sammed", *name)))
@@ -76,7 +90,7 @@ def test_help(sammed, name):
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=lambda name: " ".join(name) or "sammed")
-def test_options_are_explained_and_no_flag_is_given_twice(name):
+def test_options_are_explained_and_no_flag_is_given_twice(name: tuple[str, ...]) -> None:
     command = COMMANDS[name]
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     flags = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
@@ -86,34 +100,36 @@ def test_options_are_explained_and_no_flag_is_given_twice(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=lambda name: " ".join(name) or "sammed")
-def test_every_command_gives_json(name):
+def test_every_command_gives_json(name: tuple[str, ...]) -> None:
     """Groups don't: they do nothing themselves."""
     command = COMMANDS[name]
     flags = [flag for parameter in command.params for flag in parameter.opts]
     assert ("--json" in flags) != isinstance(command, click.Group)
 
 
-def test_summaries_fit_on_a_line(sammed):
+def test_summaries_fit_on_a_line(sammed: Sammed) -> None:
     assert "..." not in sammed("--help").stdout.split("Commands:")[1]
 
 
-def test_version(sammed):
+def test_version(sammed: Sammed) -> None:
     assert sammed("--version").stdout == f"sammed, version {__version__}\n"
 
 
-def test_the_module_is_the_program():
+def test_the_module_is_the_program() -> None:
     assert python("-m", "sammed_cli", "--version") == f"sammed, version {__version__}\n"
     assert python("-m", "sammed_cli", "--help").startswith("Usage: sammed ")
 
 
-def test_the_module_is_the_program_in_this_process(monkeypatch, capsys):
+def test_the_module_is_the_program_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["anything", "--version"])
     with pytest.raises(SystemExit) as left:
         runpy.run_module("sammed_cli", run_name="__main__")
     assert (left.value.code, capsys.readouterr().out) == (0, f"sammed, version {__version__}\n")
 
 
-def test_help_loads_nothing_heavy():
+def test_help_loads_nothing_heavy() -> None:
     """Torch takes seconds, numpy and rich tenths; `--help` reads every command's module."""
     code = (
         "import sys\nfrom sammed_cli.main import cli\n"
@@ -134,13 +150,13 @@ def test_help_loads_nothing_heavy():
         pytest.param(["auto-label", "a.nii.gz"], "There is no skill skill.safetensors", id="no skill"),
         pytest.param(["assist-train", "--window", "7"], "A window is auto, LOW,HIGH or one of", id="window"),
         pytest.param(["assist-train", "--window", "9,7"], "from a lower to a higher", id="window turned"),
-        pytest.param(["assist-train", "--slice-index", "4,x"], "'4,x' is no list of whole", id="slices"),
+        pytest.param(["assist-train", "--slice-index", "4,x"], "'4,x' is not a list of whole", id="slices"),
         pytest.param(["assist-train", "--slices", "0"], "0 is not in the range x>=1", id="no slice"),
         pytest.param(["assist-train", "--axis", "3"], "'3' is not one of 'auto', '0'", id="axis"),
         pytest.param(["assist-train", "--backbone", "sam"], "'sam' is not one of", id="backbone"),
     ],
 )
-def test_misuse_exits_2(sammed, arguments, sentence):
+def test_misuse_exits_2(sammed: Sammed, arguments: list[str], sentence: str) -> None:
     run = sammed(*arguments)
     assert run.exit_code == 2
     assert run.stdout == ""
@@ -150,52 +166,51 @@ def test_misuse_exits_2(sammed, arguments, sentence):
     assert sentence in as_json.json["error"]
 
 
-def test_nothing_to_do_shows_help(sammed):
+def test_nothing_to_do_shows_help(sammed: Sammed) -> None:
     run = sammed()
     assert "Commands:" in run.stdout + run.stderr
 
 
-def raising(error):
-    def job(*_):
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    def job(*_: object) -> NoReturn:
         raise error
 
     return job
 
 
 @pytest.fixture
-def failing_info(sammed, monkeypatch, tmp_path):
+def failing_info(sammed: Sammed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sammed:
     """`sammed info` with a library that raises what the test says."""
 
-    def run(error, *flags):
+    def run(error: BaseException, *flags: str) -> Run:
         (tmp_path / "file").touch()
-        monkeypatch.setattr("sammed.jobs.inspecting.inspect", lambda *_, **__: raising(error)())
+        monkeypatch.setattr("sammed.jobs.info.info", raising(error))
         return sammed(*flags, "info", tmp_path / "file")
 
     return run
 
 
-def test_an_interrupted_command_exits_130(failing_info):
+def test_an_interrupted_command_exits_130(failing_info: Sammed) -> None:
     run = failing_info(KeyboardInterrupt())
     assert run.exit_code == 130
-    assert run.sentence == "Interrupted; what was finished stays, what was half-written is gone."
+    assert run.sentence == "Interrupted; finished files are kept, unfinished ones are removed."
 
 
-def test_a_full_disk_is_a_sentence(failing_info):
+def test_a_full_disk_is_a_sentence(failing_info: Sammed) -> None:
     run = failing_info(OSError(28, "No space left on device", "/data/liver.nii.gz"))
     assert run.exit_code == 1
     sentence = "/data/liver.nii.gz: No space left on device. Free some space or choose another place."
     assert run.sentence == sentence
 
 
-def test_a_fault_of_our_own_says_how_to_report_it(failing_info):
+def test_a_fault_of_our_own_says_how_to_report_it(failing_info: Sammed) -> None:
     run = failing_info(IndexError("list index out of range\nmore"))
     assert run.exit_code == 1
-    assert run.sentence.startswith(
-        "This is a fault of sammed (IndexError: list index out of range); `sammed --debug"
-    )
+    assert run.sentence.startswith("This is a bug in sammed (IndexError: list index out of range)")
+    assert "`sammed --debug COMMAND`" in run.sentence
 
 
-def test_the_end_of_a_file_is_no_interruption(failing_info):
+def test_the_end_of_a_file_is_no_interruption(failing_info: Sammed) -> None:
     """Click takes an EOFError for Ctrl-D; here it comes from a library that reads a damaged file."""
     run = failing_info(EOFError("ran out of input"))
     assert run.exit_code == 1
@@ -205,23 +220,23 @@ def test_the_end_of_a_file_is_no_interruption(failing_info):
 WRITES_FOR_EVER = """
 import signal, sys, time
 from pathlib import Path
-from sammed.jobs import inspecting
+import sammed.jobs.info
 from sammed_cli.main import cli
 from sammed_volumes.atomic_file import atomic_file
 
-def inspect(path, **_):
+def info(*_):
     with atomic_file(Path("labels.nii.gz"), ".nii.gz") as partial:
         partial.write_bytes(b"half of it")
         print("writing", flush=True)
         time.sleep(60)
 
-inspecting.inspect = inspect
+sammed.jobs.info.info = info
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells take it from what they run behind
 cli.main(["info", sys.argv[1]])
 """
 
 
-def test_ctrl_c_in_another_process_leaves_nothing_half_written(tmp_path):
+def test_ctrl_c_in_another_process_leaves_nothing_half_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     process = subprocess.Popen(
         [sys.executable, "-c", WRITES_FOR_EVER, "file"],
@@ -236,37 +251,36 @@ def test_ctrl_c_in_another_process_leaves_nothing_half_written(tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
-    assert stderr.strip() == "Error: Interrupted; what was finished stays, what was half-written is gone."
+    assert stderr.strip() == "Error: Interrupted; finished files are kept, unfinished ones are removed."
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_debug_shows_the_traceback(failing_info):
+def test_debug_shows_the_traceback(failing_info: Sammed) -> None:
     run = failing_info(IndexError("here"), "--debug")
     assert "Traceback (most recent call last)" in run.stderr
     assert "IndexError: here" in run.stderr
     assert run.exit_code == 1
 
 
-def test_our_messages_reach_people_and_libraries_are_quiet(sammed, case, monkeypatch):
-    inspecting = pytest.importorskip("sammed.jobs.inspecting")
-    inspect = inspecting.inspect
-
-    def chatty(*arguments, **settings):
+def test_our_messages_reach_people_and_libraries_are_quiet(
+    sammed: Sammed, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chatty(request: InfoRequest, reporter: Reporter) -> InfoResult:
         logging.getLogger("sammed").info("Converting the [encoder].")
         logging.getLogger("sammed").warning("The cache is full.")
         logging.getLogger("somebody").error("a library's own business")
         logging.getLogger("nibabel.global").error("pixdim is odd")
         warnings.warn("deprecated since 1.2", FutureWarning, stacklevel=1)
-        return inspect(*arguments, **settings)
+        return info(request, reporter)
 
-    monkeypatch.setattr(inspecting, "inspect", chatty)
+    monkeypatch.setattr("sammed.jobs.info.info", chatty)
     run = sammed("info", case.image)
     assert run.exit_code == 0
     assert run.stderr.startswith("Converting the [encoder].\nWarning: The cache is full.\n")
     assert not re.search("business|pixdim|deprecated", run.stderr)
 
 
-def test_a_run_leaves_no_handler_behind(sammed, case):
+def test_a_run_leaves_no_handler_behind(sammed: Sammed, case: Case) -> None:
     before = logging.getLogger("sammed").handlers[:], logging.getLogger().handlers[:]
     sammed("info", case.image)
     assert (logging.getLogger("sammed").handlers, logging.getLogger().handlers) == before

@@ -1,21 +1,34 @@
 """`sammed synthesize`: what the job is asked for, what is shown, and the exit status."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sammed.datasets.labeled_sets.gathered import Problem
-from sammed.jobs.synthesizing import SamplingResult, SynthesisTrainingResult
+from sammed.jobs.synthesize.sample import SynthesizeSampleRequest, SynthesizeSampleResult
+from sammed.jobs.synthesize.train import SynthesizeTrainRequest, SynthesizeTrainResult
+
+if TYPE_CHECKING:
+    from sammed.progress import Reporter
+    from tests.cli.conftest import Sammed, StandIn
+
+
+TRAIN = "sammed.jobs.synthesize.train:synthesize_train"
 
 
 @pytest.fixture
-def set_folder(tmp_path) -> Path:
+def set_folder(tmp_path: Path) -> Path:
     (tmp_path / "set").mkdir()
     return tmp_path / "set"
 
 
-def trained(request, _reporter, problems=()):
-    return SynthesisTrainingResult(
+def trained(
+    request: SynthesizeTrainRequest, _reporter: Reporter, problems: tuple[Problem, ...] = ()
+) -> SynthesizeTrainResult:
+    return SynthesizeTrainResult(
         model=request.output,
         pictures=7,
         image_size=64,
@@ -27,22 +40,8 @@ def trained(request, _reporter, problems=()):
     )
 
 
-def real_requests(monkeypatch, name, job):
-    """The job replaced, the requests real."""
-    import sammed.jobs.synthesizing as module
-
-    asked = []
-
-    def stand_in(request, reporter):
-        asked.append(request)
-        return job(request, reporter)
-
-    monkeypatch.setattr(module, name, stand_in)
-    return asked
-
-
-def test_train_passes_its_settings_on(sammed, set_folder, monkeypatch):
-    asked = real_requests(monkeypatch, "train_model", trained)
+def test_train_passes_its_settings_on(sammed: Sammed, set_folder: Path, stand_in: StandIn) -> None:
+    asked = stand_in(TRAIN, trained)
     run = sammed("synthesize", "train", set_folder, "--set", "width=32", "--set", "steps=3", "--json")
     assert run.exit_code == 0
     assert run.json["model"] == "diffusion.safetensors"
@@ -51,29 +50,31 @@ def test_train_passes_its_settings_on(sammed, set_folder, monkeypatch):
     assert (request.config().width, request.config().steps) == (32, 3)
 
 
-def test_train_says_which_cases_were_left_out_and_fails(sammed, set_folder, monkeypatch):
-    def job(request, reporter):
+def test_train_says_which_cases_were_left_out_and_fails(
+    sammed: Sammed, set_folder: Path, stand_in: StandIn
+) -> None:
+    def job(request: SynthesizeTrainRequest, reporter: Reporter) -> SynthesizeTrainResult:
         return trained(request, reporter, (Problem("anna", "it is no whole picture"),))
 
-    real_requests(monkeypatch, "train_model", job)
+    stand_in(TRAIN, job)
     run = sammed("synthesize", "train", set_folder)
     assert run.exit_code == 1
     assert "anna" in run.stderr
     assert "48 x 40" in run.stderr
 
 
-def test_a_setting_that_there_is_not(sammed, set_folder):
+def test_a_setting_that_there_is_not(sammed: Sammed, set_folder: Path) -> None:
     run = sammed("synthesize", "train", set_folder, "--set", "color=blue")
     assert run.exit_code == 2
     assert "There is no setting 'color'" in run.sentence
 
 
-def test_sample(sammed, tmp_path, monkeypatch):
+def test_sample(sammed: Sammed, tmp_path: Path, stand_in: StandIn) -> None:
     model = tmp_path / "diffusion.safetensors"
     model.touch()
 
-    def job(request, _reporter):
-        return SamplingResult(
+    def job(request: SynthesizeSampleRequest, _reporter: Reporter) -> SynthesizeSampleResult:
+        return SynthesizeSampleResult(
             output=request.output,
             files=(request.output / "a.png",),
             labeled_set=None,
@@ -81,14 +82,14 @@ def test_sample(sammed, tmp_path, monkeypatch):
             seconds=1.0,
         )
 
-    asked = real_requests(monkeypatch, "sample", job)
+    asked = stand_in("sammed.jobs.synthesize.sample:synthesize_sample", job)
     run = sammed("synthesize", "sample", model, "--count", 5, "--output", "new", "--steps", 50, "--json")
     assert run.exit_code == 0
     assert run.json["files"] == [str(Path("new/a.png"))]
     assert (asked[0].count, asked[0].steps, asked[0].gold) == (5, 50, None)
 
 
-def test_a_file_that_is_no_model(sammed, tmp_path):
+def test_a_file_that_is_no_model(sammed: Sammed, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("nothing")
     run = sammed("synthesize", "sample", "model.safetensors", "--count", 1, "--output", "new")
     assert run.exit_code == 1
@@ -96,6 +97,6 @@ def test_a_file_that_is_no_model(sammed, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_the_number_of_pictures_is_needed(sammed, tmp_path):
+def test_the_number_of_pictures_is_needed(sammed: Sammed, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
     assert sammed("synthesize", "sample", "model.safetensors", "--output", "new").exit_code == 2

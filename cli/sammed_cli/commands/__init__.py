@@ -1,1 +1,1 @@
-"""The commands. Each module is read for `sammed --help`, so what takes time is imported inside."""
+"""The commands. `sammed --help` imports every module, so anything slow is imported inside functions."""

@@ -1,4 +1,4 @@
-"""`sammed assist-evaluate`: simulated users, the plain backbone beside a skill."""
+"""`sammed assist-evaluate`: simulated users of the plain backbone and of a skill."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sammed_cli.terminal import Terminal
 from sammed_cli.values import whole_numbers
 
 
-@click.command("assist-evaluate", short_help="Measure what simulated users reach.")
+@click.command("assist-evaluate", short_help="Measure the Dice of simulated users.")
 @click.argument("image", type=options.EXISTING)
 @click.argument("labels", type=options.EXISTING_FILE)
-@click.option("--skill", type=options.EXISTING_FILE, help="A skill to set beside the plain backbone.")
+@click.option("--skill", type=options.EXISTING_FILE, help="A skill to compare with the plain backbone.")
 @click.option(
     "--points",
     type=whole_numbers,
     metavar="N,N",
     default="1,3,5,10",
     show_default=True,
-    help="How many points of each sign an object gets; none for no points.",
+    help="Numbers of points of each sign per object, or none.",
 )
-@click.option("--boxes/--no-boxes", default=True, show_default=True, help="Boxes, jittered.")
+@click.option("--boxes/--no-boxes", default=True, show_default=True, help="Jittered boxes.")
 @click.option(
     "--composite/--no-composite",
     default=True,
@@ -36,7 +36,7 @@ from sammed_cli.values import whole_numbers
     metavar="N,N",
     default="0,1,2",
     show_default=True,
-    help="Random seeds to take the mean over.",
+    help="Random seeds; scores are means over them.",
 )
 @options.label
 @options.exclude_slices
@@ -49,10 +49,10 @@ from sammed_cli.values import whole_numbers
 @options.json_output
 @click.pass_obj
 def assist_evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
-    """Measure the Dice that simulated users reach on IMAGE, with LABELS as the truth."""
+    """Measure the Dice of simulated users on IMAGE, with LABELS as the truth."""
     from sammed.jobs.assist_evaluate import AssistEvaluateRequest
     from sammed.jobs.assist_evaluate import assist_evaluate as job
     from sammed_cli.reports import assist_evaluate_table
 
     result = job(AssistEvaluateRequest(**settings), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), assist_evaluate_table(result))
+    terminal.finish(as_json, result, assist_evaluate_table(result))

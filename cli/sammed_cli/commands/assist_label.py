@@ -1,4 +1,4 @@
-"""`sammed assist-label`: masks from a person's points and boxes."""
+"""`sammed assist-label`: masks from points and boxes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 
-@click.command("assist-label", short_help="Masks from points and boxes.")
+@click.command("assist-label", short_help="Make masks from points and boxes.")
 @click.argument("image", type=options.EXISTING)
 @click.option("--prompts", type=options.EXISTING_FILE, help="JSON file of prompts, as shown above.")
 @click.option(
@@ -18,29 +18,29 @@ from sammed_cli.terminal import Terminal
     "points",
     multiple=True,
     metavar="LABEL:I,J,K,+|-",
-    help="A point inside (+) or outside (-) a structure. May be repeated.",
+    help="A point inside (+) or outside (-) a structure; may be repeated.",
 )
 @click.option(
     "--box",
     "boxes",
     multiple=True,
     metavar="LABEL:I,J,K,I,J,K",
-    help="A box on one slice, its lower corner first. May be repeated.",
+    help="A box on one slice, its lower corner first; may be repeated.",
 )
 @click.option(
     "--frame",
     type=click.Choice(("voxel", "ras_mm")),
     default="voxel",
     show_default=True,
-    help="Coordinates in --point and --box: array indices, or millimeters to right, anterior, superior.",
+    help="Coordinates of --point and --box: array indices, or millimeters to right, anterior, superior.",
 )
-@click.option("--skill", type=options.EXISTING_FILE, help="A skill.  [default: the plain backbone]")
+@click.option("--skill", type=options.EXISTING_FILE, help="Skill to use.  [default: the plain backbone]")
 @options.encoding
 @options.axis
 @options.window
 @options.series
 @click.option(
-    "--output", type=options.NEW_FILE, help="Label volume to write.  [default: IMAGE_label beside it]"
+    "--output", type=options.NEW_FILE, help="Label volume to write.  [default: IMAGE_label beside IMAGE]"
 )
 @options.label_format
 @options.overwrite
@@ -54,17 +54,17 @@ def assist_label(
     boxes: tuple[str, ...],
     **settings: Any,
 ) -> None:
-    """Make masks of IMAGE from a person's points and boxes.
+    """Make masks of IMAGE from points and boxes.
 
-    Of a label on a slice, each box is an object of its own; a point belongs to the box that holds it. A label
-    may be left out where there is one only. A file of prompts:
+    Each box is one object; a point belongs to the box that contains it. LABEL: may be left out if there is
+    only one label. A file of prompts:
 
     \b
     {"frame": "voxel",
      "prompts": [
        {"label": "liver", "slice": 12, "points": [[40, 52, "+"], [80, 30, "-"]]},
        {"label": "kidneys", "boxes": [[20, 60, 12, 38, 81, 12], [84, 58, 12, 103, 80, 12]]}]}
-    """  # noqa: D301 - click wants the character, not the backslash
+    """  # noqa: D301 - click needs the control character
     from sammed.jobs.assist_label import AssistLabelRequest
     from sammed.jobs.assist_label import assist_label as job
     from sammed.prompts.marks import Mark, parse_box, parse_point
@@ -72,4 +72,4 @@ def assist_label(
 
     marks: list[Mark] = [*map(parse_point, points), *map(parse_box, boxes)]
     result = job(AssistLabelRequest(marks=tuple(marks), **settings), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), assist_label_table(result))
+    terminal.finish(as_json, result, assist_label_table(result))

@@ -20,10 +20,10 @@ from sammed_cli.terminal import Terminal
     type=click.Choice(("points", "boxes", "composite")),
     default="composite",
     show_default=True,
-    help="What the prompt encoder learns from.",
+    help="Prompts that the prompt encoder learns from.",
 )
 @click.option(
-    "--auto/--no-auto", default=True, show_default=True, help="Learn the generator as well, for auto-label."
+    "--auto/--no-auto", default=True, show_default=True, help="Also learn the generator for auto-label."
 )
 @options.encoding
 @options.axis
@@ -41,12 +41,12 @@ from sammed_cli.terminal import Terminal
 def assist_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Learn a skill from IMAGE and the annotated slices of LABELS: prompt encoders and a generator.
 
-    Without IMAGE and LABELS: image* and label* (or images/ and labels/) of the working folder; with none
-    there, the demo's chest CT.
+    Without IMAGE and LABELS the command uses image* and label* (or images/ and labels/) in the working
+    folder, or else the demo's chest CT.
     """
     from sammed.jobs.assist_train import AssistTrainRequest
     from sammed.jobs.assist_train import assist_train as job
     from sammed_cli.reports import training_table
 
     result = job(AssistTrainRequest(**settings), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), training_table(result))
+    terminal.finish(as_json, result, training_table(result))

@@ -20,15 +20,15 @@ from sammed_cli.terminal import Terminal
 @options.series
 @options.flatten
 @options.resample
-@click.option("--output", type=options.NEW_FILE, help="Skill to write.  [default: the one that was read]")
+@click.option("--output", type=options.NEW_FILE, help="Skill to write.  [default: replace --skill]")
 @options.overwrite
 @options.json_output
 @click.pass_obj
 def auto_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
-    """Learn the generator of a skill again from IMAGE and LABELS, nothing else."""
+    """Learn only the generator of a skill again, from IMAGE and LABELS."""
     from sammed.jobs.auto_train import AutoTrainRequest
     from sammed.jobs.auto_train import auto_train as job
     from sammed_cli.reports import training_table
 
     result = job(AutoTrainRequest(**settings), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), training_table(result))
+    terminal.finish(as_json, result, training_table(result))

@@ -1,4 +1,4 @@
-"""`sammed demo`: the whole job on a chest CT that pip installed."""
+"""`sammed demo`: from five annotated slices of a chest CT to a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 
-@click.command(short_help="The whole job on a chest CT that pip installed.")
+@click.command(short_help="Try sammed on a chest CT that pip installed.")
 @click.option(
     "--output", type=options.NEW_FOLDER, default="demo-output", show_default=True, help="Folder to write."
 )
@@ -20,7 +20,7 @@ from sammed_cli.terminal import Terminal
 @options.json_output
 @click.pass_obj
 def demo(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
-    """Learn both lungs of a chest CT from five slices, label the rest, and compare with the truth.
+    """Learn both lungs of a chest CT from five slices, label the others, and compare with the truth.
 
     Writes the labels, a picture, report.html, the skill and a manifest.
     """
@@ -28,5 +28,5 @@ def demo(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     from sammed.jobs.demo import demo as job
 
     result = job(DemoRequest(**settings), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), *result.tables)
-    terminal.say(f"Everything is in {result.output}; open {result.output / 'report.html'} to see it.")
+    summary = f"All files are in {result.output}; open {result.output / 'report.html'}."
+    terminal.finish(as_json, result, *result.tables, summary=summary)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import click
 
 from sammed_cli import options
-from sammed_cli.failures import FAILED
+from sammed_cli.terminal import Terminal
 
 
-@click.command(short_help="Say what works on this machine.")
+@click.command(short_help="Check what works on this machine.")
 @options.json_output
-@click.pass_context
-def doctor(context: click.Context, /, as_json: bool) -> None:
-    """Check packages, devices, weights, folders and space; exit 1 if something essential is broken."""
-    from sammed.jobs.checking import check_machine
+@click.pass_obj
+def doctor(terminal: Terminal, /, as_json: bool) -> None:
+    """Check packages, devices, weights, folders and disk space; exit 1 if something essential is broken."""
+    from sammed.jobs.doctor import DoctorRequest
+    from sammed.jobs.doctor import doctor as job
 
-    checkup = check_machine()
-    if not as_json:
-        for finding in checkup.findings:
-            context.obj.say(f"{finding.status:<10} {finding.text}")
-    context.obj.answer(as_json, checkup.to_json())
-    if checkup.is_broken:
-        context.exit(FAILED)
+    result = job(DoctorRequest(), terminal.reporter)
+    lines = "\n".join(f"{finding.status:<10} {finding.text}" for finding in result.findings)
+    terminal.finish(as_json, result, summary="" if as_json else lines, failed=result.is_broken)

@@ -1,9 +1,8 @@
-"""`sammed evaluate`: a prediction against a reference, label by label."""
+"""`sammed evaluate`: compare a prediction with a reference, label by label."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,41 +26,23 @@ if TYPE_CHECKING:
     default=1.0,
     show_default=True,
     metavar="MM",
-    help="Distance up to which NSD calls two surfaces the same.",
+    help="Surfaces that are closer than this agree for NSD.",
 )
 @options.flatten
 @options.resample
 @options.json_output
 @click.pass_obj
-def evaluate(
-    terminal: Terminal,
-    prediction: Path,
-    reference: Path,
-    exclude_slices: tuple[int, ...],
-    axis: int | None,
-    tolerance_mm: float,
-    flatten: bool,
-    resample: bool,
-    as_json: bool,
-) -> None:
+def evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Compare label volumes: Dice, IoU, HD95 and NSD in millimeters.
 
     PREDICTION and REFERENCE are label volumes on one lattice; slices count along the array of REFERENCE.
-    Labels are matched by name, else by value.
+    Labels are matched by name, or else by value.
     """
-    from sammed.metrics.evaluation import evaluate as compare
-    from sammed_volumes.formats import read_labels
+    from sammed.jobs.evaluate import EvaluateRequest
+    from sammed.jobs.evaluate import evaluate as job
 
-    evaluation = compare(
-        read_labels(prediction, flatten=flatten),
-        read_labels(reference, flatten=flatten),
-        exclude_slices=exclude_slices,
-        axis=axis,
-        tolerance_mm=tolerance_mm,
-        resample=resample,
-        report=terminal.reporter.message,
-    )
-    terminal.answer(as_json, evaluation.to_json(), _table(evaluation))
+    result = job(EvaluateRequest(**settings), terminal.reporter)
+    terminal.finish(as_json, result, _table(result))
 
 
 def _table(evaluation: Evaluation) -> Table:

@@ -1,9 +1,8 @@
-"""`sammed info`: what is in a file."""
+"""`sammed info`: what a file contains."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,28 +10,28 @@ from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from sammed.jobs.inspecting import Fact
+    from sammed.jobs.info import Fact
 
 
-@click.command(short_help="Say what is in a file.")
+@click.command(short_help="Describe a file.")
 @click.argument("file", type=options.EXISTING)
 @options.series
 @options.axis
 @options.flatten
 @options.json_output
 @click.pass_obj
-def info(
-    terminal: Terminal, file: Path, series: str | None, axis: int | None, flatten: bool, as_json: bool
-) -> None:
-    """Say what is in FILE: a volume, a label volume, a DICOM folder or a skill."""
-    from sammed.jobs.inspecting import inspect
+def info(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Describe FILE: a volume, a label volume, a DICOM folder or a skill."""
+    from sammed.jobs.info import InfoRequest
+    from sammed.jobs.info import info as job
     from sammed.reports.report import Table
 
-    found = inspect(file, series=series, axis=axis, flatten=flatten)
-    tables = [Table("", (str(file), found.kind), tuple((name, _text(fact)) for name, fact in found.facts))]
+    found = job(InfoRequest(**settings), terminal.reporter)
+    facts = tuple((name, _text(fact)) for name, fact in found.facts)
+    tables = [Table("", (str(found.path), found.kind), facts)]
     if found.labels is not None:
         tables.append(found.labels)
-    terminal.answer(as_json, found.to_json(), *tables)
+    terminal.finish(as_json, found, *tables)
 
 
 def _text(fact: Fact) -> str:

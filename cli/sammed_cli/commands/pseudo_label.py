@@ -1,20 +1,18 @@
-"""`sammed pseudo-label`: one of five methods labels the rest of a labeled set."""
+"""`sammed pseudo-label`: label the other cases of a labeled set with one of five methods."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from sammed.datasets.pseudo.methods import METHODS
-from sammed_cli import options
-from sammed_cli.assignments import settings
-from sammed_cli.failures import FAILED, INTERRUPTED
+from sammed_cli import assignments, options
+from sammed_cli.terminal import Terminal
 
 
 def _show_settings(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
-    """Print a method's settings, their values and what these may be, and leave."""
+    """Print a method's settings with their defaults and choices, and exit."""
     if name is None:
         return
     from sammed.datasets.pseudo.methods import config_type
@@ -29,7 +27,7 @@ def _show_settings(context: click.Context, _parameter: click.Parameter, name: st
 _METHOD = click.Choice(tuple(METHODS))
 
 
-@click.command("pseudo-label", short_help="Label the rest of a labeled set by one of five methods.")
+@click.command("pseudo-label", short_help="Label the other cases of a labeled set.")
 @click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @click.option(
     "--method",
@@ -42,21 +40,21 @@ _METHOD = click.Choice(tuple(METHODS))
     "--set",
     "settings",
     multiple=True,
-    callback=settings,
+    callback=assignments.settings,
     metavar="KEY=VALUE",
-    help="A setting of the method; may be repeated. --settings METHOD lists them.",
+    help="A setting of the method; may be repeated. --settings METHOD lists all.",
 )
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
-    help="Drop what the method itself trusts less.",
+    help="Drop labels that the method itself scores lower.",
 )
 @click.option(
     "--ignore-below",
     is_flag=True,
-    help="Don't drop: mark the labels below --min-score as voxels to be ignored.",
+    help="Instead of dropping labels below --min-score, mark their voxels as ignored.",
 )
 @options.seed
 @options.encoding
@@ -70,23 +68,25 @@ _METHOD = click.Choice(tuple(METHODS))
     is_eager=True,
     expose_value=False,
     callback=_show_settings,
-    help="List a method's settings and leave.",
+    help="List a method's settings and exit.",
 )
-@click.pass_context
-def pseudo_label(context: click.Context, /, as_json: bool, labeled_set: Path, **request: Any) -> None:
-    """Learn from the gold cases of SET, label its other training cases, and write both as a new set.
+@click.pass_obj
+def pseudo_label(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Learn from the gold cases of SET, label its other training cases, and write all as a new set.
 
-    SET is a folder that `sammed set make` filled. Images are not copied. Goes on after a bad case, and
-    exits 1 if any failed or nothing was labeled.
+    SET is a folder that `sammed set make` wrote. Images are not copied. A bad case is reported and skipped;
+    the exit status is 1 if a case failed or nothing was labeled.
     """
-    from sammed.jobs.pseudo_labeling import PseudoLabelingRequest
-    from sammed.jobs.pseudo_labeling import pseudo_label as job
-    from sammed_cli.set_reports import pseudo_labeling_summary, pseudo_labeling_table
+    from sammed.jobs.pseudo_label import PseudoLabelRequest
+    from sammed.jobs.pseudo_label import pseudo_label as job
+    from sammed_cli.set_reports import pseudo_label_summary, pseudo_label_table
 
-    result = job(PseudoLabelingRequest(labeled_set=labeled_set, **request), context.obj.reporter)
-    context.obj.answer(as_json, result.to_json(), pseudo_labeling_table(result))
-    context.obj.say(pseudo_labeling_summary(result))
-    if result.interrupted:
-        context.exit(INTERRUPTED)
-    if not result.is_good:
-        context.exit(FAILED)
+    result = job(PseudoLabelRequest(**settings), terminal.reporter)
+    terminal.finish(
+        as_json,
+        result,
+        pseudo_label_table(result),
+        summary=pseudo_label_summary(result),
+        failed=not result.is_good,
+        interrupted=result.interrupted,
+    )

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from sammed_cli import options
-from sammed_cli.assignments import settings
-from sammed_cli.failures import FAILED, INTERRUPTED
-
-_DEVICE = click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps", help="Where to compute."
-)
+from sammed_cli import assignments, options
+from sammed_cli.terminal import Terminal
 
 
 @click.group(short_help="Train, use and measure a network of your own.")
@@ -34,101 +28,86 @@ def student() -> None:
     "--set",
     "settings",
     multiple=True,
-    callback=settings,
+    callback=assignments.settings,
     metavar="KEY=VALUE",
     help="A setting such as epochs=40, size_px=128, loss=dice+ce, optimizer=adam; may be repeated.",
 )
-@click.option("--gold-only", is_flag=True, help="Learn from what persons labeled alone.")
+@click.option("--gold-only", is_flag=True, help="Learn from gold labels only.")
 @click.option(
     "--pseudo-weight",
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="How much a pseudo-label counts beside a gold one.",
+    help="Weight of a pseudo-label; a gold label has 1.",
 )
 @click.option(
-    "--output", type=options.NEW_FILE, default="student.safetensors", show_default=True, help="The student."
+    "--output",
+    type=options.NEW_FILE,
+    default="student.safetensors",
+    show_default=True,
+    help="Student to write.",
 )
 @click.option(
-    "--log", type=options.NEW_FOLDER, help="Folder of logs and curves.  [default: NAME-log beside it]"
+    "--log", type=options.NEW_FOLDER, help="Folder for logs and curves.  [default: NAME-log beside it]"
 )
 @options.seed
-@_DEVICE
+@options.device
 @options.overwrite
 @options.json_output
-@click.pass_context
-def train(context: click.Context, /, as_json: bool, labeled_set: Path, **request: Any) -> None:
-    """Train on the training cases of SET, gold and pseudo-labeled ones.
+@click.pass_obj
+def train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Train on the training cases of SET, gold and pseudo-labeled.
 
-    A training that was killed goes on where it was when the same command is given again, and ends with the
-    same student.
+    After an interruption the same command resumes the training, and ends with the same student.
     """
-    from sammed.jobs.student_training import StudentTrainingRequest, train_on_set
-    from sammed_cli.set_reports import problems_table, student_table
+    from sammed.jobs.student.train import StudentTrainRequest, student_train
+    from sammed_cli.set_reports import problem_tables, student_train_table
 
-    result = train_on_set(StudentTrainingRequest(labeled_set=labeled_set, **request), context.obj.reporter)
-    tables = [student_table(result), *([problems_table(result.problems)] if result.problems else [])]
-    context.obj.answer(as_json, result.to_json(), *tables)
-    if result.problems:
-        context.exit(FAILED)
+    result = student_train(StudentTrainRequest(**settings), terminal.reporter)
+    tables = student_train_table(result), *problem_tables(result.problems)
+    terminal.finish(as_json, result, *tables, failed=bool(result.problems))
 
 
 @student.command()
-@click.argument("student_file", type=options.EXISTING_FILE, metavar="STUDENT")
-@click.argument("inputs", type=options.PLACE, nargs=-1, metavar="IMAGE|FOLDER|'PATTERN'...")
-@options.batch
-@click.option(
-    "--output",
-    type=options.PLACE,
-    help="File, or folder for several images.  [default: IMAGE_label.nii.gz beside each image]",
-)
-@options.label_format
+@click.argument("student", type=options.EXISTING_FILE, metavar="STUDENT")
+@options.batch_inputs
+@options.batch_output
 @options.axis
-@_DEVICE
+@options.device
 @options.series
 @options.overwrite
 @options.json_output
-@click.pass_context
-def label(context: click.Context, /, as_json: bool, student_file: Path, **request: Any) -> None:
-    """Label images, DICOM folders, all images of a folder and those below it, or what a pattern matches.
+@click.pass_obj
+def label(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Label images, DICOM folders, folders of either with their subfolders, or files that match a pattern.
 
-    Goes on after a bad image, and exits 1 if any failed. Of several images a manifest is kept: the same
-    command again skips what is done and unchanged, and a second process takes other images.
+    A bad image is reported and skipped; the exit status is then 1. For several images the command keeps a
+    manifest: run again, it skips finished and unchanged images, and a second process takes other images.
     """
-    if not (request["inputs"] or request["lists"]):
-        raise click.UsageError("Give an image, a folder, a pattern in quotes or --list FILE.")
-    from sammed.jobs.student_labeling import StudentLabelRequest, student_label
-    from sammed_cli.reports import labeling_summary, labeling_table
+    from sammed.jobs.student.label import StudentLabelRequest, student_label
+    from sammed_cli.reports import show_labeling
 
-    result = student_label(StudentLabelRequest(student=student_file, **request), context.obj.reporter)
-    context.obj.answer(as_json, result.to_json(), labeling_table(result))
-    context.obj.say(labeling_summary(result))
-    if result.interrupted:
-        context.exit(INTERRUPTED)
-    if result.count("failed"):
-        context.exit(FAILED)
+    show_labeling(terminal, as_json, student_label(StudentLabelRequest(**settings), terminal.reporter))
 
 
 @student.command()
-@click.argument("student_file", type=options.EXISTING_FILE, metavar="STUDENT")
+@click.argument("student", type=options.EXISTING_FILE, metavar="STUDENT")
 @click.argument("labeled_set", type=options.EXISTING, metavar="SET")
 @click.option(
     "--split",
     type=click.Choice(("train", "validation", "test")),
     default="test",
     show_default=True,
-    help="Whose gold cases to measure on.",
+    help="Split whose gold cases to measure on.",
 )
-@_DEVICE
+@options.device
 @options.json_output
-@click.pass_context
-def evaluate(context: click.Context, /, as_json: bool, student_file: Path, **request: Any) -> None:
-    """Measure a student on gold cases: Dice and IoU a label, mean and spread over the cases."""
-    from sammed.jobs.student_evaluation import StudentEvaluationRequest, evaluate_student
-    from sammed_cli.set_reports import evaluation_table, problems_table
+@click.pass_obj
+def evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Measure a student on gold cases: Dice and IoU per label, mean and spread over the cases."""
+    from sammed.jobs.student.evaluate import StudentEvaluateRequest, student_evaluate
+    from sammed_cli.set_reports import problem_tables, student_evaluate_table
 
-    result = evaluate_student(StudentEvaluationRequest(student=student_file, **request), context.obj.reporter)
-    tables = [evaluation_table(result), *([problems_table(result.problems)] if result.problems else [])]
-    context.obj.answer(as_json, result.to_json(), *tables)
-    if result.problems:
-        context.exit(FAILED)
+    result = student_evaluate(StudentEvaluateRequest(**settings), terminal.reporter)
+    tables = student_evaluate_table(result), *problem_tables(result.problems)
+    terminal.finish(as_json, result, *tables, failed=bool(result.problems))

@@ -1,28 +1,21 @@
-"""`sammed synthesize`: a diffusion model from a labeled set, and pictures from the model."""
+"""`sammed synthesize`: train a diffusion model on a labeled set, and sample images from it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from sammed_cli import options
-from sammed_cli.assignments import settings
-from sammed_cli.failures import FAILED
+from sammed_cli import assignments, options
 from sammed_cli.terminal import Terminal
 
-_DEVICE = click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps", help="Where to compute."
-)
 
-
-@click.group(short_help="Make synthetic images by a diffusion model.")
+@click.group(short_help="Make synthetic images with a diffusion model.")
 def synthesize() -> None:
-    """Learn what the pictures of a set look like, and make more of them.
+    """Learn the appearance of a set's pictures, and sample new ones.
 
-    Synthetic images show no patient, but a model of few pictures may repeat them: don't share it where those
-    must not be shared.
+    Synthetic images show no patient, but a model of few pictures may reproduce them: share it only if you may
+    share the pictures.
     """
 
 
@@ -32,64 +25,63 @@ def synthesize() -> None:
     "--set",
     "settings",
     multiple=True,
-    callback=settings,
+    callback=assignments.settings,
     metavar="KEY=VALUE",
     help="A setting such as image_size=64, width=32, steps=5000, batch_size=8; may be repeated.",
 )
 @click.option(
-    "--output", type=options.NEW_FILE, default="diffusion.safetensors", show_default=True, help="The model."
+    "--output",
+    type=options.NEW_FILE,
+    default="diffusion.safetensors",
+    show_default=True,
+    help="Model to write.",
 )
 @options.seed
-@_DEVICE
+@options.device
 @options.overwrite
 @options.json_output
-@click.pass_context
-def train(context: click.Context, /, as_json: bool, labeled_set: Path, **request: Any) -> None:
-    """Learn from all pictures of SET that are trained on, labeled or not.
+@click.pass_obj
+def train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Learn from all pictures of the training cases of SET, labeled or not.
 
-    The settings by default are the paper's and want a GPU; on a CPU take image_size=64 and width=32. A
-    training that was killed goes on where it was when the same command is given again.
+    The default settings are the paper's and need a GPU; on a CPU use image_size=64 and width=32. After an
+    interruption the same command resumes the training.
     """
-    from sammed.jobs.synthesizing import SynthesisTrainingRequest, train_model
-    from sammed_cli.set_reports import problems_table
+    from sammed.jobs.synthesize.train import SynthesizeTrainRequest, synthesize_train
+    from sammed_cli.set_reports import problem_tables
     from sammed_cli.synthesis_reports import model_table
 
-    result = train_model(SynthesisTrainingRequest(labeled_set=labeled_set, **request), context.obj.reporter)
-    tables = [model_table(result), *([problems_table(result.problems)] if result.problems else [])]
-    context.obj.answer(as_json, result.to_json(), *tables)
-    if result.problems:
-        context.exit(FAILED)
+    result = synthesize_train(SynthesizeTrainRequest(**settings), terminal.reporter)
+    tables = model_table(result), *problem_tables(result.problems)
+    terminal.finish(as_json, result, *tables, failed=bool(result.problems))
 
 
 @synthesize.command()
 @click.argument("model", type=options.EXISTING_FILE, metavar="MODEL")
-@click.option("--count", type=click.IntRange(min=1), required=True, metavar="N", help="How many pictures.")
-@click.option("--output", type=options.NEW_FOLDER, required=True, help="Folder to write them to.")
+@click.option("--count", type=click.IntRange(min=1), required=True, metavar="N", help="Number of pictures.")
+@click.option("--output", type=options.NEW_FOLDER, required=True, help="Folder to write.")
 @click.option(
     "--gold",
     type=options.EXISTING,
     metavar="SET",
-    help="Make the folder a set that `sammed pseudo-label` takes: the gold of SET, and the pictures.",
+    help="Write a set for `sammed pseudo-label`: the gold cases of SET, and the pictures.",
 )
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Steps from noise to picture; fewer are faster, and less varied.  [default: the model's, 1000]",
+    help="Steps from noise to picture; fewer are faster and less varied.  [default: the model's, 1000]",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=4, show_default=True, help="Pictures at a time."
-)
+@click.option("--batch-size", type=click.IntRange(min=1), default=4, show_default=True, help="Batch size.")
 @options.seed
-@_DEVICE
+@options.device
 @options.overwrite
 @options.json_output
 @click.pass_obj
-def sample(terminal: Terminal, /, as_json: bool, model: Path, **request: Any) -> None:
-    """Make pictures with MODEL, which `sammed synthesize train` wrote."""
-    from sammed.jobs.synthesizing import SamplingRequest
-    from sammed.jobs.synthesizing import sample as sample_job
+def sample(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
+    """Sample pictures from MODEL, which `sammed synthesize train` wrote."""
+    from sammed.jobs.synthesize.sample import SynthesizeSampleRequest, synthesize_sample
     from sammed_cli.synthesis_reports import samples_table
 
-    result = sample_job(SamplingRequest(model=model, **request), terminal.reporter)
-    terminal.answer(as_json, result.to_json(), samples_table(result))
+    result = synthesize_sample(SynthesizeSampleRequest(**settings), terminal.reporter)
+    terminal.finish(as_json, result, samples_table(result))

@@ -149,3 +149,20 @@ class LabeledSet:
     def path(self, path: Path) -> Path:
         """Where a case's file lies: a relative path starts in the set's folder."""
         return path if path.is_absolute() else self.folder / path
+
+    def moved(self, folder: Path) -> LabeledSet:
+        """Return the set with its manifest in another folder; the cases' files stay where they are."""
+
+        def absolute(path: Path | None) -> Path | None:
+            return None if path is None else self.path(path).absolute()
+
+        cases = [
+            replace(
+                case,
+                image=self.path(case.image).absolute(),
+                labels=absolute(case.labels),
+                ignore=absolute(case.ignore),
+            )
+            for case in self.cases
+        ]
+        return replace(self, folder=folder, cases=tuple(cases))

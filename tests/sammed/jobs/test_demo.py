@@ -1,14 +1,14 @@
 """The demo from end to end, with the real backbone: minutes, not seconds."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from sammed.jobs.inputs import DEMO_LABELS, demo_pair
-from sammed.jobs.requests import DemoRequest
 
 from sammed.errors import SammedError, SkillError
-from sammed.jobs.demo import FILES, Clock, run_demo
+from sammed.jobs.demo import FILES, Clock, DemoRequest, demo
+from sammed.jobs.demo_data import DEMO_LABELS, demo_pair
 from sammed.progress import Silent
 from sammed.skills.skill_file import read_skill, skill_digest
 from sammed.storage.fingerprint import sha256_of
@@ -17,15 +17,15 @@ from sammed_volumes.formats import read_labels, read_volume
 
 
 @pytest.mark.slow
-def test_the_whole_demo(tmp_path, monkeypatch):
+def test_the_whole_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
     output = tmp_path / "demo"
-    result = run_demo(DemoRequest(output=output), Silent())
+    result = demo(DemoRequest(output=output), Silent())
     assert {path.name for path in result.files} == set(FILES) == {path.name for path in output.iterdir()}
     assert all(path.stat().st_size > 0 for path in result.files)
     check_labels(output)
     check_manifest(output)
-    rows = {row[0]: row[1:] for row in result.tables[0].rows}
+    rows = {str(row[0]): [float(cell or 0) for cell in row[1:]] for row in result.tables[0].rows}
     assert min(rows["automatic, no prompt"]) > 0.93, rows
     assert np.mean(rows["learned prompts, a box"]) > np.mean(rows["plain backbone, a box"]), rows
     assert set(rows) == {
@@ -38,7 +38,7 @@ def test_the_whole_demo(tmp_path, monkeypatch):
 WAYS = ("1 point", "3 points", "5 points", "a box")
 
 
-def check_labels(output):
+def check_labels(output: Path) -> None:
     """On the CT's own grid, with the names, the same in both formats."""
     volume = read_volume(demo_pair().image)
     written = [read_labels(output / name) for name in ("labels.nii.gz", "labels.seg.nrrd")]
@@ -49,27 +49,27 @@ def check_labels(output):
     np.testing.assert_array_equal(written[0].voxels, written[1].voxels)
 
 
-def check_manifest(output):
+def check_manifest(output: Path) -> None:
     manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["files"] == {name: sha256_of(output / name) for name in FILES if name != "manifest.json"}
-    assert manifest["skill_digest"] == skill_digest(output / "skill.safetensors")
+    assert manifest["skill_digest"] == skill_digest(read_skill(output / "skill.safetensors"))
     assert manifest["backbone_digest"] == read_skill(output / "skill.safetensors").backbone_digest
     assert manifest["inputs"] == {
         path.name: sha256_of(path) for path in (demo_pair().image, demo_pair().labels)
     }
 
 
-def test_nothing_is_begun_where_a_result_lies_already(tmp_path):
+def test_nothing_is_begun_where_a_result_lies_already(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
     with pytest.raises(OutputError, match=r"report\.html exists already"):
-        run_demo(DemoRequest(output=tmp_path), Silent())
+        demo(DemoRequest(output=tmp_path), Silent())
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_folder_that_can_not_be_made(tmp_path):
+def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't be made"):
-        run_demo(DemoRequest(output=tmp_path / "file/demo"), Silent())
+        demo(DemoRequest(output=tmp_path / "file/demo"), Silent())
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_a_folder_that_can_not_be_made(tmp_path):
         ),
     ],
 )
-def test_a_step_that_fails_says_which(error, kind, reason):
+def test_a_step_that_fails_says_which(error: Exception, kind: type[Exception], reason: str) -> None:
     with pytest.raises(kind) as raised, Clock().step("encode all slices"):
         raise error
     assert str(raised.value) == f"The step 'encode all slices' of the demo failed: {reason}"
 
 
-def test_the_clock_keeps_the_order():
+def test_the_clock_keeps_the_order() -> None:
     clock = Clock()
     for name in ("one", "two"):
         with clock.step(name):

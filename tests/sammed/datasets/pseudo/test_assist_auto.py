@@ -16,7 +16,6 @@ from sammed.datasets.pseudo.assist import AssistLabelConfig, AssistLabeler
 from sammed.datasets.pseudo.auto import AutoLabelConfig, AutoLabeler
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.errors import PromptError
-from sammed.jobs.set_making import moved
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed.skills.training import LearningConfig
@@ -54,7 +53,7 @@ def test_assist_marks_what_it_is_prompted_for(discs, set_maker, tools, tmp_path,
         set_maker.add(f"{name}-truth", disc(CENTERS[name]), gold=True)
     known = set_maker.made()
     cases = [replace(known.case(f"{name}-truth"), name=name) for name in "cd"]
-    write_set(moved(known.with_cases(cases), truth))
+    write_set(known.with_cases(cases).moved(truth))
     config = AssistLabelConfig(truth=truth, style=style, box_inner=0.0, box_outer=0.0)
     labeler = AssistLabeler(config, tools)
     found = list(labeler.label(gold(discs), discs.unlabeled, Silent()))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
 from sammed.datasets.labeled_sets.set_file import read_set, write_set
 from sammed.errors import AnnotationError, ConfigError, SetError
-from sammed.jobs.synthesizing import SamplingRequest, SynthesisTrainingRequest, sample, train_model
+from sammed.jobs.synthesize.sample import SynthesizeSampleRequest, synthesize_sample
+from sammed.jobs.synthesize.train import SynthesizeTrainRequest, synthesize_train
 from sammed.progress import Silent
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
@@ -22,7 +24,7 @@ SETTINGS = {"image_size": "16", "width": "32", "res_blocks": "1", "timesteps": "
 
 
 @pytest.fixture
-def place(tmp_path) -> Path:
+def place(tmp_path: Path) -> Path:
     """A set of four pictures of 20 x 12 (columns x rows), two of them gold, one of which is tested on."""
     folder = tmp_path / "set"
     folder.mkdir()
@@ -44,21 +46,21 @@ def kept_model() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def model(tmp_path, place, kept_model) -> Path:
+def model(tmp_path: Path, place: Path, kept_model: dict[str, bytes]) -> Path:
     path = tmp_path / "model.safetensors"
     if not kept_model:
-        train_model(SynthesisTrainingRequest(labeled_set=place, output=path, settings=SETTINGS), Silent())
+        synthesize_train(SynthesizeTrainRequest(labeled_set=place, output=path, settings=SETTINGS), Silent())
         kept_model["model"] = path.read_bytes()
     path.write_bytes(kept_model["model"])
     return path
 
 
-def test_a_model_is_learned_from_all_pictures_that_are_trained_on(tmp_path, place):
+def test_a_model_is_learned_from_all_pictures_that_are_trained_on(tmp_path: Path, place: Path) -> None:
     (place / "case3.png").write_text("no picture")
-    request = SynthesisTrainingRequest(
+    request = SynthesizeTrainRequest(
         labeled_set=place, output=tmp_path / "model.safetensors", settings=SETTINGS
     )
-    result = train_model(request, Silent())
+    result = synthesize_train(request, Silent())
     assert request.output.is_file()
     assert not request.checkpoint.exists()
     assert (result.pictures, result.shape, result.steps) == (2, (12, 20), 2)
@@ -67,35 +69,38 @@ def test_a_model_is_learned_from_all_pictures_that_are_trained_on(tmp_path, plac
         *("model", "pictures", "image_size", "shape", "steps", "loss", "problems", "seconds")
     }
     with pytest.raises(OutputError, match="exists already"):
-        train_model(request, Silent())
+        synthesize_train(request, Silent())
 
 
-def test_a_set_without_readable_pictures_teaches_nothing(tmp_path, place):
+def test_a_set_without_readable_pictures_teaches_nothing(tmp_path: Path, place: Path) -> None:
     for index in range(4):
         (place / f"case{index}.png").unlink()
     with pytest.raises(AnnotationError, match="has no training case to learn from"):
-        train_model(SynthesisTrainingRequest(labeled_set=place, output=tmp_path / "m.safetensors"), Silent())
+        synthesize_train(
+            SynthesizeTrainRequest(labeled_set=place, output=tmp_path / "m.safetensors"), Silent()
+        )
 
 
-def test_samples_are_pictures_that_say_what_they_are(tmp_path, model):
-    request = SamplingRequest(model=model, count=3, output=tmp_path / "samples", steps=5)
-    result = sample(request, Silent())
+def test_samples_are_pictures_that_say_what_they_are(tmp_path: Path, model: Path) -> None:
+    request = SynthesizeSampleRequest(model=model, count=3, output=tmp_path / "samples", steps=5)
+    result = synthesize_sample(request, Silent())
     assert [path.name for path in result.files] == [f"synthetic-000{number}.png" for number in (1, 2, 3)]
     with Image.open(result.files[0]) as picture:
         assert picture.size == (20, 12)
         assert picture.mode == "L"
-        assert "Synthetic image" in picture.text["Description"]
-        assert picture.text["Source"].startswith("diffusion model ")
+        assert "Synthetic image" in picture.info["Description"]
+        assert picture.info["Source"].startswith("diffusion model ")
     assert result.to_json()["set"] is None
     with pytest.raises(OutputError, match="exists already"):
-        sample(request, Silent())
-    again = sample(replace(request, output=tmp_path / "again"), Silent())
+        synthesize_sample(request, Silent())
+    again = synthesize_sample(replace(request, output=tmp_path / "again"), Silent())
     assert [path.read_bytes() for path in again.files] == [path.read_bytes() for path in result.files]
 
 
-def test_with_gold_the_samples_wait_for_pseudo_labels(tmp_path, model, place):
-    request = SamplingRequest(model=model, count=2, output=tmp_path / "new", gold=place, steps=5)
-    result = sample(request, Silent())
+def test_with_gold_the_samples_wait_for_pseudo_labels(tmp_path: Path, model: Path, place: Path) -> None:
+    request = SynthesizeSampleRequest(model=model, count=2, output=tmp_path / "new", gold=place, steps=5)
+    result = synthesize_sample(request, Silent())
+    assert result.labeled_set is not None
     found = read_set(result.labeled_set)
     assert [(case.name, case.origin) for case in found.cases] == [
         ("case0", "gold"),
@@ -120,13 +125,18 @@ def test_with_gold_the_samples_wait_for_pseudo_labels(tmp_path, model, place):
     ],
     ids=lambda value: str(value),
 )
-def test_a_window_shows_samples_as_they_were_made(tmp_path, model, place, window, suffix):
+def test_a_window_shows_samples_as_they_were_made(
+    tmp_path: Path, model: Path, place: Path, window: Window, suffix: str
+) -> None:
     write_set(replace(read_set(place), window=window), overwrite=True)
-    plain = sample(SamplingRequest(model=model, count=1, output=tmp_path / "plain", steps=5), Silent())
-    result = sample(
-        SamplingRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5), Silent()
+    plain = synthesize_sample(
+        SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "plain", steps=5), Silent()
+    )
+    result = synthesize_sample(
+        SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5), Silent()
     )
     assert result.files[0].name == f"synthetic-0001{suffix}"
+    assert result.labeled_set is not None
     found = read_set(result.labeled_set)
     shown = open_case(found.case("synthetic-0001"), found).image(0)[:, :, 0]
     if window.unit != "percentile":
@@ -134,10 +144,13 @@ def test_a_window_shows_samples_as_they_were_made(tmp_path, model, place, window
             np.testing.assert_allclose(shown, np.asarray(picture) / 255, atol=0.012)
 
 
-def test_a_set_without_gold_has_nothing_to_go_with(tmp_path, model, place):
+def test_a_set_without_gold_has_nothing_to_go_with(tmp_path: Path, model: Path, place: Path) -> None:
     write_set(read_set(place).keep(lambda case: not case.is_gold), overwrite=True)
     with pytest.raises(SetError, match="has no gold case"):
-        sample(SamplingRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5), Silent())
+        synthesize_sample(
+            SynthesizeSampleRequest(model=model, count=1, output=tmp_path / "new", gold=place, steps=5),
+            Silent(),
+        )
 
 
 @pytest.mark.parametrize(
@@ -145,18 +158,16 @@ def test_a_set_without_gold_has_nothing_to_go_with(tmp_path, model, place):
     [
         ({"count": 0}, "1 or more"),
         ({"seed": -1}, "A seed is 0 or more"),
-        ({"output": Path("x.png")}, "Samples go into a folder"),
+        ({"output": Path("x.png")}, "must be a folder"),
     ],
 )
-def test_requests_are_checked(settings, sentence):
+def test_requests_are_checked(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
-        SamplingRequest(**{"model": Path("m"), "count": 1, "output": Path("x"), **settings})
+        SynthesizeSampleRequest(**{"model": Path("m"), "count": 1, "output": Path("x"), **settings})
 
 
-def test_a_model_needs_its_ending_and_known_settings():
+def test_a_model_needs_its_ending_and_known_settings() -> None:
     with pytest.raises(ConfigError, match=r"ends in \.safetensors"):
-        SynthesisTrainingRequest(labeled_set=Path("set"), output=Path("model.pt"))
+        SynthesizeTrainRequest(labeled_set=Path("set"), output=Path("model.pt"))
     with pytest.raises(ConfigError, match="There is no setting 'depth'"):
-        SynthesisTrainingRequest(
-            labeled_set=Path("set"), output=Path("m.safetensors"), settings={"depth": "3"}
-        )
+        SynthesizeTrainRequest(labeled_set=Path("set"), output=Path("m.safetensors"), settings={"depth": "3"})

@@ -1,10 +1,8 @@
-"""Where synthetic images go: a folder of pictures, or a labeled set with gold beside them.
+"""Where synthetic images go: a folder of pictures, or a labeled set that also lists gold cases.
 
-They are PNG with the values that the set's window shows as 0 and 1, or, where an 8-bit picture has no such
-values, as in CT, volumes of one slice (.nii.gz).
+The window of the set maps values to 0..1. The images are PNG files if 8 bits hold the values of that window,
+else volumes of one slice (.nii.gz), as for CT.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, write_set
 from sammed.errors import SetError
-from sammed.jobs.set_making import moved
 from sammed.storage.outputs import make_folder
 from sammed.version import __version__
 from sammed_volumes.affine import swap_ras_lps
@@ -26,13 +25,13 @@ from sammed_volumes.nifti import write_nifti
 
 @dataclass(frozen=True, slots=True)
 class SamplePlace:
-    """A folder for samples; with `origin` it becomes a set with the gold cases of that one."""
+    """A folder for samples; with `origin` it becomes a set with the gold cases of that set."""
 
     folder: Path
     origin: LabeledSet | None = None
 
     def prepare(self, count: int, *, overwrite: bool) -> None:
-        """Make the folders. Raises OutputError for files in the way, SetError for a set without gold."""
+        """Make the folders. Raises OutputError if files exist, SetError for a set without gold."""
         if self.origin is not None and not self.origin.gold:
             raise SetError(f"The set in {self.origin.folder} has no gold case to learn labels from.")
         make_folder(self._images)
@@ -44,7 +43,7 @@ class SamplePlace:
     def write(
         self, number: int, image: Float[np.ndarray, "H W C"], model_digest: str, *, overwrite: bool
     ) -> Path:
-        """Write one sample of values 0..1; a PNG says in its metadata what it is and which model made it."""
+        """Write one sample with values 0..1; the metadata of a PNG state what it is, and its model."""
         path = self._path(number)
         low, high = self._range
         values = low + image * (high - low)
@@ -55,10 +54,10 @@ class SamplePlace:
         return path
 
     def write_set(self, files: Sequence[Path], *, overwrite: bool) -> Path | None:
-        """Write the manifest: gold cases with their splits, and the samples without labels to train on."""
+        """Write the manifest: the gold cases with their splits, the samples as unlabeled training cases."""
         if self.origin is None:
             return None
-        gold = moved(self.origin.keep(lambda case: case.is_gold), self.folder)
+        gold = self.origin.keep(lambda case: case.is_gold).moved(self.folder)
         samples = [
             Case(f"synthetic-{number:04d}", path.absolute()) for number, path in enumerate(files, start=1)
         ]
@@ -70,7 +69,7 @@ class SamplePlace:
 
     @property
     def _range(self) -> tuple[float, float]:
-        """The values that are shown as 0 and 1; all of 8 bits without a window, and for percentiles."""
+        """The values that map to 0 and 1: those of 8 bits without a window, or with one in percentiles."""
         window = None if self.origin is None else self.origin.window
         return (0.0, 255.0) if window is None or window.unit == "percentile" else (window.low, window.high)
 
@@ -85,11 +84,8 @@ class SamplePlace:
 
 
 def _write_png(path: Path, values: Float[np.ndarray, "H W C"], digest: str, *, overwrite: bool) -> None:
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
     note = PngInfo()
-    note.add_text("Description", "Synthetic image of a diffusion model; it shows no patient.")
+    note.add_text("Description", "Synthetic image from a diffusion model; it shows no patient.")
     note.add_text("Software", f"sammed {__version__}")
     note.add_text("Source", f"diffusion model {digest}")
     pixels = values.round().astype(np.uint8)

@@ -1,38 +1,36 @@
-"""Training a student on a labeled set."""
-
-from __future__ import annotations
+"""`student train`: train a network on a labeled set."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sammed.datasets.labeled_sets.gathered import Problem
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed.datasets.labeled_sets.set_file import read_set
 from sammed.datasets.settings import configure
 from sammed.datasets.students.config import NetworkName, StudentConfig
+from sammed.datasets.students.samples import Sample, known_samples
+from sammed.datasets.students.student import new_student
+from sammed.datasets.students.student_file import save_student
+from sammed.datasets.students.training import train_on_samples
 from sammed.errors import AnnotationError, ConfigError, SammedError
+from sammed.jobs.validation import MODEL_SUFFIX, check_model
+from sammed.progress import Reporter
 from sammed.storage.outputs import folder_for_output
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.errors import VolumeError
 
-if TYPE_CHECKING:
-    from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-    from sammed.datasets.students.samples import Sample
-    from sammed.progress import Reporter
-
-STUDENT_SUFFIX = ".safetensors"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudentTrainingRequest:
+class StudentTrainRequest:
     """Train a student on the training cases of a set, and write it to `output`.
 
-    `settings` are those of `StudentConfig` as text, by name, and go before `network` and `seed`. `gold_only`
-    leaves pseudo-labels out; `pseudo_weight` multiplies their loss. `log` is a folder for TensorBoard and
-    curves, by default NAME-log beside the student. A training that was interrupted goes on where it was.
+    `settings` are fields of `StudentConfig` as text, by name; they take precedence over `network`, `seed` and
+    `device`. `gold_only` leaves out pseudo-labels; `pseudo_weight` multiplies their loss. `log` is a folder
+    for TensorBoard files and curves, by default NAME-log beside the student. An interrupted training resumes
+    when the same request comes again.
     """
 
     labeled_set: Path
@@ -47,31 +45,30 @@ class StudentTrainingRequest:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.output.suffix.lower() != STUDENT_SUFFIX:
-            raise ConfigError(f"A student's name ends in {STUDENT_SUFFIX}; {self.output} does not.")
+        check_model("student", self.output)
         if self.pseudo_weight < 0:
             raise ConfigError(f"The weight of pseudo-labels is 0 or more, not {self.pseudo_weight:g}.")
         self.config()
 
     def config(self) -> StudentConfig:
-        """The student's config; ConfigError for a setting that there isn't."""
+        """Return the student's config; raises ConfigError for an unknown or invalid setting."""
         own = {"network": self.network, "seed": str(self.seed), "device": self.device}
         return configure(StudentConfig, {**own, **self.settings})
 
     @property
     def checkpoint(self) -> Path:
-        """Where the state of an unfinished training is kept."""
-        return self.output.with_name(f"{self.output.stem}.checkpoint{STUDENT_SUFFIX}")
+        """The file with the state of an unfinished training."""
+        return self.output.with_name(f"{self.output.stem}.checkpoint{MODEL_SUFFIX}")
 
     @property
     def log_folder(self) -> Path:
-        """Where logs go."""
+        """The folder for logs."""
         return self.log or self.output.with_name(f"{self.output.stem}-log")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudentTrainingResult:
-    """A student that was trained. Samples are pictures, or volumes for a 3-D network."""
+class StudentTrainResult:
+    """A trained student. Samples are pictures, or volumes for a 3-D network."""
 
     student: Path
     network: str
@@ -86,28 +83,13 @@ class StudentTrainingResult:
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed student train --json` prints."""
-        return {
-            "student": str(self.student),
-            "network": self.network,
-            "labels": list(self.labels),
-            "gold_cases": self.gold_cases,
-            "pseudo_cases": self.pseudo_cases,
-            "samples": self.samples,
-            "steps": self.steps,
-            "loss": round(self.loss, 6),
-            "log": str(self.log),
-            "problems": [{"case": problem.case, "reason": problem.reason} for problem in self.problems],
-            "seconds": round(self.seconds, 3),
-        }
+        """Return the object that `sammed student train --json` prints."""
+        paths = {"student": str(self.student), "log": str(self.log)}
+        return {**asdict(self), **paths, "loss": round(self.loss, 6), "seconds": round(self.seconds, 3)}
 
 
-def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> StudentTrainingResult:
-    """Train and write a student; cases that can't be read are told and left out."""
-    from sammed.datasets.students.student import new_student
-    from sammed.datasets.students.student_file import save_student
-    from sammed.datasets.students.training import train_on_samples
-
+def student_train(request: StudentTrainRequest, reporter: Reporter) -> StudentTrainResult:
+    """Train and write a student; the result reports unreadable cases, which are left out."""
     check_free(request.output, overwrite=request.overwrite)
     started = time.perf_counter()
     labeled_set = read_set(request.labeled_set)
@@ -118,8 +100,7 @@ def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> Student
     if not samples:
         first = f" {gathering.problems[0].reason}" if gathering.problems else ""
         raise AnnotationError(f"{request.labeled_set} has no labeled training case to learn from.{first}")
-    config = gathering.config
-    student = new_student(config, labeled_set.labels, labeled_set.window)
+    student = new_student(gathering.config, labeled_set.labels, labeled_set.window)
     with folder_for_output(request.log_folder):
         rows = train_on_samples(
             student,
@@ -131,9 +112,9 @@ def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> Student
         )
     save_student(student, request.output, overwrite=request.overwrite)
     request.checkpoint.unlink(missing_ok=True)
-    return StudentTrainingResult(
+    return StudentTrainResult(
         student=request.output,
-        network=config.network,
+        network=gathering.config.network,
         labels=tuple(label.name for label in labeled_set.labels),
         gold_cases=sum(case.is_gold for case in gathering.used),
         pseudo_cases=sum(not case.is_gold for case in gathering.used),
@@ -147,9 +128,9 @@ def train_on_set(request: StudentTrainingRequest, reporter: Reporter) -> Student
 
 
 class _Gathering:
-    """The samples of a set; a case that can't be read becomes a problem."""
+    """The samples of a set; an unreadable case becomes a problem."""
 
-    def __init__(self, request: StudentTrainingRequest, labeled_set: LabeledSet) -> None:
+    def __init__(self, request: StudentTrainRequest, labeled_set: LabeledSet) -> None:
         self._request, self._set = request, labeled_set
         self.config = request.config()
         training = labeled_set.part("train").cases
@@ -162,9 +143,7 @@ class _Gathering:
         self._is_first = True
 
     def samples(self, cases: list[Case], advance: Callable[[], None]) -> Iterator[Sample]:
-        """All samples of these cases that show something known."""
-        from sammed.datasets.students.samples import known_samples
-
+        """Yield the samples of these cases that show something known."""
         for case in cases:
             weight = 1.0 if case.is_gold else self._request.pseudo_weight
             try:
@@ -179,7 +158,7 @@ class _Gathering:
             advance()
 
     def _take_channels(self, opened: OpenCase) -> None:
-        """The first image says whether the student sees color, unless the settings do."""
+        """Let the first image decide whether the student sees color, unless the settings do."""
         if self._is_first and "channels" not in self._request.settings:
             self.config = replace(self.config, channels=3 if opened.volume.is_color else 1)
         self._is_first = False

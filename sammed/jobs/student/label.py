@@ -1,4 +1,4 @@
-"""`student label`: label volumes, pictures, and folders of them, with a student."""
+"""`student label`: label volumes, pictures, and folders of them with a student."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,10 @@ from sammed_volumes.volume import Volume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentLabelRequest(BatchRequest):
-    """Label what `BatchRequest` names with a student, slices along `axis` (None: of the coarsest spacing)."""
+    """Label the images of `BatchRequest` with a student.
+
+    Slices are along `axis`; None is the axis with the coarsest spacing.
+    """
 
     student: Path
     axis: int | None = None
@@ -32,7 +35,7 @@ class StudentLabelRequest(BatchRequest):
 
 
 def student_label(request: StudentLabelRequest, reporter: Reporter) -> LabelingResult:
-    """Label every image, see `label_batch`; StudentError for a student that can't be read."""
+    """Label every image, see `label_batch`; raises StudentError for an unreadable student."""
     student = load_student(request.student)
     choose_device(request.device)
     maker = StudentMaker(student, student_digest(student), request.axis, request.device)
@@ -41,7 +44,7 @@ def student_label(request: StudentLabelRequest, reporter: Reporter) -> LabelingR
 
 @dataclass(frozen=True, slots=True)
 class StudentMaker:
-    """A student as a maker of labels: read once, on its device once in each process."""
+    """A student as a maker of labels: read once, moved to its device once in each process."""
 
     student: Student
     digest: str
@@ -50,17 +53,17 @@ class StudentMaker:
 
     @property
     def recipe(self) -> Recipe:
-        """What the labels depend on."""
+        """Everything that the labels depend on."""
         return Recipe(self.digest, {"axis": "auto" if self.axis is None else str(self.axis)})
 
     def load(self, place: Place | None) -> Label:
-        """Put the student on its device, a worker's graphics card where it has one."""
+        """Move the student to its device: the worker's GPU if it has one."""
         device = self.device
         if place is not None and place.gpu is not None and device in ("auto", "cuda"):
             device = f"cuda:{place.gpu}"
         self.student.network.to(choose_device(device))
 
-        def label(volume: Volume, reporter: Reporter) -> StudentLabels:  # noqa: ARG001
+        def label(volume: Volume, reporter: Reporter) -> StudentLabels:
             return label_by_student(volume, self.student, self.axis, self.digest)
 
         return label

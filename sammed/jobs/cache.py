@@ -1,20 +1,31 @@
-"""`cache`: what lies in the user's cache, and emptying it. No torch here."""
+"""`cache info|clear`: what the user's cache contains, and removing it. Does not import torch."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sammed.backbones.folders import cache_folder, is_openvino_network, openvino_folder
 from sammed.embeddings.cache_config import configured
 from sammed.embeddings.cache_folder import remove_layout, remove_shelf, shelves
+from sammed.progress import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfoRequest:
+    """Describe the user's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheClearRequest:
+    """Clear the user's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CacheContent:
-    """What lies in the cache: embeddings by volumes and slices, and networks converted for OpenVINO."""
+class CacheInfoResult:
+    """The content of the cache: embeddings by volumes and slices, and networks converted for OpenVINO."""
 
     folder: Path
     limit_bytes: int
@@ -25,7 +36,7 @@ class CacheContent:
     converted_bytes: int
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed cache info --json` prints."""
+        """Return the object that `sammed cache info --json` prints."""
         return {
             "folder": str(self.folder),
             "limit_bytes": self.limit_bytes,
@@ -39,28 +50,24 @@ class CacheContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CacheCleared:
-    """What emptying the cache took away, and what it couldn't."""
+class CacheClearResult:
+    """What was removed from the cache, and what could not be removed."""
 
     folder: Path
     removed_bytes: int
     left_bytes: int
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed cache clear --json` prints."""
-        return {
-            "folder": str(self.folder),
-            "removed_bytes": self.removed_bytes,
-            "left_bytes": self.left_bytes,
-        }
+        """Return the object that `sammed cache clear --json` prints."""
+        return {**asdict(self), "folder": str(self.folder)}
 
 
-def cache_content() -> CacheContent:
-    """Look at the user's cache; nothing is changed."""
+def cache_info(request: CacheInfoRequest, reporter: Reporter) -> CacheInfoResult:
+    """Describe the user's cache without changing it."""
     config = configured()
     found = shelves(config.folder)
     converted = list(_converted())
-    return CacheContent(
+    return CacheInfoResult(
         folder=cache_folder(),
         limit_bytes=config.limit_bytes,
         volumes=len(found),
@@ -71,23 +78,23 @@ def cache_content() -> CacheContent:
     )
 
 
-def clear_cache() -> CacheCleared:
-    """Remove all embeddings and converted networks, and nothing else that lies in the cache's folder."""
-    before = cache_content()
+def cache_clear(request: CacheClearRequest, reporter: Reporter) -> CacheClearResult:
+    """Remove all embeddings and converted networks, and nothing else in the cache folder."""
+    before = cache_info(CacheInfoRequest(), reporter)
     folder = configured().folder
     for shelf in shelves(folder):
         remove_shelf(shelf.path)
     remove_layout(folder)
     for network in _converted():
         shutil.rmtree(network, ignore_errors=True)
-    left = cache_content()
+    left = cache_info(CacheInfoRequest(), reporter)
     total = before.embedding_bytes + before.converted_bytes
     left_bytes = left.embedding_bytes + left.converted_bytes
-    return CacheCleared(folder=before.folder, removed_bytes=total - left_bytes, left_bytes=left_bytes)
+    return CacheClearResult(folder=before.folder, removed_bytes=total - left_bytes, left_bytes=left_bytes)
 
 
 def _converted() -> Iterator[Path]:
-    """The folders of converted networks, those half made too."""
+    """Yield the folders of converted networks, including unfinished ones."""
     folder = openvino_folder()
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if path.is_dir() and is_openvino_network(path))
@@ -98,6 +105,6 @@ def _folder_bytes(folder: Path) -> int:
     for path in folder.iterdir():
         try:
             total += path.stat().st_size
-        except FileNotFoundError:  # another process is at work in it
+        except FileNotFoundError:  # another process is changing it
             continue
     return total

@@ -1,4 +1,4 @@
-"""Inspecting: what is in a file, whichever kind it is."""
+"""`info`: what a file contains. Imports torch for skills only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from jaxtyping import Float
 
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
 from sammed.errors import SetError
-from sammed.jobs.validation import SKILL_SUFFIX
+from sammed.jobs.validation import MODEL_SUFFIX, check_axis
+from sammed.progress import Reporter
 from sammed.reports.report import Cell, Table
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.dicom import find_series
@@ -31,13 +32,32 @@ Kind: TypeAlias = Literal["volume", "labels", "skill"]
 Fact: TypeAlias = Cell | tuple[float, ...]
 Facts: TypeAlias = tuple[tuple[str, Fact], ...]
 
-# A file is a label volume if it holds whole numbers from 0 up and no more different ones than this.
+# A file is a label volume if it has only whole numbers from 0, and at most this many different ones.
 _MOST_LABELS = 150
+
+_KEYS = {"Milliliters": "millilitres"}  # codespell:ignore millilitres - JSON keys don't change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfoRequest:
+    """Describe a volume, a label volume, a DICOM folder or a skill.
+
+    `series` chooses in a DICOM folder; `axis` is the slice axis; `flatten` lets later segments of a
+    `.seg.nrrd` win over earlier ones.
+    """
+
+    file: Path
+    series: str | None = None
+    axis: int | None = None
+    flatten: bool = False
+
+    def __post_init__(self) -> None:
+        check_axis(self.axis)
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
-    """What is in a file: facts for people under plain names, and a table of labels where there are any."""
+class InfoResult:
+    """The content of a file: facts by name, and a table of labels if there are any."""
 
     path: Path
     kind: Kind
@@ -45,47 +65,46 @@ class Inspection:
     labels: Table | None = None
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed info --json` prints."""
+        """Return the object that `sammed info --json` prints."""
         facts = {name.replace(" ", "_"): value for name, value in self.facts}
         rows = None
         if self.labels is not None:
-            keys = [header.lower().replace(" ", "_") for header in self.labels.headers]
+            keys = [_KEYS.get(header, header.lower().replace(" ", "_")) for header in self.labels.headers]
             rows = [dict(zip(keys, row, strict=True)) for row in self.labels.rows]
         return {"file": str(self.path), "kind": self.kind, **facts, "labels": rows}
 
 
-def inspect(
-    path: Path, *, series: str | None = None, axis: int | None = None, flatten: bool = False
-) -> Inspection:
-    """Say what is in a volume, a label volume, a DICOM folder or a skill.
+def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
+    """Describe a file.
 
-    Raises VolumeError or SkillError for what can't be read, and SetError for a labeled set.
+    Raises VolumeError or SkillError for an unreadable file, SetError for a labeled set.
     """
+    path, axis, flatten = request.file, request.axis, request.flatten
     _check_no_set(path)
-    if path.suffix.lower() == SKILL_SUFFIX:
-        from sammed.skills.skill_file import read_skill
+    if path.suffix.lower() == MODEL_SUFFIX:
+        from sammed.skills.skill_file import read_skill  # imports torch
 
         return _of_skill(path, read_skill(path))
     if suffix_of(path) == ".seg.nrrd":
         return _of_labels(path, read_labels(path, flatten=flatten), axis)
-    volume = read_volume(path, series=series)
+    volume = read_volume(path, series=request.series)
     if path.is_file() and _may_be_labels(volume):
         try:
             return _of_labels(path, read_labels(path, flatten=flatten), axis)
         except LabelError:
-            pass  # then it is an image after all
+            pass  # then it is an image
     return _of_volume(path, volume, axis)
 
 
 def _check_no_set(path: Path) -> None:
-    """A labeled set has a command of its own; its manifest may lie among the slices of a DICOM series."""
+    """A labeled set has its own command; but its manifest may be among the slices of a DICOM series."""
     is_manifest = path.name == MANIFEST_NAME
     if is_manifest or ((path / MANIFEST_NAME).is_file() and not find_series(path)):
-        raise SetError(f"{path} is a labeled set; `sammed set info {path}` says what is in it.")
+        raise SetError(f"{path} is a labeled set; use `sammed set info {path}`.")
 
 
 def _may_be_labels(volume: Volume) -> bool:
-    """Whether the voxels are few different whole numbers from 0 up; stops at the first plane that isn't."""
+    """Whether the voxels are few different whole numbers from 0; stops at the first plane with others."""
     if volume.is_color:
         return False
     found: set[float] = set()
@@ -97,7 +116,7 @@ def _may_be_labels(volume: Volume) -> bool:
     return found != {0.0}
 
 
-def _of_volume(path: Path, volume: Volume, axis: int | None) -> Inspection:
+def _of_volume(path: Path, volume: Volume, axis: int | None) -> InfoResult:
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis)
     low, high = _range(volume)
     window = default_window(volume)
@@ -110,19 +129,19 @@ def _of_volume(path: Path, volume: Volume, axis: int | None) -> Inspection:
         ("intensities", _intensities(volume)),
         ("default window", f"{window.low:g} to {window.high:g} {window.unit}"),
     )
-    return Inspection(path, "volume", facts)
+    return InfoResult(path, "volume", facts)
 
 
-def _of_labels(path: Path, labels: LabelVolume, axis: int | None) -> Inspection:
+def _of_labels(path: Path, labels: LabelVolume, axis: int | None) -> InfoResult:
     slicing = plan_slices(labels.shape, labels.affine_ras_mm, axis)
     facts = (
         *_grid(labels.shape, labels.affine_ras_mm, slicing),
         ("stored as", str(labels.voxels.dtype)),
     )
-    return Inspection(path, "labels", facts, _label_table(labels, slicing))
+    return InfoResult(path, "labels", facts, _label_table(labels, slicing))
 
 
-def _of_skill(path: Path, skill: SkillModel) -> Inspection:
+def _of_skill(path: Path, skill: SkillModel) -> InfoResult:
     window = skill.window
     facts: Facts = (
         ("written by", f"sammed {skill.version}"),
@@ -144,7 +163,7 @@ def _of_skill(path: Path, skill: SkillModel) -> Inspection:
         choice = choices.get(label.value)
         made = (choice.rule_name, choice.source, choice.expected_dice) if choice else (None, None, None)
         rows.append((label.value, label.name, *made))
-    return Inspection(
+    return InfoResult(
         path, "skill", facts, Table("", ("Value", "Label", "Prompts", "Mask", "Expected Dice"), tuple(rows))
     )
 
@@ -180,11 +199,11 @@ def _intensities(volume: Volume) -> str:
         return "picture"
     if is_ct(volume):
         return "CT in Hounsfield units"
-    return f"{volume.modality} by its DICOM tags" if volume.modality else "no CT by its values"
+    return f"{volume.modality} by its DICOM tags" if volume.modality else "not CT, judging by its values"
 
 
 def _label_table(labels: LabelVolume, slicing: Slicing) -> Table:
-    """A row a label; slices are array indices along the slice axis."""
+    """Return one row per label; slices are array indices along the slice axis."""
     counts: dict[int, int] = {}
     slices: dict[int, list[int]] = {}
     for index, plane in enumerate(np.moveaxis(labels.voxels, slicing.axis, 0)):
@@ -198,5 +217,5 @@ def _label_table(labels: LabelVolume, slicing: Slicing) -> Table:
         count, at = counts.get(label.value, 0), slices.get(label.value, [])
         extent = (len(at), at[0], at[-1]) if at else (0, None, None)
         rows.append((label.value, label.name, count, count * voxel_ml, *extent))
-    headers = ("Value", "Name", "Voxels", "Millilitres", "Slices", "First slice", "Last slice")
+    headers = ("Value", "Name", "Voxels", "Milliliters", "Slices", "First slice", "Last slice")
     return Table("", headers, tuple(rows))

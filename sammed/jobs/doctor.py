@@ -1,4 +1,7 @@
-"""Checking a machine: can sammed work here, and what would make it work better."""
+"""`doctor`: whether sammed works on this machine, and what would help.
+
+What may be broken here, torch among it, is imported inside functions.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,13 @@ from typing import Literal, TypeAlias
 
 from sammed.backbones.folders import CACHE_VARIABLE, cache_folder, weights_folder
 from sammed.backbones.registry import DEFAULT_BACKBONE
-from sammed.jobs.weights_state import WeightsState, verify_weights
+from sammed.jobs.backbones import WeightsState, verify_weights
+from sammed.progress import Reporter
 from sammed.version import __version__
 
 FindingStatus: TypeAlias = Literal["ok", "attention", "broken"]
 
-# Distribution and module of what nothing works without.
+# Distribution and module of each package that sammed needs.
 ESSENTIAL = (
     ("torch", "torch"),
     ("torchvision", "torchvision"),
@@ -41,7 +45,7 @@ LEAST_SPACE_GB = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `attention` slows sammed down or narrows it; `broken` stops it."""
+    """One check. With `attention` sammed is slower or can do less; with `broken` it does not work."""
 
     name: str
     status: FindingStatus
@@ -49,8 +53,13 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
-    """All that was looked at."""
+class DoctorRequest:
+    """Check this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorResult:
+    """All checks."""
 
     findings: tuple[Finding, ...]
 
@@ -60,14 +69,14 @@ class Checkup:
         return any(finding.status == "broken" for finding in self.findings)
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed doctor --json` prints."""
+        """Return the object that `sammed doctor --json` prints."""
         return {"ok": not self.is_broken, "findings": [asdict(finding) for finding in self.findings]}
 
 
-def check_machine() -> Checkup:
-    """Look at packages, devices, weights, folders and space; nothing is changed."""
+def doctor(request: DoctorRequest, reporter: Reporter) -> DoctorResult:
+    """Check packages, devices, weights, folders and disk space; nothing is changed."""
     checks = (_python, _packages, _openvino, _devices, _weights, _folders, _space)
-    return Checkup(tuple(finding for check in checks for finding in check()))
+    return DoctorResult(tuple(finding for check in checks for finding in check()))
 
 
 def _python() -> Iterator[Finding]:
@@ -77,15 +86,15 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    whole = []
+    intact = []
     for distribution, module in ESSENTIAL:
         problem = _import_problem(module)
         if problem is None:
-            whole.append(f"{distribution} {_version(distribution)}")
+            intact.append(f"{distribution} {_version(distribution)}")
         else:
             remedy = "run `pip install --force-reinstall sammed`"
             yield Finding(distribution, "broken", f"{distribution} can't be imported ({problem}); {remedy}")
-    yield Finding("packages", "ok", ", ".join(whole))
+    yield Finding("packages", "ok", ", ".join(intact))
 
 
 def _openvino() -> Iterator[Finding]:
@@ -94,8 +103,7 @@ def _openvino() -> Iterator[Finding]:
     try:
         import_openvino()
     except (ImportError, OSError, RuntimeError) as error:
-        slower = "torch encodes slices on the CPU, more slowly"
-        text = f"OpenVINO can't be used ({_first_line(error)}); {slower}"
+        text = f"OpenVINO can't be used ({_first_line(error)}); torch encodes slices on the CPU, more slowly"
         yield Finding("openvino", "attention", text)
         return
     yield Finding("openvino", "ok", f"openvino {_version('openvino')} encodes slices on the CPU")
@@ -113,12 +121,10 @@ def _devices() -> Iterator[Finding]:
         memory = f"{properties.total_memory / 1e9:.0f} GB"
         yield Finding(f"cuda:{index}", "ok", f"cuda:{index} is {properties.name}, {memory}")
     if torch.version.cuda and shutil.which("nvidia-smi") and not torch.cuda.is_available():
-        text = "there is an NVIDIA driver, but torch sees no CUDA device; update the driver"
+        text = "there is an NVIDIA driver, but torch finds no CUDA device; update the driver"
         yield Finding("cuda", "attention", text)
     threads = torch.get_num_threads()
-    yield Finding(
-        "device", "ok", f"--device auto is {choose_device()}; torch has {threads} threads on the CPU"
-    )
+    yield Finding("device", "ok", f"--device auto is {choose_device()}; torch uses {threads} CPU threads")
 
 
 def _weights() -> Iterator[Finding]:
@@ -130,7 +136,7 @@ def _weights() -> Iterator[Finding]:
             yield _weights_finding(state)
     absent = [state.name for state in states if state.status == "missing" and state.name != DEFAULT_BACKBONE]
     if absent:
-        text = f"not here: {', '.join(absent)}; `sammed backbones fetch NAME` brings one"
+        text = f"not on this machine: {', '.join(absent)}; `sammed backbones fetch NAME` downloads one"
         yield Finding("other weights", "ok", text)
 
 
@@ -138,7 +144,7 @@ def _weights_finding(state: WeightsState) -> Finding:
     name = f"weights of {state.name}"
     if state.problem is not None:
         return Finding(name, "broken" if state.name == DEFAULT_BACKBONE else "attention", state.problem)
-    verified = "verified" if state.status == "verified" else "no published sha256 to hold it against"
+    verified = "verified" if state.status == "verified" else "no published sha256 to check against"
     return Finding(name, "ok", f"{name}: {state.path} ({verified})")
 
 
@@ -147,17 +153,17 @@ def _folders() -> Iterator[Finding]:
         (
             "cache folder",
             cache_folder(),
-            f"no run can use what another encoded; {CACHE_VARIABLE} names another",
+            f"runs can't reuse each other's embeddings; set {CACHE_VARIABLE} to another folder",
         ),
-        ("weights folder", weights_folder(), "`sammed backbones fetch --folder` takes another"),
-        ("working folder", Path.cwd(), "say --output, or work in another folder"),
+        ("weights folder", weights_folder(), "use `sammed backbones fetch --folder`"),
+        ("working folder", Path.cwd(), "use --output, or work in another folder"),
     )
     for name, folder, remedy in remedies:
         problem = _write_problem(folder)
         if problem is None:
-            yield Finding(name, "ok", f"{name} {folder} can be written")
+            yield Finding(name, "ok", f"{name} {folder} is writable")
         else:
-            yield Finding(name, "attention", f"{name} {folder} can't be written ({problem}): {remedy}")
+            yield Finding(name, "attention", f"{name} {folder} is not writable ({problem}); {remedy}")
 
 
 def _space() -> Iterator[Finding]:
@@ -166,16 +172,20 @@ def _space() -> Iterator[Finding]:
         text = f"{name}: {free_gb:.1f} GB free at {folder}"
         status: FindingStatus = "ok" if free_gb >= LEAST_SPACE_GB else "attention"
         yield Finding(
-            name, status, text if status == "ok" else f"{text}; {LEAST_SPACE_GB:g} GB or more is safe"
+            name, status, text if status == "ok" else f"{text}; {LEAST_SPACE_GB:g} GB or more is recommended"
         )
 
 
 def _import_problem(module: str) -> str | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a library will change some day
+            warnings.simplefilter("ignore")  # about deprecations in libraries
             import_module(module)
-    except (ImportError, OSError, RuntimeError) as error:  # a library that doesn't load is an OSError
+    except (
+        ImportError,
+        OSError,
+        RuntimeError,
+    ) as error:  # OSError: a missing shared library
         return _first_line(error)
     return None
 
@@ -188,7 +198,7 @@ def _version(distribution: str) -> str:
 
 
 def _write_problem(folder: Path) -> str | None:
-    """Why nothing can be written into a folder, or the nearest one above it that exists; None if it can."""
+    """Return why a folder, or its nearest existing parent, is not writable; None if it is."""
     try:
         with tempfile.TemporaryFile(dir=_nearest(folder)):
             return None

@@ -1,25 +1,40 @@
 """Which kind a file is, and what is said of it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import nibabel
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sammed.auto.annotations import Annotations
-from sammed.jobs.inspecting import inspect
+from sammed.jobs.info import InfoRequest, InfoResult, info
+from sammed.progress import Silent
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import write_skill
 from sammed_volumes.formats import write_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
 
-def save(path, voxels, affine):
+
+def inspect(path: Path) -> InfoResult:
+    return info(InfoRequest(file=path), Silent())
+
+
+def save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
     nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
     return path
 
 
-def test_a_volume(tmp_path, phantom):
+def test_a_volume(tmp_path: Path, phantom: Callable[..., Phantom]) -> None:
     volume = phantom().volume
     found = inspect(save(tmp_path / "ct.nii.gz", volume.voxels, volume.affine_ras_mm))
     facts = dict(found.facts)
@@ -33,7 +48,7 @@ def test_a_volume(tmp_path, phantom):
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd", ".nrrd", ".mha"])
-def test_label_volumes_of_every_format(tmp_path, phantom, suffix):
+def test_label_volumes_of_every_format(tmp_path: Path, phantom: Callable[..., Phantom], suffix: str) -> None:
     made = phantom()
     path = tmp_path / f"organs{suffix}"
     write_labels(made.labels, path, like=made.volume)
@@ -50,7 +65,7 @@ def test_label_volumes_of_every_format(tmp_path, phantom, suffix):
         assert (slices, first, last) == (len(at), at[0], at[-1])
 
 
-def test_a_label_that_is_declared_and_not_there(tmp_path, phantom):
+def test_a_label_that_is_declared_and_not_there(tmp_path: Path, phantom: Callable[..., Phantom]) -> None:
     made = phantom()
     made.labels.voxels[made.labels.voxels == 4] = 0
     path = tmp_path / "organs.seg.nrrd"
@@ -70,20 +85,18 @@ def test_a_label_that_is_declared_and_not_there(tmp_path, phantom):
         pytest.param(np.full((5, 7, 11), 0.5), "volume", id="fractions"),
     ],
 )
-def test_what_counts_as_labels(tmp_path, voxels, kind):
+def test_what_counts_as_labels(tmp_path: Path, voxels: np.ndarray, kind: str) -> None:
     path = save(tmp_path / "a.nii", voxels.astype(np.float32), np.eye(4))
     assert inspect(path).kind == kind
 
 
-def test_a_color_picture_is_a_volume(tmp_path):
-    from PIL import Image
-
+def test_a_color_picture_is_a_volume(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(tmp_path / "a.png")
     found = inspect(tmp_path / "a.png")
     assert (found.kind, dict(found.facts)["intensities"]) == ("volume", "picture")
 
 
-def test_a_skill(tmp_path):
+def test_a_skill(tmp_path: Path) -> None:
     label = Label(2, "heart", (255, 0, 0))
     skill = SkillModel(
         backbone="lite-medsam",

@@ -1,42 +1,40 @@
-"""Pseudo-labeling: from a labeled set to one whose other cases a machine has labeled."""
-
-from __future__ import annotations
+"""`pseudo-label`: label the other cases of a labeled set with one of five methods."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
 from sammed.datasets.pseudo.filtering import Filter, apply_filter
 from sammed.datasets.pseudo.methods import config_type, make_labeler, method
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel
+from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeler, Tools
 from sammed.datasets.settings import configure
 from sammed.embeddings.config import EncodingConfig
 from sammed.errors import ConfigError, SammedError, SetError
-from sammed.jobs.set_making import moved
+from sammed.jobs.pseudo_label_files import write_pseudo_label
+from sammed.jobs.validation import check_folder, check_seed
+from sammed.progress import Reporter
+from sammed.storage.outputs import folder_for_output
 from sammed_volumes.errors import OutputError, VolumeError
-
-if TYPE_CHECKING:
-    from sammed.datasets.pseudo.pseudo_label import PseudoLabel
-    from sammed.datasets.pseudo.pseudo_labeler import PseudoLabeler, Tools
-    from sammed.progress import Reporter
 
 Status: TypeAlias = Literal["labeled", "partly ignored", "dropped", "nothing", "failed"]
 
 WORKSPACE = "work"
-"""Folder in the output for what must outlive a kill; that it is there without a manifest means unfinished."""
+"""Folder in the output for files that must survive a kill; without a manifest, the work is unfinished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PseudoLabelingRequest:
+class PseudoLabelRequest:
     """Label the unlabeled training cases of a set, and the other slices of partly annotated ones.
 
-    `settings` are those of the method's config as text, by name. What scores below `min_score` is dropped, or
-    with `ignore_below` marked as ignored (see `Filter`). The new set goes to the folder `output`; images stay
-    where they are.
+    `settings` are fields of the method's config as text, by name. Labels that score below `min_score` are
+    dropped, or with `ignore_below` marked as ignored (see `Filter`). The new set goes to the folder `output`;
+    images are not copied.
     """
 
     labeled_set: Path
@@ -52,15 +50,13 @@ class PseudoLabelingRequest:
     def __post_init__(self) -> None:
         method(self.method)
         Filter(self.min_score, self.ignore_below)
-        if self.seed < 0:
-            raise ConfigError(f"A seed is 0 or more, not {self.seed}.")
-        if self.output.suffix:
-            raise ConfigError(f"The new set goes into a folder; {self.output} looks like a file.")
+        check_seed(self.seed)
+        check_folder(self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PseudoLabelingItem:
-    """What became of one case; `label_scores` are by name, `reason` says why labels are missing."""
+class PseudoLabelItem:
+    """The outcome of one case; `label_scores` are by name, `reason` explains missing labels."""
 
     case: str
     status: Status
@@ -70,39 +66,36 @@ class PseudoLabelingItem:
     reason: str | None = None
 
     def to_json(self) -> dict[str, object]:
-        """The item under its names."""
-        scores = {name: round(score, 4) for name, score in self.label_scores.items()}
+        """Return the fields under their names."""
         return {
-            "case": self.case,
-            "status": self.status,
+            **asdict(self),
             "score": None if self.score is None else round(self.score, 4),
-            "label_scores": scores,
+            "label_scores": {name: round(score, 4) for name, score in self.label_scores.items()},
             "seconds": round(self.seconds, 3),
-            "reason": self.reason,
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PseudoLabelingResult:
-    """A set with pseudo-labels; `gold` counts the cases that were learned from."""
+class PseudoLabelResult:
+    """A set with pseudo-labels; `gold` is the number of cases to learn from, `interrupted` means Ctrl-C."""
 
     output: Path
     method: str
     gold: int
-    items: tuple[PseudoLabelingItem, ...]
+    items: tuple[PseudoLabelItem, ...]
     interrupted: bool = False
 
     def count(self, *statuses: Status) -> int:
-        """How many cases came out so."""
+        """Return the number of cases with these statuses."""
         return sum(item.status in statuses for item in self.items)
 
     @property
     def is_good(self) -> bool:
-        """Whether no case failed and at least one has got labels."""
+        """Whether no case failed and at least one has labels."""
         return self.count("failed") == 0 and self.count("labeled", "partly ignored") > 0
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed pseudo-label --json` prints."""
+        """Return the object that `sammed pseudo-label --json` prints."""
         return {
             "set": str(self.output / MANIFEST_NAME),
             "method": self.method,
@@ -111,11 +104,11 @@ class PseudoLabelingResult:
         }
 
 
-def pseudo_label(request: PseudoLabelingRequest, reporter: Reporter) -> PseudoLabelingResult:
-    """Label case after case; a bad one is told and the others still done. Ctrl-C keeps what is done.
+def pseudo_label(request: PseudoLabelRequest, reporter: Reporter) -> PseudoLabelResult:
+    """Label case after case; the result reports failed cases. Ctrl-C keeps the finished ones.
 
-    Raises SetError for a set without gold (where the method needs some) or without anything to label,
-    AnnotationError where the gold can't teach the method.
+    Raises SetError for a set without gold (if the method needs some) or with nothing to label,
+    AnnotationError if the gold can't teach the method.
     """
     labeled_set = read_set(request.labeled_set)
     config = configure(config_type(request.method), request.settings)
@@ -125,9 +118,9 @@ def pseudo_label(request: PseudoLabelingRequest, reporter: Reporter) -> PseudoLa
     wanted = _wanted(labeled_set)
     with _folders(request):
         labeler = make_labeler(request.method, config, _tools(request))
-        job = _Job(request, moved(labeled_set, request.output), labeler)
+        job = _Job(request, labeled_set.moved(request.output), labeler)
         items, interrupted = job.run(gold, wanted, reporter)
-    return PseudoLabelingResult(
+    return PseudoLabelResult(
         output=request.output,
         method=request.method,
         gold=len(gold.cases),
@@ -137,42 +130,40 @@ def pseudo_label(request: PseudoLabelingRequest, reporter: Reporter) -> PseudoLa
 
 
 def _wanted(labeled_set: LabeledSet) -> tuple[Case, ...]:
-    """The training cases that lack labels, as a whole or on some slices."""
+    """Return the training cases that lack labels, entirely or on some slices."""
     training = labeled_set.part("train").cases
     wanted = tuple(case for case in training if case.is_partial or not case.is_labeled)
     if not wanted:
         raise SetError(
-            f"All {len(training)} training cases of the set in {labeled_set.folder} have labels already, so "
+            f"All {len(training)} training cases of the set in {labeled_set.folder} have labels already; "
             "there is nothing to label."
         )
     return wanted
 
 
 @contextmanager
-def _folders(request: PseudoLabelingRequest) -> Iterator[None]:
-    """The output's folders, gone again where the work fails; OutputError where something else is there."""
-    from sammed.storage.outputs import folder_for_output
+def _folders(request: PseudoLabelRequest) -> Iterator[None]:
+    """Make the output's folders, and remove empty ones if the work fails.
 
+    Raises OutputError if other files are there.
+    """
     output = request.output
     if output.exists() and not request.overwrite:
         if not output.is_dir() or (output / MANIFEST_NAME).exists():
             raise OutputError(
-                f"{output} exists already; choose another place, or say that it may be overwritten "
-                "(--overwrite)."
+                f"{output} exists already; choose another folder, or allow replacing it (--overwrite)."
             )
         if any(output.iterdir()) and not (output / WORKSPACE).is_dir():
-            raise OutputError(f"{output} holds other files; choose another place.")
+            raise OutputError(f"{output} holds other files; choose another folder.")
     if (output / MANIFEST_NAME).exists() and read_set(output).folder == read_set(request.labeled_set).folder:
-        raise ConfigError("The new set can't take the place of the old one; choose another folder.")
+        raise ConfigError("The new set can't replace the old one; choose another folder.")
     with ExitStack() as stack:
         for folder in (output / WORKSPACE, output / "labels", output / "ignore"):
             stack.enter_context(folder_for_output(folder))
         yield
 
 
-def _tools(request: PseudoLabelingRequest) -> Tools:
-    from sammed.datasets.pseudo.pseudo_labeler import Tools
-
+def _tools(request: PseudoLabelRequest) -> Tools:
     return Tools(
         backbone=request.encoding.load_backbone,
         seed=request.seed,
@@ -183,14 +174,14 @@ def _tools(request: PseudoLabelingRequest) -> Tools:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    request: PseudoLabelingRequest
+    request: PseudoLabelRequest
     labeled_set: LabeledSet
     labeler: PseudoLabeler
 
     def run(
         self, gold: LabeledSet, wanted: Sequence[Case], reporter: Reporter
-    ) -> tuple[tuple[PseudoLabelingItem, ...], bool]:
-        """Label all and write the set; what became of each case, and whether Ctrl-C came."""
+    ) -> tuple[tuple[PseudoLabelItem, ...], bool]:
+        """Label all and write the set; return the outcome of each case, and whether Ctrl-C was pressed."""
         items, made, interrupted = [], {}, False
         with reporter.task(f"pseudo-labels by {self.request.method}", len(wanted)) as task:
             try:
@@ -204,8 +195,8 @@ class _Job:
         write_set(self.labeled_set.with_cases(kept), overwrite=self.request.overwrite)
         return tuple(items), interrupted
 
-    def cases(self, found: Iterator[PseudoLabel]) -> Iterator[tuple[PseudoLabelingItem, Case | None]]:
-        """What became of each case, and the case with its new labels, if it has got some."""
+    def cases(self, found: Iterator[PseudoLabel]) -> Iterator[tuple[PseudoLabelItem, Case | None]]:
+        """Yield the outcome of each case, and the case with its new labels, if it has any."""
         started = time.perf_counter()
         for each in found:
             item, case = self._item(each)
@@ -213,12 +204,12 @@ class _Job:
             yield replace(item, seconds=now - started), case
             started = now
 
-    def _item(self, found: PseudoLabel) -> tuple[PseudoLabelingItem, Case | None]:
+    def _item(self, found: PseudoLabel) -> tuple[PseudoLabelItem, Case | None]:
         if found.labels is None:
             status: Status = "failed" if found.failed else "nothing"
-            return PseudoLabelingItem(case=found.case, status=status, reason=found.reason), None
+            return PseudoLabelItem(case=found.case, status=status, reason=found.reason), None
         names = {label.value: label.name for label in self.labeled_set.labels}
-        item = PseudoLabelingItem(
+        item = PseudoLabelItem(
             case=found.case,
             status="labeled",
             score=found.score,
@@ -236,9 +227,7 @@ class _Job:
         return item, case
 
     def _written(self, found: PseudoLabel) -> Case:
-        """Write labels, provenance and ignored voxels; the case that has them."""
-        from sammed.jobs.pseudo_files import write_pseudo_label
-
+        """Write labels, provenance and ignored voxels; return the case with them."""
         case = self.labeled_set.case(found.case)
         labels, ignore = write_pseudo_label(
             found,

@@ -1,6 +1,4 @@
-"""The files of a pseudo-label: labels with their provenance, and which voxels are ignored."""
-
-from __future__ import annotations
+"""The files of a pseudo-label: labels with their provenance, and ignored voxels."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +20,17 @@ _IGNORED = Label(1, "ignored", (128, 128, 128))
 def write_pseudo_label(
     found: PseudoLabel, case: Case, labeled_set: LabeledSet, folder: Path, method: str, backbone: str
 ) -> tuple[Path, Path | None]:
-    """Write `labels/CASE.nii.gz` and, where voxels are ignored, `ignore/CASE.nii.gz`; return where.
+    """Write `labels/CASE.nii.gz` and, if voxels are ignored, `ignore/CASE.nii.gz`; return their paths.
 
-    On the slices that a person annotated the person's labels are kept. What is there is replaced.
+    Annotated slices keep the annotator's labels. Existing files are replaced.
     """
-    assert found.labels is not None  # who calls has looked
+    assert found.labels is not None  # the caller has checked
     path = folder / "labels" / f"{case.name}.nii.gz"
     labels, ignore = found.labels, found.ignore
     if case.is_partial:
         opened = open_case(case, labeled_set)
         volume = opened.volume
-        labels, ignore = _with_the_persons(opened, labels, ignore)
+        labels, ignore = _with_annotations(opened, labels, ignore)
     else:
         volume = read_volume(case.image)
     provenance = Provenance(
@@ -50,21 +48,21 @@ def write_pseudo_label(
             if label.value in found.label_scores
         },
     )
-    # Labels without their provenance would pass for a person's.
+    # Labels without their provenance would count as gold.
     with provenance_beside(path, provenance, overwrite=True):
         write_labels(labels, path, like=volume, overwrite=True)
     return path.absolute(), _write_ignored(ignore, volume, folder / "ignore" / path.name)
 
 
-def _with_the_persons(
+def _with_annotations(
     opened: OpenCase, labels: LabelVolume, ignore: np.ndarray | None
 ) -> tuple[LabelVolume, np.ndarray | None]:
-    """The labels with the person's on the annotated slices, of which nothing is ignored but what he said."""
+    """Return labels and ignored voxels with the annotator's own on the annotated slices."""
     known = [index for index in range(opened.slicing.count) if opened.is_known(index)]
-    theirs = opened.label_stack()
-    dtype = np.promote_types(labels.voxels.dtype, theirs.dtype)
+    gold = opened.label_stack()
+    dtype = np.promote_types(labels.voxels.dtype, gold.dtype)
     stack = opened.slicing.to_stack(labels.voxels).astype(dtype)
-    stack[known] = theirs[known]
+    stack[known] = gold[known]
     merged = replace(labels, voxels=np.ascontiguousarray(opened.slicing.from_stack(stack)))
     if ignore is None and opened.ignore is None:
         return merged, None

@@ -1,32 +1,32 @@
-"""Evaluating a student on the gold cases of a set's split."""
-
-from __future__ import annotations
+"""`student evaluate`: measure a student on the gold cases of a set's split."""
 
 import math
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sammed.backbones.device import choose_device
 from sammed.datasets.labeled_sets.gathered import Problem
 from sammed.datasets.labeled_sets.labeled_set import SPLITS, Case, LabeledSet, Split
 from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
 from sammed.datasets.labeled_sets.set_file import read_set
-from sammed.errors import ConfigError, SammedError, SetError, StudentError
+from sammed.datasets.students.inference import label_by_student
+from sammed.datasets.students.student import Student
+from sammed.datasets.students.student_file import load_student
+from sammed.errors import SammedError, SetError, StudentError
+from sammed.jobs.validation import check_word
 from sammed.metrics.evaluation import LabelScores, evaluate
+from sammed.progress import Reporter
+from sammed.reports.report import finite
 from sammed_volumes.errors import VolumeError
-
-if TYPE_CHECKING:
-    from sammed.datasets.students.student import Student
-    from sammed.progress import Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudentEvaluationRequest:
+class StudentEvaluateRequest:
     """Measure a student on the gold cases of one split of a set."""
 
     student: Path
@@ -35,8 +35,7 @@ class StudentEvaluationRequest:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ConfigError(f"There is no split {self.split!r}; there are {', '.join(SPLITS)}.")
+        check_word("split", self.split, SPLITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class CaseScores:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One label over all cases: means, and the spread of Dice (standard deviation; NaN of a single case)."""
+    """One label over all cases: means, and the standard deviation of Dice (NaN for a single case)."""
 
     value: int
     name: str
@@ -58,10 +57,16 @@ class Summary:
     iou_mean: float
     cases: int
 
+    def to_json(self) -> dict[str, object]:
+        """Return the fields without `value`, with None in place of NaN."""
+        facts = asdict(self)
+        del facts["value"]
+        return {name: finite(fact) for name, fact in facts.items()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudentEvaluationResult:
-    """How good a student is. A label that a case neither has nor was given counts as right (Dice 1)."""
+class StudentEvaluateResult:
+    """The scores of a student. A label that is in neither the truth nor the prediction has a Dice of 1."""
 
     student: Path
     split: Split
@@ -70,7 +75,7 @@ class StudentEvaluationResult:
     seconds: float
 
     def summaries(self) -> tuple[Summary, ...]:
-        """A row a label, in order of value."""
+        """Return one row per label, in order of value."""
         by_value: dict[int, list[LabelScores]] = {}
         for case in self.cases:
             for scores in case.labels:
@@ -78,38 +83,26 @@ class StudentEvaluationResult:
         return tuple(_summary(each) for _, each in sorted(by_value.items()))
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed student evaluate --json` prints."""
+        """Return the object that `sammed student evaluate --json` prints."""
         return {
             "student": str(self.student),
             "split": self.split,
-            "labels": {
-                str(row.value): {
-                    "name": row.name,
-                    "dice_mean": row.dice_mean,
-                    "dice_std": None if math.isnan(row.dice_std) else row.dice_std,
-                    "iou_mean": row.iou_mean,
-                    "cases": row.cases,
-                }
-                for row in self.summaries()
-            },
+            "labels": {str(row.value): row.to_json() for row in self.summaries()},
             "cases": {
                 case.case: {str(each.value): each.scores.to_json() for each in case.labels}
                 for case in self.cases
             },
-            "problems": [{"case": problem.case, "reason": problem.reason} for problem in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
             "seconds": round(self.seconds, 3),
         }
 
 
-def evaluate_student(request: StudentEvaluationRequest, reporter: Reporter) -> StudentEvaluationResult:
-    """Measure case after case; a bad one is told and the others still measured.
+def student_evaluate(request: StudentEvaluateRequest, reporter: Reporter) -> StudentEvaluateResult:
+    """Measure case after case; the result reports bad cases, which are skipped.
 
-    Raises SetError where the split has no gold case, or none that can be read, StudentError where the
-    student knows other labels than the set.
+    Raises SetError if the split has no readable gold case, StudentError if the student's labels are not the
+    set's.
     """
-    from sammed.backbones.device import choose_device
-    from sammed.datasets.students.student_file import load_student
-
     started = time.perf_counter()
     student = load_student(request.student)
     labeled_set = read_set(request.labeled_set)
@@ -128,7 +121,7 @@ def evaluate_student(request: StudentEvaluationRequest, reporter: Reporter) -> S
             task.advance()
     if not cases:
         raise SetError(f"No case of the split {request.split} can be measured: {problems[0].reason}")
-    return StudentEvaluationResult(
+    return StudentEvaluateResult(
         student=request.student,
         split=request.split,
         cases=tuple(cases),
@@ -137,19 +130,17 @@ def evaluate_student(request: StudentEvaluationRequest, reporter: Reporter) -> S
     )
 
 
-def _check_labels(student: Student, labeled_set: LabeledSet, request: StudentEvaluationRequest) -> None:
+def _check_labels(student: Student, labeled_set: LabeledSet, request: StudentEvaluateRequest) -> None:
     ours, theirs = ([label.value for label in each.labels] for each in (student, labeled_set))
     if ours != theirs:
         raise StudentError(
-            f"{request.student} knows the labels {ours}, and {request.labeled_set} lists {theirs}; "
-            "measure it on a set with the labels that it was trained on."
+            f"{request.student} was trained on the labels {ours}, but {request.labeled_set} has {theirs}; "
+            "measure it on a set with its own labels."
         )
 
 
 def _scores(case: Case, labeled_set: LabeledSet, student: Student) -> tuple[LabelScores, ...]:
-    """Ignored voxels and slices that nobody annotated don't count."""
-    from sammed.datasets.students.inference import label_by_student
-
+    """Compare with the gold labels, without ignored voxels and unannotated slices."""
     opened = open_case(case, labeled_set)
     assert opened.labels is not None  # it is a gold case
     found = label_by_student(opened.volume, student, opened.slicing.axis).labels

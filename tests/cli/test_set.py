@@ -1,18 +1,24 @@
 """`sammed set`, `pseudo-label`, `student`: what is asked of the jobs, and the exit statuses."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sammed.datasets.pseudo.methods import METHODS
-from sammed.jobs import pseudo_labeling
-from sammed.jobs.pseudo_labeling import PseudoLabelingItem, PseudoLabelingResult
+from sammed.jobs.pseudo_label import PseudoLabelItem, PseudoLabelRequest, PseudoLabelResult, Status
+
+if TYPE_CHECKING:
+    from sammed.progress import Reporter
+    from tests.cli.conftest import Sammed, StandIn
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Path:
+def pictures(tmp_path: Path) -> Path:
     for number in range(4):
         y, x = np.mgrid[:20, :24]
         disc = (x - 8 - number) ** 2 + (y - 10) ** 2 <= 16
@@ -22,7 +28,7 @@ def pictures(tmp_path) -> Path:
     return tmp_path
 
 
-def test_a_set_is_made_split_and_described(sammed, pictures):
+def test_a_set_is_made_split_and_described(sammed: Sammed, pictures: Path) -> None:
     run = sammed("set", "make", "images", "masks", "--output", "one", "--name", "1=disc", "--json")
     assert run.exit_code == 0
     assert run.json["labels"] == {"1": "disc"}
@@ -34,7 +40,7 @@ def test_a_set_is_made_split_and_described(sammed, pictures):
     assert ["train", "none", "2"] in sammed("set", "info", "two").rows
 
 
-def test_bad_cases_are_listed_and_the_status_is_1(sammed, pictures):
+def test_bad_cases_are_listed_and_the_status_is_1(sammed: Sammed, pictures: Path) -> None:
     (pictures / "images/p1.png").write_bytes(b"no picture")
     run = sammed("set", "make", "images", "masks", "--output", "one", "--json")
     assert run.exit_code == 1
@@ -44,7 +50,7 @@ def test_bad_cases_are_listed_and_the_status_is_1(sammed, pictures):
     assert "no whole picture" in sammed("set", "make", "images", "masks", "--output", "two").stderr
 
 
-def test_folders_below_are_in_the_set(sammed, pictures):
+def test_folders_below_are_in_the_set(sammed: Sammed, pictures: Path) -> None:
     for folder in ("images", "masks"):
         (pictures / folder / "sub dir ü").mkdir()
         (pictures / folder / "p3.png").rename(pictures / folder / "sub dir ü/pat 3 é.png")
@@ -56,7 +62,7 @@ def test_folders_below_are_in_the_set(sammed, pictures):
     assert "without an image: sub dir ü/pat 3 é.png" in run.sentence
 
 
-def test_a_data_set_of_nnunet_with_a_missing_image(sammed, pictures):
+def test_a_data_set_of_nnunet_with_a_missing_image(sammed: Sammed, pictures: Path) -> None:
     (pictures / "images").rename(pictures / "imagesTr")
     (pictures / "masks").rename(pictures / "labelsTr")
     for image in (pictures / "imagesTr").iterdir():
@@ -81,7 +87,9 @@ def test_a_data_set_of_nnunet_with_a_missing_image(sammed, pictures):
         (("images",), "No label volume holds a label"),
     ],
 )
-def test_where_no_set_is_made_nothing_is_written(sammed, pictures, arguments, fact):
+def test_where_no_set_is_made_nothing_is_written(
+    sammed: Sammed, pictures: Path, arguments: tuple[str | int, ...], fact: str
+) -> None:
     (pictures / "empty").mkdir()
     run = sammed("set", "make", *arguments, "--output", "one/two")
     assert run.exit_code == 1
@@ -95,8 +103,8 @@ def test_where_no_set_is_made_nothing_is_written(sammed, pictures, arguments, fa
         (("set", "make", "images", "--output", "one"), "No label volume holds a label"),
         (("set", "info", "none-there"), "does not exist"),
         (("set", "info", "images"), "no labeled set"),
-        (("set", "split", "images", "--test", 1), "may be overwritten"),
-        (("set", "make", "images", "masks", "--output", "one", "--name", "zero=a"), "no label's value"),
+        (("set", "split", "images", "--test", 1), "allow replacing images (--overwrite)"),
+        (("set", "make", "images", "masks", "--output", "one", "--name", "zero=a"), "not a label value"),
         (("pseudo-label", "images", "--method", "auto", "--output", "o", "--set", "slices"), "not KEY=VALUE"),
         (
             ("pseudo-label", "images", "--method", "auto", "--output", "o", "--set", "a=1", "--set", "a=2"),
@@ -106,13 +114,15 @@ def test_where_no_set_is_made_nothing_is_written(sammed, pictures, arguments, fa
         (("student", "train", "images", "--output", "student.pt"), "ends in .safetensors"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(sammed, pictures, arguments, fact):
+def test_what_is_wrong_is_one_sentence(
+    sammed: Sammed, pictures: Path, arguments: tuple[str | int, ...], fact: str
+) -> None:
     run = sammed(*arguments)
     assert run.exit_code in (1, 2)
     assert fact in run.sentence
 
 
-def test_a_method_lists_its_settings(sammed):
+def test_a_method_lists_its_settings(sammed: Sammed) -> None:
     for name in METHODS:
         run = sammed("pseudo-label", "--settings", name)
         assert run.exit_code == 0
@@ -142,22 +152,21 @@ def test_a_method_lists_its_settings(sammed):
     ],
 )
 def test_the_status_says_whether_a_student_can_be_trained(
-    sammed, monkeypatch, statuses, exit_code, summary, tmp_path
-):
-    def answer(request, _reporter):
+    sammed: Sammed,
+    stand_in: StandIn,
+    statuses: tuple[Status, ...],
+    exit_code: int,
+    summary: str,
+    tmp_path: Path,
+) -> None:
+    def answer(request: PseudoLabelRequest, _reporter: Reporter) -> PseudoLabelResult:
         items = tuple(
-            PseudoLabelingItem(case=f"c{place}", status=status, score=0.5, label_scores={"disc": 0.5})
+            PseudoLabelItem(case=f"c{place}", status=status, score=0.5, label_scores={"disc": 0.5})
             for place, status in enumerate(statuses)
         )
-        return PseudoLabelingResult(output=request.output, method=request.method, gold=3, items=items)
+        return PseudoLabelResult(output=request.output, method=request.method, gold=3, items=items)
 
-    requests = []
-
-    def job(request, reporter):
-        requests.append(request)
-        return answer(request, reporter)
-
-    monkeypatch.setattr(pseudo_labeling, "pseudo_label", job)
+    requests = stand_in("sammed.jobs.pseudo_label:pseudo_label", answer)
     run = sammed(
         "pseudo-label", tmp_path, "--method", "auto", "--output", "o", "--set", "slices=4", "--min-score", 0.5
     )
@@ -168,7 +177,7 @@ def test_the_status_says_whether_a_student_can_be_trained(
 
 
 @pytest.mark.parametrize(("form", "more"), [("nnunet", ("--dataset-id", 7)), ("monai", ())])
-def test_a_set_is_exported(sammed, pictures, form, more):
+def test_a_set_is_exported(sammed: Sammed, pictures: Path, form: str, more: tuple[str | int, ...]) -> None:
     """Masks of pictures have no names; the set has."""
     assert sammed("set", "make", "images", "masks", "--output", "one", "--name", "1=disc").exit_code == 0
     assert sammed("set", "split", "one", "--test", 1, "--keep-gold", 2, "--output", "two").exit_code == 0
@@ -181,11 +190,13 @@ def test_a_set_is_exported(sammed, pictures, form, more):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("images",), "LABELS is missing, and images is no labeled set"),
-        (("one", "--marked-only"), "a set says it itself"),
+        (("images",), "LABELS is missing, and images is not a labeled set"),
+        (("one", "--marked-only"), "need IMAGES and LABELS, not a labeled set"),
     ],
 )
-def test_labels_are_missing_for_an_export(sammed, pictures, arguments, sentence):
+def test_labels_are_missing_for_an_export(
+    sammed: Sammed, pictures: Path, arguments: tuple[str | int, ...], sentence: str
+) -> None:
     assert sammed("set", "make", "images", "masks", "--output", "one").exit_code == 0
     run = sammed("export", "monai", *arguments, "--output", "out", "--name", "Discs")
     assert run.exit_code == 2
@@ -193,13 +204,13 @@ def test_labels_are_missing_for_an_export(sammed, pictures, arguments, sentence)
     assert not (pictures / "out").exists()
 
 
-def test_a_file_is_no_set(sammed, pictures):
+def test_a_file_is_no_set(sammed: Sammed, pictures: Path) -> None:
     run = sammed("set", "info", "images/p0.png")
     assert run.exit_code == 1
     assert "p0.png is no labeled set, which is a folder with set.json in it" in run.sentence
 
 
-def test_a_3d_student_of_pictures_leaves_nothing(sammed, pictures):
+def test_a_3d_student_of_pictures_leaves_nothing(sammed: Sammed, pictures: Path) -> None:
     assert sammed("set", "make", "images", "masks", "--output", "one").exit_code == 0
     run = sammed("student", "train", "one", "--network", "dynunet", "--output", "s.safetensors")
     assert run.exit_code == 1

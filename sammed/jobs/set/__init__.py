@@ -1,0 +1,1 @@
+"""`set`: make, split and describe labeled sets."""

@@ -1,0 +1,1 @@
+"""`student`: train a network on a labeled set, label with it, measure it."""
