@@ -12,13 +12,13 @@ import click
 
 from sammed.backbones.registry import BACKBONES, DEFAULT_BACKBONE
 from sammed.embeddings.config import EncodingConfig
-from sammed_cli.values import shard, whole_numbers
+from sammed_cli.values import named_code, shard, whole_numbers
 from sammed_cli.values import window as window_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
 
-LABEL_FORMATS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".png")
+LABEL_FORMATS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".png", "dicom-seg")
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(path_type=Path)
@@ -47,6 +47,10 @@ def _skill(_context: click.Context, _parameter: click.Parameter, value: Path) ->
     return value
 
 
+def _label_suffix(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    return ".dcm" if value == "dicom-seg" else value
+
+
 json_output = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout; everything else goes to stderr."
 )
@@ -68,7 +72,22 @@ window = click.option(
     show_default=True,
     help="Intensity window: auto, LOW,HIGH (HU in CT) or a preset such as lung, liver, bone.",
 )
-series = click.option("--series", metavar="UID|N", help="Series of a DICOM folder, by UID or number.")
+series = click.option(
+    "--series",
+    metavar="UID|N|N.M",
+    help="Which series of a DICOM folder, by UID or number; 3.2 is sub-volume 2 of series 3.",
+)
+fill_gaps = click.option(
+    "--fill-gaps", is_flag=True, help="Fill slices that a DICOM series lacks with background; no label there."
+)
+codes = click.option(
+    "--code",
+    "codes",
+    multiple=True,
+    type=named_code,
+    metavar="LABEL=CODE",
+    help="Code of a structure in a DICOM SEG, SNOMED such as liver=T-62000 or SCHEME:CODE; may be repeated.",
+)
 flatten = click.option(
     "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, the later one wins."
 )
@@ -91,7 +110,9 @@ label_format = click.option(
     type=click.Choice(LABEL_FORMATS),
     default=".nii.gz",
     show_default=True,
-    help="Format of the label volume if --output has no file name; .png is for pictures only.",
+    callback=_label_suffix,
+    help="Format of the label volume if --output has no file name; .png is for pictures only, dicom-seg for "
+    "DICOM series.",
 )
 
 device = click.option(

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from sammed.batch.shards import Shard
+    from sammed_volumes.dicom.codes import NamedCode
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -28,6 +29,17 @@ def shard(text: str) -> Shard:
     try:
         return parse_shard(text)
     except ConfigError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def named_code(text: str) -> NamedCode:
+    """The code of a label, "liver=T-62000"."""
+    from sammed_volumes.dicom.codes import parse_code
+    from sammed_volumes.errors import LabelError
+
+    try:
+        return parse_code(text)
+    except LabelError as error:
         raise click.BadParameter(str(error)) from None
 
 

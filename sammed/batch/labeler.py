@@ -20,8 +20,10 @@ from sammed.storage.fingerprint import labels_digest
 from sammed.storage.outputs import make_folder
 from sammed.storage.provenance import Provenance, provenance_beside
 from sammed_volumes.atomic_file import check_free
+from sammed_volumes.dicom.codes import NamedCode
+from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels
 from sammed_volumes.errors import VolumeError
-from sammed_volumes.formats import write_labels
+from sammed_volumes.formats import DICOM_LABEL_SUFFIX, label_suffix_of, write_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.volume import Volume
 
@@ -62,13 +64,16 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 class Labeler:
     """Reads, labels and writes volumes, and notes in the ledger what became of each.
 
-    `makes_folders` says that the outputs' folders are the labeler's to make.
+    `makes_folders` says that the outputs' folders are the labeler's to make. `fill_gaps` and `codes` are
+    those of the `BatchRequest`.
     """
 
     make: Label
     ledger: Ledger | NoLedger
     reporter: Reporter
     makes_folders: bool
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
 
     def label(self, target: Target) -> LabelingItem | Busy:
         """Read, label and write one volume."""
@@ -89,7 +94,9 @@ class Labeler:
                 if isinstance(found, Passed):
                     return self._passed(target, found)
                 taken = found
-                volume = open_volume(target.image, target.series, self.reporter)
+                volume = open_volume(target.image, target.series, self.reporter, fill_gaps=self.fill_gaps)
+                if label_suffix_of(target.output) == DICOM_LABEL_SUFFIX:
+                    check_can_hold_labels(volume)
         except self._faults as error:
             return self._failed(target, taken, error, time.perf_counter() - started)
         return Opened(target, volume, taken, time.perf_counter() - started)
@@ -130,7 +137,13 @@ class Labeler:
         provenance = labeled.provenance(target.image.name, taken.image_sha256)
         # Labels without their provenance would pass for a person's.
         with provenance_beside(target.output, provenance, overwrite=True):
-            write_labels(labeled.labels, target.output, like=opened.volume, overwrite=taken.may_replace)
+            write_labels(
+                labeled.labels,
+                target.output,
+                like=opened.volume,
+                overwrite=taken.may_replace,
+                details=provenance.segment_details(self.codes),
+            )
         return labeled, digest
 
     def _note(self, opened: Opened, digest: str, item: LabelingItem) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sammed.batch.shards import Shard
 from sammed.errors import ConfigError
+from sammed_volumes.dicom.codes import NamedCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,8 @@ class BatchRequest:
     `inputs` are files, DICOM folders, folders of either, and patterns with * and ?; `lists` are text files
     with such a path a line. `output` is a file for a single image, else a folder that mirrors the inputs';
     None puts each label volume beside its image. `suffix` is the format where `output` names none.
+
+    `fill_gaps` fills slices that a DICOM series lacks, and `codes` are those of structures in a DICOM SEG.
 
     Of a batch a manifest is kept, in the folder of outputs or at `manifest`. `resume` passes what it says is
     done and unchanged; None does unless `overwrite`. `workers` processes of this machine share the work, or
@@ -28,6 +31,8 @@ class BatchRequest:
     overwrite: bool = False
     suffix: str = ".nii.gz"
     series: str | None = None
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
     manifest: Path | None = None
     resume: bool | None = None
     shard: Shard | None = None

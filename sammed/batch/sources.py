@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sammed.errors import ConfigError
-from sammed_volumes.dicom import DicomSeries, find_series
+from sammed_volumes.dicom.series import DicomSeries, find_series
 from sammed_volumes.formats import strip_suffix, suffix_of
 
 

@@ -17,6 +17,7 @@ from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingItem
 from sammed.batch.target import Target
 from sammed.progress import Silent
+from sammed_volumes.dicom.codes import NamedCode
 
 
 class WorkersMaker(Protocol):
@@ -37,11 +38,21 @@ class LabelerOpening:
     maker: WorkersMaker
     config: LedgerConfig
     makes_folders: bool
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
 
     def __call__(self, place: Place) -> Callable[[Target], LabelingItem | Busy]:
         """Load the model, and keep to the threads and the graphics card of this worker."""
         torch.set_num_threads(place.threads)
-        return Labeler(self.maker.load(place), Ledger(self.config), Silent(), self.makes_folders).label
+        labeler = Labeler(
+            self.maker.load(place),
+            Ledger(self.config),
+            Silent(),
+            self.makes_folders,
+            self.fill_gaps,
+            self.codes,
+        )
+        return labeler.label
 
 
 def label_on_workers(
@@ -55,7 +66,13 @@ def label_on_workers(
 
     What another run was at is looked at once more when all else is done.
     """
-    opening = LabelerOpening(maker, replace(config, manifest=config.manifest.absolute()), makes_folders)
+    opening = LabelerOpening(
+        maker,
+        replace(config, manifest=config.manifest.absolute()),
+        makes_folders,
+        request.fill_gaps,
+        request.codes,
+    )
     given = {
         replace(each, image=each.image.absolute(), output=each.output.absolute()): each for each in targets
     }

@@ -57,9 +57,13 @@ def open(
     return open_scan(volume, encoding.load_backbone(), window=shown, axis=axis, cache=encoding.open_cache())
 
 
-def open_volume(path: Path, series: str | None = None, reporter: Reporter | None = None) -> Volume:
-    """Read a volume, report how many of its values are no numbers, refuse one that shows nothing."""
-    volume = read_volume(path, series=series)
+def open_volume(
+    path: Path, series: str | None = None, reporter: Reporter | None = None, *, fill_gaps: bool = False
+) -> Volume:
+    """Read a volume, report what is special about it, refuse one that shows nothing."""
+    volume = read_volume(path, series=series, fill_gaps=fill_gaps)
+    for note in volume.notes:
+        (reporter or Silent()).message(f"{path}: {note}.")
     if volume.non_finite_count:
         (reporter or Silent()).message(
             f"{path}: {volume.non_finite_count} values are NaN or infinite; "
@@ -82,7 +86,10 @@ def open_labels(
 
     Raises VolumeError for labels that do not lie on it, and if no voxel has a label.
     """
-    found = labels if isinstance(labels, LabelVolume) else read_labels(Path(labels), flatten=flatten)
+    if isinstance(labels, LabelVolume):
+        found = labels
+    else:
+        found = read_labels(Path(labels), flatten=flatten, like=volume.grid)
     if found.is_empty:
         raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
     return labels_on(volume, found, resample=resample, report=reporter.message if reporter else None)

@@ -44,6 +44,7 @@ class AssistEvaluateRequest:
     axis: int | None = None
     window: str = "auto"
     series: str | None = None
+    fill_gaps: bool = False
     flatten: bool = False
     resample: bool = False
 

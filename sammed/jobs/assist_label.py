@@ -25,8 +25,10 @@ from sammed.storage.fingerprint import image_digest
 from sammed.storage.outputs import beside, label_file
 from sammed.storage.provenance import Provenance, provenance_beside
 from sammed_volumes.atomic_file import check_free
+from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import Label, LabelVolume, default_color, default_label
+from sammed_volumes.volume import clear_missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class AssistLabelRequest:
     overwrite: bool = False
     suffix: str = ".nii.gz"
     series: str | None = None
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
 
     def __post_init__(self) -> None:
         if self.prompts is None and not self.marks:
@@ -83,11 +87,14 @@ def assist_label(request: AssistLabelRequest, reporter: Reporter) -> AssistLabel
     placed = _placed(request, scan, skill.labels if skill else None)
     stack, labels = decode_placed(scan, placed, skill, reporter)
     slicing = scan.slicing
-    voxels = np.ascontiguousarray(slicing.from_stack(stack))
+    voxels = np.array(slicing.from_stack(stack), order="C")
+    clear_missing(voxels, scan.volume)
     found = LabelVolume(voxels, scan.volume.affine_ras_mm, labels)
     slices = tuple(sorted({slicing.array_index(each.slice_index) for each in placed}))
-    with provenance_beside(output, _provenance(request, scan, slices, skill), overwrite=True):
-        write_labels(found, output, like=scan.volume, overwrite=request.overwrite)
+    provenance = _provenance(request, scan, slices, skill)
+    with provenance_beside(output, provenance, overwrite=True):
+        details = provenance.segment_details(request.codes)
+        write_labels(found, output, like=scan.volume, overwrite=request.overwrite, details=details)
     return AssistLabelResult(
         image=request.image,
         output=output,
@@ -112,6 +119,7 @@ def _provenance(
         method="sam_assist",
         skill_digest=skill.digest if skill else None,
         backbone=scan.backbone.name,
+        missing_slices=scan.volume.missing_slices,
     )
 
 

@@ -32,9 +32,10 @@ class EvaluateRequest:
 
 def evaluate(request: EvaluateRequest, reporter: Reporter) -> Evaluation:
     """Read both label volumes and compare them."""
+    prediction = read_labels(request.prediction, flatten=request.flatten)
     return compare(
-        read_labels(request.prediction, flatten=request.flatten),
-        read_labels(request.reference, flatten=request.flatten),
+        prediction,
+        read_labels(request.reference, flatten=request.flatten, like=prediction.grid),
         exclude_slices=request.exclude_slices,
         axis=request.axis,
         tolerance_mm=request.tolerance_mm,

@@ -15,7 +15,8 @@ from sammed.jobs.validation import MODEL_SUFFIX, check_axis
 from sammed.progress import Reporter
 from sammed.reports.report import Cell, Table
 from sammed_volumes.affine import spacing_mm
-from sammed_volumes.dicom import find_series
+from sammed_volumes.dicom.series import find_series
+from sammed_volumes.dicom.source import is_dicom_labels
 from sammed_volumes.errors import LabelError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import default_window, is_ct
@@ -43,13 +44,14 @@ class InfoRequest:
     """Describe a volume, a label volume, a DICOM folder or a skill.
 
     `series` chooses in a DICOM folder; `axis` is the slice axis; `flatten` lets later segments of a
-    `.seg.nrrd` win over earlier ones.
+    `.seg.nrrd` win over earlier ones; `fill_gaps` fills slices that a DICOM series lacks.
     """
 
     file: Path
     series: str | None = None
     axis: int | None = None
     flatten: bool = False
+    fill_gaps: bool = False
 
     def __post_init__(self) -> None:
         check_axis(self.axis)
@@ -85,9 +87,9 @@ def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
         from sammed.skills.skill_file import read_skill  # imports torch
 
         return _of_skill(path, read_skill(path))
-    if suffix_of(path) == ".seg.nrrd":
+    if suffix_of(path) == ".seg.nrrd" or is_dicom_labels(path):
         return _of_labels(path, read_labels(path, flatten=flatten), axis)
-    volume = read_volume(path, series=request.series)
+    volume = read_volume(path, series=request.series, fill_gaps=request.fill_gaps)
     if path.is_file() and _may_be_labels(volume):
         try:
             return _of_labels(path, read_labels(path, flatten=flatten), axis)
@@ -128,6 +130,7 @@ def _of_volume(path: Path, volume: Volume, axis: int | None) -> InfoResult:
         ("values not finite", volume.non_finite_count),
         ("intensities", _intensities(volume)),
         ("default window", f"{window.low:g} to {window.high:g} {window.unit}"),
+        *((f"note {number}", note) for number, note in enumerate(volume.notes, start=1)),
     )
     return InfoResult(path, "volume", facts)
 

@@ -41,6 +41,10 @@ class SeenRequest(Protocol):
     def series(self) -> str | None:
         """Which series of a DICOM folder."""
 
+    @property
+    def fill_gaps(self) -> bool:
+        """Whether to fill slices that a DICOM series lacks."""
+
 
 def open_seen(request: SeenRequest, reporter: Reporter) -> tuple[Scan, Skill | None]:
     """The scan of the request's image, and its skill.
@@ -50,7 +54,7 @@ def open_seen(request: SeenRequest, reporter: Reporter) -> tuple[Scan, Skill | N
     """
     encoding = request.encoding
     skill = load(request.skill, encoding) if request.skill else None
-    volume = open_volume(request.image, request.series, reporter)
+    volume = open_volume(request.image, request.series, reporter, fill_gaps=request.fill_gaps)
     if skill is None:
         window = parse_window(request.window)
         backbone, cache = encoding.load_backbone(), encoding.open_cache()

@@ -20,7 +20,7 @@ from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.orientation import axis_of_plane
-from sammed_volumes.volume import Volume
+from sammed_volumes.volume import Volume, clear_missing
 
 GeneratorName = Literal["sap", "propagation", "classification"]
 
@@ -93,6 +93,7 @@ def with_annotations(scan: Scan, skill: SkillModel, found: LabeledStack) -> Labe
     voxels = np.array(scan.slicing.from_stack(found.stack), order="C")
     if annotated:
         scan.slicing.to_stack(voxels)[list(annotated.indices)] = annotated.masks
+    clear_missing(voxels, scan.volume)
     return LabelVolume(voxels, scan.volume.affine_ras_mm, skill.labels)
 
 

@@ -73,6 +73,7 @@ class Labeled:
             skill_digest=self.skill_digest,
             backbone=self.scan.backbone.name,
             scores=self.scores,
+            missing_slices=self.volume.missing_slices,
         )
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
@@ -84,9 +85,16 @@ class Labeled:
         place, image = Path(path), self.volume.path
         check_free(place, overwrite=overwrite)
         name, digest = ("", self.scan.digest) if image is None else (image.name, image_digest(image))
+        provenance = self.provenance(name, digest)
         # Labels without their provenance would pass for a person's.
-        with provenance_beside(place, self.provenance(name, digest), overwrite=True):
-            write_labels(self.labels, place, like=self.volume, overwrite=overwrite)
+        with provenance_beside(place, provenance, overwrite=True):
+            write_labels(
+                self.labels,
+                place,
+                like=self.volume,
+                overwrite=overwrite,
+                details=provenance.segment_details(),
+            )
         return place
 
     def _repr_html_(self) -> str:

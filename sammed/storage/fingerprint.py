@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt
 
+from sammed_volumes.dicom.headers import DICOM_SUFFIXES
 from sammed_volumes.file_digest import sha256_of as sha256_of
 from sammed_volumes.formats import strip_suffix, suffix_of
 
@@ -62,6 +63,8 @@ def _files_digest(image: Path, files: list[Path]) -> str:
 
 def _files(image: Path) -> list[Path]:
     """All files that the image is made of, in order."""
+    if image.is_file() and image.suffix.lower() in DICOM_SUFFIXES:  # one file stands for its series
+        return _files(image.parent)
     if image.is_dir():
         return sorted(path for path in image.iterdir() if path.is_file() and _may_be_dicom(path))
     if suffix_of(image) in _HEADERS:
@@ -73,7 +76,8 @@ def _files(image: Path) -> list[Path]:
 def _may_be_dicom(path: Path) -> bool:
     """Whether a file of a DICOM folder is of the series: manifests and label volumes come and go there."""
     is_ours = suffix_of(path) or path.suffix.lower() in (".json", ".jsonl")
-    return not (is_ours or path.name.startswith("."))
+    is_labels = strip_suffix(path).endswith("_label")
+    return not (is_ours or is_labels or path.name.startswith("."))
 
 
 def _stamp(files: Iterable[Path]) -> str:

@@ -11,6 +11,7 @@ from sammed_volumes.formats import (
     PICTURE_LABEL_SUFFIX,
     WRITTEN_SUFFIXES,
     is_picture,
+    label_suffix_of,
     strip_suffix,
     suffix_of,
 )
@@ -24,12 +25,12 @@ def beside(image: Path, suffix: str) -> Path:
 
 def is_folder(output: Path) -> bool:
     """Whether an output is a folder of label volumes: a name without the ending of a volume."""
-    return not suffix_of(output)
+    return not label_suffix_of(output)
 
 
 def label_file(output: Path, image: Path) -> Path:
     """The same path; ConfigError unless the labels of the image can be written with its ending."""
-    if suffix_of(output) not in WRITTEN_SUFFIXES:
+    if label_suffix_of(output) not in WRITTEN_SUFFIXES:
         raise ConfigError(f"Labels are written as {', '.join(LABEL_SUFFIXES)}, not as {output.name}.")
     if suffix_of(output) == PICTURE_LABEL_SUFFIX and not is_picture(image):
         raise ConfigError(f"{image} is no picture, so its labels can't go into {output.name}; take .nii.gz.")

@@ -18,6 +18,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from sammed.errors import ConfigError, ExportError
 from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.dicom.codes import NamedCode
+from sammed_volumes.dicom.segmentation_writing import Algorithm, SegmentDetails
 from sammed_volumes.formats import strip_suffix
 
 Origin: TypeAlias = Literal["gold", "pseudo"]
@@ -38,6 +40,7 @@ class Provenance:
     `origin` is "gold" for labels that a person made, "pseudo" for a machine's. `annotated_slices` are the
     slices that a person marked, array indices along `axis`: () none, None all of them. In a gold label
     volume a slice that is not among them is unknown; in a pseudo-label volume the machine labeled it.
+    `missing_slices` are places along axis 2 that the scan left out, where nothing is known.
     `scores` maps label names to 0..1, the machine's own estimate. `created` is an ISO 8601 time in UTC.
     """
 
@@ -50,6 +53,7 @@ class Provenance:
     skill_digest: str | None = None
     backbone: str | None = None
     scores: Mapping[str, float] | None = None
+    missing_slices: tuple[int, ...] = ()
     sammed_version: str = __version__
     created: str = field(default_factory=_now)
 
@@ -62,6 +66,17 @@ class Provenance:
             raise ConfigError(f"The slice axis must be 0, 1 or 2, not {self.axis}.")
         if self.annotated_slices and self.axis is None:
             raise ConfigError("Annotated slices need the axis that they are counted along.")
+
+    def segment_details(self, codes: tuple[NamedCode, ...] = ()) -> SegmentDetails:
+        """What a DICOM SEG says of these labels, with the codes of structures by name."""
+        return SegmentDetails(self._algorithm, self.sammed_version, codes)
+
+    @property
+    def _algorithm(self) -> Algorithm:
+        """DICOM's word for who made the labels: a person, a machine, or both."""
+        if self.origin == "gold":
+            return "MANUAL" if self.method is None else "SEMIAUTOMATIC"
+        return "SEMIAUTOMATIC" if self.annotated_slices else "AUTOMATIC"
 
 
 def provenance_path(label: Path) -> Path:
@@ -124,6 +139,7 @@ def provenance_to_json(provenance: Provenance) -> dict[str, object]:
         "axis": provenance.axis,
         "annotated_slices": None if slices is None else list(slices),
         "scores": None if provenance.scores is None else dict(provenance.scores),
+        **({"missing_slices": list(provenance.missing_slices)} if provenance.missing_slices else {}),
         "created": provenance.created,
     }
 
@@ -140,6 +156,7 @@ def _from_json(data: Mapping[str, Any]) -> Provenance:
         skill_digest=data["skill_digest"],
         backbone=data["backbone"],
         scores=data["scores"],
+        missing_slices=tuple(int(index) for index in data.get("missing_slices", ())),
         sammed_version=str(data["sammed_version"]),
         created=str(data["created"]),
     )

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK
 import slicerio
 
-from sammed_volumes.errors import GeometryMismatchError, LabelError, OutputError, UnsupportedVolumeError
+from sammed_volumes.errors import GeometryMismatchError, LabelError, OutputError, UnreadableVolumeError
 from sammed_volumes.formats import (
     LABEL_SUFFIXES,
     VOLUME_SUFFIXES,
@@ -446,9 +446,9 @@ def test_every_label_suffix_can_be_read_back() -> None:
     assert set(LABEL_SUFFIXES) < set(VOLUME_SUFFIXES)
 
 
-def test_the_error_for_one_dicom_file_asks_for_its_folder(tmp_path: Path) -> None:
+def test_a_dicom_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.dcm").write_bytes(b"anything")
-    with pytest.raises(UnsupportedVolumeError, match="use the folder that contains the series"):
+    with pytest.raises(UnreadableVolumeError, match="it is not a DICOM file"):
         read_volume(tmp_path / "1.dcm")
 
 

@@ -13,8 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from sammed_volumes.atomic_file import atomic_file
-from sammed_volumes.dicom import read_series
+from sammed_volumes.dicom.archive import ARCHIVE_SUFFIX
+from sammed_volumes.dicom.headers import DICOM_SUFFIXES
+from sammed_volumes.dicom.segmentation_writing import SegmentDetails, write_segmentation
+from sammed_volumes.dicom.source import read_dicom, read_dicom_labels
 from sammed_volumes.errors import OutputError, UnreadableVolumeError, UnsupportedVolumeError, VolumeError
+from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.images import is_of_a_picture, read_picture, write_picture
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid, complete_labels, smallest_unsigned
 from sammed_volumes.metaimage import itk_header, read_metaimage, write_metaimage
@@ -58,10 +62,15 @@ LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 PICTURE_LABEL_SUFFIX = ".png"
 """Suffix that `write_labels` also writes, for the labels of a picture."""
 
-WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX)
+DICOM_LABEL_SUFFIX = ".dcm"
+"""Suffix that `write_labels` also writes, for the labels of a DICOM series: a DICOM SEG."""
+
+WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX, DICOM_LABEL_SUFFIX)
 """All suffixes that `write_labels` writes."""
 
+_DETAILS = SegmentDetails()
 _NRRD_SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr")
+_DICOM_SUFFIXES = (*DICOM_SUFFIXES, ARCHIVE_SUFFIX)
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
@@ -75,9 +84,19 @@ def suffix_of(path: str | Path) -> str:
     return next((suffix for suffix in VOLUME_SUFFIXES if name.endswith(suffix)), "")
 
 
+def label_suffix_of(path: str | Path) -> str:
+    """Return the suffix that names the format of a label volume to write, or "" if none does."""
+    return DICOM_LABEL_SUFFIX if Path(path).suffix.lower() == DICOM_LABEL_SUFFIX else suffix_of(path)
+
+
 def is_picture(path: str | Path) -> bool:
     """Whether a path's suffix names a picture, which is one slice without a position in a patient."""
     return suffix_of(path) in _PICTURE_SUFFIXES
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether a path is a folder, or its suffix names a DICOM file or a zip archive of such files."""
+    return Path(path).is_dir() or Path(path).suffix.lower() in _DICOM_SUFFIXES
 
 
 def strip_suffix(path: str | Path) -> str:
@@ -87,7 +106,8 @@ def strip_suffix(path: str | Path) -> str:
     'anna.v2'
     """
     name = Path(path).name
-    return name[: len(name) - len(suffix_of(name))]
+    suffix = suffix_of(name) or next((each for each in _DICOM_SUFFIXES if name.lower().endswith(each)), "")
+    return name[: len(name) - len(suffix)]
 
 
 def sidecar_path(path: str | Path) -> Path:
@@ -95,22 +115,29 @@ def sidecar_path(path: str | Path) -> Path:
     return Path(path).with_name(f"{strip_suffix(path)}.json")
 
 
-def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
-    """Read a file, or a folder with a DICOM series; voxels stay as stored.
+def read_volume(path: str | Path, *, series: str | None = None, fill_gaps: bool = False) -> Volume:
+    """Read a file, or a DICOM series: its folder, one of its files, a zip archive; voxels stay as stored.
 
-    `series` selects one of several series in a folder, by UID or by the number that the error lists.
-    `Volume.non_finite_count` counts NaN and infinity. Raises VolumeError if the input is unreadable, 4-D,
-    RGB or complex, or if its affine is singular.
+    `series` selects one of several series, by UID or by the number that the error lists. `fill_gaps` fills
+    slices that a series lacks with its lowest value, see `Volume.missing_slices`. `Volume.non_finite_count`
+    counts NaN and infinity. Raises VolumeError if the input is unreadable, 4-D, RGB or complex, or if its
+    affine is singular.
     """
     path = Path(path)
     with _naming(path, "a volume"):
         _check_there(path)
-        volume = read_series(path, series) if path.is_dir() else _READERS[_known_suffix(path)](path)
+        if is_dicom(path):
+            volume = read_dicom(path, series, fill_gaps=fill_gaps)
+        else:
+            volume = _READERS[_known_suffix(path)](path)
         return count_non_finite(volume)
 
 
-def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
-    """Read a label volume from any file that `read_volume` reads; values stay as stored.
+def read_labels(path: str | Path, *, flatten: bool = False, like: VoxelGrid | None = None) -> LabelVolume:
+    """Read a label volume from any file that `read_volume` reads, a DICOM SEG or an RTSTRUCT.
+
+    Values stay as stored. `like` is the grid on which the contours of an RTSTRUCT are filled; other files
+    have a grid of their own.
 
     Names and colors come from the segments of a NRRD file, else from a JSON file next to the labels, else
     are `label_<value>`. Where segments overlap, the later one wins with `flatten`; otherwise raises
@@ -122,6 +149,9 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
         _check_there(path)
         if path.is_dir():
             raise UnreadableVolumeError("it is a folder; use a file")
+        if is_dicom(path):
+            placed = read_dicom_labels(path, like, flatten=flatten)
+            return LabelVolume(placed.voxels, placed.affine_ras_mm, placed.labels, path)
         suffix = _known_suffix(path)
         if suffix in _NRRD_SUFFIXES:
             image = read_nrrd_image(path)
@@ -136,17 +166,22 @@ def read_labels(path: str | Path, *, flatten: bool = False) -> LabelVolume:
 
 
 def write_labels(
-    labels: LabelVolume, path: str | Path, *, like: Volume, overwrite: bool = False
+    labels: LabelVolume,
+    path: str | Path,
+    *,
+    like: Volume,
+    overwrite: bool = False,
+    details: SegmentDetails = _DETAILS,
 ) -> tuple[Path, ...]:
     """Write labels on the grid of the volume `like`; return the paths of the label file and any sidecar.
 
     If both have the same format, the grid in the header is that of `like` bit for bit. The type is the
-    smallest unsigned integer that fits every label. A file appears complete or not at all. Raises OutputError
-    if a file exists and `overwrite` is False, if the system refuses, or if the suffix is .png but `like` is
-    not a picture.
+    smallest unsigned integer that fits every label. A DICOM SEG also has `details`. A file appears complete
+    or not at all. Raises OutputError if a file exists and `overwrite` is False, if the system refuses, or if
+    `like` is not a picture for .png, not a DICOM series for .dcm.
     """
     path = Path(path)
-    suffix = suffix_of(path)
+    suffix = label_suffix_of(path)
     if suffix not in WRITTEN_SUFFIXES:
         raise OutputError(
             f"{path} can't be written: its suffix is not one for labels; use {', '.join(LABEL_SUFFIXES)}."
@@ -155,6 +190,10 @@ def write_labels(
     voxels = _narrowed(labels)
     if suffix == PICTURE_LABEL_SUFFIX:
         _check_fits_picture(voxels, like, path)
+    if suffix == DICOM_LABEL_SUFFIX:
+        with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
+            write_segmentation(voxels, labels.labels, unfinished, like=like, details=details)
+        return (path,)
     if suffix in _NRRD_SUFFIXES:
         with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
             _write_voxels(voxels, unfinished, suffix, like, labels)
@@ -240,10 +279,6 @@ def _known_suffix(path: Path) -> str:
     suffix = suffix_of(path)
     if suffix:
         return suffix
-    if path.suffix.lower() in (".dcm", ".ima"):
-        raise UnsupportedVolumeError(
-            "it is one file of a DICOM series; use the folder that contains the series"
-        )
     raise UnsupportedVolumeError(
         f"its suffix is not one of {', '.join(VOLUME_SUFFIXES)}; rename or convert it"
     )

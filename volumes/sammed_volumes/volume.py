@@ -39,7 +39,19 @@ class ItkHeader:
     direction_lps: tuple[float, ...]
 
 
-Header = NiftiHeader | NrrdHeader | ItkHeader
+@dataclass(frozen=True, slots=True)
+class DicomHeader:
+    """The source of each slice of a DICOM series along axis 2: a file and a frame in it, counted from 0.
+
+    None for a slice that is missing. Files of an `archive` are named as `sammed_volumes.dicom.archive`
+    unpacks them.
+    """
+
+    sources: tuple[tuple[Path, int] | None, ...]
+    archive: Path | None = None
+
+
+Header = NiftiHeader | NrrdHeader | ItkHeader | DicomHeader
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +61,8 @@ class Volume:
     `voxels` is X Y Z as stored (a memory map if the format allows), or X Y 1 3 for a color picture. A real
     value is stored * slope + intercept. `background`, the volume's lowest finite value, replaces the
     `non_finite_count` values that are NaN or infinite. `modality` is DICOM's ("CT", "MR") if known.
+    `missing_slices` are indices along axis 2 of slices that the scan lacks, filled with background; labels
+    on them mean nothing. `notes` are facts about the file that the user should know.
     """
 
     voxels: np.ndarray
@@ -60,6 +74,8 @@ class Volume:
     modality: str | None = None
     non_finite_count: int = 0
     background: float = 0.0
+    missing_slices: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_voxels(self.voxels)
@@ -101,6 +117,12 @@ class Volume:
         if self.non_finite_count:
             values[~np.isfinite(values)] = self.background
         return values
+
+
+def clear_missing(voxels: np.ndarray, volume: Volume) -> None:
+    """Set labels X Y Z on the slices that the scan left out to 0, in place: nothing is known there."""
+    if volume.missing_slices:
+        voxels[:, :, list(volume.missing_slices)] = 0
 
 
 def check_voxels(voxels: np.ndarray) -> None:

@@ -44,6 +44,7 @@ from sammed_cli.values import whole_numbers
 @options.axis
 @options.window
 @options.series
+@options.fill_gaps
 @options.flatten
 @options.resample
 @options.json_output

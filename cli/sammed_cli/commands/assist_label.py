@@ -39,6 +39,8 @@ from sammed_cli.terminal import Terminal
 @options.axis
 @options.window
 @options.series
+@options.fill_gaps
+@options.codes
 @click.option(
     "--output", type=options.NEW_FILE, help="Label volume to write.  [default: IMAGE_label beside IMAGE]"
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Describe a file.")
 @click.argument("file", type=options.EXISTING)
 @options.series
+@options.fill_gaps
 @options.axis
 @options.flatten
 @options.json_output

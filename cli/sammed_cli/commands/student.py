@@ -75,6 +75,8 @@ def train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
 @options.axis
 @options.device
 @options.series
+@options.fill_gaps
+@options.codes
 @options.overwrite
 @options.json_output
 @click.pass_obj

@@ -10,7 +10,7 @@ from sammed.storage.provenance import Provenance
 from sammed_volumes.intensity import apply, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.slices import plan_slices
-from sammed_volumes.volume import Volume
+from sammed_volumes.volume import Volume, clear_missing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +25,7 @@ class StudentLabels:
     axis: int
     network: str
     student_digest: str
+    missing_slices: tuple[int, ...] = ()
 
     def provenance(self, image_file: str, image_sha256: str) -> Provenance:
         """Where these labels come from."""
@@ -38,6 +39,7 @@ class StudentLabels:
             method=f"student/{self.network}",
             skill_digest=self.student_digest,
             scores={names[value]: score for value, score in self.scores.items()},
+            missing_slices=self.missing_slices,
         )
 
 
@@ -57,15 +59,17 @@ def label_by_student(
     for index in range(slicing.count):
         images.append(with_channels(apply(volume.values(stack[index]), low, high)))
     values, highest = _likeliest(student, images)
-    found = LabelVolume(
-        np.ascontiguousarray(slicing.from_stack(values)), volume.affine_ras_mm, student.labels
-    )
+    voxels = np.array(slicing.from_stack(values), order="C")
+    clear_missing(voxels, volume)
+    found = LabelVolume(voxels, volume.affine_ras_mm, student.labels)
     scores = {
         label.value: float(highest[values == label.value].mean())
         for label in student.labels
         if (values == label.value).any()
     }
-    return StudentLabels(found, scores, slicing.axis, student.config.network, student_digest)
+    return StudentLabels(
+        found, scores, slicing.axis, student.config.network, student_digest, volume.missing_slices
+    )
 
 
 def _likeliest(student: Student, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

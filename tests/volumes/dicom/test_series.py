@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
 
-from sammed_volumes.dicom import find_series
-from sammed_volumes.dicom_slices import DicomSlice, sort_slices, stack_affine
+from sammed_volumes.dicom.frame import DicomFrame
+from sammed_volumes.dicom.series import find_series
+from sammed_volumes.dicom.stack import sort_frames
 from sammed_volumes.errors import SeriesError, UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
@@ -146,24 +148,41 @@ def test_two_slices_at_the_same_position_are_named(dicom: DicomMaker) -> None:
         read_volume(dicom((0.0, 2.5, 2.5, 5.0)))
 
 
-def test_slices_of_another_size_are_named(dicom: DicomMaker) -> None:
+def test_a_slice_of_another_size_is_set_aside(dicom: DicomMaker) -> None:
     dicom((0.0, 2.5), names=("a.dcm", "b.dcm"))
     folder = dicom((5.0,), size=(9, 5), names=("c.dcm",))
-    with pytest.raises(SeriesError, match=r"differ in size: 7 x 5 pixels in a.dcm, 9 x 5 in c.dcm"):
-        read_volume(folder)
+    volume = read_volume(folder)
+    assert volume.shape == (7, 5, 2)
+    assert volume.notes == ("c.dcm set aside: 9 x 5 pixels; read it with --series 1.2",)
+    assert read_volume(folder, series="1.2").shape == (9, 5, 1)
 
 
-def test_a_scout_view_among_slices_is_named(dicom: DicomMaker) -> None:
+def test_a_scout_view_is_set_aside(dicom: DicomMaker) -> None:
     dicom((0.0, 2.5), names=("a.dcm", "b.dcm"))
     folder = dicom((5.0,), orientation=r"1\0\0\0\0\-1", names=("scout.dcm",))
-    with pytest.raises(SeriesError, match=r"differ in direction or pixel spacing .scout.dcm"):
+    volume = read_volume(folder)
+    assert volume.shape == (7, 5, 2)
+    assert volume.notes == ("scout.dcm set aside: coronal slices; read it with --series 1.2",)
+
+
+def test_kinds_of_slices_of_which_none_is_odd_are_listed(dicom: DicomMaker) -> None:
+    dicom((0.0, 2.5), names=("a.dcm", "b.dcm"))
+    folder = dicom((5.0, 7.5), size=(9, 5), names=("c.dcm", "d.dcm"))
+    with pytest.raises(
+        SeriesError,
+        match=r"it contains one series with 2 sub-volumes \(1: CT Thorax, 4 slices, UID 1.2.3.4: "
+        r"1.1 \(7 x 5 pixels, 2 slices\), 1.2 \(9 x 5 pixels, 2 slices\)\); "
+        r"choose one by its number \(--series 1.2\)",
+    ):
         read_volume(folder)
+    assert read_volume(folder, series="1.1").shape == (7, 5, 2)
+    assert read_volume(folder, series="1.2.3.4:2").shape == (9, 5, 2)
 
 
 def test_a_slice_off_the_line_is_named() -> None:
-    def at(x: float, z: float) -> DicomSlice:
+    def at(x: float, z: float) -> DicomFrame:
         place = (float(x), 0.0, float(z))
-        return DicomSlice(
+        return DicomFrame(
             path=Path(f"{z}.dcm"),
             series="1",
             number="1",
@@ -178,8 +197,8 @@ def test_a_slice_off_the_line_is_named() -> None:
         )
 
     with pytest.raises(SeriesError, match=r"its slices are not on one line: 1.dcm is 6 mm off;"):
-        sort_slices([at(0, 0), at(6, 1), at(0, 2)])
-    np.testing.assert_allclose(stack_affine(sort_slices([at(0, 2), at(0, 0), at(0, 1)]))[:3, 3], (0, 0, 0))
+        sort_frames([at(0, 0), at(6, 1), at(0, 2)])
+    np.testing.assert_allclose(sort_frames([at(0, 2), at(0, 0), at(0, 1)]).affine_ras_mm[:3, 3], (0, 0, 0))
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.97])
@@ -195,7 +214,7 @@ def test_a_file_cut_short_is_named(dicom: DicomMaker, capfd: pytest.CaptureFixtu
 
 def test_a_folder_without_images(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(UnreadableVolumeError, match="it is a folder without DICOM images"):
+    with pytest.raises(UnreadableVolumeError, match="it contains no DICOM images"):
         read_volume(tmp_path)
     assert capfd.readouterr() == ("", "")
 
@@ -207,13 +226,13 @@ def test_color_is_refused(tmp_path: Path) -> None:
         read_volume(tmp_path)
 
 
-def test_several_frames_are_refused(tmp_path: Path) -> None:
-    SimpleITK.WriteImage(
-        SimpleITK.GetImageFromArray(np.zeros((4, 5, 7), np.uint8)), str(tmp_path / "cine.dcm")
-    )
-    with pytest.raises(
-        UnsupportedVolumeError, match=r"cine.dcm contains several frames; convert it to .nii.gz first"
-    ):
+def test_frames_without_places_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cine.dcm"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((4, 5, 7), np.uint8)), str(path))
+    cine = pydicom.dcmread(path)
+    del cine.PerFrameFunctionalGroupsSequence
+    cine.save_as(path)
+    with pytest.raises(UnsupportedVolumeError, match=r"cine.dcm contains several frames without positions"):
         read_volume(tmp_path)
 
 
@@ -278,5 +297,5 @@ def test_a_color_picture_does_not_spoil_the_series_beside_it(dicom: DicomMaker) 
     writer.Execute(picture)
     (found,) = find_series(folder)
     assert read_volume(folder, series=found.uid).shape == (7, 5, 2)
-    with pytest.raises(UnsupportedVolumeError, match="color"):
-        read_volume(folder)
+    (note,) = read_volume(folder).notes
+    assert note == "set aside: its file report.dcm is a color picture"

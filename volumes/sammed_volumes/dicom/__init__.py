@@ -1,0 +1,1 @@
+"""DICOM: series as volumes, segmentations and contours as labels."""

@@ -1,0 +1,131 @@
+"""RTSTRUCT: contours of radiotherapy as labels on the grid of the image that they were drawn on.
+
+Source: DICOM PS3.3, A.19 (RT Structure Set IOD), C.8.8.5 and C.8.8.6.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sammed_volumes.affine import apply_affine, swap_ras_lps
+from sammed_volumes.dicom.headers import damaged, items_of, number_of, numbers_of, quiet_pydicom, text_of
+from sammed_volumes.dicom.masks import PlacedLabels, SliceMask, merge_masks
+from sammed_volumes.dicom.polygons import fill_polygons
+from sammed_volumes.errors import GeometryMismatchError, UnreadableVolumeError, VolumeError
+from sammed_volumes.grid import VoxelGrid
+from sammed_volumes.labels import Label, default_color
+
+# A contour may be so far off the slice that it was drawn on, in slices: what rounding to 0.1 mm does.
+_OFF_SLICE = 0.3
+_SPATIAL = 3
+
+
+def read_contours(path: Path, grid: VoxelGrid, *, flatten: bool = False) -> PlacedLabels:
+    """Fill the closed contours of an RTSTRUCT on a grid, at the centers of its pixels.
+
+    A contour within another of the same structure is a hole. Structures without a closed contour are labels
+    without a voxel. Raises LabelError where structures overlap and not `flatten`; GeometryMismatchError where
+    a contour doesn't lie on a slice of the grid.
+    """
+    from pydicom import dcmread
+
+    try:
+        with quiet_pydicom():
+            file = dcmread(path)
+            labels = _labels(file)
+            contours = {number: _closed(item) for number, item in _contours(file).items() if number in labels}
+    except (VolumeError, OSError):
+        raise
+    except Exception:  # pydicom raises whatever damaged bytes lead to
+        raise damaged(path) from None
+    to_voxels = np.linalg.inv(swap_ras_lps(grid.affine_ras_mm))
+    points = {
+        number: [apply_affine(to_voxels, each) for each in polygons] for number, polygons in contours.items()
+    }
+    order = _axes(points)
+    shape = (grid.shape[order[0]], grid.shape[order[1]], grid.shape[order[2]])
+    masks = [
+        mask
+        for number, polygons in points.items()
+        for mask in _masks(labels[number], [polygon[:, order] for polygon in polygons], shape)
+    ]
+    merged = merge_masks(masks, shape, labels.values(), flatten=flatten)
+    voxels = np.transpose(merged, np.argsort(order))
+    named = tuple(sorted(labels.values(), key=lambda label: label.value))
+    return PlacedLabels(voxels, grid.affine_ras_mm, named)
+
+
+def referenced_series(path: Path) -> tuple[str, ...]:
+    """The UIDs of the series that an RTSTRUCT was drawn on."""
+    from pydicom import dcmread
+
+    with quiet_pydicom():
+        try:
+            file = dcmread(path)
+        except Exception:  # pydicom raises whatever damaged bytes lead to
+            raise damaged(path) from None
+        return tuple(
+            text_of(series, "SeriesInstanceUID")
+            for frame in items_of(file, "ReferencedFrameOfReferenceSequence")
+            for study in items_of(frame, "RTReferencedStudySequence")
+            for series in items_of(study, "RTReferencedSeriesSequence")
+        )
+
+
+def _labels(file: Any) -> dict[int, Label]:
+    """The structures by their numbers; values are these numbers, or 1, 2, 3 where one is no label's value."""
+    structures = items_of(file, "StructureSetROISequence")
+    numbers = [int(number_of(each, "ROINumber", 0)) for each in structures]
+    if len(set(numbers)) < len(numbers):
+        raise UnreadableVolumeError("two of its structures have the same number; export it again")
+    values = numbers if all(number > 0 for number in numbers) else list(range(1, len(numbers) + 1))
+    contours = _contours(file)
+    labels = {}
+    for structure, number, value in zip(structures, numbers, values, strict=True):
+        color = numbers_of(contours.get(number, {}), "ROIDisplayColor", _SPATIAL)
+        red, green, blue = (int(np.clip(part, 0, 255)) for part in color or default_color(value))
+        labels[number] = Label(value, text_of(structure, "ROIName") or f"label_{value}", (red, green, blue))
+    return labels
+
+
+def _contours(file: Any) -> dict[int, Any]:
+    """The contours of each structure, by its number."""
+    return {
+        int(number_of(item, "ReferencedROINumber", -1)): item for item in items_of(file, "ROIContourSequence")
+    }
+
+
+def _closed(item: Any) -> list[np.ndarray]:
+    """The points N 3 of each closed contour, LPS mm; points and open lines hold no area."""
+    closed = [
+        each
+        for each in items_of(item, "ContourSequence")
+        if text_of(each, "ContourGeometricType") in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+    ]
+    return [np.reshape([float(part) for part in each.ContourData], (-1, _SPATIAL)) for each in closed]
+
+
+def _axes(points: dict[int, list[np.ndarray]]) -> list[int]:
+    """The array axes in the order across, down, through the contours' planes."""
+    polygons = [polygon for group in points.values() for polygon in group]
+    if not polygons:
+        return [0, 1, 2]
+    spread = np.max([np.ptp(polygon, axis=0) for polygon in polygons], axis=0)
+    through = int(np.argmin(spread))
+    if spread[through] > _OFF_SLICE:
+        raise GeometryMismatchError("its contours run across the slices; give the image that it fits")
+    return [*(axis for axis in range(3) if axis != through), through]
+
+
+def _masks(label: Label, polygons: list[np.ndarray], shape: tuple[int, int, int]) -> list[SliceMask]:
+    by_slice: dict[int, list[np.ndarray]] = {}
+    for polygon in polygons:
+        place = float(polygon[:, 2].mean())
+        if abs(place - round(place)) > _OFF_SLICE or not 0 <= round(place) < shape[2]:
+            raise GeometryMismatchError(
+                f"a contour of {label.name!r} lies on no slice of the image but at {place:.2f}, counted in "
+                "slices; give the image that it was drawn on"
+            )
+        by_slice.setdefault(round(place), []).append(polygon[:, :2])
+    return [SliceMask(label, place, fill_polygons(group, shape[:2])) for place, group in by_slice.items()]
