@@ -62,8 +62,7 @@ def open_volume(
 ) -> Volume:
     """Read a volume, report what is special about it, refuse one that shows nothing."""
     volume = read_volume(path, series=series, fill_gaps=fill_gaps)
-    for note in volume.notes:
-        (reporter or Silent()).message(f"{path}: {note}.")
+    report_notes(volume, reporter or Silent())
     if volume.non_finite_count:
         (reporter or Silent()).message(
             f"{path}: {volume.non_finite_count} values are NaN or infinite; "
@@ -92,4 +91,12 @@ def open_labels(
         found = read_labels(Path(labels), flatten=flatten, like=volume.grid)
     if found.is_empty:
         raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
+    if reporter is not None:
+        report_notes(found, reporter)
     return labels_on(volume, found, resample=resample, report=reporter.message if reporter else None)
+
+
+def report_notes(found: Volume | LabelVolume, reporter: Reporter) -> None:
+    """Report what is special about the file that was read."""
+    for note in found.notes:
+        reporter.message(f"{found.path or 'The volume'}: {note}.")

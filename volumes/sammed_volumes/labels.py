@@ -71,7 +71,7 @@ class LabelVolume:
     """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
 
     Every value above 0 in the voxels has a label; a label may have no voxels. `resampled` is True if the
-    voxels were interpolated from another grid.
+    voxels were interpolated from another grid. `notes` are facts about the file that the user should know.
     """
 
     voxels: np.ndarray
@@ -79,6 +79,7 @@ class LabelVolume:
     labels: tuple[Label, ...]
     path: Path | None = None
     resampled: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels.dtype.kind != "u" or self.voxels.ndim != 3:

@@ -1,5 +1,6 @@
-"""NIfTI-1 and NIfTI-2, `.nii` and `.nii.gz`, read and written with nibabel."""
+"""NIfTI-1 and NIfTI-2, `.nii` and `.nii.gz`, and Analyze, with nibabel; writes NIfTI only."""
 
+import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sammed_volumes.errors import UnreadableVolumeError, VolumeError
+from sammed_volumes.nifti_position import position_in
 from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, check_three_axes, three_axes
 
 _XFORM_SCANNER = 1  # NIfTI's code for scanner coordinates
@@ -17,23 +19,33 @@ _XFORM_SCANNER = 1  # NIfTI's code for scanner coordinates
 _LARGEST_NIFTI1 = 32767
 
 
-def read_nifti(path: Path) -> Volume:
-    """Read a volume: a `.nii` as a memory map, a `.nii.gz` as an array of the stored type."""
+_LEFT_AND_RIGHT_UNSAFE = (
+    "Analyze does not state which side is left, so left and right may be swapped; use the NIfTI or DICOM "
+    "original if there is one"
+)
+
+
+def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
+    """Read a volume: a `.nii` as a memory map, a `.nii.gz` as an array of the stored type.
+
+    `gzip_layers` is how many times gzip compressed the file; None if as the suffix states. A `.hdr` is read
+    with its `.img`, as NIfTI or Analyze.
+    """
     with _plain_errors(), _silence():
-        image = _load(path)
+        image = _load(path, gzip_layers)
         # Check before reading gigabytes for nothing.
         check_numbers(image.get_data_dtype())
         check_three_axes(image.shape)
         stored = image.dataobj.get_unscaled()
+        header = _header(image)
     return Volume(
         voxels=three_axes(stored),
         affine_ras_mm=np.asarray(image.affine, dtype=np.float64),
         slope=float(image.dataobj.slope),
         intercept=float(image.dataobj.inter),
-        header=NiftiHeader(
-            version=2 if image.header.sizeof_hdr == 540 else 1, block=image.header.binaryblock
-        ),
+        header=header,
         path=path,
+        notes=(_LEFT_AND_RIGHT_UNSAFE,) if header is None else position_in(header).notes,
     )
 
 
@@ -77,9 +89,31 @@ def _is_sheared(affine_ras_mm: np.ndarray) -> bool:
     return not np.allclose(directions.T @ directions, np.eye(3), atol=1e-5)
 
 
-def _load(path: Path) -> Any:
+def _header(image: Any) -> NiftiHeader | None:
+    """Return the header of a NIfTI image, None for Analyze."""
+    if not isinstance(image, _nibabel().Nifti1Pair):
+        return None
+    return NiftiHeader(version=2 if image.header.sizeof_hdr == 540 else 1, block=image.header.binaryblock)
+
+
+def _load(path: Path, gzip_layers: int | None) -> Any:
     nibabel = _nibabel()
+    if gzip_layers is not None:
+        return _load_unpacked(path, gzip_layers)
     return nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
+
+
+def _load_unpacked(path: Path, gzip_layers: int) -> Any:
+    """Load a file whose suffix does not state how it is compressed."""
+    nibabel = _nibabel()
+    stream: Any = path.open("rb")
+    for _ in range(gzip_layers):
+        stream = gzip.GzipFile(fileobj=stream)
+    start = stream.read(4)
+    stream.seek(0)
+    is_second = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
+    image_class = nibabel.Nifti2Image if is_second else nibabel.Nifti1Image
+    return image_class.from_file_map({"image": nibabel.FileHolder(fileobj=stream)})
 
 
 def _nibabel() -> Any:

@@ -43,4 +43,4 @@ def convert(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
         ("labels", ", ".join(result.labels)),
         ("resampled", "yes" if result.resampled else "no"),
     )
-    terminal.answer(as_json, result.to_json(), Table("", ("Labels", ""), facts))
+    terminal.finish(as_json, result, Table("", ("Labels", ""), facts))
