@@ -64,8 +64,8 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 class Labeler:
     """Reads, labels and writes volumes, and notes in the ledger what became of each.
 
-    `makes_folders` says that the outputs' folders are the labeler's to make. `fill_gaps` and `codes` are
-    those of the `BatchRequest`.
+    `makes_folders` says that the outputs' folders are the labeler's to make. `fill_gaps`, `codes`
+    and `spacing_mm` are those of the `BatchRequest`.
     """
 
     make: Label
@@ -74,6 +74,7 @@ class Labeler:
     makes_folders: bool
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
+    spacing_mm: tuple[float, float, float] | None = None
 
     def label(self, target: Target) -> LabelingItem | Busy:
         """Read, label and write one volume."""
@@ -94,7 +95,13 @@ class Labeler:
                 if isinstance(found, Passed):
                     return self._passed(target, found)
                 taken = found
-                volume = open_volume(target.image, target.series, self.reporter, fill_gaps=self.fill_gaps)
+                volume = open_volume(
+                    target.image,
+                    target.series,
+                    self.reporter,
+                    fill_gaps=self.fill_gaps,
+                    spacing_mm=self.spacing_mm,
+                )
                 if label_suffix_of(target.output) == DICOM_LABEL_SUFFIX:
                     check_can_hold_labels(volume)
         except self._faults as error:

@@ -18,6 +18,7 @@ class BatchRequest:
     with such a path a line. `output` is a file for a single image, else a folder that mirrors the inputs';
     None puts each label volume beside its image. `suffix` is the format where `output` names none.
 
+    `spacing_mm` is that of pictures, X, Y, Z. `stack` makes a folder of numbered pictures one volume.
     `fill_gaps` fills slices that a DICOM series lacks, and `codes` are those of structures in a DICOM SEG.
 
     Of a batch a manifest is kept, in the folder of outputs or at `manifest`. `resume` passes what it says is
@@ -31,6 +32,8 @@ class BatchRequest:
     overwrite: bool = False
     suffix: str = ".nii.gz"
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    stack: bool = False
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
     manifest: Path | None = None

@@ -40,6 +40,7 @@ class LabelerOpening:
     makes_folders: bool
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
+    spacing_mm: tuple[float, float, float] | None = None
 
     def __call__(self, place: Place) -> Callable[[Target], LabelingItem | Busy]:
         """Load the model, and keep to the threads and the graphics card of this worker."""
@@ -51,6 +52,7 @@ class LabelerOpening:
             self.makes_folders,
             self.fill_gaps,
             self.codes,
+            self.spacing_mm,
         )
         return labeler.label
 
@@ -72,6 +74,7 @@ def label_on_workers(
         makes_folders,
         request.fill_gaps,
         request.codes,
+        request.spacing_mm,
     )
     given = {
         replace(each, image=each.image.absolute(), output=each.output.absolute()): each for each in targets

@@ -58,10 +58,15 @@ def open(
 
 
 def open_volume(
-    path: Path, series: str | None = None, reporter: Reporter | None = None, *, fill_gaps: bool = False
+    path: Path,
+    series: str | None = None,
+    reporter: Reporter | None = None,
+    *,
+    fill_gaps: bool = False,
+    spacing_mm: tuple[float, float, float] | None = None,
 ) -> Volume:
     """Read a volume, report what is special about it, refuse one that shows nothing."""
-    volume = read_volume(path, series=series, fill_gaps=fill_gaps)
+    volume = read_volume(path, series=series, fill_gaps=fill_gaps, spacing_mm=spacing_mm)
     report_notes(volume, reporter or Silent())
     if volume.non_finite_count:
         (reporter or Silent()).message(
@@ -78,6 +83,7 @@ def open_labels(
     volume: Volume,
     *,
     flatten: bool = False,
+    colors: bool = False,
     resample: bool = False,
     reporter: Reporter | None = None,
 ) -> LabelVolume:
@@ -88,7 +94,7 @@ def open_labels(
     if isinstance(labels, LabelVolume):
         found = labels
     else:
-        found = read_labels(Path(labels), flatten=flatten, like=volume.grid)
+        found = read_labels(Path(labels), flatten=flatten, colors=colors, like=volume.grid)
     if found.is_empty:
         raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
     if reporter is not None:

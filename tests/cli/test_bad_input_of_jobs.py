@@ -129,7 +129,7 @@ def without_labels(path: Path, made: Phantom) -> None:
 
 
 def on_another_grid(path: Path, made: Phantom) -> None:
-    nifti(path, np.ones((3, 5, 7), np.uint8), made.volume.affine_ras_mm)
+    nifti(path, np.ones((3, 5, 7), np.uint8), made.volume.affine_ras_mm @ np.diag([1, 1, 1.2, 1]))
 
 
 def shifted(path: Path, made: Phantom) -> None:
@@ -144,8 +144,8 @@ def shifted(path: Path, made: Phantom) -> None:
         (fractions, "fractional values such as 0.5"),
         (negative, "negative values such as -1"),
         (without_labels, "no voxel has a label"),
-        (on_another_grid, "shape 3 x 5 x 7"),
-        (shifted, "resample the labels onto the volume"),
+        (on_another_grid, "the spacing differs (2 x 2 x 6 against 2 x 2 x 5 mm)"),
+        (shifted, "the voxels are off by 0.25 of a voxel (0.5 mm)"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

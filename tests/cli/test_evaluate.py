@@ -49,10 +49,13 @@ def test_other_grids(sammed: Sammed, case: Case, tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.ones((3, 5, 7), np.uint8), np.eye(4)), other)
     run = sammed("evaluate", other, case.labels)
     assert run.exit_code == 1
-    assert "shape 3 x 5 x 7" in run.sentence
-    assert "shape 41 x 37 x 13" in run.sentence
+    assert "the spacing differs (1 x 1 x 1 against 2 x 2 x 5 mm)" in run.sentence
+    assert "[[" not in run.sentence
     as_json = sammed("evaluate", other, case.labels, "--json")
-    assert as_json.json == {"error": run.sentence}
+    assert as_json.json["error"] == run.sentence
+    assert "shape 3 x 5 x 7, affine [[" in as_json.json["details"]
+    assert "shape 41 x 37 x 13, affine [[" in as_json.json["details"]
+    assert "shape 3 x 5 x 7, affine [[" in sammed("--debug", "evaluate", other, case.labels).stderr
     assert as_json.exit_code == 1
 
 

@@ -67,6 +67,8 @@ def test_the_commands_are_those_of_the_design() -> None:
         "auto-train",
         "auto-label",
         "evaluate",
+        "check",
+        "convert",
         "export",
         "backbones",
         "info",

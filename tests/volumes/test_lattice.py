@@ -226,9 +226,28 @@ def test_a_smaller_mask_without_a_position_is_no_crop(affine: np.ndarray, resamp
     image = Volume(np.zeros((64, 64, 1), np.uint8), affine)
     labels = labels_of(np.ones((32, 32, 1), np.uint8), affine)
     with pytest.raises(
-        GeometryMismatchError, match="neither file states a position; save the labels in the size"
+        GeometryMismatchError,
+        match=r"the shapes differ .*no position of its own; save the",
     ):
         labels_on(image, labels, resample=resample)
+
+
+@pytest.mark.parametrize("resample", [False, True])
+def test_an_array_saved_without_a_position_is_not_shifted(resample: bool) -> None:
+    """The lattice of an image in whole millimeters holds every voxel of such an array, at wrong places."""
+    image = Volume(np.zeros((64, 64, 20), np.uint8), affine_of(0.0, (1, 1, 1), (-20, -30, -5)))
+    labels = labels_of(np.ones((64, 64, 20), np.uint8), np.eye(4))
+    with pytest.raises(GeometryMismatchError, match=r"the origins are 36\.4 mm apart, and it has no"):
+        labels_on(image, labels, resample=resample)
+
+
+def test_labels_turned_or_cropped_from_an_array_without_a_position_fit(
+    axcodes: str, reorient: Reorient, voxels: np.ndarray
+) -> None:
+    image = Volume(np.zeros(SHAPE, np.uint8), np.eye(4))
+    for extent in EXTENTS:
+        stored, affine = reorient(*extent(voxels, image.affine_ras_mm), axcodes)
+        np.testing.assert_array_equal(labels_on(image, labels_of(stored, affine)).voxels, voxels)
 
 
 def test_a_nifti_without_sform_and_qform_has_no_position(tmp_path: Path) -> None:
@@ -240,7 +259,7 @@ def test_a_nifti_without_sform_and_qform_has_no_position(tmp_path: Path) -> None
         header.set_zooms((0.8, 0.8, 3.0))
         nibabel.save(nibabel.Nifti1Image(np.ones(shape, np.uint8), None, header), tmp_path / f"{name}.nii")
     image, mask = read_volume(tmp_path / "image.nii"), read_labels(tmp_path / "mask.nii")
-    with pytest.raises(GeometryMismatchError, match="neither file states a position"):
+    with pytest.raises(GeometryMismatchError, match="has no position of its own"):
         labels_on(image, mask)
 
 

@@ -114,7 +114,7 @@ def test_labels_are_cut_where_the_image_ends_and_that_is_reported() -> None:
 def test_a_label_that_falls_between_the_voxels_is_refused() -> None:
     voxels = np.zeros((40, 40, 40), np.uint8)
     voxels[11, 13, 17] = 1
-    labels = LabelVolume(voxels, np.diag([1.0, 1.0, 1.0, 1.0]), complete_labels(voxels, ()))
-    coarse = Volume(np.zeros((5, 5, 5), np.uint8), np.diag([8.0, 8.0, 8.0, 1.0]))
+    labels = LabelVolume(voxels, np.diag([0.5, 0.5, 0.5, 1.0]), complete_labels(voxels, ()))
+    coarse = Volume(np.zeros((5, 5, 5), np.uint8), np.diag([4.0, 4.0, 4.0, 1.0]))
     with pytest.raises(GeometryMismatchError, match="are between the voxels of the volume"):
         labels_on(coarse, labels, resample=True)

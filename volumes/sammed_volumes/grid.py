@@ -14,10 +14,14 @@ _TOLERANCE_VOXELS = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoxelGrid:
-    """The shape of an array and the affine that maps its voxel indices to RAS millimeters."""
+    """The shape of an array and the affine that maps its voxel indices to RAS millimeters.
+
+    `is_placed` is False if the file has no affine and the reader made one up.
+    """
 
     shape: tuple[int, ...]
     affine_ras_mm: Float[np.ndarray, "4 4"]
+    is_placed: bool = True
 
     def is_like(self, other: "VoxelGrid") -> bool:
         """Whether both have the same voxels in the same places, up to the rounding in headers."""
@@ -30,17 +34,13 @@ class VoxelGrid:
 
     @property
     def is_made_up(self) -> bool:
-        """Whether the affine is what readers make up for a file without a position.
+        """Whether the positions say nothing: made up by the reader, or 1 mm voxels from the origin on.
 
-        That is voxels of 1 mm from the origin on (pictures, arrays that were saved with the identity), or
-        axes along the patient's with the origin in the middle (NIfTI without sform and qform).
+        The latter is what a program writes that has an array and no affine.
         """
         directions, first_mm = self.affine_ras_mm[:3, :3], self.affine_ras_mm[:3, 3]
-        if np.count_nonzero(directions) != 3 or not directions.diagonal().all():
-            return False
-        middle_mm = directions @ (np.array(self.shape) - 1) / 2 + first_mm
-        is_unit = bool((np.abs(directions.diagonal()) == 1).all() and not first_mm.any())
-        return is_unit or float(np.abs(middle_mm).max()) < _TOLERANCE_VOXELS * min(self.spacing_mm)
+        is_unit = np.array_equal(np.abs(directions), np.eye(3)) and not first_mm.any()
+        return is_unit or not self.is_placed
 
     def difference(self, other: "VoxelGrid") -> str:
         """Describe the first property in which another grid differs: what the user has to correct."""

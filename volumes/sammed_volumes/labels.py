@@ -70,14 +70,15 @@ class Label:
 class LabelVolume:
     """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
 
-    Every value above 0 in the voxels has a label; a label may have no voxels. `resampled` is True if the
-    voxels were interpolated from another grid. `notes` are facts about the file that the user should know.
+    Every value above 0 in the voxels has a label; a label may have no voxels. `is_placed` is that
+    of the grid. `resampled` is True if the voxels were interpolated from another grid. `notes` are facts about the file that the user should know.
     """
 
     voxels: np.ndarray
     affine_ras_mm: np.ndarray
     labels: tuple[Label, ...]
     path: Path | None = None
+    is_placed: bool = True
     resampled: bool = False
     notes: tuple[str, ...] = ()
 
@@ -99,7 +100,7 @@ class LabelVolume:
     @property
     def grid(self) -> VoxelGrid:
         """The positions of the voxels."""
-        return VoxelGrid(self.shape, self.affine_ras_mm)
+        return VoxelGrid(self.shape, self.affine_ras_mm, self.is_placed)
 
     @property
     def is_empty(self) -> bool:

@@ -100,12 +100,10 @@ def find_map(image: VoxelGrid, labels: VoxelGrid) -> LatticeMap | None:
     """Return the map of labels onto an image, or None if their voxels are at different points.
 
     The tolerance is 0.001 of the image's shortest voxel edge for every voxel of the labels. Grids of one
-    shape within the 0.05 of `VoxelGrid.is_like` are the same grid; ask that first. None also where the shapes
-    differ and neither grid has a position of its own (`VoxelGrid.is_made_up`): a scaled mask would pass for a
-    crop.
+    shape within the 0.05 of `VoxelGrid.is_like` are the same grid; ask that first. Labels whose positions say
+    nothing (`VoxelGrid.is_made_up`) have a map only if they cover the image exactly: a scaled mask would pass
+    for a crop.
     """
-    if image.shape != labels.shape and image.is_made_up and labels.is_made_up:
-        return None
     turn, start = _nearest(image, labels)
     if _distance_voxels(image, labels, turn, start) > _TOLERANCE_VOXELS:
         return None
@@ -116,13 +114,13 @@ def find_map(image: VoxelGrid, labels: VoxelGrid) -> LatticeMap | None:
         int(begin) - (length - 1 if flip else 0)
         for begin, length, flip in zip(start, size, flips, strict=True)
     ]
+    if labels.is_made_up and (any(first) or tuple(size) != image.shape):
+        return None
     return LatticeMap(_three(axes), _three(flips), _three(first), _three(size), _three(image.shape))
 
 
 def lattice_difference(image: VoxelGrid, labels: VoxelGrid) -> str:
     """Describe in one phrase why labels do not share the image's lattice: what the user has to correct."""
-    if image.shape != labels.shape and image.is_made_up and labels.is_made_up:
-        return f"{image.shape_difference(labels)}, and neither file states a position"
     turn, start = _nearest(image, labels)
     axes = np.abs(turn).argmax(axis=1)
     turned_mm = labels.affine_ras_mm[:3, axes] * turn[np.arange(3), axes]
@@ -133,6 +131,10 @@ def lattice_difference(image: VoxelGrid, labels: VoxelGrid) -> str:
     if degrees >= _SMALLEST_TURN_DEGREES:
         return f"the axes are turned by {degrees:.3g} degrees"
     off_voxels = _distance_voxels(image, labels, turn, start)
+    if off_voxels <= _TOLERANCE_VOXELS:  # the labels' positions say nothing
+        shift_mm = np.linalg.norm(image.affine_ras_mm[:3, 3] - labels.affine_ras_mm[:3, 3])
+        same_shape = image.shape == labels.shape
+        return f"the origins are {shift_mm:.3g} mm apart" if same_shape else image.shape_difference(labels)
     return f"the voxels are off by {off_voxels:.3g} of a voxel ({off_voxels * min(image.spacing_mm):.3g} mm)"
 
 

@@ -38,6 +38,7 @@ def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
         check_three_axes(image.shape)
         stored = image.dataobj.get_unscaled()
         header = _header(image)
+        position = None if header is None else position_in(header)
     return Volume(
         voxels=three_axes(stored),
         affine_ras_mm=np.asarray(image.affine, dtype=np.float64),
@@ -45,7 +46,8 @@ def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
         intercept=float(image.dataobj.inter),
         header=header,
         path=path,
-        notes=(_LEFT_AND_RIGHT_UNSAFE,) if header is None else position_in(header).notes,
+        notes=(_LEFT_AND_RIGHT_UNSAFE,) if position is None else position.notes,
+        is_placed=position is None or position.is_stated,
     )
 
 

@@ -26,9 +26,14 @@ class NiftiPosition:
     apart_voxels: float | None = None
 
     @property
+    def is_stated(self) -> bool:
+        """Whether the header states a position at all."""
+        return self.sform_code > 0 or self.qform_code > 0
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know about the position; the sform is used if it is stated."""
-        if self.sform_code == 0 and self.qform_code == 0:
+        if not self.is_stated:
             return ("it states no position (its sform and qform codes are 0), so positions are made up",)
         if self.apart_voxels is not None and self.apart_voxels > _DIFFERENT_VOXELS:
             return (

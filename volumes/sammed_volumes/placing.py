@@ -19,7 +19,7 @@ from sammed_volumes.volume import Volume
 logger = logging.getLogger("sammed")
 
 _REMEDY = "use its own labels, or resample these (`sammed convert --like IMAGE --resample`)"
-_SIZE_REMEDY = "save the labels in the size of the image"
+_PLACELESS_REMEDY = "save the labels with the size and position of the image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ def labels_on(
     say = report or logger.warning
     if found.map is not None:
         placed, outside = found.map.place(labels.voxels), found.outside
-    elif grid.is_made_up and labels.grid.is_made_up:
-        raise _mismatch(image, labels, found.difference or "", _SIZE_REMEDY)
+    elif labels.grid.is_made_up:
+        difference = f"{found.difference}, and it has no position of its own"
+        raise _mismatch(image, labels, difference, _PLACELESS_REMEDY)
     elif resample:
         placed, outside = resample_voxels(labels, grid), count_outside(labels, grid)
         say(f"{_name(labels)}: resampled onto the grid of {_name(image)}, since {found.difference}.")
@@ -79,7 +80,13 @@ def labels_on(
     if outside:
         say(_outside_text(labels, image, outside))
     is_resampled = labels.resampled or found.map is None
-    return replace(labels, voxels=placed, affine_ras_mm=grid.affine_ras_mm, resampled=is_resampled)
+    return replace(
+        labels,
+        voxels=placed,
+        affine_ras_mm=grid.affine_ras_mm,
+        is_placed=grid.is_placed,
+        resampled=is_resampled,
+    )
 
 
 def check_overlap(image: LabelVolume, labels: LabelVolume, found: Fit) -> None:

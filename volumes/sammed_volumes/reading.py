@@ -168,7 +168,7 @@ def _of_nrrd(image: NrrdImage, path: Path, flatten: bool) -> LabelVolume:
         if declared:
             voxels, named = merge_layers(layers, declared, flatten=flatten)
             labels = complete_labels(voxels, named)
-            return LabelVolume(voxels, image.affine_ras_mm, labels, path, resampled)
+            return LabelVolume(voxels, image.affine_ras_mm, labels, path, resampled=resampled)
     named = labels_of(segments) or read_sidecar(sidecar_path(path))
     return replace(_of_volume(image.as_volume(path), named, path), resampled=resampled)
 
@@ -176,4 +176,6 @@ def _of_nrrd(image: NrrdImage, path: Path, flatten: bool) -> LabelVolume:
 def _of_volume(volume: Volume, named: Sequence[Label], path: Path) -> LabelVolume:
     voxels, notes = whole_numbers(volume)
     labels = complete_labels(voxels, named)
-    return LabelVolume(voxels, volume.affine_ras_mm, labels, path, notes=(*volume.notes, *notes))
+    return LabelVolume(
+        voxels, volume.affine_ras_mm, labels, path, volume.is_placed, notes=(*volume.notes, *notes)
+    )

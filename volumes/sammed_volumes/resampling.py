@@ -19,7 +19,8 @@ _TIE = 1e-4
 def resample_voxels(labels: LabelVolume, grid: VoxelGrid) -> UInt[np.ndarray, "X Y Z"]:
     """Return the labels' values on another grid.
 
-    Works in one label's bounding box at a time, which bounds the memory. Ties go to the nearest voxel.
+    Works in one label's bounding box at a time, which bounds the memory. Ties go to the nearest voxel, and so
+    does a label so thin that nothing of it would be left.
     """
     to_labels = np.linalg.inv(labels.affine_ras_mm) @ grid.affine_ras_mm
     found = np.zeros(grid.shape, dtype=labels.voxels.dtype, order="F")
@@ -62,23 +63,24 @@ def _inside(
     """Where a region of the new grid is inside a mask, whose first voxel is `first` of the labels' array."""
     from scipy.ndimage import affine_transform
 
-    distance_mm = _signed_distance_mm(np.pad(mask, 1), spacing_mm)
+    padded = np.pad(mask, 1)
     begin = np.array([part.start for part in region])
-    at_region = affine_transform(
-        distance_mm,
-        to_labels[:3, :3],
-        offset=apply_affine(to_labels, begin) - (first - 1),
-        output_shape=tuple(part.stop - part.start for part in region),
-        order=1,
-        mode="constant",
-        cval=-max(spacing_mm),
-    )
+    placing = {
+        "matrix": to_labels[:3, :3],
+        "offset": apply_affine(to_labels, begin) - (first - 1),
+        "output_shape": tuple(part.stop - part.start for part in region),
+        "mode": "constant",
+    }
+    distance_mm = _signed_distance_mm(padded, spacing_mm)
+    at_region = affine_transform(distance_mm, order=1, cval=-max(spacing_mm), **placing)
     tie_mm = _TIE * min(spacing_mm)
     inside: Bool[np.ndarray, "X Y Z"] = at_region > tie_mm
     ties = np.argwhere(np.abs(at_region) <= tie_mm)
     nearest = np.floor(apply_affine(to_labels, ties + begin) + 0.5).astype(int) - first
     is_near = ((nearest >= 0) & (nearest < mask.shape)).all(axis=1)
     inside[tuple(ties[is_near].T)] = mask[tuple(nearest[is_near].T)]
+    if not inside.any():  # a label one voxel thin
+        inside = affine_transform(padded.astype(np.uint8), order=0, **placing) > 0
     return inside
 
 

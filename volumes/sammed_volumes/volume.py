@@ -63,6 +63,7 @@ class Volume:
     `non_finite_count` values that are NaN or infinite. `modality` is DICOM's ("CT", "MR") if known.
     `missing_slices` are indices along axis 2 of slices that the scan lacks, filled with background; labels
     on them mean nothing. `notes` are facts about the file that the user should know.
+    `is_placed` is that of the grid.
     """
 
     voxels: np.ndarray
@@ -76,6 +77,7 @@ class Volume:
     background: float = 0.0
     missing_slices: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    is_placed: bool = True
 
     def __post_init__(self) -> None:
         check_voxels(self.voxels)
@@ -90,7 +92,7 @@ class Volume:
     @property
     def grid(self) -> VoxelGrid:
         """The positions of the voxels."""
-        return VoxelGrid(self.shape, self.affine_ras_mm)
+        return VoxelGrid(self.shape, self.affine_ras_mm, self.is_placed)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sammed_cli import options
-from sammed_cli.failures import FAILED
+from sammed_cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from sammed.jobs.check import CheckResult
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Check that labels lie on an image.")
-@click.argument("labels", type=options.EXISTING_FILE)
+@click.argument("labels", type=options.EXISTING)
 @click.argument("image", type=options.EXISTING)
 @options.series
+@options.spacing
 @options.flatten
+@options.colors
 @options.json_output
-@click.pass_context
-def check(context: click.Context, /, as_json: bool, **settings: Any) -> None:
+@click.pass_obj
+def check(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Check whether LABELS lies on IMAGE: voxels, millimeters, orientation, names and values.
 
     The exit status is 0 if LABELS is on the grid of IMAGE or goes onto it voxel by voxel, else 1.
@@ -30,12 +32,8 @@ def check(context: click.Context, /, as_json: bool, **settings: Any) -> None:
     from sammed.jobs.check import check as job
 
     result = job(CheckRequest(**settings))
-    context.obj.answer(as_json, result.to_json(), *_tables(result))
-    if not as_json:
-        for sentence in result.sentences:
-            context.obj.say(sentence)
-    if not result.fits:
-        context.exit(FAILED)
+    summary = "" if as_json else "\n".join(result.sentences)
+    terminal.finish(as_json, result, *_tables(result), summary=summary, failed=not result.fits)
 
 
 def _tables(result: CheckResult) -> tuple[Table, Table]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -208,12 +209,75 @@ def test_a_slice_outside_the_volume_is_refused(index):
         evaluate(cube(), cube(), exclude_slices=(index,))
 
 
-def test_different_grids_are_refused_with_both_shapes():
-    with pytest.raises(GeometryMismatchError, match=r"shapes differ: .*23 x 19 x 16.*23 x 19 x 17"):
-        evaluate(cube(shape=(23, 19, 16)), cube())
-    with pytest.raises(GeometryMismatchError, match="origins are 1 mm apart"):
+def test_different_lattices_are_refused_with_both_grids():
+    with pytest.raises(
+        GeometryMismatchError, match=r"spacing differs \(1 x 2 x 4 against 1 x 2 x 5 mm\)"
+    ) as error:
+        evaluate(cube(shape=(23, 19, 16), spacing_mm=(1, 2, 4)), cube())
+    for shape in ("23 x 19 x 16", "23 x 19 x 17"):
+        assert shape in error.value.details
+    with pytest.raises(GeometryMismatchError, match=r"off by 1 of a voxel \(1 mm\)"):
         evaluate(cube(origin=(0, 0, 1)), cube())
     assert only(evaluate(cube(origin=(0, 0, 1e-6)), cube())).dice == 1.0  # rounding in a header
+
+
+def stored_otherwise(labels: LabelVolume) -> LabelVolume:
+    """The same labels from behind, with the axes in another order, on a larger canvas."""
+    voxels = np.pad(labels.voxels, [(3, 1), (0, 2), (4, 4)])[::-1].transpose(2, 0, 1)
+    affine = labels.affine_ras_mm.copy()
+    affine[:3, 3] += affine[:3, :3] @ [voxels.shape[1] - 1 - 3, 0, -4]
+    affine[:3, 0] *= -1
+    return replace(labels, voxels=voxels, affine_ras_mm=affine[:, [2, 0, 1, 3]])
+
+
+def test_one_lattice_in_other_storages_gives_the_same_scores():
+    expected = evaluate(cube((1, 0, 0)), cube())
+    assert evaluate(stored_otherwise(cube((1, 0, 0))), cube()).to_json() == expected.to_json()
+    assert evaluate(cube((1, 0, 0)), stored_otherwise(cube())).to_json() == expected.to_json()
+
+
+def cropped(labels: LabelVolume, low: tuple[int, int, int], high: tuple[int, int, int]) -> LabelVolume:
+    affine = labels.affine_ras_mm.copy()
+    affine[:3, 3] += affine[:3, :3] @ low
+    box = tuple(slice(*ends) for ends in zip(low, high, strict=True))
+    return replace(labels, voxels=labels.voxels[box], affine_ras_mm=affine)
+
+
+def test_what_is_predicted_beyond_a_cropped_reference_counts_as_false():
+    """3D Slicer crops a segmentation to what it holds; outside is background, not unknown."""
+    prediction, reference = cube((2, 0, 3)), cube()
+    small = cropped(reference, (5, 5, 4), (13, 13, 12))
+    expected = evaluate(prediction, reference)
+    assert 0 < only(expected).dice < 0.6
+    assert evaluate(prediction, small).to_json() == expected.to_json()
+
+
+def test_slices_to_exclude_count_along_the_reference():
+    prediction, reference = cube((2, 0, 3)), cube()
+    small = cropped(reference, (5, 5, 4), (13, 13, 12))
+    expected = evaluate(prediction, reference, exclude_slices=(6, 7), axis=2)
+    found = evaluate(prediction, small, exclude_slices=(2, 3), axis=2)
+    assert found.to_json() == expected.to_json()
+    assert found.excluded_slices == (2, 3)
+    with pytest.raises(VolumeError, match=r"Slices \[8\] are outside.*0 to 7"):
+        evaluate(prediction, small, exclude_slices=(8,), axis=2)
+
+
+def test_volumes_that_share_no_voxel_are_refused():
+    with pytest.raises(GeometryMismatchError, match="they share no voxel"):
+        evaluate(cube(origin=(0, 0, 5000)), cube())
+
+
+def test_a_resampled_prediction_says_so():
+    said = []
+    fine = volume((1, (10, 10, 8), (26, 26, 24)), shape=(46, 38, 34), spacing_mm=(0.5, 1.0, 2.5))
+    with pytest.raises(GeometryMismatchError, match="--resample"):
+        evaluate(fine, cube())
+    found = evaluate(fine, cube(), resample=True, report=said.append)
+    assert only(found).dice > 0.8
+    assert found.to_json()["resampled"] is True
+    assert "resampled" not in evaluate(cube(), cube()).to_json()
+    assert len(said) == 1
 
 
 def test_volumes_without_any_label_are_refused():

@@ -24,10 +24,12 @@ def masks(seed: int) -> np.ndarray:
 
 @pytest.fixture
 def save(tmp_path):
-    def save(name: str, voxels: np.ndarray):
+    def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0):
         path = tmp_path / "set" / name
         path.parent.mkdir(exist_ok=True)
-        nibabel.save(nibabel.Nifti1Image(voxels, AFFINE), path)
+        affine = AFFINE.copy()
+        affine[0, 3] += shift_mm
+        nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
         return path.relative_to(tmp_path / "set")
 
     return save
@@ -100,7 +102,7 @@ def test_a_set_without_labels_to_train_on(labeled_set):
 def test_voxels_to_ignore_on_another_grid(labeled_set, save, export):
     from sammed_volumes.errors import GeometryMismatchError
 
-    small = save("small.nii.gz", np.zeros((3, 3, 3), dtype=np.uint8))
+    small = save("small.nii.gz", np.zeros((3, 3, 3), dtype=np.uint8), shift_mm=0.3)
     cases = [replace(case, ignore=small) if case.name == "machine" else case for case in labeled_set.cases]
     with pytest.raises(GeometryMismatchError):
         export(export_cases(labeled_set.with_cases(cases)))

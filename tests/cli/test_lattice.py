@@ -1,0 +1,106 @@
+"""Every command that takes an image and labels takes the labels in any storage, with the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+
+from sammed_volumes.formats import read_labels, write_labels
+from sammed_volumes.labels import LabelVolume
+from sammed_volumes.lattice import reorientation
+from sammed_volumes.volume import Volume
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def turned(case: Any, tmp_path: Path) -> Path:
+    """The case's labels from behind, cropped to what they show, as a `.seg.nrrd` of the same name."""
+    labels = read_labels(case.labels)
+    found, grid = reorientation(labels.grid, "PSR")
+    voxels, affine = found.place(labels.voxels), grid.affine_ras_mm.copy()
+    shown = np.argwhere(voxels)
+    low, high = shown.min(axis=0), shown.max(axis=0) + 1
+    affine[:3, 3] += affine[:3, :3] @ low
+    voxels = voxels[tuple(slice(*ends) for ends in zip(low, high, strict=True))]
+    path = tmp_path / "turned" / case.labels.name.replace(".nii.gz", ".seg.nrrd")
+    path.parent.mkdir()
+    write_labels(LabelVolume(voxels, affine, labels.labels), path, like=Volume(voxels, affine))
+    return path
+
+
+@pytest.fixture
+def shifted(case: Any, tmp_path: Path) -> Path:
+    image = nibabel.load(case.labels)
+    affine = image.affine.copy()
+    affine[0, 3] += 1.0  # half a voxel
+    path = tmp_path / "shifted" / case.labels.name
+    path.parent.mkdir()
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), path)
+    return path
+
+
+def test_evaluate(sammed: Run, case: Any, turned: Path, eroded: Path) -> None:
+    expected = sammed("evaluate", eroded, case.labels, "--json").json
+    found = sammed("evaluate", eroded, turned, "--json").json
+    for value, scores in expected["labels"].items():
+        assert found["labels"][value].pop("name") == scores.pop("name")
+        assert found["labels"][value] == pytest.approx(scores, rel=1e-6)  # NSD is summed in another order
+    backward = sammed("evaluate", case.labels, eroded, "--json").json
+    assert sammed("evaluate", turned, eroded, "--json").json == backward
+
+
+def test_evaluate_with_resample(sammed: Run, case: Any, shifted: Path) -> None:
+    run = sammed("evaluate", shifted, case.labels)
+    assert run.exit_code == 1
+    assert "off by 0.5 of a voxel (1 mm)" in run.sentence
+    run = sammed("evaluate", shifted, case.labels, "--resample", "--json")
+    assert run.exit_code == 0, run.stderr
+    assert run.json["resampled"] is True
+    assert run.json["labels"]["1"]["dice"] > 0.8
+    assert "resampled onto the grid of" in run.stderr
+
+
+@pytest.mark.parametrize("command", ["nnunet", "monai"])
+def test_export(sammed: Run, case: Any, turned: Path, tmp_path: Path, command: str) -> None:
+    number = ("--dataset-id", "7") if command == "nnunet" else ()
+    written = []
+    for name, labels in (("one", case.labels), ("two", turned)):
+        arguments = ("--name", "A", "--marked-only", *number, "--output", tmp_path / name, "--json")
+        run = sammed("export", command, case.image, labels, *arguments)
+        assert run.exit_code == 0, run.stderr
+        (path,) = Path(run.json["folder"]).glob("labelsTr/*")
+        written.append((run.json["labels"], read_labels(path)))
+    assert written[0][0] == written[1][0]
+    np.testing.assert_array_equal(written[0][1].voxels, written[1][1].voxels)
+    np.testing.assert_array_equal(written[0][1].affine_ras_mm, written[1][1].affine_ras_mm)
+
+
+def test_a_set(sammed: Run, case: Any, turned: Path, shifted: Path, tmp_path: Path) -> None:
+    from sammed.datasets.labeled_sets.pictures import open_case
+    from sammed.datasets.labeled_sets.set_file import read_set
+
+    opened = []
+    for name, labels in (("one", case.labels), ("two", turned)):
+        run = sammed(
+            "set", "make", case.image.parent, labels.parent, "--marked-only", "--output", tmp_path / name
+        )
+        assert run.exit_code == 0, run.stderr
+        made = read_set(tmp_path / name)
+        opened.append(open_case(made.cases[0], made))
+    assert opened[0].case.annotated_slices == opened[1].case.annotated_slices
+    assert opened[0].case.axis == opened[1].case.axis
+    np.testing.assert_array_equal(opened[0].label_stack(), opened[1].label_stack())
+    run = sammed("set", "make", case.image.parent, shifted.parent, "--output", tmp_path / "three")
+    assert run.exit_code == 1
+    assert "sammed convert --like IMAGE --resample" in run.stderr
+
+
+@pytest.mark.parametrize("command", ["assist-train", "auto-train", "assist-evaluate", "evaluate"])
+def test_commands_that_resample_say_so(sammed: Run, command: str) -> None:
+    assert "--resample" in sammed(command, "--help").stdout
