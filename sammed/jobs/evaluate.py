@@ -16,8 +16,8 @@ class EvaluateRequest:
     """Compare a prediction with a reference; see `sammed.metrics.evaluation.evaluate`.
 
     `exclude_slices` are array indices along `axis`. `flatten` lets later segments of a `.seg.nrrd` win over
-    earlier ones. `resample` interpolates a prediction on another lattice. `colors` makes each color of a picture a
-    label.
+    earlier ones. `resample` interpolates a prediction on another lattice. `colors` makes each color of
+    a picture a label.
     """
 
     prediction: Path

@@ -108,7 +108,7 @@ def content_of(path: Path) -> Content:
         start = stream.read(_READ_BYTES)
         while start.startswith(_GZIP) and layers < _MOST_GZIP_LAYERS:
             stream.seek(0)
-            stream = gzip.GzipFile(fileobj=stream)  # type: ignore[assignment]  # it reads and seeks alike
+            stream = gzip.GzipFile(fileobj=stream, mode="rb")  # type: ignore[assignment]  # it reads and seeks alike
             layers += 1
             start = _unpacked_start(stream)
     return Content(kind_of(start), layers)

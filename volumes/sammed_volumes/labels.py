@@ -70,8 +70,9 @@ class Label:
 class LabelVolume:
     """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
 
-    Every value above 0 in the voxels has a label; a label may have no voxels. `is_placed` is that
-    of the grid. `resampled` is True if the voxels were interpolated from another grid. `notes` are facts about the file that the user should know.
+    Every value above 0 in the voxels has a label; a label may have no voxels. `is_placed` is that of the
+    grid. `resampled` is True if the voxels were interpolated from another grid. `notes` are facts about the
+    file that the user should know.
     """
 
     voxels: np.ndarray

@@ -14,7 +14,7 @@ _WHITE = 255
 _DARK, _BRIGHT = 32, 224  # JPEG moves values of a flat region by less
 _JPEG_REACH, _BORDER_REACH = 4, 2  # pixels from an edge
 _STRAY_SHARE = 0.005  # of the bright pixels
-_FEW, _MANY, _JPEG_LIKE = 2, 8, 50  # different intermediate values
+_FEW, _MANY = 2, 8  # different intermediate values
 _REMEDY = "save the mask as PNG with one value per label, without smoothing"
 
 
@@ -47,7 +47,7 @@ def _lossless(values: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, tupl
     share = np.count_nonzero(is_between & on_border) / np.count_nonzero(is_between)
     if share == 1:
         return _black_and_white(values, between, "on smoothed borders")
-    if between.size > _JPEG_LIKE and _is_black_and_white(values):
+    if between.size > _MANY and _has_jpeg_values(between) and _is_black_and_white(values):
         return _black_and_white(values, between, "as by JPEG compression")
     if between.size > _MANY and share > 0.5:
         raise LabelError(
@@ -57,11 +57,16 @@ def _lossless(values: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, tupl
     return values, ()
 
 
+def _has_jpeg_values(between: np.ndarray) -> bool:
+    """Whether values are near black and near white; labels in sequence are near black only."""
+    return bool(between[0] < _DARK and between[-1] >= _BRIGHT)
+
+
 def _is_black_and_white(values: np.ndarray) -> bool:
     dark, bright = values < _DARK, values >= _BRIGHT
     stray = ~(dark | bright) & ~(_near(dark, _JPEG_REACH) & _near(bright, _JPEG_REACH))
-    count = np.count_nonzero(bright)
-    return bool(count) and np.count_nonzero(stray) <= _STRAY_SHARE * count
+    count = int(np.count_nonzero(bright))
+    return count > 0 and int(np.count_nonzero(stray)) <= _STRAY_SHARE * count
 
 
 def _near(mask: np.ndarray, reach: int) -> np.ndarray:

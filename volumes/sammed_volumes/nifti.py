@@ -110,7 +110,7 @@ def _load_unpacked(path: Path, gzip_layers: int) -> Any:
     nibabel = _nibabel()
     stream: Any = path.open("rb")
     for _ in range(gzip_layers):
-        stream = gzip.GzipFile(fileobj=stream)
+        stream = gzip.GzipFile(fileobj=stream, mode="rb")
     start = stream.read(4)
     stream.seek(0)
     is_second = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
@@ -143,6 +143,10 @@ def _plain_errors() -> Iterator[None]:
         yield
     except VolumeError:
         raise
+    except FileNotFoundError as error:
+        raise UnreadableVolumeError(
+            f"its voxels should be in {error.filename}, which is missing; put it there"
+        ) from error
     except (EOFError, zlib.error) as error:
         raise UnreadableVolumeError("it is cut short or damaged; copy or export it again") from error
     except (ImageFileError, HeaderDataError, OSError, ValueError) as error:

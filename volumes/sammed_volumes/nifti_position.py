@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def position_in(header: NiftiHeader) -> NiftiPosition:
     import nibabel
     from nibabel.spatialimages import HeaderDataError
 
-    header_class = nibabel.Nifti1Header if header.version == 1 else nibabel.Nifti2Header
+    header_class: Any = nibabel.Nifti1Header if header.version == 1 else nibabel.Nifti2Header
     fields = header_class(header.block, endianness=_endianness(header), check=False)
     codes = int(fields["sform_code"]), int(fields["qform_code"])
     if min(codes) <= 0:

@@ -44,10 +44,10 @@ def read_image(path: Path, spacing_mm: Spacing | None = None) -> Volume:
     """Read a file, or a folder of numbered pictures; `spacing_mm` is that of pictures, X, Y, Z."""
     if path.is_dir():
         return _spaced(read_stack(numbered_slices(path), path), spacing_mm)
-    path = _header_of(path)
-    content, note = _identify(path)
-    volume = _read(path, content, note is not None)
-    volume = replace(volume, notes=(*((note,) if note else ()), *volume.notes))
+    header_path = _header_of(path)
+    content, note = _identify(header_path)
+    volume = _read(header_path, content, note is not None)
+    volume = replace(volume, path=path, notes=(*((note,) if note else ()), *volume.notes))
     if content.kind in _PICTURES:
         return _spaced(volume, spacing_mm)
     check_unspaced(spacing_mm)
