@@ -3,8 +3,10 @@
 import gzip
 import struct
 import zlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from sammed_volumes.suffixes import NRRD_SUFFIXES, suffix_of
 
@@ -103,14 +105,13 @@ class Content:
 
 def content_of(path: Path) -> Content:
     """Identify a file by its first bytes; looks into at most three layers of gzip."""
-    with path.open("rb") as file:
-        stream, layers = file, 0
-        start = stream.read(_READ_BYTES)
+    with ExitStack() as files:
+        stream: BinaryIO = files.enter_context(path.open("rb"))
+        start, layers = stream.read(_READ_BYTES), 0
         while start.startswith(_GZIP) and layers < _MOST_GZIP_LAYERS:
             stream.seek(0)
-            stream = gzip.GzipFile(fileobj=stream, mode="rb")  # type: ignore[assignment]  # it reads and seeks alike
-            layers += 1
-            start = _unpacked_start(stream)
+            stream = cast(BinaryIO, files.enter_context(gzip.GzipFile(fileobj=stream, mode="rb")))
+            start, layers = _unpacked_start(stream), layers + 1
     return Content(kind_of(start), layers)
 
 
@@ -127,12 +128,11 @@ def stated_kind(path: Path) -> str:
     return _KINDS_OF_SUFFIX[suffix_of(path)][0]
 
 
-def _unpacked_start(stream: object) -> bytes:
+def _unpacked_start(stream: BinaryIO) -> bytes:
     try:
-        start: bytes = stream.read(_READ_BYTES)  # type: ignore[attr-defined]
+        return stream.read(_READ_BYTES)
     except (OSError, EOFError, zlib.error):
         return b""
-    return start
 
 
 def _nifti_kind(start: bytes) -> str:

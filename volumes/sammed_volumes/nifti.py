@@ -3,7 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,7 @@ def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
     `gzip_layers` is how many times gzip compressed the file; None if as the suffix states. A `.hdr` is read
     with its `.img`, as NIfTI or Analyze.
     """
-    with _plain_errors(), _silence():
-        image = _load(path, gzip_layers)
+    with _plain_errors(), _silence(), _loaded(path, gzip_layers) as image:
         # Check before reading gigabytes for nothing.
         check_numbers(image.get_data_dtype())
         check_three_axes(image.shape)
@@ -98,24 +97,22 @@ def _header(image: Any) -> NiftiHeader | None:
     return NiftiHeader(version=2 if image.header.sizeof_hdr == 540 else 1, block=image.header.binaryblock)
 
 
-def _load(path: Path, gzip_layers: int | None) -> Any:
+@contextmanager
+def _loaded(path: Path, gzip_layers: int | None) -> Iterator[Any]:
+    """Load an image, whose voxels can be read until the context ends."""
     nibabel = _nibabel()
-    if gzip_layers is not None:
-        return _load_unpacked(path, gzip_layers)
-    return nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
-
-
-def _load_unpacked(path: Path, gzip_layers: int) -> Any:
-    """Load a file whose suffix does not state how it is compressed."""
-    nibabel = _nibabel()
-    stream: Any = path.open("rb")
-    for _ in range(gzip_layers):
-        stream = gzip.GzipFile(fileobj=stream, mode="rb")
-    start = stream.read(4)
-    stream.seek(0)
-    is_second = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
-    image_class = nibabel.Nifti2Image if is_second else nibabel.Nifti1Image
-    return image_class.from_file_map({"image": nibabel.FileHolder(fileobj=stream)})
+    if gzip_layers is None:
+        yield nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
+        return
+    with ExitStack() as files:
+        stream: Any = files.enter_context(path.open("rb"))
+        for _ in range(gzip_layers):
+            stream = files.enter_context(gzip.GzipFile(fileobj=stream, mode="rb"))
+        start = stream.read(4)
+        stream.seek(0)
+        is_second = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
+        image_class = nibabel.Nifti2Image if is_second else nibabel.Nifti1Image
+        yield image_class.from_file_map({"image": nibabel.FileHolder(fileobj=stream)})
 
 
 def _nibabel() -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError, VolumeError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -85,7 +85,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UnsupportedVolumeError(
             "it has too many pixels for a picture; crop it or scale it down"
         ) from error
-    except UnsupportedVolumeError:
+    except VolumeError:
         raise
     # Pillow raises SyntaxError for broken files, too.
     except (OSError, ValueError, SyntaxError, EOFError) as error:
@@ -96,7 +96,8 @@ def _upright(image: Image.Image, notes: dict[str, None]) -> Image.Image:
     """Return the page as a viewer shows it; adds a note if that is not as stored."""
     from PIL import ImageOps
 
-    if image.format == "TIFF":  # Pillow has applied it
+    image.load()
+    if image.format == "TIFF":  # loading has applied it, and only then is the size right
         return image
     orientation = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
     turned = ImageOps.exif_transpose(image)
