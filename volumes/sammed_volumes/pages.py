@@ -79,7 +79,8 @@ def _opened(path: Path) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata that nothing here uses
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            # From a path, Pillow would map the pixels of a turned TIFF with rows and columns exchanged.
+            with path.open("rb") as file, Image.open(file) as image:
                 yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnsupportedVolumeError(
