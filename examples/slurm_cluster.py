@@ -1,16 +1,18 @@
-"""A folder of scans on a SLURM cluster: Dask asks for jobs, and each of them labels volume after volume.
+"""A folder of scans on a SLURM cluster: Dask submits jobs, and each job labels one volume after another.
 
     python examples/slurm_cluster.py SCANS SKILL [OUTPUT]
 
-Run it on a login node, in a terminal that stays; `pip install 'sammed[slurm]'` first. Scans, skill and output
-must lie on a disk that all nodes see. `docs/slurm.md` says more, also how to do without Dask.
+Run `pip install 'sammed[slurm]'` first, and start it on a login node in a terminal that stays open. Scans,
+skill and output must be on a disk that all nodes share. `docs/slurm.md` has details, also without Dask.
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from sammed import LabelingRequest, LabelingResult, Silent, label
+from sammed import EncodingConfig, Silent
+from sammed.batch.result import LabelingResult
+from sammed.jobs.auto_label import AutoLabelRequest, auto_label
 
 JOBS = 4
 CORES = 8
@@ -18,12 +20,12 @@ ON_GPUS = False
 
 
 def slurm_cluster() -> Any:
-    """Jobs of SLURM that are Dask workers, one process each, with the resources that sammed looks for."""
+    """Start SLURM jobs that are Dask workers, one process each, with the resources that sammed asks for."""
     from dask_jobqueue import SLURMCluster
 
     cluster = SLURMCluster(
         cores=CORES,
-        processes=1,  # one model a job; it uses all cores of the job
+        processes=1,  # one model per job, which uses all cores of the job
         memory="16GB",
         walltime="08:00:00",
         job_extra_directives=["--gres=gpu:1"] if ON_GPUS else [],
@@ -35,16 +37,16 @@ def slurm_cluster() -> Any:
 
 
 def main(scans: Path, skill: Path, output: Path = Path("labels"), cluster: Any = None) -> LabelingResult:
-    """Label every volume of the folder on the cluster; the same call again goes on where it stopped."""
+    """Label every volume of the folder on the cluster; a second call continues where the first stopped."""
     with cluster or slurm_cluster() as jobs:
-        request = LabelingRequest(
+        request = AutoLabelRequest(
             inputs=(scans,),
             skill=skill,
             output=output,
-            device="cuda" if ON_GPUS else "cpu",
+            encoding=EncodingConfig(device="cuda" if ON_GPUS else "cpu"),
             cluster=jobs.scheduler_address,
         )
-        result = label(request, Silent())
+        result = auto_label(request, Silent())
     for item in result.items:
         print(f"{item.image.name:20} {item.status:8} {item.error or item.output}")
     return result

@@ -3,6 +3,7 @@ from .backbones.backbone import Backbone as Backbone
 from .backbones.loading import load_backbone as load_backbone
 from .backbones.registry import BACKBONES as BACKBONES
 from .embeddings.config import EncodingConfig as EncodingConfig
+from .embeddings.labeled import Labeled as Labeled
 from .embeddings.opening import open as open
 from .embeddings.scan import Scan as Scan
 from .errors import AnnotationError as AnnotationError
@@ -15,6 +16,7 @@ from .errors import SetError as SetError
 from .errors import SkillError as SkillError
 from .errors import StudentError as StudentError
 from .errors import SynthesisError as SynthesisError
+from .interpolation.interpolation import interpolate as interpolate
 from .metrics.evaluation import Evaluation as Evaluation
 from .metrics.evaluation import evaluate as evaluate
 from .progress import Reporter as Reporter
@@ -22,11 +24,10 @@ from .progress import Silent as Silent
 from .prompts.prompt import PointSign as PointSign
 from .prompts.prompt import Prompt as Prompt
 from .reports.overlay import draw_overlay as draw_overlay
-from .skills.labeled import Labeled as Labeled
 from .skills.skill import Skill as Skill
 from .skills.skill import learn as learn
 from .skills.skill import load as load
-from .skills.training import LearningConfig as LearningConfig
+from .skills.training import SkillConfig as SkillConfig
 from .version import __version__ as __version__
 
 __all__ = [
@@ -40,7 +41,6 @@ __all__ = [
     "Evaluation",
     "ExportError",
     "Labeled",
-    "LearningConfig",
     "PointSign",
     "Prompt",
     "PromptError",
@@ -50,12 +50,14 @@ __all__ = [
     "SetError",
     "Silent",
     "Skill",
+    "SkillConfig",
     "SkillError",
     "StudentError",
     "SynthesisError",
     "__version__",
     "draw_overlay",
     "evaluate",
+    "interpolate",
     "learn",
     "load",
     "load_backbone",

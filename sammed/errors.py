@@ -2,17 +2,17 @@
 
 SammedError
     ConfigError          a setting is out of range or contradicts another
-    CheckpointError      weights are missing, altered or not what they should be
+    CheckpointError      weights are missing, altered or not the expected ones
     SkillError           a skill file is damaged, of another version, or belongs to another backbone
-    PromptError          a prompt is empty, outside the slice, or inside out
-    AnnotationError      the annotated slices can't teach what was asked for
-    ExportError          a data set can't be written as asked
+    PromptError          a prompt is empty, outside the slice, or has its corners swapped
+    AnnotationError      the annotated slices are not enough to learn what was requested
+    ExportError          a data set can't be written as requested
     SetError             a labeled set, or a case of it, is not usable
-    StudentError         a student's file is damaged, or the student does not fit what it is asked for
+    StudentError         a student's file is damaged, or the student does not fit the task
     SynthesisError       a diffusion model's file is damaged, or belongs to another training
 
-`sammed_volumes.errors.VolumeError` is the tree beside it, for files and geometry.
-Deep code states the fact; the public edge adds the file, the shapes and the remedy.
+`sammed_volumes.errors.VolumeError` is a second tree, for files and geometry. Inner code states the fact;
+public functions add the file, the shapes and the remedy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sammed_volumes.errors import VolumeError
 
 
 class SammedError(Exception):
-    """Base of everything that sammed raises on purpose: one sentence that a user can act on."""
+    """Base of all errors that sammed raises on purpose: one sentence that a user can act on."""
 
 
 class ConfigError(SammedError, ValueError):
@@ -33,7 +33,7 @@ class ConfigError(SammedError, ValueError):
 
 
 class CheckpointError(SammedError):
-    """Weights are missing, altered or not what they should be."""
+    """Weights are missing, altered or not the expected ones."""
 
 
 class SkillError(SammedError):
@@ -41,15 +41,15 @@ class SkillError(SammedError):
 
 
 class PromptError(SammedError, ValueError):
-    """A prompt is empty, outside the slice, or inside out."""
+    """A prompt is empty, outside the slice, or has its corners swapped."""
 
 
 class AnnotationError(SammedError, ValueError):
-    """The annotated slices can't teach what was asked for."""
+    """The annotated slices are not enough to learn what was requested."""
 
 
 class ExportError(SammedError):
-    """A data set can't be written as asked."""
+    """A data set can't be written as requested."""
 
 
 class SetError(SammedError):
@@ -57,7 +57,7 @@ class SetError(SammedError):
 
 
 class StudentError(SammedError):
-    """A student's file is damaged, or the student does not fit what it is asked for."""
+    """A student's file is damaged, or the student does not fit the task."""
 
 
 class SynthesisError(SammedError):
@@ -66,7 +66,7 @@ class SynthesisError(SammedError):
 
 @contextmanager
 def naming(path: Path | None) -> Iterator[None]:
-    """Put the file's name before what is wrong with it, where there is a file and the error lacks it."""
+    """Prefix an error with the name of the file, if there is a file and the error does not name it."""
     try:
         yield
     except (SammedError, VolumeError) as error:

@@ -1,4 +1,4 @@
-"""How long work tells what it is doing, without knowing who listens: a terminal, a test, nobody."""
+"""Progress: how long work reports what it does, to a terminal, to a test, or to nothing."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Protocol
 
 
 class Task(Protocol):
-    """One piece of work with a known number of steps, while it lasts."""
+    """One running piece of work, which advances in steps."""
 
     def advance(self, steps: int = 1) -> None:
-        """Say that so many more steps are done."""
+        """Report that this many more steps are done."""
 
 
 class Reporter(Protocol):
-    """What long work reports to. Tasks may lie inside one another, as slices inside a folder of volumes."""
+    """The receiver of messages and tasks. Tasks may be nested, as slices in a folder of volumes are."""
 
     def message(self, text: str) -> None:
-        """Say one sentence that a person should read."""
+        """Report one sentence for the user."""
 
     def task(self, name: str, total: int | None) -> AbstractContextManager[Task]:
-        """Open a task of `total` steps, None while their number isn't known; it ends with the block."""
+        """Open a task of `total` steps (None: unknown); it ends with the block."""
 
 
 class Silent:
-    """The reporter to which nobody listens."""
+    """A reporter that discards everything."""
 
     def message(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     @contextmanager
     def task(self, name: str, total: int | None) -> Iterator[Task]:  # noqa: ARG002
-        """Show nothing."""
+        """Return a task that shows nothing."""
         yield _SilentTask()
 
 

@@ -1,3 +1,3 @@
-"""The version, which files say that sammed writes."""
+"""The version, which sammed also writes into its files."""
 
 __version__ = "0.1.0"

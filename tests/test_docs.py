@@ -50,7 +50,7 @@ def _defined(body: list[ast.stmt], prefix: str):
 
 
 @pytest.mark.parametrize("page", MAPS, ids=lambda page: page.name)
-def test_every_path_and_symbol_exists(page):
+def test_every_path_and_symbol_exists(page) -> None:
     found = places(page)
     assert len(found) > 20, "the pattern no longer sees the spans"
     missing = [
@@ -61,7 +61,7 @@ def test_every_path_and_symbol_exists(page):
     assert not missing
 
 
-def test_the_method_page_names_every_equation_and_the_algorithm():
+def test_the_method_page_names_every_equation_and_the_algorithm() -> None:
     text = (ROOT / "docs/method.md").read_text(encoding="utf-8")
     for number in range(1, 8):
         assert f"| Equation {number}:" in text
@@ -69,14 +69,14 @@ def test_the_method_page_names_every_equation_and_the_algorithm():
     assert "table 5" in text
 
 
-def test_a_wrong_symbol_would_be_noticed():
+def test_a_wrong_symbol_would_be_noticed() -> None:
     known = symbols(ROOT / "sammed/auto/sap_net.py")
     assert {"SapNet.similarity", "SapNetConfig.positions", "GROUPS", "log_odds"} <= known
     assert "SapNet.similarities" not in known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_within_the_repository_resolve(page):
+def test_links_within_the_repository_resolve(page) -> None:
     links = [link for link in _LINK.findall(without_blocks(page)) if "://" not in link]
     missing = [link for link in links if not (page.parent / link.partition("#")[0]).exists()]
     assert not missing
@@ -97,7 +97,7 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_a_command_of_the_readme_can_be_given(line, tmp_path, monkeypatch):
+def test_a_command_of_the_readme_can_be_given(line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its words, options and their values are those that click parses; files that it reads are made."""
     monkeypatch.chdir(tmp_path)
     command, words, context = find_command(shlex.split(line)[1:])
@@ -134,7 +134,7 @@ def make_files(words: list[str]) -> None:
             Path(word).touch()
 
 
-def test_the_readme_shows_every_command():
+def test_the_readme_shows_every_command() -> None:
     named = {line.split()[1] for line in commands()}
     assert {*cli.list_commands(click.Context(cli, **cli.context_settings))} <= named
     assert "make demo" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -23,9 +23,9 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A sentence and an exit status.
+    """One sentence for the user, and an exit status.
 
-    `details` are for --json and --debug alone. `usage` is a click error that shows itself.
+    `details` are for --json and --debug alone. `usage` is a click error that prints itself.
     """
 
     message: str
@@ -46,8 +46,11 @@ def describe(error: BaseException) -> Failure:
         return Failure(str(error), FAILED, details=_details(error))
     if isinstance(error, OSError):
         return Failure(_system_message(error), FAILED)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch has its own
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
         return Failure("Not enough memory; close other programs, or use another --device.", FAILED)
+    if isinstance(error, ImportError):
+        reason = _first_line(error)
+        return Failure(f"A package can't be loaded ({reason}); run `sammed doctor`, or free memory.", FAILED)
     return Failure(_fault_message(error), FAILED)
 
 
@@ -68,8 +71,11 @@ def _system_message(error: OSError) -> str:
 
 
 def _fault_message(error: BaseException) -> str:
-    first = (str(error).splitlines() or [""])[0].rstrip(".")
     return (
-        f"This is a bug in sammed ({type(error).__name__}: {first}); please report it with the output of "
-        "`sammed --debug COMMAND`."
+        f"This is a bug in sammed ({type(error).__name__}: {_first_line(error)}); please report it with the "
+        "output of `sammed --debug COMMAND`."
     )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0].rstrip(".")

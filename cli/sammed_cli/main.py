@@ -17,6 +17,7 @@ PROGRAM = "sammed"
 
 _COMMANDS = {
     "demo": "sammed_cli.commands.demo:demo",
+    "interpolate": "sammed_cli.commands.interpolate:interpolate",
     "assist-train": "sammed_cli.commands.assist_train:assist_train",
     "assist-label": "sammed_cli.commands.assist_label:assist_label",
     "assist-evaluate": "sammed_cli.commands.assist_evaluate:assist_evaluate",

@@ -76,10 +76,12 @@ window = click.option(
 series = click.option(
     "--series",
     metavar="UID|N|N.M",
-    help="Which series of a DICOM folder, by UID or number; 3.2 is sub-volume 2 of series 3.",
+    help="Series of a DICOM folder, by UID or number; 3.2 is sub-volume 2 of series 3.",
 )
 fill_gaps = click.option(
-    "--fill-gaps", is_flag=True, help="Fill slices that a DICOM series lacks with background; no label there."
+    "--fill-gaps",
+    is_flag=True,
+    help="Fill missing slices of a DICOM series with background; they get no labels.",
 )
 codes = click.option(
     "--code",
@@ -87,7 +89,7 @@ codes = click.option(
     multiple=True,
     type=named_code,
     metavar="LABEL=CODE",
-    help="Code of a structure in a DICOM SEG, SNOMED such as liver=T-62000 or SCHEME:CODE; may be repeated.",
+    help="SNOMED code of a structure in a DICOM SEG, such as liver=T-62000, or SCHEME:CODE; may be repeated.",
 )
 flatten = click.option(
     "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, the later one wins."
@@ -122,8 +124,8 @@ label_format = click.option(
     default=".nii.gz",
     show_default=True,
     callback=_label_suffix,
-    help="Format of the label volume if --output has no file name; .png is for pictures only, dicom-seg for "
-    "DICOM series.",
+    help="Format of the label volume if --output has no file name; .png is for pictures only, "
+    "dicom-seg for DICOM series.",
 )
 
 device = click.option(

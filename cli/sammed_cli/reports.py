@@ -6,6 +6,7 @@ from sammed.batch.result import LabelingItem, LabelingResult
 from sammed.jobs.assist_evaluate import AssistEvaluateResult
 from sammed.jobs.assist_label import AssistLabelResult
 from sammed.jobs.assist_train import AssistTrainResult
+from sammed.jobs.interpolate import InterpolateResult
 from sammed.reports.report import Table
 from sammed_cli.terminal import Terminal
 
@@ -60,6 +61,18 @@ def assist_label_table(result: AssistLabelResult) -> Table:
         ("seconds", f"{result.seconds:.1f}"),
     )
     return Table("", ("Labeled", ""), facts)
+
+
+def interpolate_tables(result: InterpolateResult) -> tuple[Table, Table]:
+    """Return what was labeled from what, and the expected Dice of each label."""
+    facts = (
+        ("label volume", str(result.output)),
+        ("method", result.method),
+        (f"annotated slices (axis {result.axis})", _list(result.annotated_slices)),
+        ("seconds", f"{result.seconds:.1f}"),
+    )
+    expected = tuple(result.expected_dice.items())
+    return Table("", ("Interpolated", ""), facts), Table("", ("Label", "Dice on slices left out"), expected)
 
 
 def assist_evaluate_table(result: AssistEvaluateResult) -> Table:

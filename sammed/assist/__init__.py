@@ -1,1 +1,1 @@
-"""SAM_assist: prompt encoders learned from a few annotated slices, and masks from prompts."""
+"""SAM_assist: prompt encoders trained on a few annotated slices, and masks from prompts."""

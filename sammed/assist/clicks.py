@@ -1,6 +1,6 @@
-"""Clicks: a simulated user, for evaluation only (SAM^Med 3.3): it sees the truth.
+"""Clicks of a simulated user who sees the truth, for evaluation only (SAM^Med 3.3).
 
-A Dice is that of one slice: the masks of all instances united, against the whole label, on the slice's own
+Each Dice is that of one slice: the united masks of all instances against the whole label, on the slice's own
 pixels. Slices without the label get no clicks and don't count.
 """
 
@@ -26,7 +26,7 @@ from sammed.prompts.prompt import PointSign, Prompt
 
 @dataclass(frozen=True, slots=True)
 class ClickPlan:
-    """What the simulated user tries. Box distances are shares of the box's sides, as in `jitter_box`."""
+    """What the simulated user tries. Distances of boxes are shares of the box's sides, as in `jitter_box`."""
 
     point_counts: tuple[int, ...] = (1, 3, 5, 10)  # of each sign and for each instance; figure 7, table 2
     boxes: bool = True
@@ -38,7 +38,7 @@ class ClickPlan:
 
     def __post_init__(self) -> None:
         if any(count < 1 for count in self.point_counts):
-            raise ConfigError(f"A user clicks at least one point, not {min(self.point_counts)}.")
+            raise ConfigError(f"The simulated user clicks at least one point, not {min(self.point_counts)}.")
         if not (self.point_counts or self.boxes or self.composite):
             raise ConfigError("There is nothing to simulate: no points, no boxes, no composite prompts.")
         if self.refinements < 0:
@@ -47,10 +47,10 @@ class ClickPlan:
 
 @dataclass(frozen=True, slots=True)
 class ClickScore:
-    """Dice of one way of clicking: over slices, and of all slices taken together as one volume.
+    """Dice of one way of clicking: mean and deviation over slices, and all slices together as one volume.
 
-    `count` is the number of points of each sign that an instance gets; in the active scheme ("composite") the
-    most points that it gets after the box.
+    `count` is the number of points of each sign that an instance gets. In the active scheme ("composite") it
+    is the most points that an instance gets after the box.
     """
 
     prompt: Literal["points", "box", "composite"]
@@ -63,7 +63,7 @@ class ClickScore:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """What one run of clicks is after: an instance of a label on a slice, `row` among those given."""
+    """The instance of a label that one run of clicks aims at; `row` is its slice among those given."""
 
     row: int
     instance: Bool[np.ndarray, "H W"]
@@ -79,16 +79,15 @@ def simulate_clicks(
     plan: ClickPlan,
     seed: int,
 ) -> tuple[ClickScore, ...]:
-    """Scores of a prompt encoder (the backbone's own, or a learned one) on slices with a known label.
+    """Score a prompt encoder (the backbone's own, or a trained one) on slices with a known label.
 
-    Random points and boxes depend on nothing but the masks and the seed, so that two encoders get the same.
-    Leave out the slices that an encoder was learned from. Raises AnnotationError where no slice has the
-    label.
+    Random points and boxes depend only on the masks and the seed, so two encoders get the same ones. Leave
+    out the slices that an encoder was trained on. Raises AnnotationError where no slice shows the label.
     """
     targets = find_targets(masks, plan.least_pixels)
     if not targets:
         raise AnnotationError(
-            f"None of the {len(masks)} slices has the label, so there is nothing to click on."
+            f"None of the {len(masks)} slices shows the label, so there is nothing to click on."
         )
     user = SimulatedUser(backbone, encoder, embeddings, frame, targets, plan)
     scores = [user.with_points(count, np.random.default_rng((seed, count))) for count in plan.point_counts]
@@ -100,7 +99,7 @@ def simulate_clicks(
 
 
 def find_targets(masks: Bool[np.ndarray, "S H W"], least_pixels: int) -> list[Target]:
-    """The instances of a label on all slices; see `instances` for `least_pixels`."""
+    """Return the instances of a label on all slices; see `instances` for `least_pixels`."""
     return [
         Target(row, instance, mask)
         for row, mask in enumerate(masks)
@@ -110,7 +109,7 @@ def find_targets(masks: Bool[np.ndarray, "S H W"], least_pixels: int) -> list[Ta
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SimulatedUser:
-    """One who prompts every target in a given way and looks at the masks."""
+    """Prompts every target in a given way and looks at the masks."""
 
     backbone: Backbone
     encoder: nn.Module
@@ -120,16 +119,16 @@ class SimulatedUser:
     plan: ClickPlan
 
     def with_points(self, count: int, rng: np.random.Generator) -> ClickScore:
-        """`count` random points in each instance and as many outside the label."""
+        """Click `count` random points in each instance and as many outside the label."""
         masks = self._masks([_random_points(target, count, rng) for target in self.targets])
         return self._score("points", count, masks)
 
     def with_boxes(self, rng: np.random.Generator) -> ClickScore:
-        """A jittered box round each instance."""
+        """Give a jittered box around each instance."""
         return self._score("box", 0, self._masks(self._boxes(rng)))
 
     def actively(self, rng: np.random.Generator) -> ClickScore:
-        """A jittered box, then point after point in the largest error; each instance's best mask is kept."""
+        """Give a jittered box, then single points in the largest error; keep each instance's best mask."""
         prompts = self._boxes(rng)
         best = self._masks(prompts)
         latest = best.copy()
@@ -183,27 +182,27 @@ def _signs(foreground: int, background: int) -> Int64[np.ndarray, " P"]:
 
 
 def _refined(prompt: Prompt, target: Target, mask: Bool[np.ndarray, "H W"]) -> Prompt:
-    """The prompt with one more point: deepest in the largest region that is missing or too much."""
+    """Add one point to a prompt: deepest in the largest region that is missing or too much."""
     missing = instances(target.instance & ~mask)[:1]
     extra = instances(mask & ~target.label)[:1]  # another instance of the label is no error
     if not (missing or extra):
         return prompt
-    forgotten = bool(missing) and (not extra or missing[0].sum() >= extra[0].sum())
-    point = _deepest(missing[0] if forgotten else extra[0])
+    is_missing = bool(missing) and (not extra or missing[0].sum() >= extra[0].sum())
+    point = _deepest(missing[0] if is_missing else extra[0])
     return Prompt(
         np.concatenate([prompt.points_xy_slice, point[None]]),
-        np.concatenate([prompt.signs, _signs(int(forgotten), int(not forgotten))]),
+        np.concatenate([prompt.signs, _signs(int(is_missing), int(not is_missing))]),
         prompt.box_xyxy_slice,
     )
 
 
 def _deepest(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
-    """The pixel (x, y) furthest from the region's boundary; the slice's edge counts as one."""
+    """Return the pixel (x, y) furthest from the region's boundary; the slice's edge counts as boundary."""
     depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     return np.array([x, y], dtype=np.float64)
 
 
 def _instance_dice(mask: Bool[np.ndarray, "H W"], target: Target) -> float:
-    """Dice of one instance; what the mask takes of the label's other instances is not held against it."""
+    """Return the Dice of one instance; pixels of the label's other instances don't count against the mask."""
     return dice(mask & (target.instance | ~target.label), target.instance)

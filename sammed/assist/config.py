@@ -1,4 +1,4 @@
-"""How a prompt encoder is learned: every number, and where it comes from."""
+"""How a prompt encoder is trained: every number, and where it comes from."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -8,12 +8,12 @@ from sammed.prompts.points import SCHEMES, Scheme
 
 PromptSet = Literal["points", "boxes", "composite"]
 ADAM = (0.9, 0.999)
-"""What Adam remembers of gradients and of their squares from step to step, as its authors had it."""
+"""Adam's betas, for gradients and their squares, as its authors chose them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What one encoder learns: kinds of prompt (`Prompt.kind`) in equal shares, in how many steps of Adam."""
+class Schedule:
+    """How one encoder is trained: kinds of prompt (`Prompt.kind`) in equal shares, and steps of Adam."""
 
     kinds: tuple[str, ...]
     steps: int
@@ -24,33 +24,33 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class AssistConfig:
-    """Settings of `learn_prompt_encoder`. Raises ConfigError for a value out of range.
+    """Settings of `train_prompt_encoder`. Raises ConfigError for a value out of range.
 
-    `prompts` is what the encoder is learned for: points, boxes, or both alone and together. `coarse` adds
-    coarse masks, alone and with a box; None adds them to composite prompts only. Distances of boxes are
-    shares of the box's own sides.
+    `prompts` is what the encoder is trained for: points, boxes, or both alone and together. `coarse` adds
+    SAM_auto's coarse masks, alone and with a box; None adds them to composite prompts only. Distances of
+    boxes are shares of the box's own sides.
     """
 
     prompts: PromptSet = "composite"
     coarse: bool | None = None
     scheme: Scheme = "uniform"  # paper, figure 9: the steadiest of the three
-    # N_pt; n is drawn from [1, N_pt), so up to the 10 that the paper tests
+    # N_pt; n is sampled from [1, N_pt), so up to the 10 that the paper tests
     most_points: int = 11
-    near_share: float = 0.15  # of the background points that lie near the instance; ours
-    box_inner: float = 0.05  # d_in; the paper names no number, ours
+    near_share: float = 0.15  # of the background points that lie near the instance; not in the paper
+    box_inner: float = 0.05  # d_in; the paper gives no number
     box_outer: float = 0.1  # d_out; likewise
     learning_rate: float = 1e-2  # Adam, falling to 0 along a cosine
-    # Of the encoder for points. The backbone by default knows boxes alone, so points have far to go.
+    # Of the encoder for points. The default backbone was trained on boxes alone, so points have far to go.
     point_learning_rate: float = 3e-2
-    # Of gradients and of their squares (Adam's betas), less than usual: steps are few, of one instance each,
-    # and with much momentum some seeds ended at points that mean nothing at all.
+    # Adam's betas for points, below the usual ones: steps are few, with one instance each, and with more
+    # momentum some seeds ended with points that meant nothing.
     point_momentum: tuple[float, float] = (0.8, 0.95)
     steps: int = 40
-    batch_size: int = 4  # instances a step; fewer make boxes worse with some seeds
+    batch_size: int = 4  # instances per step; fewer make boxes worse with some seeds
     point_steps: int = 240
-    point_batch_size: int = 1  # more steps teach points more than larger ones do
-    least_pixels: int = 8  # a smaller component of a label is a slip of the pen, not an instance
-    patience: int = 80  # steps over which the mean loss must fall, else learning stops
+    point_batch_size: int = 1  # for points more steps help more than larger batches
+    least_pixels: int = 8  # a smaller component of a label is a slip, not an instance
+    patience: int = 80  # steps over which the mean loss must fall, otherwise training stops
     least_fall: float = 0.01  # of the mean loss
 
     def __post_init__(self) -> None:
@@ -82,22 +82,22 @@ class AssistConfig:
             raise ConfigError(f"{name} is {value}; it must be {least} or more.")
 
     @property
-    def point_course(self) -> Course:
-        """What the encoder for points learns; no kinds where only boxes are wanted."""
+    def point_schedule(self) -> Schedule:
+        """The schedule of the encoder for points; no kinds where only boxes are wanted."""
         kinds = () if self.prompts == "boxes" else ("points",)
-        return Course(
+        return Schedule(
             kinds, self.point_steps, self.point_batch_size, self.point_learning_rate, self.point_momentum
         )
 
     @property
-    def box_course(self) -> Course:
-        """What the encoder for boxes and coarse masks learns; no kinds where only points are wanted."""
+    def box_schedule(self) -> Schedule:
+        """The schedule of the encoder for boxes and coarse masks; no kinds where only points are wanted."""
         by_set = {"points": (), "boxes": ("box",), "composite": ("box", "points+box")}
         coarse = self.prompts == "composite" if self.coarse is None else self.coarse
         kinds = by_set[self.prompts] + (("coarse", "box+coarse") if coarse else ())
-        return Course(kinds, self.steps, self.batch_size, self.learning_rate, ADAM)
+        return Schedule(kinds, self.steps, self.batch_size, self.learning_rate, ADAM)
 
     @property
     def most_steps(self) -> int:
-        """Steps of both courses, if neither stops early."""
-        return sum(course.steps for course in (self.point_course, self.box_course) if course.kinds)
+        """Steps of both schedules, if neither stops early."""
+        return sum(each.steps for each in (self.point_schedule, self.box_schedule) if each.kinds)

@@ -1,4 +1,4 @@
-"""Prompts of one form as what the mask decoder takes: sparse tokens and a dense map, in the SAM frame."""
+"""Encode prompts for the mask decoder: sparse tokens and a dense map, in the SAM frame."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ Form = tuple[str, int]
 
 
 def form_of(prompt: Prompt) -> Form:
-    """What prompts must share to be encoded together: their kind and their number of points.
+    """Return what prompts must share to be encoded together: their kind and their number of points.
 
     SAM's prompt encoder could pad the shorter ones, but padding changes the masks.
     """
@@ -26,9 +26,9 @@ def form_of(prompt: Prompt) -> Form:
 def encode_prompts(
     backbone: Backbone, encoder: nn.Module, prompts: Sequence[Prompt], frame: Frame
 ) -> tuple[Float[Tensor, "B N 256"], Float[Tensor, "B 256 h w"]]:
-    """Sparse and dense prompt embeddings of prompts that share one form (`form_of`).
+    """Return sparse and dense embeddings of prompts that share one form (`form_of`).
 
-    Gradients reach the encoder's weights. Coarse logits beyond COARSE_LIMIT are cut there.
+    Gradients reach the encoder's weights. Coarse logits are clamped to +-COARSE_LIMIT.
     """
     device = backbone.device
     points = boxes = masks = None

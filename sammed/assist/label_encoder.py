@@ -1,4 +1,4 @@
-"""The prompt encoder of one label: two of Meta's, for a point alone means another thing than a box."""
+"""The prompt encoder of one label: two of Meta's, because a point alone means something else than a box."""
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 class LabelEncoder(nn.Module):
     """Meta's prompt encoder twice: one for points alone, one for all prompts with a box or a coarse mask.
 
-    The paper learns an encoder for points and another for boxes (4.2, figures 7 and 10). Meta's class shares
-    the token for "no mask" between the two, and what makes a point speak of the whole organ makes a box
-    forget its corners; so a label has one of each, and each prompt goes to the one it was learned for.
+    The paper trains one encoder for points and another for boxes (4.2, figures 7 and 10). Meta's class shares
+    the token for "no mask" between the two, and what makes a point mean the whole organ makes a box lose its
+    corners. So a label has one of each, and each prompt goes to the encoder that was trained for it.
     """
 
     def __init__(self, points: nn.Module, boxes: nn.Module) -> None:
@@ -23,7 +23,7 @@ class LabelEncoder(nn.Module):
         boxes: Float[Tensor, "B 4"] | None,
         masks: Float[Tensor, "B 1 M M"] | None,
     ) -> tuple[Float[Tensor, "B N 256"], Float[Tensor, "B 256 h w"]]:
-        """Sparse and dense embeddings; called as Meta's `PromptEncoder` is."""
+        """Return sparse and dense embeddings; called as Meta's `PromptEncoder` is."""
         encoder = self.points if boxes is None and masks is None else self.boxes
         embedded: tuple[Tensor, Tensor] = encoder(points=points, boxes=boxes, masks=masks)
         return embedded

@@ -9,17 +9,17 @@ _NOTHING = 1e-6  # keeps the Dice of two empty masks at 1
 
 
 def dice_loss(probabilities: Float[Tensor, "N h w"], target: Float[Tensor, "N h w"]) -> Float[Tensor, ""]:
-    """1 - 2 TP / (2 TP + FP + FN), counted softly in each mask; the mean over the masks."""
+    """Return 1 - 2 TP / (2 TP + FP + FN), counted softly in each mask; the mean over the masks."""
     return _dice(probabilities, target, 1.0, (-2, -1)).mean()
 
 
 def biased_dice_loss(
     probabilities: Float[Tensor, "S K h w"], target: Float[Tensor, "S K h w"], beta: float
 ) -> Float[Tensor, ""]:
-    """1 - 2 TP / (2 TP + beta FP + FN) (SAM^Med equation 7): beta above 1 punishes false positives.
+    """Return 1 - 2 TP / (2 TP + beta FP + FN) (SAM^Med equation 7): beta above 1 punishes false positives.
 
-    Counted softly over all slices S, so that a slice without the class counts too; the mean over the
-    classes K. Where a class is in none of the slices this is 1 and has no gradient.
+    TP, FP and FN are counted softly over all slices S, so a slice without the class counts too. The result
+    is the mean over the classes K. A class that no slice shows has a loss of 1 without a gradient.
     """
     return _dice(probabilities, target, beta, (0, -2, -1)).mean()
 
@@ -27,7 +27,7 @@ def biased_dice_loss(
 def dice_and_cross_entropy(
     logits: Float[Tensor, "N h w"], target: Float[Tensor, "N h w"], valid: Float[Tensor, "h w"]
 ) -> Float[Tensor, ""]:
-    """Dice loss plus binary cross-entropy, in the cells where `valid` is 1 and not in the padding (0)."""
+    """Return Dice loss plus binary cross-entropy, in the cells where `valid` is 1; it is 0 in the padding."""
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * valid
     cells = valid.sum() * len(logits)
     return dice_loss(torch.sigmoid(logits) * valid, target * valid) + entropy.sum() / cells

@@ -1,4 +1,4 @@
-"""Masks from prompts: many slices, labels and instances through the decoder in batches."""
+"""Masks from prompts: decode many slices, labels and instances in batches."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from sammed.backbones.frame import Frame
 from sammed.prompts.prompt import Prompt
 
 EMPTY_LOGIT = -30.0
-"""Stands where no prompt speaks of a slice: finite, so that sums and smoothing stay finite."""
+"""The logit where no prompt is about a slice: finite, so that sums and smoothing stay finite."""
 
 
 def decode_prompts(
@@ -25,9 +25,9 @@ def decode_prompts(
     frame: Frame,
     batch_size: int = 8,
 ) -> Float[Tensor, "N M M"]:
-    """Mask logits of each prompt on the mask grid, in the order of the prompts.
+    """Return mask logits of each prompt on the mask grid, in the order of the prompts.
 
-    `slice_of` names the row of `embeddings` that each prompt speaks of. Prompts of one form (kind and number
+    `slice_of` is the row of `embeddings` that each prompt is about. Prompts of one form (kind and number
     of points) go through the decoder together, at most `batch_size` at a time. Raises PromptError for a
     prompt that reaches outside the slice.
     """
@@ -46,7 +46,7 @@ def decode_prompts(
 def unite(
     logits: Float[Tensor, "N M M"], slice_of: Sequence[int], slices: int
 ) -> Float[Tensor, "slices M M"]:
-    """Logits of each slice: the maximum over its instances, EMPTY_LOGIT where it has none."""
+    """Return logits of each slice: the maximum over its instances, EMPTY_LOGIT where it has none."""
     united = logits.new_full((slices, *logits.shape[1:]), EMPTY_LOGIT)
     for instance, row in zip(logits, slice_of, strict=True):
         torch.maximum(united[row], instance, out=united[row])
@@ -54,7 +54,7 @@ def unite(
 
 
 def _batches(prompts: Sequence[Prompt], batch_size: int) -> Iterator[list[int]]:
-    """Indices of prompts that can go together."""
+    """Yield indices of prompts that can be decoded together."""
     by_form: dict[Form, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         by_form[form_of(prompt)].append(index)

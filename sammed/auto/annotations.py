@@ -1,4 +1,4 @@
-"""Annotated slices: what a person marked, in the canonical stack of a scan."""
+"""Annotations: the slices that an annotator marked, in the canonical stack of a scan."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,15 @@ from sammed.errors import AnnotationError
 from sammed_volumes.labels import Label
 
 FRAGMENT = 0.05
-"""A piece of a label below this share of the largest one is a fragment, and no component."""
+"""A piece smaller than this share of the largest one is a fragment, not a component."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotations:
-    """Slices of a stack on which empty means empty; `masks` holds a label's value in each pixel.
+    """Annotated slices of a stack; `masks` holds a label's value in each pixel, 0 where there is none.
 
-    `indices` count in the stack, ascending. A slice that is not among them is unknown, not empty.
+    `indices` count in the stack, ascending. A slice that is not among them is unknown, not empty. Raises
+    AnnotationError for other indices, and for a label that no annotated slice shows.
     """
 
     indices: tuple[int, ...]
@@ -34,16 +35,16 @@ class Annotations:
                 raise AnnotationError(f"No annotated slice shows the label {label.name!r} ({label.value}).")
 
     def mask(self, label: Label) -> Bool[np.ndarray, "A H W"]:
-        """Where one label is."""
+        """Return the masks of one label."""
         where: np.ndarray = self.masks == label.value
         return where
 
     def tensor(self) -> Bool[Tensor, "k A H W"]:
-        """All labels' masks, in their order."""
+        """Return the masks of all labels, in their order."""
         return torch.from_numpy(np.stack([self.mask(label) for label in self.labels]))
 
     def showing(self, label: Label) -> tuple[int, ...]:
-        """Rows of the annotated slices that show the label."""
+        """Return the rows of the annotated slices that show the label."""
         return tuple(np.flatnonzero(self.mask(label).any(axis=(1, 2))).tolist())
 
     @property
@@ -52,27 +53,27 @@ class Annotations:
         return tuple(np.flatnonzero(np.isin(self.masks, self._values).any(axis=(1, 2))).tolist())
 
     def region(self, count: int) -> Bool[np.ndarray, "S H W"]:
-        """Where any label was marked, in a stack of `count` slices."""
+        """Return where any label was marked, in a stack of `count` slices."""
         found = np.zeros((count, *self.masks.shape[1:]), dtype=bool)
         found[list(self.indices)] = self.masks > 0
         return found
 
     def without(self, rows: tuple[int, ...]) -> "Annotations":
-        """The other annotated slices, with those labels that they still show."""
+        """Return the other annotated slices, with the labels that they still show."""
         kept = [row for row in range(len(self.indices)) if row not in rows]
         masks = self.masks[kept]
         labels = tuple(label for label in self.labels if (masks == label.value).any())
         return Annotations(tuple(self.indices[row] for row in kept), masks, labels)
 
     def components(self, label: Label) -> int:
-        """The most components, without fragments, that any annotated slice shows of a label (K of 4.3)."""
+        """Return the most components of a label in any annotated slice, without fragments (K of 4.3)."""
         return max(_components(mask) for mask in self.mask(label)[list(self.showing(label))])
 
     def objects(self, label: Label) -> int:
-        """How many components a label has in 3-D, as far as slices of one volume tell: `components` or fewer.
+        """Return how many components a label has in 3-D, as far as slices of one volume show.
 
-        Pieces that lie over one another in neighboring annotated slices are one. What runs aslant doesn't
-        lie over itself, hence never more than one slice shows.
+        Pieces that overlap in neighboring annotated slices are one component. A structure that runs obliquely
+        doesn't overlap itself, so the result is never more than `components`.
         """
         return min(self.components(label), _components(self.mask(label)))
 
@@ -82,7 +83,7 @@ class Annotations:
 
 
 def _components(mask: Bool[np.ndarray, "*axes"]) -> int:
-    """Connected pieces without fragments; pixels that touch at a corner belong together."""
+    """Count connected pieces without fragments; pixels that touch at a corner are connected."""
     numbered, _ = ndimage.label(mask, np.ones((3,) * mask.ndim))
     sizes = np.bincount(numbered.ravel())[1:]
     return int(np.count_nonzero(sizes >= FRAGMENT * sizes.max()))

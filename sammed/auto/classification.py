@@ -1,8 +1,8 @@
 """Prompt classification: which cells of an embedding belong to which label (SAM^Med 3.2.2).
 
 A multinomial logistic regression on the features of single cells, blind to where a cell lies. The paper names
-over-fitting as its weak point: what holds it back is a penalty on the weights, whose strength is found by
-leaving annotated slices out in turn.
+over-fitting as its weak point. A penalty on the weights limits it; its strength is found by holding annotated
+slices out in turn.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ _SMALLEST_STD = 1e-6  # of a feature that never changes
 
 @dataclass(frozen=True, slots=True)
 class ClassificationConfig:
-    """How the classifier is learned."""
+    """How the classifier is trained."""
 
-    # Strengths of the penalty that are tried: times half the squared weights, beside the mean loss of a cell.
+    # Strengths of the penalty that are tried: factors of half the squared weights, added to the loss.
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1)
-    plain_strength: float = 0.01  # where there is no second slice to try them on
+    plain_strength: float = 0.01  # where there is no second slice to try the others on
     iterations: int = 100  # of LBFGS, at most
 
     def __post_init__(self) -> None:
@@ -37,8 +37,8 @@ class ClassificationConfig:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LearnedClassifier:
-    """Weights for standardized features, background first, and what standardizes them; all float32."""
+class TrainedClassifier:
+    """Weights for standardized features, background first, and the features' means and deviations."""
 
     weight: Float[Tensor, "K C"]
     bias: Float[Tensor, " K"]
@@ -47,7 +47,7 @@ class LearnedClassifier:
 
     @torch.inference_mode()
     def coarse(self, embeddings: Float[Tensor, "S C h w"]) -> Float[Tensor, "S k h w"]:
-        """Log-odds of each label (k = K - 1) on the embedding grid."""
+        """Return log-odds of each label (k = K - 1) on the embedding grid."""
         scaled = self.weight / self.std  # K C
         shift = self.bias - scaled @ self.mean
         return log_odds(F.conv2d(embeddings, scaled[:, :, None, None], shift))
@@ -61,51 +61,51 @@ class _Cells:
     shares: Float[Tensor, "M K"]
 
     def loss(self, weight: Float[Tensor, "K C"], bias: Float[Tensor, " K"]) -> Tensor:
-        """Cross-entropy, the mean over the area."""
+        """Return the cross-entropy, averaged over the area."""
         log_probabilities = F.log_softmax(self.features @ weight.T + bias, dim=1)
         return -(self.shares * log_probabilities).sum() / self.shares.sum()
 
 
-def learn_classifier(
+def train_classifier(
     embeddings: Float[Tensor, "A C h w"],
     masks: Bool[Tensor, "k A H W"],
     frame: Frame,
     config: ClassificationConfig,
-) -> LearnedClassifier:
-    """Learn from annotated slices, the same way every time; AnnotationError if none shows a label."""
+) -> TrainedClassifier:
+    """Train on annotated slices, without randomness. Raises AnnotationError if none shows a label."""
     slices = prepare_episodes(embeddings, masks, frame)
-    shown = slices.valid > 0  # h w; the padding says nothing
+    shown = slices.valid > 0  # h w; not the padding
     features = slices.embeddings.permute(0, 2, 3, 1)[:, shown]  # A M C
     mean, std = features.mean((0, 1)), features.std((0, 1)).clamp(min=_SMALLEST_STD)
     shares = slices.masks.permute(0, 2, 3, 1)[:, shown]  # A M K
     cells = [_Cells(*pair) for pair in zip((features - mean) / std, shares, strict=True)]
     strength = _best_strength(cells, slices, config)
     weight, bias = _fit(_join(cells), strength, config)
-    return LearnedClassifier(weight, bias, mean, std)
+    return TrainedClassifier(weight, bias, mean, std)
 
 
 def _best_strength(cells: list[_Cells], slices: Episodes, config: ClassificationConfig) -> float:
-    """The penalty with the least loss on slices left out; those without any label are always learned from."""
+    """Return the penalty with the least loss on held-out slices; only slices with a label are held out."""
     if len(slices.foreground) < 2:
         return config.plain_strength
     losses = {
-        strength: sum(_loss_left_out(cells, row, strength, config) for row in slices.foreground)
+        strength: sum(_loss_held_out(cells, row, strength, config) for row in slices.foreground)
         for strength in config.strengths
     }
     return min(losses, key=lambda strength: losses[strength])
 
 
-def _loss_left_out(cells: list[_Cells], row: int, strength: float, config: ClassificationConfig) -> float:
+def _loss_held_out(cells: list[_Cells], row: int, strength: float, config: ClassificationConfig) -> float:
     others = _join([each for index, each in enumerate(cells) if index != row])
     weight, bias = _fit(others, strength, config)
-    learned = others.shares.sum(0) > 0  # a label that only this slice shows can't be found on it
-    return float(_Cells(cells[row].features, cells[row].shares * learned).loss(weight, bias))
+    known = others.shares.sum(0) > 0  # a label that only this slice shows can't be found on it
+    return float(_Cells(cells[row].features, cells[row].shares * known).loss(weight, bias))
 
 
 def _fit(
     cells: _Cells, strength: float, config: ClassificationConfig
 ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
-    """Weights and biases from zeros; the loss is convex, so there is nothing to draw."""
+    """Fit weights and biases from zeros; the loss is convex, so the start doesn't matter."""
     weight = cells.features.new_zeros(cells.shares.shape[1], cells.features.shape[1], requires_grad=True)
     bias = cells.features.new_zeros(cells.shares.shape[1], requires_grad=True)
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=config.iterations, line_search_fn="strong_wolfe")

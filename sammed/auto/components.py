@@ -8,14 +8,14 @@ _TOUCHING = np.ones((3, 3, 3), dtype=bool)  # voxels that share a corner are con
 
 
 def largest_components(mask: Bool[np.ndarray, "S H W"], count: int) -> Bool[np.ndarray, "S H W"]:
-    """The `count` largest connected pieces of a mask, counted in 3-D."""
+    """Return the `count` largest connected pieces of a mask, connected in 3-D."""
     labeled, found = ndimage.label(mask, _TOUCHING)
     if found <= count:
         return mask
     sizes = np.zeros(found + 1, dtype=np.int64)
-    for plane in labeled:  # slice by slice, since each step takes several times its input's memory
+    for plane in labeled:  # slice by slice, because each step takes several times its input's memory
         sizes += np.bincount(plane.ravel(), minlength=found + 1)
-    sizes[0] = 0  # the background is no component
+    sizes[0] = 0  # the background is not a component
     kept = np.argsort(sizes, kind="stable")[-count:]
     largest = np.empty_like(mask)
     for plane, out in zip(labeled, largest, strict=True):

@@ -1,4 +1,4 @@
-"""Decoding: coarse masks to masks, by prompts and a learned prompt encoder."""
+"""Decoding: from coarse masks to masks, by prompts and a trained prompt encoder."""
 
 from collections.abc import Sequence
 
@@ -20,9 +20,9 @@ def decode_coarse(
     coarse: Float[Tensor, "N M M"],
     rule: PromptRule,
 ) -> Float[Tensor, "N M M"]:
-    """The decoder's logits for one label in slices `indices` of the stack, whose coarse logits are `coarse`.
+    """Return the decoder's logits of one label for slices `indices` of the stack with these coarse logits.
 
-    A slice whose coarse mask has nothing gets logits far below 0.
+    A slice with an empty coarse mask gets logits far below 0.
     """
     chunks = [
         _decode_chunk(scan, encoder, indices[start : start + CHUNK], coarse[start : start + CHUNK], rule)

@@ -1,10 +1,10 @@
-"""Labeling a whole volume: read this first.
+"""Label a whole volume: read this first.
 
-    embeddings -> coarse masks (a generator), with the shapes that a person drew in this volume's slices
-    -> the top-K components in 3-D -> prompts -> decoder -> one mask a label, smoothed along the slices
-    -> the label with the higher logit wins
+    embeddings -> coarse masks (a generator), guided by the shapes of this volume's annotated slices
+    -> the top-K components in 3-D -> prompts -> decoder -> one mask for each label, smoothed along the slices
+    -> the label with the highest logit wins
 
-A slice in which the coarse mask has nothing stays empty (SAM^Med 3.2.2, 4.3).
+A slice with an empty coarse mask stays empty (SAM^Med 3.2.2, 4.3).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +20,14 @@ from sammed.auto.annotations import Annotations
 from sammed.auto.components import largest_components
 from sammed.auto.decoding import CHUNK as DECODED_TOGETHER
 from sammed.auto.decoding import decode_coarse
-from sammed.auto.fusion import LARGEST_LOGIT, LabelChoice, mix, smooth
+from sammed.auto.fusion import LARGEST_LOGIT, mix, smooth
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.prompting import coarse_on_mask_grid
-from sammed.auto.shapes import Shapes, drawn_shapes
+from sammed.auto.shapes import Shapes, annotated_shapes
 from sammed.embeddings.scan import Scan
 from sammed_volumes.labels import Label, smallest_unsigned
 
-CHUNK = 8  # slices, or rows of all slices, at a time: what is made of them takes much memory
+CHUNK = 8  # slices, or rows of all slices, at a time: their logits take much memory
 
 
 @runtime_checkable
@@ -34,13 +35,13 @@ class Coarse(Protocol):
     """A generator of coarse masks: SAP-Net or a classifier of embedding cells."""
 
     def coarse(self, embeddings: Float[Tensor, "S C h w"]) -> Float[Tensor, "S k h w"]:
-        """Log-odds of each label on the embedding grid."""
+        """Return log-odds of each label on the embedding grid."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabeledStack:
-    """Labels of a stack S H W, and how well a generator and the decoder agree on each label (Dice, 0..1)."""
+    """Labels of a stack, and how well generator and decoder agree on each label (Dice 0..1, None unknown)."""
 
     stack: UInt[np.ndarray, "S H W"]
     agreement: Mapping[int, float | None]
@@ -53,17 +54,18 @@ def label_stack(
     choices: Mapping[int, LabelChoice],
     labels: Sequence[Label],
     progress: Callable[[int], None] | None = None,
-    drawn: Annotations | None = None,
+    annotations: Annotations | None = None,
 ) -> LabeledStack:
     """Label every slice of a scan. `encoders` and `choices` are by label value.
 
-    `drawn` are slices that a person annotated in this very scan: their shapes guide the slices nearby.
+    `annotations` are annotated slices of this very scan: their shapes guide the slices nearby. `progress` is
+    called once for each label.
     """
     coarse = coarse_masks(scan, generator)
     spacing_mm = scan.slicing.slice_spacing_mm
     logits, agreement = [], {}
     for column, label in enumerate(labels):
-        shapes = drawn_shapes(drawn, label, scan.frame, spacing_mm) if drawn else None
+        shapes = annotated_shapes(annotations, label, scan.frame, spacing_mm) if annotations else None
         found, agreement[label.value] = label_logits(
             scan, coarse[:, column], encoders[label.value], choices[label.value], shapes
         )
@@ -74,7 +76,7 @@ def label_stack(
 
 
 def coarse_masks(scan: Scan, generator: Coarse) -> Float[Tensor, "S k h w"]:
-    """Coarse log-odds of all slices, on the CPU."""
+    """Return coarse log-odds of all slices, on the CPU."""
     chunks = _chunks(range(scan.slicing.count), CHUNK)
     return torch.cat([generator.coarse(scan.embeddings(chunk)).cpu() for chunk in chunks])
 
@@ -86,21 +88,21 @@ def label_logits(
     choice: LabelChoice,
     shapes: Shapes | None = None,
 ) -> tuple[Float[Tensor, "S M M"], float | None]:
-    """One label's logits on the mask grid; how coarse mask and decoder agree (Dice, None: both empty).
+    """Return one label's logits on the mask grid, and the Dice of coarse mask and decoder (None: both empty).
 
-    On the mask grid all slices are many, so there is one array of floats for all of them and no other.
+    All slices on the mask grid take much memory, so there is only one array of floats for all of them.
     """
     grids = CoarseGrids(scan, coarse, choice, shapes)
     shown = torch.from_numpy(grids.mask.any((1, 2)))
     logits = torch.empty(grids.mask.shape)
     for chunk in _chunks(range(len(coarse)), CHUNK):
         grid = grids.of(chunk)
-        logits[chunk] = mix(grid, torch.full_like(grid, -LARGEST_LOGIT), choice.source)
+        logits[chunk] = mix(grid, torch.full_like(grid, -LARGEST_LOGIT), choice.mask_from)
     decoded_size = common_size = 0
     for chunk in _chunks(shown.nonzero()[:, 0].tolist(), DECODED_TOGETHER):
         grid = grids.of(chunk)
         decoded = decode_coarse(scan, encoder, chunk, grid, choice.rule)
-        logits[chunk] = mix(grid, decoded, choice.source)
+        logits[chunk] = mix(grid, decoded, choice.mask_from)
         decoded_size += int((decoded > 0).sum())
         common_size += int(((decoded > 0) & (grid > 0)).sum())
     width = choice.smoothing_mm / scan.slicing.slice_spacing_mm
@@ -111,7 +113,7 @@ def label_logits(
 def _smoothed(
     logits: Float[Tensor, "S M M"], shown: Bool[Tensor, " S"], width_slices: float
 ) -> Float16[Tensor, "S M M"]:
-    """Smoothed along the slices; what isn't shown stays empty. A few rows at a time: it takes much memory."""
+    """Smooth along the slices, a few rows at a time to save memory; slices not `shown` stay empty."""
     halves = torch.full(logits.shape, -LARGEST_LOGIT, dtype=torch.float16)
     for start in range(0, logits.shape[1], CHUNK):
         rows = slice(start, start + CHUNK)
@@ -120,7 +122,7 @@ def _smoothed(
 
 
 class CoarseGrids:
-    """Coarse logits on the mask grid, made slice by slice; only the largest components stand out in them."""
+    """Coarse logits on the mask grid, computed slice by slice, with the largest components only."""
 
     def __init__(
         self,
@@ -130,7 +132,7 @@ class CoarseGrids:
         shapes: Shapes | None = None,
     ) -> None:
         self._coarse = coarse
-        self._doubt = choice.doubt
+        self._border_uncertainty = choice.border_uncertainty
         self._shapes = shapes
         self._frame = scan.frame
         positive = np.concatenate(
@@ -139,7 +141,7 @@ class CoarseGrids:
         self.mask = largest_components(positive, choice.components)
 
     def of(self, indices: Sequence[int]) -> Float[Tensor, "N M M"]:
-        """Logits of these slices; those of other components are pressed far below."""
+        """Return logits of these slices; other components than the largest are set to -6."""
         grid = self._grid(indices)
         removed = (grid > 0) & ~torch.from_numpy(self.mask[list(indices)])
         return grid.masked_fill(removed, -LARGEST_LOGIT)
@@ -148,13 +150,14 @@ class CoarseGrids:
         grid = coarse_on_mask_grid(self._coarse[list(indices)], self._frame)
         if self._shapes is None:
             return grid
-        return grid.clamp(-LARGEST_LOGIT, LARGEST_LOGIT) + self._shapes.logits(indices, self._doubt)
+        shapes = self._shapes.logits(indices, self._border_uncertainty)
+        return grid.clamp(-LARGEST_LOGIT, LARGEST_LOGIT) + shapes
 
 
 def highest_wins(
     scan: Scan, logits: Sequence[Float[Tensor, "S M M"]], labels: Sequence[Label]
 ) -> UInt[np.ndarray, "S H W"]:
-    """The label with the highest logit in each pixel; background where none is above 0."""
+    """Return the label with the highest logit in each pixel; background where none is above 0."""
     slicing = scan.slicing
     values = np.array([0, *(label.value for label in labels)])
     stack = np.zeros(slicing.stack_shape, dtype=smallest_unsigned(int(values.max())))

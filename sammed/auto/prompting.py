@@ -1,7 +1,7 @@
-"""Prompting: from a generator's coarse mask to the prompts a person would have given (SAM^Med 3.2.2).
+"""Prompting: from a generator's coarse mask to the prompts that a user would give (SAM^Med 3.2.2).
 
-A rule says what is written for each component of the coarse mask in a slice: a box with a margin, points
-with negatives where the object is least likely, the coarse mask itself, or several of them.
+A rule defines which prompts are written for each component of the coarse mask in a slice: a box with a
+margin, points with negatives where the object is least likely, the coarse mask itself, or several of them.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class PromptRule:
 
     @property
     def is_box(self) -> bool:
-        """Whether it writes boxes and nothing else."""
+        """Whether the rule writes boxes and nothing else."""
         return self.box and not (self.points or self.coarse)
 
 
@@ -57,7 +57,7 @@ RULES = {
 
 
 def write_prompts(coarse: Float[Tensor, "M M"], frame: Frame, rule: PromptRule) -> Iterator[Prompt]:
-    """Prompts for one slice from coarse logits on the mask grid; none where no logit is above 0."""
+    """Yield prompts for one slice from coarse logits on the mask grid; none where no logit is above 0."""
     logits = frame.logits_to_slice(coarse[None])[0].cpu().numpy()  # H W
     mask = logits > 0
     if not mask.any():
@@ -77,7 +77,7 @@ def _points(
     logits: Float[np.ndarray, "H W"],
     count: int,
 ) -> tuple[Float[np.ndarray, "P 2"], np.ndarray]:
-    """Up to `count` points deep inside the instance, and as many where the object is least likely nearby."""
+    """Choose up to `count` points deep in the instance, and as many around it where it is least likely."""
     inside = spread(ndimage.distance_transform_edt(np.pad(instance, 1))[1:-1, 1:-1], count)
     around = _surroundings(instance) & ~mask
     outside = spread(np.where(around, logits[around].max(initial=0) + 1 - logits, 0), count)
@@ -86,7 +86,7 @@ def _points(
 
 
 def _surroundings(instance: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
-    """The instance's bounding box, half as large again."""
+    """Return the instance's bounding box, half as large again."""
     rows, columns = ndimage.find_objects(instance.astype(np.uint8))[0]
     around = np.zeros_like(instance)
     tall, wide = (rows.stop - rows.start + 3) // 4, (columns.stop - columns.start + 3) // 4
@@ -97,9 +97,9 @@ def _surroundings(instance: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
 
 
 def spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P 2"]:
-    """Up to `count` pixels (x, y) of high weight that lie apart.
+    """Choose up to `count` pixels (x, y) of high weight that lie apart.
 
-    Each is taken where weight times the distance to those before is greatest, none where the weight is 0.
+    Each maximizes its weight times its distance to those before. A weight of 0 is never chosen.
     """
     y, x = np.nonzero(weight > 0)
     if x.size == 0 or count == 0:
@@ -113,7 +113,7 @@ def spread(weight: Float[np.ndarray, "H W"], count: int) -> Float[np.ndarray, "P
 
 
 def coarse_on_mask_grid(coarse: Float[Tensor, "S h w"], frame: Frame) -> Float[Tensor, "S M M"]:
-    """Coarse logits of the embedding grid on the mask grid, bilinear."""
+    """Resize coarse logits from the embedding grid to the mask grid, bilinear."""
     resized = torch.nn.functional.interpolate(
         coarse[:, None], size=(frame.mask_size, frame.mask_size), mode="bilinear", align_corners=False
     )

@@ -1,8 +1,8 @@
 """Prompt propagation: points that travel from slice to slice (SAM^Med 3.2.2, Algorithm 1).
 
-A *run* starts from one annotated slice in one direction. Foreground points are drawn from its mask; those
-whose intensity on the next slice is like that on this one stay; the learned prompt encoder segments the
-next slice with them; from that mask the next points are drawn. Only foreground points travel, as in the
+A *run* starts from one annotated slice in one direction. It samples foreground points from the slice's mask
+and keeps those whose intensity on the next slice is similar. With them the trained prompt encoder segments
+the next slice, and the next points are sampled from that mask. Only foreground points travel, as in the
 paper: the background is too diverse.
 """
 
@@ -31,13 +31,13 @@ Carried = Literal["points", "box"]
 
 @dataclass(frozen=True, slots=True)
 class PropagationConfig:
-    """When a point travels on, and what it brings; the paper gives neither number.
+    """Which points travel on, and what they prompt; the paper gives no numbers.
 
     `prompt` is what the next slice is segmented with: the surviving points, as in the paper, or the box of
-    the component that they were drawn from, where any survived.
+    the component that they were sampled from, where any survived.
     """
 
-    # n of Algorithm 1, drawn in each component of a slice; 20 are as many points as an encoder learns from
+    # n of Algorithm 1, sampled in each component of a slice; an encoder is trained on up to 20 points too
     points: int = 20  # 5, 10 and 50 lose 0.12, 0.02 and 0.2 Dice (measured)
     # lambda, in standard deviations of the intensity inside the component
     tolerance: float = 2.0  # 1 loses 0.01 Dice, 3 is the same (measured)
@@ -47,14 +47,14 @@ class PropagationConfig:
         if self.prompt not in get_args(Carried):
             raise ConfigError(f"Propagation carries {' or '.join(get_args(Carried))}, not {self.prompt!r}.")
         if self.points < 1:
-            raise ConfigError(f"Propagation draws {self.points} points a component; it needs at least 1.")
+            raise ConfigError(f"Propagation needs at least 1 point per component, not {self.points}.")
         if not (0 < self.tolerance < float("inf")):
             raise ConfigError(f"Propagation's tolerance (lambda) is {self.tolerance}; it must be above 0.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """Where a run is: a slice of the stack, which way it goes, its image 0..1 there, and its mask."""
+    """The state of a run: a slice of the stack, the step to the next, the slice's image 0..1, its mask."""
 
     index: int
     step: int
@@ -74,13 +74,13 @@ def propagate(
     rng: np.random.Generator,
     progress: Callable[[int], None] | None = None,
 ) -> list[Float[Tensor, "S M M"]]:
-    """Logits of each label on the mask grid, in the order of the labels, for `labeling.highest_wins`.
+    """Return logits of each label on the mask grid, in the order of the labels, for `labeling.highest_wins`.
 
-    `encoders` are the learned prompt encoders by label value. A run ends where no point survives, where its
-    mask is empty, at the end of the stack and at the next annotated slice, from which another run starts with
-    the person's own mask. Where several runs reach a slice its logits are their mean, each clamped to +-6;
-    a run that did not get there has no say. Annotated slices keep the person's mask, all others are -6.
-    `progress` hears of each label that is done.
+    `encoders` are the trained prompt encoders by label value. A run ends where no point survives, where its
+    mask is empty, at the end of the stack, and at the next annotated slice, where another run starts from the
+    annotated mask. Where several runs reach a slice, its logits are their mean, each clamped to +-6.
+    Annotated slices keep their masks; slices that no run reaches are -6. `progress` is called once for each
+    label.
     """
     logits = []
     for label in annotations.labels:
@@ -97,7 +97,7 @@ def surviving_points(
     next_image: Float[np.ndarray, "H W"],
     tolerance: float,
 ) -> Float[np.ndarray, "Q 2"]:
-    """The points p with |X_t+1(p) - X_t(p)| < lambda times the standard deviation of X_t inside the mask."""
+    """Return the points p with |X_t+1(p) - X_t(p)| < lambda times the deviation of X_t inside the mask."""
     columns, rows = points_xy.astype(np.int64).T
     change = np.abs(next_image[rows, columns] - image[rows, columns])
     surviving: np.ndarray = points_xy[change < tolerance * image[mask].std()]
@@ -143,7 +143,7 @@ def _unmarked(index: int, annotations: Annotations, scan: Scan) -> bool:
 def _carry(
     run: _Run, scan: Scan, most: int, config: PropagationConfig, rng: np.random.Generator
 ) -> list[Prompt]:
-    """Prompts for the next slice, one for each of the `most` largest components with a surviving point."""
+    """Return prompts for the next slice: one for each of the `most` largest components with a survivor."""
     next_image = _gray(scan, run.next_index)
     prompts = []
     for instance in instances(run.mask)[:most]:
@@ -165,7 +165,7 @@ def _prompt(
 def _segment(
     scan: Scan, encoder: nn.Module, runs: Sequence[_Run], carried: Sequence[Sequence[Prompt]]
 ) -> Float[Tensor, "R M M"]:
-    """The decoder's logits of each run's next slice."""
+    """Return the decoder's logits of each run's next slice."""
     embeddings = scan.embeddings([run.next_index for run in runs])
     run_of = [row for row, prompts in enumerate(carried) for _ in prompts]
     prompts = [prompt for of_run in carried for prompt in of_run]
@@ -174,7 +174,7 @@ def _segment(
 
 
 def _advance(scan: Scan, runs: Sequence[_Run], logits: Float[Tensor, "R M M"]) -> list[_Run]:
-    """The runs on their next slices, without those that found nothing there."""
+    """Move the runs to their next slices, without those that found nothing there."""
     masks = (scan.frame.logits_to_slice(logits) > 0).numpy()  # R H W
     return [
         _Run(run.next_index, run.step, _gray(scan, run.next_index), mask)
@@ -198,13 +198,13 @@ class _Tally:
         self._reached = torch.zeros(scan.slicing.count)
 
     def add(self, indices: Sequence[int], logits: Float[Tensor, "R M M"]) -> None:
-        """Take the logits that runs found in these slices; a slice may be among them twice."""
+        """Add the logits that runs found in these slices; a slice may occur twice."""
         where = torch.tensor(indices)
         self._sums.index_add_(0, where, logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT))
         self._reached.index_add_(0, where, torch.ones(len(indices)))
 
     def merged(self, annotations: Annotations, label: Label) -> Float[Tensor, "S M M"]:
-        """The mean of the runs, float16; the person's mask on annotated slices, -6 where no run came."""
+        """Return the mean of the runs, float16; annotated slices keep their masks, -6 where no run came."""
         mean = self._sums / self._reached.clamp(min=1)[:, None, None]
         mean[self._reached == 0] = -LARGEST_LOGIT
         shares = self._frame.masks_to_mask_grid(torch.from_numpy(annotations.mask(label)))  # A 4h 4w

@@ -1,4 +1,4 @@
-"""Drawing annotated slices from a labeled volume, as a person would have chosen them (SAM^Med 3.3)."""
+"""Sample annotated slices from a labeled volume, as an annotator would choose them (SAM^Med 3.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from sammed_volumes.slices import Slicing
 Draw = Literal["normal", "even"]
 
 BACKGROUND_SLICES = 2
-"""Empty slices that are drawn beside the annotated ones; the paper draws some and doesn't say how many."""
+"""Empty slices that are sampled besides the annotated ones; the paper gives no number."""
 
-TRIES = 200  # of drawing slices until each label is in one
-FULL = 0.8  # share of marked slices between the first and the last from which on a label file is complete
+TRIES = 200  # of sampling slices until each label is in one
+FULL = 0.8  # least share of marked slices between the first and the last in a complete label file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marked:
-    """A stack of labels S H W, and for each slice and label whether it is there (S k)."""
+    """A stack of labels, and whether each slice shows each label."""
 
     stack: UInt[np.ndarray, "S H W"]
     labels: tuple[Label, ...]
@@ -36,12 +36,12 @@ class Marked:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a slice without a label is empty for sure, rather than one that nobody marked."""
+        """Whether a slice without a label is known to be empty, rather than not annotated."""
         found = self.foreground
         return found.size > 0 and found.size >= FULL * (found[-1] - found[0] + 1)
 
     def take(self, indices: list[int], empty: list[int]) -> Annotations:
-        """Those slices as annotations; `empty` ones show none of the labels."""
+        """Return these slices as annotations; `empty` ones show none of the labels."""
         chosen = sorted({*indices, *empty})
         values = [label.value for label in self.labels]
         masks = self.stack[chosen]
@@ -49,7 +49,7 @@ class Marked:
 
 
 def mark(stack: UInt[np.ndarray, "S H W"], labels: tuple[Label, ...]) -> Marked:
-    """Find where each label is; AnnotationError for one that is nowhere."""
+    """Find the slices that show each label. Raises AnnotationError for a label that no slice shows."""
     values = [label.value for label in labels]
     shows = np.array([np.isin(values, plane) for plane in stack])  # S k
     for column, label in enumerate(labels):
@@ -69,7 +69,7 @@ def annotate(
     draw: Draw = "normal",
     seed: int = 0,
 ) -> Annotations:
-    """The annotated slices of a label volume: drawn, named, or all that are marked.
+    """Return the annotated slices of a label volume: sampled, named, or all that are marked.
 
     `slice_index` and `empty_slices` count along the image's own array. Raises AnnotationError where the
     slices don't show what they should.
@@ -80,8 +80,8 @@ def annotate(
         if marked.shows[stacked].any():
             raise AnnotationError(f"{labels.path}: slice {index} was said to be empty but shows a label.")
     if slices is not None:
-        drawn = draw_slices(marked, slices, BACKGROUND_SLICES, draw, np.random.default_rng(seed))
-        return marked.take(list(drawn.indices), empty)
+        sampled = sample_slices(marked, slices, BACKGROUND_SLICES, draw, np.random.default_rng(seed))
+        return marked.take(list(sampled.indices), empty)
     if not slice_index:
         return marked.take(marked.foreground.tolist(), empty)
     indices = [slicing.stack_index(index) for index in slice_index]
@@ -91,22 +91,22 @@ def annotate(
 
 
 def wanted_labels(labels: LabelVolume, names: Sequence[str | int]) -> tuple[Label, ...]:
-    """The labels asked for by name or value, by default all that have a voxel."""
+    """Return the labels asked for by name or value; by default all that have a voxel."""
     if names:
         return tuple(sorted(labels.select(names), key=lambda label: label.value))
     counts = labels.voxel_counts()
     return tuple(label for label in labels.labels if counts[label.value])
 
 
-def draw_slices(
+def sample_slices(
     marked: Marked, count: int, background: int, way: Draw, rng: np.random.Generator
 ) -> Annotations:
-    """Draw `count` slices that show the labels and, where empty ones are known, `background` that don't.
+    """Sample `count` slices that show the labels and, where empty ones are known, `background` that don't.
 
-    "normal" draws round the median foreground slice m with the deviation s of the foreground, N(m, s²);
-    "even" spreads them over the foreground. Slices that show all labels come first. Background slices are
-    drawn uniformly or, with "even", beyond either end of the object, where a person would mark that it is
-    over; and only from a complete label file that has more slices than were asked for.
+    "normal" samples around the median foreground slice m with the deviation s of the foreground, N(m, s²);
+    "even" spreads the slices over the foreground. Slices that show all labels come first. Background slices
+    are sampled uniformly or, with "even", just beyond either end of the object, where an annotator would mark
+    that it ends. They are only taken from a complete label file with more slices than were asked for.
     """
     candidates = _candidates(marked, count)
     for _ in range(TRIES):
@@ -118,7 +118,7 @@ def draw_slices(
     ]
     raise AnnotationError(
         f"{count} slices can't show every label ({', '.join(missing)} is missing): "
-        "draw more, name them, or learn the labels one by one."
+        "sample more, name them, or train the labels one by one."
     )
 
 
@@ -134,14 +134,14 @@ def _candidates(marked: Marked, count: int) -> Int64[np.ndarray, " F"]:
 
 
 def _normal(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    """Distinct slices with the odds of N(m, s²): drawing on until as many were hit gives the same odds."""
+    """Sample different slices with the odds of N(m, s²), as if sampling until `count` were found."""
     distance = (candidates - np.median(candidates)) / max(float(candidates.std()), 0.5)
     odds = np.exp(-0.5 * distance**2)
     return sorted(rng.choice(candidates, count, replace=False, p=odds / odds.sum()).tolist())
 
 
 def _even(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    """One slice from about the middle of each of `count` equal parts."""
+    """Sample one slice from about the middle of each of `count` equal parts."""
     places = (np.arange(count) + rng.uniform(0.3, 0.7)) / count * len(candidates)
     return [int(candidates[place]) for place in places.astype(int)]
 
@@ -158,7 +158,7 @@ def _background(
 
 
 def _beyond_ends(marked: Marked, empty: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    """An empty slice before the object and one behind it, no further off than annotated slices lie apart."""
+    """Sample an empty slice on either side of the object, no further off than annotated slices lie apart."""
     first, last = int(marked.foreground[0]), int(marked.foreground[-1])
     gap = -(-marked.foreground.size // count)
     before = empty[(empty < first) & (empty >= first - gap)]

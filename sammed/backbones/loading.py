@@ -12,6 +12,7 @@ from sammed.backbones.backbone import Backbone, TorchDecoder, freeze
 from sammed.backbones.device import choose_device
 from sammed.backbones.registry import DEFAULT_BACKBONE, BackboneSpec, TinyVit, backbone_spec
 from sammed.backbones.runtime import Lazy, choose_runtime, make_decoder, make_encoder
+from sammed.backbones.weight_tensors import read_tensors, tensors_digest
 from sammed.errors import CheckpointError
 
 
@@ -94,13 +95,13 @@ class Checkpoint:
 def _read(spec: BackboneSpec, checkpoint: Path | None) -> Checkpoint:
     path = weights.find(spec, checkpoint)
     weights.verify(spec, path)
-    return Checkpoint(spec, path, weights.read_tensors(path))
+    return Checkpoint(spec, path, read_tensors(path))
 
 
 def _digest(spec: BackboneSpec, checkpoint: Checkpoint) -> str:
     """Digest the weights and the preparation of pixels, which together determine an embedding."""
     label = f"{spec.name} {spec.image_size} {spec.preparation}"
-    return weights.tensors_digest(checkpoint.tensors, label)
+    return tensors_digest(checkpoint.tensors, label)
 
 
 def build_part(spec: BackboneSpec, name: str) -> nn.Module:

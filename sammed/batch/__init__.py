@@ -1,1 +1,1 @@
-"""Many volumes: which ones, what became of each, who works on which, and where the work is done."""
+"""Batches: which volumes to label, which process labels which one, where, and with what outcome."""

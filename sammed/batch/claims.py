@@ -1,6 +1,6 @@
-"""Claims: who works on which volume, so that several processes on one folder take different ones.
+"""Claims: which process works on which volume, so that processes on one folder take different volumes.
 
-A claim is a locked file, and beside it a note of who has it. The claim of a process that died is free.
+A claim is a locked file with a note of its owner next to it. The claim of a process that died is free.
 """
 
 from __future__ import annotations
@@ -23,25 +23,28 @@ CLAIMS_NAME = ".sammed-claims"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claim:
-    """The right to work on one volume; it lasts until `release`, or as long as the process."""
+    """The right to work on one volume, until `release` or the end of the process."""
 
     note: Path
     lock: BaseFileLock
 
     def release(self) -> None:
-        """Let others take it."""
+        """Let other processes take the volume."""
         self.note.unlink(missing_ok=True)
         remove_lock(self.lock)
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims on the volumes of one folder of outputs; they lie in the hidden folder `folder`."""
+    """The claims on the outputs of one folder, kept in the hidden folder `folder`."""
 
     folder: Path
 
     def take(self, output: str) -> Claim | None:
-        """Claim an output, None where a living process has it; OutputError where no claim can be written."""
+        """Claim an output, or return None if a living process holds it.
+
+        Raises OutputError if the claim can't be written.
+        """
         note = self._note(output)
         try:
             lock = take_lock(note.with_suffix(".lock"))
@@ -50,26 +53,26 @@ class Claims:
         except OSError as error:
             reason = error.strerror or str(error)
             raise OutputError(
-                f"{self.folder} can't be written ({reason}), so nobody would know who works on what; "
+                f"{self.folder} can't be written ({reason}), so processes can't share the work; "
                 "free some space or choose another place."
             ) from error
         owner = {"pid": os.getpid(), "host": platform.node(), "output": output}
-        with contextlib.suppress(OSError):  # the note is for people, the lock is what counts
+        with contextlib.suppress(OSError):  # only the lock matters, the note is for people
             note.write_text(json.dumps(owner) + "\n", encoding="utf-8")
         return Claim(note, lock)
 
     def owner(self, output: str) -> str:
-        """Who has an output, as words: "process 4711 on node3"."""
+        """Return the holder of an output in words, such as "process 4711 on node3"."""
         try:
-            said = json.loads(self._note(output).read_text(encoding="utf-8"))
-            return f"process {said['pid']} on {said['host']}"
+            owner = json.loads(self._note(output).read_text(encoding="utf-8"))
+            return f"process {owner['pid']} on {owner['host']}"
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"
 
     def tidy(self) -> None:
-        """Remove what the dead have left, and the folder if nobody uses it."""
+        """Remove the claims of dead processes, and the folder if it is then empty."""
         for path in self.folder.glob("*.lock"):
-            with contextlib.suppress(OSError):  # a living process has it, or was faster
+            with contextlib.suppress(OSError):  # a living process holds it or removed it first
                 lock = take_lock(path)
                 path.with_suffix(".json").unlink(missing_ok=True)
                 remove_lock(lock)

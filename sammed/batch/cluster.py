@@ -1,8 +1,8 @@
-"""Clusters: volumes go to the workers of Dask's `distributed`, on this machine or on many.
+"""Clusters: volumes go to workers of Dask's `distributed`, on this machine or on several.
 
-Each worker opens the work (loads the model) once and has one volume at a time. A volume whose worker dies
-goes to another one. How often it may, its own bookkeeping says (`sammed.batch.ledger`): Dask's count would
-also blame volumes that only waited on the same worker.
+Each worker loads the model once and labels one volume at a time. A volume whose worker dies goes to another
+worker. The ledger (`sammed.batch.ledger`) limits how often: Dask's own count would also blame volumes that
+only waited on the same worker.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _RESTART_S = 600
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """`workers` processes of this machine, which has `gpus` graphics cards; or the cluster at `address`.
+    """`workers` processes on this machine, which has `gpus` graphics cards, or the cluster at `address`.
 
-    With `needs_gpu` only workers do that have the resource GPU.
+    With `needs_gpu`, only workers with the resource GPU get volumes.
     """
 
     workers: int | None = None
@@ -42,7 +42,7 @@ class ClusterConfig:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """No worker lived long enough to say what became of it."""
+    """An item whose workers all died before they returned a result."""
 
     reason: str
 
@@ -53,10 +53,10 @@ def run_on_workers(
     items: Sequence[Item],
     is_late: Callable[[Result], bool],
 ) -> Generator[tuple[Item, Result | Lost], None, None]:
-    """The result of every item, as they come; an item whose result `is_late` is tried once more at the end.
+    """Yield items with their results as they arrive; an item whose result `is_late` runs again at the end.
 
-    What opening raises on a worker is raised here. ConfigError where Dask is not installed, where there is no
-    cluster at the address, and where no worker has the graphics card that is needed.
+    Raises here what loading raises on a worker. Raises ConfigError if Dask is not installed, if there is no
+    cluster at the address, and if no worker has the graphics card that is needed.
     """
     _check_dask()
     from sammed.batch.worker import WorkerOpening
@@ -77,7 +77,7 @@ def run_on_workers(
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """One way of an item to a worker: `deaths` ended earlier ones, `is_second` if it was late before."""
+    """One attempt at an item, after `deaths` of its workers; `is_second` if an earlier result was late."""
 
     index: int
     deaths: int = 0
@@ -85,7 +85,7 @@ class _Trial:
 
 
 class _Crowd(Generic[Item, Result]):
-    """The items that are out: one a worker, so that a death costs little and the last ones are shared."""
+    """The items in flight: one per worker, so that a death costs little and the last items are shared."""
 
     def __init__(
         self, client: Client, plugin: str, resources: dict[str, float], items: Sequence[Item]
@@ -117,7 +117,7 @@ class _Crowd(Generic[Item, Result]):
             self._client.cancel(list(self._out), force=True)
 
     def _send(self, completed: Any) -> None:
-        """Send out as many as there are workers by now."""
+        """Submit as many items as there are free workers now."""
         room = max(1, len(self._client.nthreads())) - len(self._out)
         for _ in range(min(room, len(self._waiting))):
             trial = self._waiting.popleft()
@@ -133,7 +133,7 @@ class _Crowd(Generic[Item, Result]):
         return self._client.submit(do, self._plugin, item, key=key, resources=self._resources)
 
     def _result(self, future: Future[Any], trial: _Trial) -> Result | Lost | None:
-        """What came of it, None where it has to go out again."""
+        """Return the outcome, or None if the item has to be submitted again."""
         from distributed import KilledWorker
 
         error = future.exception()
@@ -144,7 +144,7 @@ class _Crowd(Generic[Item, Result]):
             raise error
         if trial.deaths < RESUBMISSIONS:
             return None
-        return Lost("every worker that was to work on it died; see the cluster's logs")
+        return Lost("every worker that processed it died; see the logs of the cluster")
 
 
 def _check_dask() -> None:
@@ -156,7 +156,7 @@ def _check_dask() -> None:
 
 @contextlib.contextmanager
 def _client(config: ClusterConfig) -> Iterator[Client]:
-    """A connection to the cluster, which is made and closed where it is to be on this machine."""
+    """Connect to the cluster; a cluster on this machine is started first and closed at the end."""
     from distributed import Client
 
     if config.address is None:
@@ -179,14 +179,14 @@ def _local_cluster(config: ClusterConfig) -> Iterator[LocalCluster]:
     import dask
     from distributed import LocalCluster
 
-    # A worker that died is started again; a busy machine may need longer for it than Dask would wait.
+    # Dask restarts a worker that died; on a busy machine that takes longer than Dask waits by default.
     with (
         dask.config.set({"distributed.deploy.lost-worker-timeout": _RESTART_S}),
         LocalCluster(
             n_workers=config.workers,
-            threads_per_worker=1,  # one volume at a time; how many cores it may use, the worker sets
+            threads_per_worker=1,  # one volume at a time; the worker itself limits its cores
             processes=True,
-            memory_limit=0,  # a volume takes what it takes, and Dask holds nothing back for it
+            memory_limit=0,  # no limit: Dask would only pause or kill a worker with a large volume
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
             resources={SLOT: 1, **({GPU: 1} if config.gpus else {})},
@@ -199,6 +199,6 @@ def _check_resources(config: ClusterConfig, client: Client) -> None:
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     if config.needs_gpu and workers and not any(GPU in worker["resources"] for worker in workers):
         raise ConfigError(
-            "No worker of the cluster says that it has a graphics card; start them with "
+            "No worker of the cluster offers a graphics card; start them with "
             "`dask worker --resources GPU=1`, or leave --device at auto."
         )

@@ -1,16 +1,17 @@
-"""The labeler: one volume of a batch, from file to label volume. What is wrong with it stays its own."""
+"""The labeler: one volume of a batch, from image file to label file. An error fails only its own volume."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from sammed.batch.ledger import Busy, Ledger, NoLedger, Passed, Taken
+from sammed.batch.ledger import Busy, Ledger, NoLedger, Settled, Taken
+from sammed.batch.maker import LabeledVolume, MakeLabels
 from sammed.batch.result import LabelingItem
 from sammed.batch.target import Target
 from sammed.embeddings.opening import open_volume
@@ -18,38 +19,18 @@ from sammed.errors import SammedError, naming
 from sammed.progress import Reporter, Task
 from sammed.storage.fingerprint import labels_digest
 from sammed.storage.outputs import make_folder
-from sammed.storage.provenance import Provenance, provenance_beside
+from sammed.storage.provenance import provenance_beside
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import DICOM_LABEL_SUFFIX, label_suffix_of, write_labels
-from sammed_volumes.labels import LabelVolume
 from sammed_volumes.volume import Volume
-
-
-class LabeledVolume(Protocol):
-    """What is made of one volume: its labels, and where they come from."""
-
-    @property
-    def labels(self) -> LabelVolume:
-        """Labels on the volume's own grid."""
-
-    @property
-    def axis(self) -> int:
-        """The array axis that slices are counted along."""
-
-    def provenance(self, image_file: str, image_sha256: str) -> Provenance:
-        """Where the labels come from."""
-
-
-Label: TypeAlias = Callable[[Volume, Reporter], LabeledVolume]
-"""Labels a volume: what a skill, a student or whatever comes later does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A volume that was read and is this process's to label; `seconds` is what reading took."""
+    """A volume that this process has claimed and read; `seconds` is the time that reading took."""
 
     target: Target
     volume: Volume
@@ -62,16 +43,16 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labeler:
-    """Reads, labels and writes volumes, and notes in the ledger what became of each.
+    """Reads, labels and writes volumes, and notes the outcome of each in the ledger.
 
-    `makes_folders` says that the outputs' folders are the labeler's to make. `fill_gaps`, `codes`
-    and `spacing_mm` are those of the `BatchRequest`.
+    With `creates_folders` it creates the folders of the outputs. `fill_gaps`, `codes` and `spacing_mm` are
+    those of the `BatchRequest`.
     """
 
-    make: Label
+    make: MakeLabels
     ledger: Ledger | NoLedger
     reporter: Reporter
-    makes_folders: bool
+    creates_folders: bool
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
     spacing_mm: tuple[float, float, float] | None = None
@@ -82,18 +63,18 @@ class Labeler:
         return self.finish(ready) if isinstance(ready, Opened) else ready
 
     def read(self, target: Target) -> Ready:
-        """Take a volume and read it; an item says that there is no more to do, and why."""
+        """Claim a volume and read it; return an item if there is nothing left to do, Busy if it is taken."""
         started = time.perf_counter()
         taken: Taken | None = None
         try:
             with naming(target.image):
-                if self.makes_folders:
+                if self.creates_folders:
                     make_folder(target.output.parent)
                 found = self.ledger.take(target)
                 if isinstance(found, Busy):
                     return found
-                if isinstance(found, Passed):
-                    return self._passed(target, found)
+                if isinstance(found, Settled):
+                    return self._settled(target, found)
                 taken = found
                 volume = open_volume(
                     target.image,
@@ -124,17 +105,17 @@ class Labeler:
         return item
 
     def drop(self, ready: Ready) -> None:
-        """Let others take a volume that was read and is not needed."""
+        """Let other processes take a volume that was read for nothing."""
         if isinstance(ready, Opened):
             ready.taken.release()
 
     @property
     def _faults(self) -> tuple[type[Exception], ...]:
-        """What becomes the error of a volume: in a batch anything, for the others are still to be done."""
+        """The exceptions that fail one volume: in a batch all, so that the others are still labeled."""
         return (Exception,) if self.ledger.is_batch else (SammedError, VolumeError, OSError)
 
     def _label(self, opened: Opened) -> tuple[LabeledVolume, str]:
-        """The labels, once they are written, and their digest."""
+        """Make the labels and write them; return them with their digest."""
         target, taken = opened.target, opened.taken
         reporter = _OfVolume(self.reporter, target) if self.ledger.is_batch else self.reporter
         labeled = self.make(opened.volume, reporter)
@@ -142,7 +123,7 @@ class Labeler:
         check_free(target.output, overwrite=taken.may_replace)
         self.ledger.writing(taken, digest)
         provenance = labeled.provenance(target.image.name, taken.image_sha256)
-        # Labels without their provenance would pass for a person's.
+        # Labels without provenance would count as made by hand.
         with provenance_beside(target.output, provenance, overwrite=True):
             write_labels(
                 labeled.labels,
@@ -158,40 +139,40 @@ class Labeler:
             self.ledger.done(
                 opened.taken, digest, seconds=item.seconds, slices=item.slices, labels=item.labels
             )
-        except VolumeError as error:  # the labels are there all the same
+        except VolumeError as error:  # the labels themselves are written
             self.reporter.message(f"{error} The next run will label {opened.target.image} again.")
         finally:
             opened.taken.release()
 
-    def _passed(self, target: Target, passed: Passed) -> LabelingItem:
-        if passed.is_failure:
-            return LabelingItem(image=target.image, output=None, status="failed", error=passed.reason)
-        if passed.entry is None or not self.ledger.was_done_now(passed):
-            return _skipped(target, passed.reason)
+    def _settled(self, target: Target, settled: Settled) -> LabelingItem:
+        if settled.is_failure:
+            return LabelingItem(image=target.image, output=None, status="failed", error=settled.reason)
+        if settled.entry is None or not self.ledger.was_done_now(settled):
+            return _skipped(target, settled.reason)
         return LabelingItem(
             image=target.image,
             output=target.output,
             status="done",
-            seconds=passed.entry.seconds,
-            slices=passed.entry.slices,
-            labels=passed.entry.labels,
+            seconds=settled.entry.seconds,
+            slices=settled.entry.slices,
+            labels=settled.entry.labels,
         )
 
     def _failed(self, target: Target, taken: Taken | None, error: Exception, seconds: float) -> LabelingItem:
-        said = _sentence(target, error)
+        sentence = _sentence(target, error)
         if taken is not None:
             try:
-                self.ledger.failed(taken, said, seconds)
+                self.ledger.failed(taken, sentence, seconds)
             except VolumeError as second:
                 self.reporter.message(str(second))
             finally:
                 taken.release()
-        return LabelingItem(image=target.image, output=None, status="failed", seconds=seconds, error=said)
+        return LabelingItem(image=target.image, output=None, status="failed", seconds=seconds, error=sentence)
 
 
 @dataclass(frozen=True, slots=True)
 class _OfVolume:
-    """The reporter of a batch, to which every task is one of this volume."""
+    """The reporter of a batch; each task is named after this volume."""
 
     reporter: Reporter
     target: Target
@@ -206,8 +187,8 @@ class _OfVolume:
 
 
 def busy_item(target: Target, busy: Busy) -> LabelingItem:
-    """A volume that is left to another process."""
-    return _skipped(target, f"It is in work by {busy.owner}.")
+    """Return the item of a volume that another process has claimed."""
+    return _skipped(target, f"It is being processed by {busy.owner}.")
 
 
 def _skipped(target: Target, reason: str) -> LabelingItem:
@@ -231,6 +212,6 @@ def _sentence(target: Target, error: Exception) -> str:
     if isinstance(error, SammedError | VolumeError | OSError):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
-        return f"{target.image}: the memory doesn't suffice for it."
+        return f"{target.image}: there is not enough memory for it."
     first = (str(error).splitlines() or [""])[0].rstrip(".")
-    return f"{target.image}: this is a fault of sammed ({type(error).__name__}: {first})."
+    return f"{target.image}: this is a bug in sammed ({type(error).__name__}: {first})."

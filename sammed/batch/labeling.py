@@ -1,4 +1,4 @@
-"""Labeling a batch: every volume of a request, here one after another or on the workers of a cluster."""
+"""Labeling a batch: every volume of a request, in this process or on the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from sammed.batch.labeler import Label, Labeler, Opened, busy_item
+from sammed.batch.labeler import Labeler, Opened, busy_item
 from sammed.batch.ledger import Busy, Ledger, LedgerConfig, NoLedger
 from sammed.batch.leftovers import remove_leftovers
+from sammed.batch.maker import Maker
 from sammed.batch.manifest import Recipe
-from sammed.batch.place import Place
 from sammed.batch.read_ahead import read_ahead
 from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingItem, LabelingResult
@@ -26,43 +26,28 @@ from sammed_volumes.atomic_file import check_free
 Work: TypeAlias = Generator[tuple[Target, LabelingItem], None, None]
 
 
-class Maker(Protocol):
-    """What makes labels, before its model is loaded; it travels to workers by pickle."""
-
-    @property
-    def recipe(self) -> Recipe:
-        """What the labels depend on, for the manifest."""
-
-    @property
-    def device(self) -> str:
-        """auto, cpu, cuda, cuda:N or mps."""
-
-    def load(self, place: Place | None) -> Label:
-        """Load the model, where a worker has its `place` there."""
-
-
 def label_batch(request: BatchRequest, maker: Maker, reporter: Reporter) -> LabelingResult:
-    """Label every image; a bad one is reported and the others are still done. Ctrl-C keeps what is done.
+    """Label every image; one that fails is reported and does not stop the others. Ctrl-C keeps what is done.
 
-    Of a batch, what is done and unchanged is skipped, and what another process works on is left to it; see
-    `sammed.batch.ledger`. A label volume that is there and not sammed's own is skipped, unless `overwrite`.
-    A single image whose label volume is there is refused.
+    A batch skips images that are labeled and unchanged, images that another process is labeling, and, unless
+    `overwrite`, images whose label volume sammed did not write; see `sammed.batch.ledger`. A single image
+    whose label volume exists raises OutputError instead.
     """
     targets = find_targets(request, reporter)
     _check_single(request, targets)
     config = _ledger_config(request, maker.recipe, targets)
     for folder in {target.output.parent for target in targets.targets}:
         remove_leftovers(folder)
-    makes_folders = request.output is not None and is_folder(request.output)
+    creates_folders = request.output is not None and is_folder(request.output)
     if request.is_spread and config is not None:
-        work = label_on_workers(request, maker, config, targets.targets, makes_folders)
+        work = label_on_workers(request, maker, config, targets.targets, creates_folders)
         return _gather(work, targets.targets, reporter)
     ledger = NoLedger(request.overwrite) if config is None else Ledger(config)
     labeler = Labeler(
         maker.load(None),
         ledger,
         reporter,
-        makes_folders,
+        creates_folders,
         request.fill_gaps,
         request.codes,
         request.spacing_mm,
@@ -74,7 +59,7 @@ def label_batch(request: BatchRequest, maker: Maker, reporter: Reporter) -> Labe
 
 
 def _check_single(request: BatchRequest, targets: Targets) -> None:
-    """Refuse a single image whose label volume is there before the model is loaded, which takes seconds."""
+    """Raise OutputError for a single image whose label volume exists, before the model is loaded."""
     if targets.manifest is None:
         for target in targets.targets:
             if target.output.exists():
@@ -96,7 +81,7 @@ def _ledger_config(request: BatchRequest, recipe: Recipe, targets: Targets) -> L
 
 
 def _label_here(labeler: Labeler, targets: Sequence[Target]) -> Work:
-    """Label in this process. What another process was at is looked at once more when all else is done."""
+    """Label in this process; volumes that were busy are tried once more at the end."""
     waiting: list[Target] = []
     for target, found in _one_after_another(labeler, targets):
         if isinstance(found, Busy):
@@ -110,14 +95,14 @@ def _label_here(labeler: Labeler, targets: Sequence[Target]) -> Work:
 def _one_after_another(
     labeler: Labeler, targets: Sequence[Target]
 ) -> Iterator[tuple[Target, LabelingItem | Busy]]:
-    """Each volume is labeled while the next one is read."""
+    """Label each volume while the next one is read."""
     with closing(read_ahead(targets, labeler.read, labeler.drop)) as ready:
         for target, found in zip(targets, ready, strict=True):
             yield target, labeler.finish(found) if isinstance(found, Opened) else found
 
 
 def _gather(work: Work, targets: Sequence[Target], reporter: Reporter) -> LabelingResult:
-    """All items, in the order of the targets; those that there are when Ctrl-C comes."""
+    """Collect the items in the order of the targets; Ctrl-C ends it with those that are done."""
     items: dict[Target, LabelingItem] = {}
     interrupted = False
     with reporter.task("volumes", len(targets)) as task, closing(work):

@@ -1,8 +1,8 @@
-"""The ledger of a folder: who may begin on a volume now, and what is noted about it.
+"""The ledger of a folder: which volumes a process may label, and what is noted about each.
 
-Manifest and claims together keep four promises: what is done and unchanged is not done again; no two
-processes do the same; a process that is killed costs the volume that it was at; and a label volume that a
-person made or changed is never replaced unasked.
+Manifest and claims together keep four promises: a volume that is labeled and unchanged is not labeled again;
+no two processes label the same volume; a process that is killed loses only the volume that it was labeling;
+and a label volume that somebody made or edited by hand is never replaced without permission.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
-    """There is nothing to do, or nothing that can be done where `is_failure`; `entry` is what was noted."""
+class Settled:
+    """A volume that needs no work, or that was given up (`is_failure`); `entry` is its last line."""
 
     reason: str
     entry: Entry | None = None
@@ -34,14 +34,14 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another process works on it."""
+    """A volume that another process is labeling."""
 
     owner: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
-    """A volume that this process is to work on; `may_replace` says that its output may be written over."""
+    """A volume that this process has claimed; `may_replace` allows it to replace the output."""
 
     entry: Entry
     claim: Claim | NoClaim
@@ -49,21 +49,21 @@ class Taken:
 
     @property
     def image_sha256(self) -> str:
-        """The digest of the image, as it was when the work began."""
+        """The digest of the image when the work began."""
         return self.entry.image_fingerprint.sha256
 
     def release(self) -> None:
-        """Let others take it."""
+        """Let other processes take it."""
         self.claim.release()
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerConfig:
-    """How a folder is gone through, the same for all processes of one run.
+    """The settings of a ledger, the same for all processes of one run.
 
-    `manifest` is its file. What is done and unchanged is passed with `resume`, and without it what was done
-    since the manifest was `began_at` bytes long; `overwrite` lets all other outputs be replaced. `run` names
-    this start of the command.
+    With `resume` the run skips volumes that are labeled and unchanged; without it, only those labeled since
+    the file `manifest` was `began_at` bytes long. `overwrite` allows the run to replace all other outputs.
+    `run` names this start of the command.
     """
 
     manifest: Path
@@ -75,7 +75,7 @@ class LedgerConfig:
 
 
 class Ledger:
-    """One process's hold on it; the files are shared with others."""
+    """The ledger as one process sees it; its files are shared with other processes."""
 
     is_batch = True
 
@@ -85,11 +85,11 @@ class Ledger:
         self.claims = Claims(self.root / CLAIMS_NAME)
         self.manifest = Manifest(config.manifest, self.claims.folder / "manifest.lock")
 
-    def take(self, target: Target) -> Taken | Passed | Busy:
-        """Begin on a volume, unless it is settled or another process is at it.
+    def take(self, target: Target) -> Taken | Settled | Busy:
+        """Claim a volume, unless it is settled or another process is labeling it.
 
-        A taken one ends with `done` or `failed`, and with `release` in any case. OutputError where manifest
-        or claims can't be written.
+        Work on a taken volume ends with `done` or `failed`, and always with `release`. Raises OutputError if
+        the manifest or the claims can't be written.
         """
         if settled := self._settled(target):
             return settled
@@ -97,7 +97,7 @@ class Ledger:
         if claim is None:
             return Busy(self.claims.owner(target.key(self.root)))
         try:
-            # Once more: it may have been done before the claim was free.
+            # Check again: another process may have labeled it before it released its claim.
             settled = self._settled(target)
             if settled is None:
                 taken = self._start(target, claim)
@@ -111,36 +111,36 @@ class Ledger:
         return settled
 
     def writing(self, taken: Taken, digest: str) -> None:
-        """Note which labels are about to be written: a file that has them is sammed's own."""
+        """Note the digest of labels before they are written: a file with this digest is sammed's own."""
         known = (*taken.entry.labels_sha256, digest)
         self.manifest.add(replace(taken.entry, status="writing", labels_sha256=known))
 
     def done(
         self, taken: Taken, digest: str, *, seconds: float, slices: int, labels: tuple[str, ...]
     ) -> None:
-        """Note that labels are in place."""
+        """Note that the labels are written."""
         made = replace(taken.entry, status="done", labels_sha256=(digest,))
         self.manifest.add(replace(made, seconds=round(seconds, 3), slices=slices, labels=labels))
 
     def failed(self, taken: Taken, error: str, seconds: float) -> None:
-        """Note that there are none, and why."""
+        """Note that the volume failed, and why."""
         self.manifest.add(replace(taken.entry, status="failed", error=error, seconds=round(seconds, 3)))
 
-    def was_done_now(self, passed: Passed) -> bool:
-        """Whether it was done in this very run, by a worker that died before it could say so."""
-        return passed.entry is not None and passed.entry.run == self.config.run
+    def was_done_now(self, settled: Settled) -> bool:
+        """Whether this run labeled it, by a worker that died before it returned."""
+        return settled.entry is not None and settled.entry.run == self.config.run
 
     def tidy(self) -> None:
-        """Remove what dead processes have left."""
+        """Remove what dead processes left behind."""
         self.claims.tidy()
 
-    def _settled(self, target: Target) -> Passed | None:
+    def _settled(self, target: Target) -> Settled | None:
         last = self.manifest.last(target.key(self.root))
         is_there = target.output.exists()
         if is_there and last is not None and last.status == "done" and self._is_current(target, last):
-            return Passed("It is labeled already; image, skill and options are the same.", last)
+            return Settled("It is labeled already; image, skill and options are the same.", last)
         if is_there and not self.config.overwrite and not self._is_own(target, last):
-            return Passed(f"{target.output} exists already.")
+            return Settled(f"{target.output} already exists.")
         return None
 
     def _is_current(self, target: Target, last: Entry) -> bool:
@@ -150,7 +150,7 @@ class Ledger:
         return _fingerprint(target, last).sha256 == last.image_fingerprint.sha256
 
     def _is_own(self, target: Target, last: Entry | None) -> bool:
-        """Whether the output holds what sammed wrote, so that a run that resumes may replace it."""
+        """Whether the output holds labels that sammed wrote, which a run that resumes may replace."""
         if last is None or not (
             self.config.resume or self.manifest.is_since(last.output, self.config.began_at)
         ):
@@ -160,7 +160,7 @@ class Ledger:
         except (VolumeError, OSError):
             return False
 
-    def _start(self, target: Target, claim: Claim) -> Taken | Passed:
+    def _start(self, target: Target, claim: Claim) -> Taken | Settled:
         key = target.key(self.root)
         last = self.manifest.last(key)
         entry = Entry(
@@ -174,30 +174,30 @@ class Ledger:
             run=self.config.run,
         )
         if self.manifest.starts(key, self.config.run) >= TRIES:
-            reason = f"{target.image}: the process that worked on it died {TRIES} times, so it was given up."
+            reason = f"{target.image}: the process that labeled it died {TRIES} times, so it was given up."
             self.manifest.add(replace(entry, status="failed", error=reason))
-            return Passed(reason, is_failure=True)
+            return Settled(reason, is_failure=True)
         self.manifest.add(entry)
         return Taken(entry, claim, may_replace=self.config.overwrite or target.output.exists())
 
 
 class NoClaim:
-    """In place of a claim on a volume that nobody else works on."""
+    """Takes the place of a claim where no other process can take the volume."""
 
     def release(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoLedger:
-    """In place of a ledger where a single volume is labeled: nothing is noted, nobody is kept away."""
+    """Takes the place of a ledger for a single volume: notes nothing and keeps no process out."""
 
     overwrite: bool
 
     is_batch: ClassVar[bool] = False
 
-    def take(self, target: Target) -> Taken | Passed | Busy:
-        """Begin on the volume; OutputError where its output is there and may not be replaced."""
+    def take(self, target: Target) -> Taken | Settled | Busy:
+        """Return the volume as taken; OutputError if its output exists and `overwrite` is False."""
         check_free(target.output, overwrite=self.overwrite)
         entry = Entry(
             output=str(target.output),
@@ -210,26 +210,26 @@ class NoLedger:
         return Taken(entry, NoClaim(), self.overwrite)
 
     def writing(self, taken: Taken, digest: str) -> None:
-        """Note nothing."""
+        """Do nothing."""
 
     def done(
         self, taken: Taken, digest: str, *, seconds: float, slices: int, labels: tuple[str, ...]
     ) -> None:
-        """Note nothing."""
+        """Do nothing."""
 
     def failed(self, taken: Taken, error: str, seconds: float) -> None:
-        """Note nothing."""
+        """Do nothing."""
 
-    def was_done_now(self, passed: Passed) -> bool:  # noqa: ARG002
-        """Nothing is ever passed."""
+    def was_done_now(self, settled: Settled) -> bool:  # noqa: ARG002
+        """Return False: nothing is ever settled."""
         return False
 
     def tidy(self) -> None:
-        """Nothing is left."""
+        """Do nothing."""
 
 
 def _fingerprint(target: Target, last: Entry | None) -> Fingerprint:
-    """What the image holds; an empty one where it can't be read: whoever reads the volume says why."""
+    """Return the image's fingerprint, an empty one if it can't be read; reading the volume reports why."""
     try:
         return fingerprint(target.image, last.image_fingerprint if last else None)
     except OSError:

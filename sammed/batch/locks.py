@@ -1,6 +1,6 @@
-"""Locks: files that one process at a time holds, and that the system frees when it dies, however it dies.
+"""Locks: files that one process at a time holds, and that the system frees when the process dies.
 
-On file systems without locks filelock looks whether the process that the file names is alive.
+On file systems without locks, filelock checks whether the process named in the file is alive.
 """
 
 import contextlib
@@ -12,26 +12,26 @@ _TRIES = 20
 
 
 def take_lock(path: Path, timeout_s: float = 0.0) -> BaseFileLock:
-    """Hold a lock, until `remove_lock` or the end of the process; the folder is made if need be.
+    """Take a lock and hold it until `remove_lock` or the end of the process; create its folder if needed.
 
-    Raises filelock.Timeout, which is an OSError, where another has it for longer than `timeout_s`, and other
-    OSErrors where the system refuses.
+    Raises filelock.Timeout (an OSError) if another process holds it for longer than `timeout_s`, and other
+    OSErrors if the system refuses.
     """
-    # Taken in one thread and given back in another: not bound to a thread.
+    # Not bound to a thread: one thread takes it and another releases it.
     lock = FileLock(path, thread_local=False)
     for remaining in reversed(range(_TRIES)):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=timeout_s)
             break
-        except FileNotFoundError:  # another process tidied the folder away in this very moment
+        except FileNotFoundError:  # another process has just removed the folder
             if not remaining:
                 raise
     return lock
 
 
 def remove_lock(lock: BaseFileLock) -> None:
-    """Let others have it. The file goes first: whoever waits for it finds it gone and makes a new one."""
-    with contextlib.suppress(OSError):  # Windows keeps a file that is open
+    """Release a lock. The file is removed first, so that a process waiting for it creates a new one."""
+    with contextlib.suppress(OSError):  # Windows does not remove an open file
         Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()

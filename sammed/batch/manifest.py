@@ -1,8 +1,8 @@
-"""The manifest: a file of JSON lines that says what became of every volume of a folder.
+"""The manifest: a file of JSON lines with the outcome of every volume of a folder.
 
-A line is added when work on a volume starts, when its labels are about to be written, and when it is done or
-has failed; nothing is ever changed. The last line of an output is what counts. A line that a killed process
-left half-written is passed over, and the next one begins on a line of its own.
+A line is added when work on a volume starts, before its labels are written, and when it is done or has
+failed; no line is ever changed. The last line of an output counts. A line that a killed process left half
+written is ignored, and the next one starts on a new line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Status: TypeAlias = Literal["started", "writing", "done", "failed"]
 
 MANIFEST_NAME = "sammed-manifest.jsonl"
 FORMAT = 1
-_PATIENCE_S = 60  # a line takes milliseconds
+_PATIENCE_S = 60  # writing a line takes milliseconds
 _PACKAGES = ("torch", "openvino", "numpy")
 
 
@@ -36,7 +36,7 @@ def _now() -> str:
 
 
 def versions() -> dict[str, str]:
-    """What computes here: sammed, Python and the libraries that numbers depend on."""
+    """Return the versions of sammed, of Python and of the libraries that numbers depend on."""
     found = {"sammed": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What makes labels of an image: with another recipe they have to be made again."""
+    """What labels depend on besides the image: with another recipe a volume is labeled again."""
 
     skill_digest: str
     settings: Mapping[str, str]
@@ -58,9 +58,9 @@ class Recipe:
 class Entry:
     """One line. `output` is relative to the manifest's folder and names the volume.
 
-    `labels_sha256` are the digests of the label volumes that sammed put there or is about to, so that they
-    can be told from one that a person made or changed. `run` is one start of a command; its workers share
-    it. `seconds` of work, `slices` that hold a label, `labels` found.
+    `labels_sha256` are the digests of the label volumes that sammed wrote there or is about to write; a file
+    with another digest was made or edited by hand. `run` names one start of a command, its workers included.
+    `seconds` is the time spent, `slices` counts the slices that hold a label, `labels` names those found.
     """
 
     output: str
@@ -82,42 +82,42 @@ class Entry:
 
 
 class Manifest:
-    """The file, read as far as it goes; several threads and processes may add to it at once."""
+    """The file, read incrementally; several threads and processes may append to it at once."""
 
     def __init__(self, path: Path, lock: Path) -> None:
-        """`lock` is a file beside which nobody writes to the manifest; its folder need not exist yet."""
+        """Open the manifest at `path`; writers hold the file `lock`, whose folder need not exist yet."""
         self.path = path
         self._lock = lock
         self._read_up_to = 0
         self._last: dict[str, Entry] = {}
-        self._ends_at: dict[str, int] = {}  # byte after the last line of an output
+        self._ends_at: dict[str, int] = {}  # offset of the byte after the last line of an output
         self._starts: dict[tuple[str, str], int] = {}
         self._guard = threading.Lock()
 
     def last(self, output: str) -> Entry | None:
-        """The last line about an output, whoever wrote it."""
+        """Return the last line about an output, from whichever process."""
         with self._guard:
             self._read()
             return self._last.get(output)
 
     def size(self) -> int:
-        """How far the file goes by now, in bytes."""
+        """Return the current length of the file in bytes, whole lines only."""
         with self._guard:
             self._read()
             return self._read_up_to
 
     def is_since(self, output: str, size: int) -> bool:
-        """Whether the last line about an output was added when the file was that long already."""
+        """Whether the last line about an output was added after the file had reached this size."""
         return self._ends_at.get(output, 0) > size
 
     def starts(self, output: str, run: str) -> int:
-        """How often work on an output was begun in a run."""
+        """Return how often a run started work on an output."""
         with self._guard:
             self._read()
             return self._starts.get((output, run), 0)
 
     def add(self, entry: Entry) -> None:
-        """Add a line, and wait until it is on the disk; OutputError where it can't be written."""
+        """Append a line and wait until it is on disk; OutputError if it can't be written."""
         line = json.dumps(_to_json(entry), ensure_ascii=False).encode() + b"\n"
         try:
             with self._guard:
@@ -140,11 +140,11 @@ class Manifest:
             remove_lock(lock)
 
     def _read(self) -> None:
-        """Take in the whole lines that were added since."""
+        """Read the whole lines that were added since the last call."""
         try:
             with self.path.open("rb") as file:
                 if os.fstat(file.fileno()).st_size < self._read_up_to:
-                    self._forget()  # somebody put another file in its place
+                    self._forget()  # the file was replaced by another one
                 file.seek(self._read_up_to)
                 added = file.read()
         except FileNotFoundError:
@@ -159,7 +159,7 @@ class Manifest:
         try:
             entry = _from_json(json.loads(line))
         except (ValueError, TypeError, KeyError):
-            return  # torn, or of a later sammed: what it said is made again
+            return  # torn, or from a later sammed: that volume is labeled again
         self._last[entry.output], self._ends_at[entry.output] = entry, self._read_up_to
         if entry.status == "started":
             key = (entry.output, entry.run)
@@ -173,7 +173,7 @@ class Manifest:
 
 
 def _ends_a_line(file: BinaryIO) -> bool:
-    """Whether the next line may begin where the file ends."""
+    """Whether the file is empty or ends with a line break."""
     if file.seek(0, os.SEEK_END) == 0:
         return True
     file.seek(-1, os.SEEK_END)

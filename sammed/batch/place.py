@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-SLOT, GPU = "sammed", "GPU"  # resources of a worker: one volume at a time; a graphics card
+SLOT, GPU = "sammed", "GPU"  # a worker's resources: one volume at a time; a graphics card
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -15,14 +15,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a worker may use: so many threads, and of several graphics cards the one with this index."""
+    """What a worker may use: a number of threads, and the index of its graphics card if it has one."""
 
     threads: int
     gpu: int | None = None
 
 
 Opener: TypeAlias = Callable[[Place], Callable[[Item], Result]]
-"""Called once on every worker; what it returns is called for every volume there. Both travel by pickle."""
+"""Called once on each worker; the function that it returns is called for each volume."""
 
 
 def cores() -> list[int]:

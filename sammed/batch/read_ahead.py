@@ -1,4 +1,4 @@
-"""Reading ahead: while one volume is in work, a thread reads the next one."""
+"""Reading ahead: a thread reads the next volume while the current one is labeled."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Read = TypeVar("Read")
 
-_PATIENCE_S = 30.0  # for a volume that is being read when its reader is no longer needed
+_PATIENCE_S = 30.0  # how long to wait for a volume that is still being read at the end
 
 
 def read_ahead(
     items: Iterable[Item], read: Callable[[Item], Read], drop: Callable[[Read], None]
 ) -> Generator[Read, None, None]:
-    """What `read` makes of each item, in order; never more than one that nobody has asked for yet.
+    """Yield the result of `read` for each item, in order, at most one result ahead of the caller.
 
-    Close the generator where it isn't used up: what was read in vain goes to `drop`. An exception of `read`
-    is raised at the place of its item, and ends it.
+    Close the generator if it is not exhausted: a result that was read for nothing goes to `drop`. An
+    exception in `read` is raised in place of its item and ends the generator.
     """
     place, stop = threading.Semaphore(1), threading.Event()
     ready: Queue[tuple[Read] | BaseException | None] = Queue()
@@ -32,7 +32,7 @@ def read_ahead(
                     return
                 ready.put((read(item),))
             ready.put(None)
-        except BaseException as error:  # to be raised where somebody hears it
+        except BaseException as error:  # raised in the caller's thread
             ready.put(error)
 
     thread = threading.Thread(target=work, name="read ahead", daemon=True)

@@ -1,4 +1,4 @@
-"""The request of a batch: which volumes, where their labels go, who does the work. No torch here."""
+"""The request of a batch: its volumes, its outputs, its processes. Does not import torch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ class BatchRequest:
     """Label images, or the images in folders.
 
     `inputs` are files, DICOM folders, folders of either, and patterns with * and ?; `lists` are text files
-    with such a path a line. `output` is a file for a single image, else a folder that mirrors the inputs';
-    None puts each label volume beside its image. `suffix` is the format where `output` names none.
+    with one such path per line. `output` is a file for a single image, otherwise a folder that mirrors the
+    tree of inputs; None writes each label volume beside its image. `suffix` is the format if `output` does
+    not name one.
 
-    `spacing_mm` is that of pictures, X, Y, Z. `stack` makes a folder of numbered pictures one volume.
-    `fill_gaps` fills slices that a DICOM series lacks, and `codes` are those of structures in a DICOM SEG.
+    `spacing_mm` is that of pictures, X, Y, Z. `stack` makes each folder of numbered pictures one volume.
+    `fill_gaps` fills slices that a DICOM series lacks. `codes` are those of structures in a DICOM SEG.
 
-    Of a batch a manifest is kept, in the folder of outputs or at `manifest`. `resume` passes what it says is
-    done and unchanged; None does unless `overwrite`. `workers` processes of this machine share the work, or
-    those of a Dask cluster whose scheduler is at the address `cluster`.
+    A batch keeps a manifest, in the output folder or at `manifest`. `resume` skips volumes that are labeled
+    and unchanged; None means True unless `overwrite`. The work is shared by `workers` processes on this
+    machine, or by the Dask cluster whose scheduler is at the address `cluster`.
     """
 
     inputs: tuple[Path, ...] = ()
@@ -46,11 +47,11 @@ class BatchRequest:
         if not (self.inputs or self.lists):
             raise ConfigError("There is nothing to label: give an image, a folder or a list.")
         if self.workers is not None and self.workers < 1:
-            raise ConfigError(f"It takes one worker or more, not {self.workers}.")
+            raise ConfigError(f"There must be one worker or more, not {self.workers}.")
         if self.workers is not None and self.cluster is not None:
-            raise ConfigError("Say how many workers to start here or where the cluster is, not both.")
+            raise ConfigError("Give a number of workers or the address of a cluster, not both.")
 
     @property
     def is_spread(self) -> bool:
-        """Whether other processes do the work."""
+        """Whether other processes label the volumes."""
         return self.workers is not None or self.cluster is not None

@@ -1,4 +1,4 @@
-"""The result of a batch: what became of each image. No torch here."""
+"""The result of a batch: the outcome of each image. Does not import torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Status: TypeAlias = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelingItem:
-    """One image of a batch. `slices` counts those that hold a label, `labels` names what was found."""
+    """One image of a batch. `slices` counts the slices that hold a label, `labels` names those found."""
 
     image: Path
     output: Path | None
@@ -22,22 +22,22 @@ class LabelingItem:
     error: str | None = None
 
     def to_json(self) -> dict[str, object]:
-        """The item under its names."""
+        """Return the item as a JSON object."""
         output = None if self.output is None else str(self.output)
         return {**asdict(self), "image": str(self.image), "output": output, "seconds": round(self.seconds, 3)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelingResult:
-    """A batch; `interrupted` says that Ctrl-C ended it before its last image."""
+    """The items of a batch; `interrupted` if Ctrl-C ended it before the last image."""
 
     items: tuple[LabelingItem, ...]
     interrupted: bool = False
 
     def count(self, status: Status) -> int:
-        """How many images came out so."""
+        """Return how many images have this status."""
         return sum(item.status == status for item in self.items)
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed auto-label --json` and `sammed student label --json` print."""
+        """Return the object that `sammed auto-label --json` and `sammed student label --json` print."""
         return {"items": [item.to_json() for item in self.items]}

@@ -1,7 +1,7 @@
-"""Sources: the volumes that files, folders, patterns and lists mean.
+"""Sources: the volumes that files, folders, patterns and lists name.
 
-A source is one volume: a file, or one series of a folder with DICOM files. It keeps where it lay below the
-folder that was named, so that a tree of outputs can mirror the tree of inputs.
+A source is one volume: a file, or one series of a folder of DICOM files. It remembers its place below the
+folder that the user named, so that the tree of outputs can mirror the tree of inputs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sammed_volumes.picture_folder import is_stack
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One volume. `series` is the UID, or what the user said, of a series in the DICOM folder `image`.
+    """One volume. `series` is the UID of a series in the DICOM folder `image`, or the user's choice.
 
-    `below` is the folder that it lies in, relative to the one that was named; `name` is what its outputs are
-    named after, and no other volume of the same folder has it unless the files differ in their endings alone.
+    `below` is its folder relative to the one that the user named. Outputs are named after `name`; two volumes
+    of a folder share it only if their files differ in nothing but the ending.
     """
 
     image: Path
@@ -35,10 +35,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All volumes, each once, in order; `is_batch` unless exactly one was named as such.
+    """All volumes, each once, in order; `is_batch` unless the user named exactly one volume.
 
-    `root` is the folder of a batch: the one that was named, or what all have in common. `notes` are
-    sentences for a person.
+    `root` is the folder of a batch: the one that the user named, or the innermost common one. `notes` are
+    sentences for the user.
     """
 
     found: tuple[Source, ...]
@@ -50,12 +50,12 @@ class Sources:
 def find_sources(
     inputs: Sequence[Path], lists: Sequence[Path] = (), series: str | None = None, *, stack: bool = False
 ) -> Sources:
-    """What `inputs` (files, folders, patterns with * and ?) and the lines of the files `lists` mean.
+    """Find the volumes of `inputs` (files, folders, patterns with * and ?) and of the text files `lists`.
 
-    `series` chooses in every DICOM folder; without it each series is a source. With `stack` so is
-    each folder of several pictures, which otherwise are sources one by one. A path that doesn't exist and
-    a folder without volumes are sources too: whoever reads them says what is wrong. ConfigError for a pattern
-    that nothing matches, and for a list that can't be read or is empty.
+    `series` chooses in every DICOM folder; without it each series is a source. With `stack` each folder
+    of pictures is one source, else each picture. A path that doesn't exist and a folder without volumes are
+    sources too: reading them reports the error. Raises ConfigError for a pattern without a match, and for a
+    list that can't be read or is empty.
     """
     named = [each for path in inputs for each in _expanded(path)] + [
         each for path in lists for each in _listed(path)
@@ -69,45 +69,45 @@ def find_sources(
 
 
 def is_label(path: Path) -> bool:
-    """Whether a file is a label volume by its name, NAME_label.*, and so no image."""
+    """Whether a file is a label volume by its name (NAME_label.*), so not an image."""
     return strip_suffix(path).endswith("_label") or suffix_of(path) == ".seg.nrrd"
 
 
 def _expanded(path: Path) -> list[tuple[Path, Path]]:
-    """The path, or what it matches as a pattern, each with the folder that outputs are placed below."""
+    """Return the path, or the matches of a pattern, each with the folder that its place is relative to."""
     if path.exists() or not glob.has_magic(str(path)):
         return [(path, path if path.is_dir() else path.parent)]
     fixed = next(place for place, part in enumerate(path.parts) if glob.has_magic(part))
     root, pattern = Path(*path.parts[:fixed]), str(Path(*path.parts[fixed:]))
-    images = [each for each in sorted(root.glob(pattern)) if _may_be_meant(each, root)]
+    images = [each for each in sorted(root.glob(pattern)) if _may_match(each, root)]
     if not images:
         raise ConfigError(f"No volume and no folder matches {path}.")
     return [(each, root) for each in images]
 
 
-def _may_be_meant(path: Path, root: Path) -> bool:
+def _may_match(path: Path, root: Path) -> bool:
     if any(part.startswith(".") for part in path.relative_to(root).parts):
         return False
     return path.is_dir() or bool(suffix_of(path) and not is_label(path))
 
 
 def _listed(path: Path) -> list[tuple[Path, Path]]:
-    """The paths in a list, one a line; empty lines and those that start with # are none."""
+    """Read the paths in a list, one per line; empty lines and lines that start with # are ignored."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The list {path} can't be read ({error}); give a text file, a path a line."
+            f"The list {path} can't be read ({error}); give a text file with one path per line."
         ) from error
     paths = [Path(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not paths:
-        raise ConfigError(f"The list {path} names nothing; write a path a line.")
+        raise ConfigError(f"The list {path} is empty; write one path per line.")
     root = _common([each if each.is_dir() else each.parent for each in paths])
     return [(each, root) for each in paths]
 
 
 def _common(folders: Iterable[Path]) -> Path:
-    """The innermost folder that holds all; as it was named where there is only one."""
+    """Return the innermost common folder; a single folder as the user named it."""
     distinct = list(dict.fromkeys(folders))
     if len(distinct) == 1:
         return distinct[0]
@@ -119,7 +119,7 @@ def _sources(path: Path, root: Path, series: str | None, stack: bool) -> Iterato
         yield Source(path, strip_suffix(path), _below(path, root))
         return
     found = [source for folder in _folders(path) for source in _in_folder(folder, root, series, stack)]
-    # Python's order of paths: by their parts, a folder's files among its folders.
+    # The order of Python's paths, part by part: files and folders of a folder are mixed.
     yield from sorted(found, key=lambda each: each.image) or [_whole_folder(path, root, series)]
 
 
@@ -154,7 +154,7 @@ def _series(folder: Path, root: Path, series: str | None) -> Iterator[Source]:
 
 
 def _word_for(series: DicomSeries, others: Sequence[DicomSeries]) -> str:
-    """A series' number, or its UID where the number is missing or another has it too."""
+    """Return a series' number, or its UID if the number is missing or not unique."""
     is_known = [other.number for other in others].count(series.number) == 1
     word = series.number if series.number and is_known else series.uid
     return re.sub(r"[^\w.-]", "_", word)
@@ -174,19 +174,19 @@ def _below(image: Path, root: Path) -> Path:
 
 
 def _absolute(path: Path) -> Path:
-    """The path from the top, without `..`; links are not followed, for a link's own place is what counts."""
+    """Return the absolute path without `..`; links are not followed, since a link's own place counts."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _notes(found: Sequence[Source]) -> tuple[str, ...]:
-    """Series that lie in more than one folder: half a series must not pass for a whole one unnoticed."""
+    """Return a note for each series in several folders: each part would be labeled as a whole series."""
     folders: dict[str, list[Path]] = {}
     for source in found:
         if source.series is not None and "." in source.series:  # a UID, not a number
             folders.setdefault(source.series, []).append(source.image)
     return tuple(
-        f"The series {uid} lies in {len(images)} folders, {images[0]} and {images[1]} among them; "
-        "what lies in one folder is taken for a whole series."
+        f"The series {uid} is spread over {len(images)} folders, such as {images[0]} and {images[1]}; "
+        "each folder is labeled as a series of its own."
         for uid, images in folders.items()
         if len(images) > 1
     )

@@ -1,4 +1,4 @@
-"""A target: a volume with the place of what is made of it."""
+"""A target: a volume and the file that its labels go to."""
 
 import os
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`series` of `image`, see `sammed.batch.sources.Source`, becomes the label volume `output`."""
+    """The labels of `image` go to `output`; `series` is that of `sammed.batch.sources.Source`."""
 
     image: Path
     output: Path
     series: str | None = None
 
     def key(self, root: Path) -> str:
-        """What the manifest of the folder `root` calls it: the output's place, seen from there."""
+        """Return its name in the manifest of the folder `root`: the output's path relative to it."""
         return Path(os.path.relpath(self.output, root)).as_posix()

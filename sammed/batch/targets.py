@@ -1,4 +1,4 @@
-"""Targets: which volumes a request means, and where the labels of each go."""
+"""Targets: the volumes of a request, and where the labels of each go."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sammed.storage.outputs import beside, is_folder, label_file
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is to be labeled; `manifest` is where a batch is noted, None for a single volume."""
+    """What to label; `manifest` is the file of a batch, None for a single volume."""
 
     targets: tuple[Target, ...]
     manifest: Path | None
 
 
 def find_targets(request: BatchRequest, reporter: Reporter) -> Targets:
-    """The volumes of a request, or of its shard; ConfigError where two would share one place."""
+    """Return the volumes of a request, or of its shard; ConfigError if two would have the same output."""
     sources = find_sources(request.inputs, request.lists, request.series, stack=request.stack)
     for note in sources.notes:
         reporter.message(note)
@@ -41,7 +41,7 @@ def find_targets(request: BatchRequest, reporter: Reporter) -> Targets:
 
 
 def _place(source: Source, request: BatchRequest) -> Path:
-    """Beside the image, or in the output folder at the same place as below the input folder."""
+    """Return the path beside the image, or the image's place below the input folder, in the output folder."""
     if request.output is None:
         place = beside(source.image, request.suffix).with_name(f"{source.name}_label{request.suffix}")
     else:
@@ -53,7 +53,7 @@ def _check_places(targets: tuple[Target, ...]) -> None:
     seen: set[Path] = set()
     for target in targets:
         if target.output in seen:
-            raise ConfigError(f"Two images would be labeled into {target.output}; label them apart.")
+            raise ConfigError(f"Two images would be labeled into {target.output}; label them separately.")
         seen.add(target.output)
 
 

@@ -1,4 +1,4 @@
-"""What happens on a worker of a Dask cluster: see `sammed.batch.cluster`."""
+"""The part of `sammed.batch.cluster` that runs on a worker of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sammed.batch.place import SLOT, Opener, Place, cores
 
 
 class WorkerOpening(WorkerPlugin):
-    """Opens the work when the worker has its first volume, and keeps it; a worker that is new gets its own.
+    """Loads the model for a worker's first volume and keeps it; a new worker loads its own.
 
-    `workers` are those of this machine, which share its cores and its `gpus`; None where each was given its
-    own by whoever started it.
+    `workers` is the number of workers on this machine, which share its cores and its `gpus`; None if they
+    were started elsewhere, each with its own resources.
     """
 
     def __init__(self, opener: Opener[Any, Any], workers: int | None, gpus: int) -> None:
@@ -28,14 +28,14 @@ class WorkerOpening(WorkerPlugin):
         self._gpus = gpus
 
     async def setup(self, worker: Worker) -> None:
-        """Say what this worker can take; on a machine that workers share, keep to its own cores."""
+        """Register one slot for volumes; on a machine that workers share, bind to this worker's cores."""
         self._place = self._place_of(worker)
         self._guard = threading.Lock()
         self._work: Callable[[Any], Any] | None = None
         await worker.set_resources(**{SLOT: 1})
 
     def do(self, item: Any) -> Any:
-        """Work on one volume."""
+        """Process one volume."""
         with self._guard:
             if self._work is None:
                 self._work = self._opener(self._place)
@@ -44,8 +44,8 @@ class WorkerOpening(WorkerPlugin):
     def _place_of(self, worker: Worker) -> Place:
         if self._workers is None:
             return Place(worker.state.nthreads)
-        with contextlib.suppress(ValueError):  # not in the main thread, so in nobody's terminal
-            # Ctrl-C reaches all processes of a terminal; the one that started this one stops it.
+        with contextlib.suppress(ValueError):  # not in the main thread, so Ctrl-C does not reach it
+            # Ctrl-C reaches every process of a terminal; the parent process stops this one.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         index, available = int(worker.name), cores()
         share = max(1, len(available) // self._workers)
@@ -55,19 +55,19 @@ class WorkerOpening(WorkerPlugin):
 
 
 def do(plugin: str, item: Any) -> Any:
-    """The task that travels: one volume for the opened work of whichever worker has it."""
+    """Process one volume on whichever worker Dask runs this; the function travels by pickle."""
     opening = get_worker().plugins[plugin]
     assert isinstance(opening, WorkerOpening)
     return opening.do(item)
 
 
 def _keep_to(own: Sequence[int]) -> None:
-    """Bind all threads to these cores, where the system knows how: others that compute keep to theirs.
+    """Bind all threads of this process to its own cores, where the system supports it.
 
-    Threads that start later inherit it; without it, libraries that pin their threads all take the first core.
+    Threads that start later inherit this. Without it, libraries that pin threads all use the first core.
     """
     if not hasattr(os, "sched_setaffinity"):
         return
     for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # a thread may have ended, or the system may not allow it
+        with contextlib.suppress(OSError):  # a thread may have ended, or the system may refuse
             os.sched_setaffinity(int(thread.name), own)

@@ -1,17 +1,17 @@
-"""Labeling on workers: the volumes of a batch, shared among the processes of a Dask cluster."""
+"""Labeling on workers: the processes of a Dask cluster share the volumes of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 
 from sammed.batch.cluster import ClusterConfig, Lost, run_on_workers
-from sammed.batch.labeler import Label, Labeler, busy_item
+from sammed.batch.labeler import Labeler, busy_item
 from sammed.batch.ledger import Busy, Ledger, LedgerConfig
+from sammed.batch.maker import Maker
 from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingItem
@@ -20,36 +20,25 @@ from sammed.progress import Silent
 from sammed_volumes.dicom.codes import NamedCode
 
 
-class WorkersMaker(Protocol):
-    """What workers have to know of `sammed.batch.labeling.Maker`."""
-
-    @property
-    def device(self) -> str:
-        """auto, cpu, cuda, cuda:N or mps."""
-
-    def load(self, place: Place | None) -> Label:
-        """Load the model in the worker's place."""
-
-
 @dataclass(frozen=True, slots=True)
 class LabelerOpening:
-    """Opens a labeler on a worker; the paths that it names are absolute, on a disk that all share."""
+    """Opens a labeler on a worker; its paths are absolute and lie on a disk that all workers share."""
 
-    maker: WorkersMaker
+    maker: Maker
     config: LedgerConfig
-    makes_folders: bool
+    creates_folders: bool
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
     spacing_mm: tuple[float, float, float] | None = None
 
     def __call__(self, place: Place) -> Callable[[Target], LabelingItem | Busy]:
-        """Load the model, and keep to the threads and the graphics card of this worker."""
+        """Load the model, with the threads and the graphics card of this worker."""
         torch.set_num_threads(place.threads)
         labeler = Labeler(
             self.maker.load(place),
             Ledger(self.config),
             Silent(),
-            self.makes_folders,
+            self.creates_folders,
             self.fill_gaps,
             self.codes,
             self.spacing_mm,
@@ -59,19 +48,19 @@ class LabelerOpening:
 
 def label_on_workers(
     request: BatchRequest,
-    maker: WorkersMaker,
+    maker: Maker,
     config: LedgerConfig,
     targets: Sequence[Target],
-    makes_folders: bool,
+    creates_folders: bool,
 ) -> Generator[tuple[Target, LabelingItem], None, None]:
-    """Label on the workers that the request names, and note it in the shared ledger.
+    """Label on the workers that the request names, with a ledger that they share.
 
-    What another run was at is looked at once more when all else is done.
+    Volumes that were busy are tried once more at the end.
     """
     opening = LabelerOpening(
         maker,
         replace(config, manifest=config.manifest.absolute()),
-        makes_folders,
+        creates_folders,
         request.fill_gaps,
         request.codes,
         request.spacing_mm,
@@ -98,7 +87,7 @@ def _is_busy(found: object) -> bool:
 
 
 def _as_given(target: Target, found: LabelingItem | Busy | Lost) -> LabelingItem:
-    """The item with the paths that the user gave."""
+    """Return the item with the paths that the user gave."""
     if isinstance(found, Lost):
         error = f"{target.image}: {found.reason}."
         return LabelingItem(image=target.image, output=None, status="failed", error=error)

@@ -1,4 +1,4 @@
-"""Settings as text, "learning.sap_net.steps=50", to the frozen dataclass that they are meant for."""
+"""Settings given as text, "learning.sap_net.steps=50", for a frozen dataclass."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 
 def configure(config_type: type[Config], settings: Mapping[str, str]) -> Config:
-    """The config with these settings, all others as they are made.
+    """Return the config with these settings; all others keep their defaults.
 
-    A dot leads into a config within the config. Lists have commas, "none" is None. Raises ConfigError for a
-    setting that there isn't, with those that there are, and for a value that it can't have.
+    A dot leads into a nested config. Items of a list are separated by commas, and "none" is None. Raises
+    ConfigError for an unknown setting, with the known ones, and for a value out of place.
     """
     values: dict[str, object] = {}
     parts: dict[str, dict[str, str]] = {}
@@ -29,7 +29,9 @@ def configure(config_type: type[Config], settings: Mapping[str, str]) -> Config:
         first, _, rest = name.partition(".")
         first = _RENAMED.get(first, first)
         if first not in hints or (rest and not is_dataclass(hints[first])):
-            raise ConfigError(f"There is no setting {name!r}; there are {', '.join(names_of(config_type))}.")
+            raise ConfigError(
+                f"There is no setting {name!r}; the settings are {', '.join(names_of(config_type))}."
+            )
         if rest:
             parts.setdefault(first, {})[rest] = text
         else:
@@ -41,7 +43,7 @@ def configure(config_type: type[Config], settings: Mapping[str, str]) -> Config:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its value as text, "" where it has to be given; `choices` where there are few."""
+    """One setting: its default as text, "" where it is required, and its `choices` where there are few."""
 
     name: str
     value: str
@@ -49,17 +51,17 @@ class Setting:
 
 
 def settings_of(config_type: type[Any]) -> Iterator[Setting]:
-    """The settings of a config with the values that they have by themselves; those within it with dots."""
+    """Yield the settings of a config with their defaults; nested ones have dotted names."""
     return _settings(config_type, None, "")
 
 
 def names_of(config_type: type[Any]) -> Iterator[str]:
-    """The names of these settings."""
+    """Return the names of these settings."""
     return (each.name for each in settings_of(config_type))
 
 
 def _settings(config_type: type[Any], config: Any, start: str) -> Iterator[Setting]:
-    """`config` has the values; None: they are the fields' own."""
+    """Take the values from `config`; None takes the fields' defaults."""
     hints = get_type_hints(config_type)
     for field in fields(config_type):
         hint, name = hints[field.name], f"{start}{field.name}"
@@ -75,7 +77,7 @@ def _default(field: Field[Any]) -> object:
 
 
 def _text(value: object) -> str:
-    """A value as `configure` takes it."""
+    """Return a value as text that `configure` reads."""
     if value is MISSING:
         return ""
     if isinstance(value, tuple):
@@ -92,7 +94,7 @@ def _choices(hint: Any) -> tuple[str, ...]:
 
 
 def _value(hint: Any, text: str, name: str) -> object:
-    """The text as a value of the type; ConfigError where it is none."""
+    """Return the text as a value of the type. Raises ConfigError where that is not possible."""
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if type(None) in kinds and text.strip().casefold() == "none":
         return None
@@ -102,12 +104,12 @@ def _value(hint: Any, text: str, name: str) -> object:
                 return _as(kind, text.strip())
             except ValueError:
                 continue
-    raise ConfigError(f"{name} can't be {text!r}; it is {_wanted(kinds)}.")
+    raise ConfigError(f"{name} can't be {text!r}; use {_wanted(kinds)}.")
 
 
 def _as(kind: Any, text: str) -> object:
     if get_origin(kind) is Literal:
-        return next((each for each in get_args(kind) if str(each) == text), text)  # the config refuses others
+        return next((each for each in get_args(kind) if str(each) == text), text)  # the config rejects others
     if get_origin(kind) is tuple:
         return tuple(_as(get_args(kind)[0], part.strip()) for part in text.split(",") if part.strip())
     if kind is bool:

@@ -1,1 +1,1 @@
-"""Embeddings: what the frozen image encoder makes of a scan, each slice once."""
+"""Embeddings: the output of the frozen image encoder for a scan, each slice encoded once."""

@@ -1,9 +1,9 @@
-"""The cache of embeddings on disk: what was encoded once, by whichever process, need not be encoded again.
+"""The cache of embeddings on disk: a slice that any process has encoded is not encoded again.
 
-One file a slice, one folder a volume (`sammed.embeddings.cache_folder`), each file moved to its place when
-whole: a process that is killed leaves nothing half done, and processes share a cache without knowing of
-each other. Where the disk is full, can't be written or holds another version's cache, a warning says so once
-and the work goes on without.
+There is one file per slice and one folder per volume (`sammed.embeddings.cache_folder`). Each file is moved
+into place when it is complete: a killed process leaves no damaged entry, and processes can share a cache
+without locks. If the disk is full or can't be written, or if the folder holds the cache of another version,
+there is one warning and the work goes on without a cache.
 """
 
 import logging
@@ -16,11 +16,11 @@ from sammed.embeddings.cache_config import LIMIT_VARIABLE, CacheConfig
 from sammed.embeddings.cache_folder import (
     LAYOUT,
     SUFFIX,
+    cached_volumes,
     layout_of,
     mark_used,
+    remove_cached,
     remove_leftovers,
-    remove_shelf,
-    shelves,
     write_layout,
 )
 from sammed.embeddings.entry import DamagedEntryError, pack, unpack
@@ -28,7 +28,7 @@ from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import OutputError
 
 RECOUNT_BYTES = 256 << 20
-"""After so many bytes that a process wrote it looks again what others wrote."""
+"""After writing this many bytes, a process counts again what other processes wrote."""
 
 logger = logging.getLogger("sammed")
 
@@ -38,21 +38,21 @@ class EmbeddingCache:
 
     def __init__(self, config: CacheConfig) -> None:
         self.config = config
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
         self._readable = config.limit_bytes > 0 and self._is_of_this_version()
         self._writable = self._readable
         self._bytes: int | None = None  # in the whole cache, as far as known
         self._until_recount = 0
 
     def holds(self, volume: str, key: str) -> bool:
-        """Whether there is an entry; `get` says whether it is whole."""
+        """Whether there is an entry; only `get` checks that it is intact."""
         try:
             return self._readable and self._path(volume, key).is_file()
-        except OSError:  # what is wrong, `get` will say
+        except OSError:  # `get` reports the reason
             return False
 
     def get(self, volume: str, key: str, size: int) -> Float16[Tensor, "256 h w"] | None:
-        """An embedding of `size` x `size` cells; None where there is none, or a damaged one."""
+        """Return an embedding of `size` x `size` cells; None if there is none or it is damaged."""
         if not self._readable:
             return None
         try:
@@ -60,17 +60,17 @@ class EmbeddingCache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DamagedEntryError:
-            self._warn(f"The cache in {self.config.folder} has a damaged entry; it is made again.")
+            self._warn(f"The cache in {self.config.folder} has a damaged entry; the slice is encoded again.")
             return None
         except OSError as error:
             self._readable = self._writable = False
             self._warn(f"The cache in {self.config.folder} can't be read ({_reason(error)}); it isn't used.")
             return None
-        mark_used(self._shelf(volume))
+        mark_used(self._folder(volume))
         return found
 
     def put(self, volume: str, key: str, embedding: Float16[Tensor, "256 h w"]) -> bool:
-        """Keep an embedding; False where that can't be. The volume's own entries are never evicted for it."""
+        """Keep an embedding and return whether that worked; its own volume is never evicted for it."""
         if not self._writable:
             return False
         content = pack(key, embedding)
@@ -85,7 +85,7 @@ class EmbeddingCache:
             return False
 
     def _write(self, volume: str, key: str, content: bytes) -> bool:
-        """Write an entry; whoever comes second replaces like by like."""
+        """Write an entry; a second process that writes it replaces it with the same content."""
         path = self._path(volume, key)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -94,13 +94,13 @@ class EmbeddingCache:
         except OutputError:
             if path.parent.is_dir():
                 raise
-            return False  # another process evicted the volume at this very moment
+            return False  # another process has just evicted the volume
         self._bytes = (self._bytes or 0) + len(content)
         self._until_recount -= len(content)
         return True
 
     def _make_room(self, volume: str, wanted: int) -> bool:
-        """Evict the least recently used volumes until `wanted` bytes fit; False where they can't."""
+        """Evict the least recently used volumes until `wanted` bytes fit; False if they can't fit."""
         if self._bytes is None or self._until_recount <= 0:
             self._recount()
         if (self._bytes or 0) + wanted <= self.config.limit_bytes:
@@ -110,28 +110,28 @@ class EmbeddingCache:
             return True
         self._warn(
             f"One volume's embeddings take more than the cache may, {self.config.limit_bytes / 1e9:g} GB; "
-            f"the rest of them isn't kept on disk. {LIMIT_VARIABLE} sets another limit."
+            f"the rest is not kept on disk. {LIMIT_VARIABLE} sets another limit."
         )
         return False
 
     def _evict(self, volume: str, most: int) -> int:
-        """Remove other volumes, the least recently used first, down to `most` bytes; what is left."""
-        found = shelves(self.config.folder)
-        left = sum(shelf.bytes for shelf in found)
-        for shelf in found:
+        """Remove other volumes, the least recently used first, down to `most` bytes; return what is left."""
+        found = cached_volumes(self.config.folder)
+        left = sum(each.bytes for each in found)
+        for each in found:
             if left <= most:
                 break
-            if shelf.path != self._shelf(volume):
-                remove_shelf(shelf.path)
-                left -= shelf.bytes
+            if each.path != self._folder(volume):
+                remove_cached(each.path)
+                left -= each.bytes
         return left
 
     def _recount(self) -> None:
         write_layout(self.config.folder)
-        found = shelves(self.config.folder)
-        for shelf in found:
-            remove_leftovers(shelf.path)
-        self._bytes = sum(shelf.bytes for shelf in found)
+        found = cached_volumes(self.config.folder)
+        for each in found:
+            remove_leftovers(each.path)
+        self._bytes = sum(each.bytes for each in found)
         self._until_recount = min(RECOUNT_BYTES, self.config.limit_bytes // 16)
 
     def _is_of_this_version(self) -> bool:
@@ -144,25 +144,25 @@ class EmbeddingCache:
         if layout in (None, LAYOUT):
             return True
         self._warn(
-            f"The cache in {folder} is of another version of sammed; it isn't used. "
+            f"The cache in {folder} belongs to another version of sammed; it isn't used. "
             "`sammed cache clear` empties it."
         )
         return False
 
-    def _shelf(self, volume: str) -> Path:
+    def _folder(self, volume: str) -> Path:
         return self.config.folder / volume
 
     def _path(self, volume: str, key: str) -> Path:
-        return self._shelf(volume) / (key + SUFFIX)
+        return self._folder(volume) / (key + SUFFIX)
 
     def _warn(self, sentence: str) -> None:
-        """Warn once of one thing, however many slices it befalls."""
-        if sentence not in self._said:
-            self._said.add(sentence)
+        """Log a warning once, however many slices it concerns."""
+        if sentence not in self._warned:
+            self._warned.add(sentence)
             logger.warning(sentence)
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said, without the file and the remedy that the edges add."""
+    """Return the system's own message, without the file name and the advice around it."""
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)

@@ -1,4 +1,4 @@
-"""Where the cache of embeddings lies and how much it may hold. No torch here."""
+"""Where the cache of embeddings is and how much it may hold. Does not import torch."""
 
 import math
 import os
@@ -14,9 +14,9 @@ DEFAULT_LIMIT_GB = 20.0
 
 @dataclass(frozen=True, slots=True)
 class CacheConfig:
-    """A folder, which need not exist, and the bytes that may lie in it; 0 is for no cache at all.
+    """A folder, which need not exist, and the number of bytes that it may hold; 0 turns the cache off.
 
-    Processes that write at once may go beyond the limit by `sammed.embeddings.cache.RECOUNT_BYTES` each.
+    Processes that write at once may exceed the limit by `sammed.embeddings.cache.RECOUNT_BYTES` each.
     """
 
     folder: Path
@@ -24,16 +24,16 @@ class CacheConfig:
 
     def __post_init__(self) -> None:
         if self.limit_bytes < 0:
-            raise ConfigError(f"A cache of {self.limit_bytes} bytes can't be; the least is 0, for none.")
+            raise ConfigError(f"A cache can't hold {self.limit_bytes} bytes; use 0 for no cache.")
 
 
 def configured() -> CacheConfig:
-    """The user's cache: SAMMED_CACHE or the system's folder, SAMMED_CACHE_GB or 20 GB."""
-    said = os.environ.get(LIMIT_VARIABLE) or str(DEFAULT_LIMIT_GB)
+    """Return the user's cache: SAMMED_CACHE or the system's folder, SAMMED_CACHE_GB or 20 GB."""
+    text = os.environ.get(LIMIT_VARIABLE) or str(DEFAULT_LIMIT_GB)
     try:
-        limit_gb = float(said)
+        limit_gb = float(text)
     except ValueError:
         limit_gb = math.nan
     if not (math.isfinite(limit_gb) and limit_gb >= 0):
-        raise ConfigError(f"{LIMIT_VARIABLE} is {said!r}; it must be a number of gigabytes, 0 or more.")
+        raise ConfigError(f"{LIMIT_VARIABLE} is {text!r}; it must be a number of gigabytes, 0 or more.")
     return CacheConfig(cache_folder() / "embeddings", int(limit_gb * 1e9))

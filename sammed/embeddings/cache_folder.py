@@ -1,10 +1,10 @@
-"""Shelves: how the cache's entries lie on disk, how much room they take, and which go first.
+"""The cache folder: how entries lie on disk, how much space they take, and which volumes go first.
 
-    FOLDER/format                          the layout's version
-    FOLDER/VOLUME/SLICE.safetensors        a shelf is the folder of one volume; both names are digests
+    FOLDER/format                          the version of the layout
+    FOLDER/VOLUME/SLICE.safetensors        an entry, in the folder of its volume; both names are digests
 
-A shelf's time of change says when it was last used. Only what has such names is ever removed: the folder may
-be one that a person keeps other things in.
+The modification time of a volume's folder is when it was last used. Only files and folders with such names
+are ever removed, since the user may keep other things in FOLDER.
 """
 
 import os
@@ -19,18 +19,18 @@ from sammed_volumes.atomic_file import atomic_file
 
 SUFFIX = ".safetensors"
 LAYOUT = "1"
-"""Raised when an older sammed could no longer find its way; entries have a version of their own."""
+"""Raised when an older sammed could not use the folder; entries have a version of their own."""
 
-LEFTOVER_S = 3600  # writing an entry takes milliseconds: what is older was left by a process that was killed
+LEFTOVER_S = 3600  # writing an entry takes milliseconds: the writer of an older file was killed
 
-_SHELF = re.compile(r"[0-9a-f]{64}")
+_VOLUME = re.compile(r"[0-9a-f]{64}")
 _ENTRY = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")
 _LEFTOVER = re.compile(rf"\.partial-[0-9a-f]+{re.escape(SUFFIX)}")
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """One volume's entries: how many, how many bytes, and when one was last used (seconds since 1970)."""
+class CachedVolume:
+    """The entries of one volume: their number, their bytes, and their last use (seconds since 1970)."""
 
     path: Path
     entries: int
@@ -38,18 +38,18 @@ class Shelf:
     used: float
 
 
-def shelves(folder: Path) -> tuple[Shelf, ...]:
-    """All shelves, the least recently used first; what another process takes away meanwhile is left out."""
+def cached_volumes(folder: Path) -> tuple[CachedVolume, ...]:
+    """Return all volumes in the cache, the least recently used first, except those removed meanwhile."""
     found = []
     for path in _inside(folder):
-        if _SHELF.fullmatch(path.name):
+        if _VOLUME.fullmatch(path.name):
             with suppress(OSError):
-                found.append(_shelf(path))
-    return tuple(sorted(found, key=lambda shelf: shelf.used))
+                found.append(_measured(path))
+    return tuple(sorted(found, key=lambda each: each.used))
 
 
-def remove_shelf(path: Path) -> None:
-    """Remove a shelf's entries, and the shelf if nothing else is in it; what can't be removed stays."""
+def remove_cached(path: Path) -> None:
+    """Remove a volume's entries, and its folder if it is then empty; ignore what can't be removed."""
     for file in _inside(path):
         if _ENTRY.fullmatch(file.name) or _LEFTOVER.fullmatch(file.name):
             with suppress(OSError):
@@ -59,7 +59,7 @@ def remove_shelf(path: Path) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed had half written onto a shelf."""
+    """Remove the half-written entries of killed processes from a volume's folder."""
     for file in _inside(path):
         if _LEFTOVER.fullmatch(file.name):
             with suppress(OSError):
@@ -68,13 +68,13 @@ def remove_leftovers(path: Path) -> None:
 
 
 def mark_used(path: Path) -> None:
-    """Note that a shelf is in use now; on a disk that can't be written nothing is noted."""
+    """Note that a volume was used now; do nothing on a disk that can't be written."""
     with suppress(OSError):
         os.utime(path)
 
 
 def layout_of(folder: Path) -> str | None:
-    """The version of the layout that a folder says it has; None of one that says nothing."""
+    """Return the layout version that a folder states, None if it states none."""
     try:
         return (folder / "format").read_text(encoding="utf-8", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -82,7 +82,7 @@ def layout_of(folder: Path) -> str | None:
 
 
 def write_layout(folder: Path) -> None:
-    """Make the folder and say its version, unless it says one."""
+    """Create the folder and write its layout version, unless it states one."""
     folder.mkdir(parents=True, exist_ok=True)
     if layout_of(folder) is None:
         with atomic_file(folder / "format", "", overwrite=True) as partial:
@@ -90,23 +90,23 @@ def write_layout(folder: Path) -> None:
 
 
 def remove_layout(folder: Path) -> None:
-    """Remove the version, and the folder if nothing else is in it."""
+    """Remove the version file, and the folder if it is then empty."""
     with suppress(OSError):
         (folder / "format").unlink()
     with suppress(OSError):
         folder.rmdir()
 
 
-def _shelf(path: Path) -> Shelf:
+def _measured(path: Path) -> CachedVolume:
     sizes = []
     for file in _inside(path):
         with suppress(FileNotFoundError):
             sizes.append(file.stat().st_size)
-    return Shelf(path, len(sizes), sum(sizes), path.stat().st_mtime)
+    return CachedVolume(path, len(sizes), sum(sizes), path.stat().st_mtime)
 
 
 def _inside(path: Path) -> Iterator[Path]:
-    """What is in a folder; nothing where there is no such folder or it can't be read."""
+    """Yield what is in a folder; nothing if it does not exist or can't be read."""
     try:
         with os.scandir(path) as found:
             yield from sorted(Path(each.path) for each in found)

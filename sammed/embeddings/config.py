@@ -1,6 +1,6 @@
-"""What slices are encoded with: the backbone, where and how it computes, and whether embeddings are kept.
+"""How slices are encoded: the backbone, where and how it computes, and whether embeddings are cached.
 
-No torch here: a request can be checked before anything slow is imported.
+Does not import torch, so that a request can be checked before anything slow is imported.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingConfig:
-    """Settings of everything that encodes slices; ConfigError for a backbone that does not exist.
+    """The settings of everything that encodes slices; ConfigError for a backbone that does not exist.
 
-    `checkpoint` is a file of weights in place of the backbone's own. `device` is auto, cpu, cuda, cuda:N or
-    mps, `runtime` auto, torch or openvino, `precision` auto, float32 or bfloat16. `cache` says whether
-    embeddings may be taken from the user's cache and kept in it.
+    `checkpoint` is a file of weights that replaces the backbone's own. `device` is auto, cpu, cuda, cuda:N or
+    mps, `runtime` auto, torch or openvino, `precision` auto, float32 or bfloat16. With `cache`, embeddings
+    are read from the user's cache and kept in it.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -36,7 +36,7 @@ class EncodingConfig:
         backbone_spec(self.backbone)
 
     def load_backbone(self, name: str | None = None) -> Backbone:
-        """The backbone on its device and runtime, or another `name` there; see `load_backbone`."""
+        """Load the backbone, or the one called `name`, with these settings; see `load_backbone`."""
         from sammed.backbones.loading import load_backbone
 
         return load_backbone(
@@ -48,7 +48,7 @@ class EncodingConfig:
         )
 
     def open_cache(self) -> EmbeddingCache | None:
-        """The user's cache of embeddings, None where it is not to be used."""
+        """Open the user's cache of embeddings; None if `cache` is False."""
         from sammed.embeddings.cache import EmbeddingCache
         from sammed.embeddings.cache_config import configured
 

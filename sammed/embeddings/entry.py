@@ -1,6 +1,6 @@
-"""An entry of the cache: one embedding in a safetensors file, with a digest that tells damage.
+"""An entry of the cache: one embedding in a safetensors file, with a digest that detects damage.
 
-The digest is over the entry's key as well, so a file under another's name is noticed too.
+The digest covers the entry's key too, so that a file under the wrong name is detected as well.
 """
 
 import hashlib
@@ -18,18 +18,18 @@ from sammed.embeddings.encode import EMBEDDING_CHANNELS
 from sammed.errors import SammedError
 
 EMBEDDING_VERSION = 1
-"""Raised when the same slice, window and backbone would give another embedding than before."""
+"""Raised when the same slice, window and backbone would give a different embedding than before."""
 
 
 class DamagedEntryError(SammedError):
-    """The bytes are no whole entry of that key."""
+    """The bytes are not an intact entry with this key."""
 
 
 def encoding_key(backbone: Backbone, frame: Frame, low: float, high: float) -> str:
-    """In words, all but the slice's own values that makes an embedding what it is.
+    """Return, as text, everything that an embedding depends on except the values of the slice.
 
-    `low` and `high` are the window's ends. What runs the encoder is left out: runtimes of one precision
-    differ by less than the half precision that embeddings are kept in.
+    `low` and `high` are the ends of the window. The runtime is left out: runtimes of the same precision
+    differ by less than the half precision of the entries.
     """
     places = (frame.height, frame.width, frame.content_height, frame.content_width, frame.size)
     precision = str(backbone.dtype).removeprefix("torch.")
@@ -37,9 +37,9 @@ def encoding_key(backbone: Backbone, frame: Frame, low: float, high: float) -> s
 
 
 def slice_key(encoding: str, values: Float[np.ndarray, "H W *C"]) -> str:
-    """The digest that names a slice's entry, from `encoding_key` and the slice's real values, float32.
+    """Return the digest that names a slice's entry, from `encoding_key` and the slice's real values, float32.
 
-    Real values, so that the type and the byte order that a file stores them in make no difference.
+    Real values, so that the type and the byte order of the file make no difference.
     """
     digest = hashlib.sha256(f"{encoding} {values.shape} ".encode())
     digest.update(np.ascontiguousarray(values, dtype="<f4").data)
@@ -47,14 +47,14 @@ def slice_key(encoding: str, values: Float[np.ndarray, "H W *C"]) -> str:
 
 
 def pack(key: str, embedding: Float16[Tensor, "256 h w"]) -> bytes:
-    """The entry's file; `unpack` reads it again."""
+    """Return the content of the entry's file; `unpack` reads it."""
     embedding = embedding.contiguous()
     digest = torch.frombuffer(bytearray(_digest(key, embedding)), dtype=torch.uint8)
     return save({"embedding": embedding, "sha256": digest})
 
 
 def unpack(key: str, content: bytes, size: int) -> Float16[Tensor, "256 h w"]:
-    """The embedding of `size` x `size` cells in a file's bytes; DamagedEntryError unless all is right."""
+    """Return the embedding of `size` x `size` cells in a file's bytes; DamagedEntryError if it is damaged."""
     try:
         tensors = load(content)
         embedding, digest = tensors["embedding"], bytes(tensors["sha256"].tolist())

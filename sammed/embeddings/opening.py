@@ -1,4 +1,4 @@
-"""Opening: from a file, or a volume in memory, to a scan; and labels that lie on its grid."""
+"""Opening: a file or a volume becomes a scan; labels are checked against its grid."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def open(
     precision: str = "auto",
     reporter: Reporter | None = None,
 ) -> Scan:
-    """A scan: the slices of an image as a backbone sees them.
+    """Open an image as a scan: its slices as a backbone sees them.
 
     `image` is a file, a DICOM folder or a volume. `window` is auto, LOW,HIGH, the name of a preset, or a
-    window; auto suits what is annotated as soon as a skill is learned from the scan. `axis` is the array axis
-    that slices are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The
-    other settings are those of `EncodingConfig`; `cache` keeps what slices were encoded to.
+    window; `learn` replaces auto by the window of the annotated region. `axis` is the array axis that slices
+    are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The other
+    settings are those of `EncodingConfig`. The backbone is loaded when a slice is first encoded.
 
-    Raises VolumeError for a file that can't be read or shows nothing, ConfigError for a setting that can't
-    be, CheckpointError where weights are missing.
+    Raises VolumeError for a file that can't be read or shows nothing, ConfigError for an invalid setting,
+    CheckpointError for missing weights.
     """
     encoding = EncodingConfig(
         backbone=backbone,
@@ -54,7 +54,7 @@ def open(
     )
     volume = image if isinstance(image, Volume) else open_volume(Path(image), series, reporter)
     shown = parse_window(window) if isinstance(window, str) else window
-    return open_scan(volume, encoding.load_backbone(), window=shown, axis=axis, cache=encoding.open_cache())
+    return open_scan(volume, encoding.load_backbone, window=shown, axis=axis, cache=encoding.open_cache())
 
 
 def open_volume(
@@ -65,7 +65,7 @@ def open_volume(
     fill_gaps: bool = False,
     spacing_mm: tuple[float, float, float] | None = None,
 ) -> Volume:
-    """Read a volume, report what is special about it, refuse one that shows nothing."""
+    """Read a volume and report what is special about it; VolumeError if it can't be read or is constant."""
     volume = read_volume(path, series=series, fill_gaps=fill_gaps, spacing_mm=spacing_mm)
     report_notes(volume, reporter or Silent())
     if volume.non_finite_count:
@@ -87,9 +87,9 @@ def open_labels(
     resample: bool = False,
     reporter: Reporter | None = None,
 ) -> LabelVolume:
-    """Labels from a file or from memory, on the volume's grid; see `labels_on`.
+    """Return labels from a file or from memory on the volume's grid; see `labels_on`.
 
-    Raises VolumeError for labels that do not lie on it, and if no voxel has a label.
+    Raises VolumeError if they are empty or do not lie on it.
     """
     if isinstance(labels, LabelVolume):
         found = labels

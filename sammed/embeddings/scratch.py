@@ -1,6 +1,6 @@
-"""Embeddings that no cache keeps: as many as memory should hold, the others in a file without a name.
+"""Scratch: embeddings that no cache keeps, some in memory and the rest in an unnamed temporary file.
 
-Such a file goes with the process that made it. A slice of LiteMedSAM's takes 2 MB.
+The file disappears with its process. An embedding of LiteMedSAM takes 2 MB.
 """
 
 import math
@@ -31,13 +31,13 @@ class Scratch:
         return index in self._memory or index in self._places
 
     def put(self, index: int, embedding: Float16[Tensor, "256 h w"]) -> None:
-        """Keep one; where there is no room for a file, in memory after all."""
+        """Keep an embedding; in memory if there is no space for a file."""
         if len(self._memory) >= self._most and self._write(index, embedding):
             return
         self._memory[index] = embedding
 
     def get(self, index: int) -> Float16[Tensor, "256 h w"]:
-        """One that was put; KeyError where none was."""
+        """Return an embedding that was put; KeyError if there is none."""
         if index in self._memory:
             return self._memory[index]
         place, shape = self._places[index]
@@ -55,7 +55,7 @@ class Scratch:
             self._file.write(embedding.contiguous().numpy().data)
             self._file.flush()
         except OSError:
-            self._most = math.inf  # the disk is full, and will be with the next slice
+            self._most = math.inf  # the disk is full and will stay full
             return False
         self._places[index] = (place, embedding.shape)
         return True

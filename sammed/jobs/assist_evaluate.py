@@ -1,4 +1,4 @@
-"""`assist-evaluate`: how good the masks of simulated users are, with the plain backbone and with a skill."""
+"""`assist-evaluate`: the Dice of simulated users, with the plain backbone and with a skill."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,9 +25,9 @@ from sammed_volumes.labels import Label, LabelVolume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistEvaluateRequest:
-    """Simulated users: the plain backbone, and beside it the skill where one is given.
+    """Simulate users of the plain backbone and, if there is one, of the skill.
 
-    `points` are how many points of each sign an object gets, each number a row; `boxes` adds jittered boxes,
+    `points` are numbers of points of each sign per object, one row each; `boxes` adds jittered boxes,
     `composite` the paper's active scheme. A row is the mean over `seeds`. `exclude_slices` are not measured.
     """
 
@@ -52,20 +52,20 @@ class AssistEvaluateRequest:
 
     def __post_init__(self) -> None:
         if not (self.points or self.boxes or self.composite):
-            raise ConfigError("There is nothing to simulate: ask for points, boxes or the composite scheme.")
+            raise ConfigError("There is nothing to simulate: choose points, boxes or the composite scheme.")
         if any(count < 1 for count in self.points):
             raise ConfigError(f"A simulated user sets one point or more, not {min(self.points)}.")
         if not self.seeds:
             raise ConfigError("Give one seed or more.")
         for seed in self.seeds:
             check_seed(seed)
-        check_indices("Slices to leave out", self.exclude_slices)
+        check_indices("Excluded slices", self.exclude_slices)
         check_axis(self.axis)
 
 
 @dataclass(frozen=True, slots=True)
 class ClickingRow:
-    """One way of prompting, measured: see `sammed.assist.clicks.ClickScore`; `trained` is the skill's."""
+    """The scores of one kind of prompt, see `ClickScore`; `trained` means the skill's prompt encoders."""
 
     backbone: str
     trained: bool
@@ -76,23 +76,23 @@ class ClickingRow:
     slices: int
 
     def to_json(self) -> dict[str, object]:
-        """The row under its names, None in place of NaN."""
+        """Return the fields under their names, with None in place of NaN."""
         return {name: finite(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class AssistEvaluateResult:
-    """What simulated users reached."""
+    """The scores of simulated users."""
 
     rows: tuple[ClickingRow, ...]
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed assist-evaluate --json` prints."""
+        """Return the object that `sammed assist-evaluate --json` prints."""
         return {"rows": [row.to_json() for row in self.rows]}
 
 
 def assist_evaluate(request: AssistEvaluateRequest, reporter: Reporter) -> AssistEvaluateResult:
-    """Simulate users on all slices that show a label, except those that the skill was learned from."""
+    """Simulate users on all slices with a label, except those that the skill was learned from."""
     scan, skill = open_seen(request, reporter)
     truth = open_labels(
         request.labels,
@@ -116,7 +116,7 @@ def assist_evaluate(request: AssistEvaluateRequest, reporter: Reporter) -> Assis
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClickTrial:
-    """The slices S H W that users are simulated on, `excluded` ones left out, and how."""
+    """The slices S H W that users are simulated on, without `excluded` ones, and the plan."""
 
     scan: Scan
     truth: np.ndarray
@@ -127,7 +127,7 @@ class ClickTrial:
     def rows(
         self, labels: Sequence[Label], skill: SkillModel | None, reporter: Reporter
     ) -> list[ClickingRow]:
-        """One row for each encoder and way of clicking, over all labels and seeds."""
+        """Return one row for each encoder and kind of prompt, over all labels and seeds."""
         plain = self.scan.backbone.prompt_encoder
         scores: dict[bool, list[ClickScore]] = {False: []}
         with reporter.task("simulated users", len(labels) * (2 if skill else 1)) as task:
@@ -141,14 +141,16 @@ class ClickTrial:
         return [row for trained, found in scores.items() for row in self._rows(trained, found)]
 
     def scores(self, label: Label, encoder: nn.Module) -> list[ClickScore]:
-        """What the users of all seeds reach for one label."""
+        """Return the scores for one label, of users with all seeds."""
         indices = [
             index
             for index in np.flatnonzero((self.truth == label.value).any(axis=(1, 2))).tolist()
             if index not in self.excluded
         ]
         if not indices:
-            raise AnnotationError(f"No slice that is left to measure on shows {label.name!r}.")
+            raise AnnotationError(
+                f"No slice that is left to measure on shows {label.name!r}; exclude fewer slices."
+            )
         embeddings = self.scan.embeddings(indices)
         masks = self.truth[indices] == label.value
         return [
@@ -160,7 +162,7 @@ class ClickTrial:
         ]
 
     def _rows(self, trained: bool, scores: Iterable[ClickScore]) -> list[ClickingRow]:
-        """Scores of one encoder joined: the mean of the means, the mean of the spreads."""
+        """Average the scores of one encoder: the mean of the means, the mean of the spreads."""
         by_way: dict[tuple[str, int], list[ClickScore]] = defaultdict(list)
         for score in scores:
             by_way[score.prompt, score.count].append(score)
@@ -172,7 +174,8 @@ class ClickTrial:
                 count=each[0].count,
                 dice_mean=float(np.mean([score.dice_mean for score in each])),
                 dice_std=float(np.mean([score.dice_std for score in each])),
-                slices=sum(score.slices for score in each) // len(self.seeds),  # each seed has them all
+                slices=sum(score.slices for score in each)
+                // len(self.seeds),  # every seed measures all of them
             )
             for each in by_way.values()
         ]
@@ -181,17 +184,19 @@ class ClickTrial:
 def _labels(
     request: AssistEvaluateRequest, truth: LabelVolume, skill: SkillModel | None
 ) -> tuple[Label, ...]:
-    """The labels asked for; by default all that the truth shows and, where there is a skill, it knows."""
+    """Return the requested labels; by default all in the truth that a skill, if given, knows."""
     counts = truth.voxel_counts()
     shown = tuple(label for label in truth.labels if counts[label.value])
     known = skill.labels_in(truth) if skill else shown
     if not known:
-        raise AnnotationError(f"{truth.path} shows no label that {request.skill} was learned for.")
+        raise AnnotationError(f"{truth.path} shows no label that {request.skill} knows.")
     if not request.label:
         return known
     wanted = truth.select(request.label)
     values = {label.value for label in (known if skill else wanted)}
     unknown = [label.name for label in wanted if label.value not in values]
     if unknown:
-        raise AnnotationError(f"{request.skill} doesn't know {unknown[0]!r}, or {truth.path} has none.")
+        raise AnnotationError(
+            f"{request.skill} doesn't know {unknown[0]!r}, or {truth.path} does not show it."
+        )
     return wanted

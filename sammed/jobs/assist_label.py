@@ -1,4 +1,4 @@
-"""`assist-label`: masks from a person's points and boxes, by a skill or the plain backbone."""
+"""`assist-label`: masks from points and boxes, with a skill or the plain backbone."""
 
 import time
 from collections.abc import Sequence
@@ -33,10 +33,10 @@ from sammed_volumes.volume import clear_missing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistLabelRequest:
-    """Masks from a person's prompts: those of a file, and those given one by one.
+    """Make masks from prompts in a file, and from single marks.
 
-    `prompts` is a file for `sammed.prompts.file.read_prompts`, which says its own frame; `frame` says what
-    the coordinates of `marks` are. With `skill` None the plain `backbone` is used.
+    `prompts` is a file for `sammed.prompts.file.read_prompts`, which specifies its own frame; `frame` applies
+    to the coordinates of `marks`. With `skill` None the plain backbone is used.
     """
 
     image: Path
@@ -63,7 +63,7 @@ class AssistLabelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistLabelResult:
-    """A label volume made from a person's prompts; `slices` are array indices along `axis`."""
+    """A label volume made from prompts; `slices` are array indices along `axis`."""
 
     image: Path
     output: Path
@@ -74,7 +74,7 @@ class AssistLabelResult:
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed assist-label --json` prints."""
+        """Return the object that `sammed assist-label --json` prints."""
         paths = {"image": str(self.image), "output": str(self.output)}
         return {**asdict(self), **paths, "seconds": round(self.seconds, 3)}
 
@@ -110,7 +110,7 @@ def assist_label(request: AssistLabelRequest, reporter: Reporter) -> AssistLabel
 def _provenance(
     request: AssistLabelRequest, scan: Scan, slices: tuple[int, ...], skill: Skill | None
 ) -> Provenance:
-    """A person's labels on the slices with prompts; the others are unknown, not empty."""
+    """Gold labels on the slices with prompts; the others are unknown, not empty."""
     return Provenance(
         image_file=request.image.name,
         image_sha256=image_digest(request.image),
@@ -127,7 +127,7 @@ def _provenance(
 def decode_placed(
     scan: Scan, placed: Sequence[PlacedPrompt], skill: Skill | None, reporter: Reporter
 ) -> tuple[np.ndarray, tuple[Label, ...]]:
-    """The labels S H W that prompts ask for, and which labels these are; the higher logit wins a pixel."""
+    """Return the label values S H W of prompts, and the labels; the higher logit wins a pixel."""
     shown = sorted({each.slice_index for each in placed})
     with reporter.task("encoding slices", len(shown)) as task:
         scan.encode(shown, task.advance)
@@ -162,14 +162,14 @@ def _placed(
 
 
 def _joined(first: Sequence[Label], others: Sequence[Label]) -> tuple[Label, ...]:
-    """The first labels, and the others that are not among them by name; a value that is taken moves."""
+    """Return the first labels, and the others with new names; a label whose value is taken gets another."""
     by_value = {label.value: label for label in first}
     for other in others:
         if other.name in {label.name for label in by_value.values()}:
             continue
         if other.value not in by_value:
             by_value[other.value] = other
-        elif other.name != default_label(other.value).name:  # the value was made up for the name
+        elif other.name != default_label(other.value).name:  # else it is only a default name
             value = max(by_value) + 1
             by_value[value] = Label(value, other.name, default_color(value))
     return tuple(by_value[value] for value in sorted(by_value))

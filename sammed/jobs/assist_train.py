@@ -30,12 +30,11 @@ DEFAULT_SKILL = Path("skill" + MODEL_SUFFIX)
 class AssistTrainRequest:
     """Learn a skill from an image and its labels.
 
-    With `image` and `labels` None the job looks for them in the working folder. The annotated slices are the
-    `slices` that are drawn, those of `slice_index`, or with neither all that hold a label; `empty_slices`
-    hold none and are known to. `label` are names or values, () all. `auto` False leaves the generator out.
-    `window` is text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder;
-    `flatten` lets a later segment of a `.seg.nrrd` win over an earlier one; `resample` interpolates
-    labels that are on another lattice than the image.
+    With `image` and `labels` None the job looks for them in the working folder. The annotated slices are a
+    sample of `slices`, those of `slice_index`, or by default all with a label; `empty_slices` are known to
+    have none. `label` are names or values; () means all. `auto` False leaves out the generator. `window` is
+    text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder; `flatten` lets later
+    segments of a `.seg.nrrd` win over earlier ones; `resample` interpolates labels on another lattice.
     """
 
     image: Path | None = None
@@ -72,7 +71,7 @@ class AssistTrainRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistTrainResult:
-    """A skill that was learned. Slices are array indices along `axis`; `labels` are names."""
+    """A learned skill. Slices are array indices along `axis`; `labels` are names."""
 
     skill: Path
     backbone: str
@@ -84,7 +83,7 @@ class AssistTrainResult:
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed assist-train --json` prints."""
+        """Return the object that `sammed assist-train --json` prints."""
         return {**asdict(self), "skill": str(self.skill), "seconds": round(self.seconds, 3)}
 
 
@@ -124,7 +123,7 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
 
 
 def train_result(skill: Skill, slicing: Slicing, output: Path, seconds: float) -> AssistTrainResult:
-    """What was learned, with slices counted along the image's own array."""
+    """Return what was learned, with slices as indices of the image's own array."""
     annotations = skill.model.annotations
     foreground = [annotations.indices[row] for row in annotations.foreground]
     background = [index for index in annotations.indices if index not in foreground]
@@ -147,19 +146,21 @@ def _pair(request: AssistTrainRequest, reporter: Reporter) -> tuple[Pair, bool]:
 
 
 def find_pair(folder: Path, reporter: Reporter) -> tuple[Pair, bool]:
-    """The image and labels in a folder, or the demo's (True) where it has none.
+    """Return the image and labels in a folder, or the demo's and True if it has none.
 
-    They are called image* and label*, or are the only files of the folders images/ and labels/; label volumes
-    that sammed wrote beside an image are not meant. ConfigError where several could be.
+    They are named image* and label*, or are the only files in the folders images/ and labels/. Label volumes
+    that sammed wrote beside an image don't count. Raises ConfigError if there are several candidates.
     """
     images, labels = _candidates(folder, "image"), _candidates(folder, "label")
     if not images and not labels:
-        reporter.message("There is no image* and label* in this folder; learning from the demo's chest CT.")
+        reporter.message("This folder has no image* and label*; learning from the demo's chest CT.")
         return demo_pair(), True
     for found, name in ((images, "image"), (labels, "label")):
         if len(found) != 1:
-            some = ", ".join(path.name for path in found) or "none"
-            raise ConfigError(f"{folder} should hold one {name}* file, but there is {some}; name the files.")
+            names = ", ".join(path.name for path in found) or "none"
+            raise ConfigError(
+                f"{folder} must contain one {name}* file, but there is {names}; name the files."
+            )
     reporter.message(f"Learning from {images[0].name} and {labels[0].name}.")
     return Pair(images[0], labels[0]), False
 
@@ -173,7 +174,7 @@ def _candidates(folder: Path, name: str) -> list[Path]:
 
 
 def _volumes(paths: Iterable[Path]) -> list[Path]:
-    """The files that are volumes by their names, in order; hidden ones are some program's own business."""
+    """Return the files with the extension of a volume, sorted, without hidden files."""
     return sorted(
         path for path in paths if path.is_file() and suffix_of(path) and not path.name.startswith(".")
     )

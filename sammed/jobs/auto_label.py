@@ -1,22 +1,22 @@
-"""`auto-label`: label volumes, and folders of them, with a skill and no prompts."""
+"""`auto-label`: label volumes, and folders of them, with a skill and without prompts."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from sammed.batch.labeler import Label
 from sammed.batch.labeling import label_batch
+from sammed.batch.maker import MakeLabels
 from sammed.batch.manifest import Recipe
 from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingResult
 from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.labeled import Labeled
 from sammed.errors import naming
 from sammed.jobs.assist_train import DEFAULT_SKILL
 from sammed.jobs.validation import check_word
 from sammed.progress import Reporter
 from sammed.skills.inference import GeneratorName
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed.skills.skill import Skill, load
 from sammed_volumes.volume import Volume
@@ -24,7 +24,7 @@ from sammed_volumes.volume import Volume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoLabelRequest(BatchRequest):
-    """Label what `BatchRequest` names with a skill; `generator` prompts in a person's place."""
+    """Label the images of `BatchRequest` with a skill; `generator` makes the prompts."""
 
     skill: Path = DEFAULT_SKILL
     generator: GeneratorName = "sap"
@@ -36,7 +36,7 @@ class AutoLabelRequest(BatchRequest):
 
 
 def auto_label(request: AutoLabelRequest, reporter: Reporter) -> LabelingResult:
-    """Label every image, see `label_batch`; SkillError for a skill that can't be read or has no generator."""
+    """Label every image, see `label_batch`; raises SkillError for an unreadable skill or no generator."""
     skill = load(request.skill)
     with naming(request.skill):
         skill.model.require_auto()
@@ -48,7 +48,7 @@ def auto_label(request: AutoLabelRequest, reporter: Reporter) -> LabelingResult:
 
 @dataclass(frozen=True, slots=True)
 class SkillMaker:
-    """A skill as a maker of labels: read once, its backbone loaded once in each process."""
+    """A skill as a maker of labels: read once, with one backbone in each process."""
 
     path: Path
     model: SkillModel
@@ -58,16 +58,16 @@ class SkillMaker:
 
     @property
     def recipe(self) -> Recipe:
-        """What the labels depend on."""
+        """Everything that the labels depend on."""
         return Recipe(self.digest, {"generator": self.generator, "precision": self.encoding.precision})
 
     @property
     def device(self) -> str:
-        """Where the backbone computes."""
+        """The device of the backbone."""
         return self.encoding.device
 
-    def load(self, place: Place | None) -> Label:
-        """Load the backbone, on the worker's graphics card where it has one."""
+    def load(self, place: Place | None) -> MakeLabels:
+        """Load the backbone: on the worker's GPU if it has one."""
         encoding = self.encoding
         if place is not None and place.gpu is not None and encoding.device in ("auto", "cuda"):
             encoding = replace(encoding, device=f"cuda:{place.gpu}")

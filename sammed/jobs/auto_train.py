@@ -14,13 +14,13 @@ from sammed.jobs.validation import check_model, check_replaced, check_seed, chec
 from sammed.progress import Reporter
 from sammed.skills.inference import scan_for
 from sammed.skills.skill import Skill, load
-from sammed.skills.training import LearningConfig, learn_auto
+from sammed.skills.training import SkillConfig, train_auto
 from sammed_volumes.atomic_file import check_free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTrainRequest:
-    """Learn a skill's generator again and nothing else; slices are chosen as in AssistTrainRequest.
+    """Learn only a skill's generator again, from slices chosen as in AssistTrainRequest.
 
     Axis, window and labels are the skill's. With `output` None the skill itself is replaced, which
     `overwrite` must allow.
@@ -53,7 +53,7 @@ class AutoTrainRequest:
 
 
 def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResult:
-    """Learn the generator and write the skill with it; its prompt encoders stay as they are."""
+    """Learn the generator and write the skill with it; its prompt encoders don't change."""
     output = request.output or request.skill
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
@@ -82,7 +82,7 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
             draw=request.draw,
             seed=request.seed,
         )
-    model = learn_auto(skill.model, scan, annotations, LearningConfig(), request.seed, reporter)
+    model = train_auto(skill.model, scan, annotations, SkillConfig(), request.seed, reporter)
     resampled = skill.model.resampled_marks or labels.resampled
     skill = Skill(replace(model, resampled_marks=resampled), backbone=backbone)
     skill.save(output, overwrite=request.overwrite)

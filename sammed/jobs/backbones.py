@@ -1,4 +1,4 @@
-"""`backbones list|fetch|verify`: the weights of the frozen SAMs on this machine."""
+"""`backbones list|fetch|verify`: the weights of the frozen SAMs on this machine. Does not import torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from sammed.backbones import weights
+from sammed.backbones.download import fetch
 from sammed.backbones.registry import BACKBONES, DEFAULT_BACKBONE, BackboneSpec, backbone_spec
 from sammed.errors import CheckpointError
 from sammed.progress import Reporter
@@ -101,8 +103,6 @@ def backbones_fetch(
     progress: Callable[[int, int | None], None] | None = None,
 ) -> BackbonesFetchResult:
     """Download weights, see `sammed.backbones.download.fetch`, which calls `progress`."""
-    from sammed.backbones.download import fetch  # imports torch, which `backbones list` can do without
-
     return BackbonesFetchResult(request.name, fetch(request.name, request.folder, progress=progress))
 
 
@@ -122,21 +122,17 @@ def verify_weights(names: Sequence[str] = ()) -> tuple[WeightsState, ...]:
 
 
 def _find(spec: BackboneSpec) -> WeightsState:
-    from sammed.backbones.weights import find  # the doctor runs where this can't be imported
-
     try:
-        return WeightsState(spec.name, "found", find(spec))
-    except (CheckpointError, ImportError, FileNotFoundError) as error:
+        return WeightsState(spec.name, "found", weights.find(spec))
+    except CheckpointError as error:
         return WeightsState(spec.name, "missing", None, str(error))
 
 
 def _verify(state: WeightsState) -> WeightsState:
-    from sammed.backbones.weights import verify
-
     if state.path is None:
         return state
     try:
-        is_published = verify(BACKBONES[state.name], state.path)
+        is_published = weights.verify(BACKBONES[state.name], state.path)
     except CheckpointError as error:
         return WeightsState(state.name, "damaged", state.path, str(error))
     except OSError as error:

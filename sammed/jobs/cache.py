@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sammed.backbones.folders import cache_folder, is_openvino_network, openvino_folder
 from sammed.embeddings.cache_config import configured
-from sammed.embeddings.cache_folder import remove_layout, remove_shelf, shelves
+from sammed.embeddings.cache_folder import cached_volumes, remove_cached, remove_layout
 from sammed.progress import Reporter
 
 
@@ -65,14 +65,14 @@ class CacheClearResult:
 def cache_info(request: CacheInfoRequest, reporter: Reporter) -> CacheInfoResult:
     """Describe the user's cache without changing it."""
     config = configured()
-    found = shelves(config.folder)
+    found = cached_volumes(config.folder)
     converted = list(_converted())
     return CacheInfoResult(
         folder=cache_folder(),
         limit_bytes=config.limit_bytes,
         volumes=len(found),
-        slices=sum(shelf.entries for shelf in found),
-        embedding_bytes=sum(shelf.bytes for shelf in found),
+        slices=sum(each.entries for each in found),
+        embedding_bytes=sum(each.bytes for each in found),
         converted=len(converted),
         converted_bytes=sum(map(_folder_bytes, converted)),
     )
@@ -82,8 +82,8 @@ def cache_clear(request: CacheClearRequest, reporter: Reporter) -> CacheClearRes
     """Remove all embeddings and converted networks, and nothing else in the cache folder."""
     before = cache_info(CacheInfoRequest(), reporter)
     folder = configured().folder
-    for shelf in shelves(folder):
-        remove_shelf(shelf.path)
+    for each in cached_volumes(folder):
+        remove_cached(each.path)
     remove_layout(folder)
     for network in _converted():
         shutil.rmtree(network, ignore_errors=True)

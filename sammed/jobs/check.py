@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sammed.progress import Reporter
 from sammed_volumes.errors import GeometryMismatchError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.grid import VoxelGrid
@@ -103,8 +104,8 @@ class CheckResult:
         }
 
 
-def check(request: CheckRequest) -> CheckResult:
-    """Read both files and compare them as all commands do (`sammed_volumes.placing.labels_on`)."""
+def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
+    """Compare both files as all commands do (`sammed_volumes.placing.labels_on`), and report it in words."""
     image = read_volume(request.image, series=request.series, spacing_mm=request.spacing_mm)
     labels = read_labels(request.labels, flatten=request.flatten, colors=request.colors, like=image.grid)
     found, details = fit(image.grid, labels), ""
@@ -117,6 +118,8 @@ def check(request: CheckRequest) -> CheckResult:
         lies_on, sentences, details = "no", [str(error)], error.details
     if labels.is_empty:
         sentences.append(f"{request.labels} is empty: no voxel has a label.")
+    for sentence in sentences:
+        reporter.message(sentence)
     counts = labels.voxel_counts()
     return CheckResult(
         lies_on=lies_on,

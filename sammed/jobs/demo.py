@@ -1,4 +1,4 @@
-"""`demo`: the whole job on the chest CT that pip installed, from five annotated slices to a report."""
+"""`demo`: from five annotated slices of a chest CT that pip installed to a report."""
 
 import json
 import time
@@ -50,11 +50,11 @@ CLICKS = ClickPlan(point_counts=(1, 3, 5), boxes=True, composite=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRequest:
-    """The whole job on the chest CT that pip installed, into the folder `output`."""
+    """Run the demo, and write its results into the folder `output`."""
 
     output: Path = DEFAULT_OUTPUT
     seed: int = 0
-    encoding: EncodingConfig = EncodingConfig(cache=False)  # what is measured is the whole work
+    encoding: EncodingConfig = EncodingConfig(cache=False)  # the demo measures the whole work
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class DemoRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """What the demo wrote, and the tables that it shows."""
+    """The files of the demo, and its tables."""
 
     output: Path
     files: tuple[Path, ...]
@@ -71,7 +71,7 @@ class DemoResult:
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed demo --json` prints."""
+        """Return the object that `sammed demo --json` prints."""
         return {
             "output": str(self.output),
             "files": [str(path) for path in self.files],
@@ -82,13 +82,13 @@ class DemoResult:
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds that each step took, in the order of the steps."""
+    """The seconds of each step, in order."""
 
     steps: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step; where it fails, the error says which it was."""
+        """Time a step; an error names it."""
         started = time.perf_counter()
         try:
             yield
@@ -101,7 +101,7 @@ class Clock:
 
 
 def demo(request: DemoRequest, reporter: Reporter) -> DemoResult:
-    """Learn both lungs from five slices, label all, measure on the rest, and write it all down."""
+    """Learn both lungs from five slices, label all slices, measure on the others, and write the results."""
     started = time.perf_counter()
     paths = _paths(request)
     pair, clock = demo_pair(), Clock()
@@ -135,7 +135,7 @@ def demo(request: DemoRequest, reporter: Reporter) -> DemoResult:
 
 
 def _paths(request: DemoRequest) -> dict[str, Path]:
-    """Where everything goes; nothing is begun if one of the files exists and may not be replaced."""
+    """Return the paths of all files; raises OutputError if one exists and must not be replaced."""
     make_folder(request.output)
     paths = {name: request.output / name for name in FILES}
     for path in paths.values():
@@ -161,7 +161,7 @@ def _training(request: DemoRequest, skill: Path) -> AssistTrainRequest:
 def _clicks(
     scan: Scan, skill: SkillModel, truth: LabelVolume, seed: int, reporter: Reporter
 ) -> dict[str, list[ClickingRow]]:
-    """Rows of simulated users by the label's name."""
+    """Return the rows of simulated users by label name."""
     stack = scan.slicing.to_stack(truth.voxels)
     trial = ClickTrial(scan, stack, frozenset(skill.annotations.indices), CLICKS, (seed,))
     return {label.name: trial.rows([label], skill, reporter) for label in skill.labels}
@@ -174,9 +174,9 @@ def _accuracy(
     truth: LabelVolume,
     rows: dict[str, list[ClickingRow]],
 ) -> Table:
-    """Dice a label on slices that were not annotated: plain backbone, learned prompts, automatic.
+    """Return the Dice per label on slices without annotation: plain backbone, learned prompts, automatic.
 
-    Of prompts the mean over slices, of the automatic labels that of all slices together.
+    With prompts this is a mean over slices, for the automatic labels the Dice of all slices together.
     """
     names = [label.name for label in skill.labels]
     lines: list[tuple[str | float, ...]] = []
@@ -191,7 +191,7 @@ def _accuracy(
 
 
 def _automatic(scan: Scan, skill: SkillModel, found: LabeledStack, truth: LabelVolume) -> list[float]:
-    """Dice of the automatic labels over all slices that nobody annotated, in 3-D."""
+    """Return the Dice of the automatic labels over all slices without annotation, in 3-D."""
     slicing = scan.slicing
     others = np.setdiff1d(np.arange(slicing.count), skill.annotations.indices)
     true = slicing.to_stack(truth.voxels)[others]
@@ -199,13 +199,13 @@ def _automatic(scan: Scan, skill: SkillModel, found: LabeledStack, truth: LabelV
 
 
 def _seconds(clock: Clock) -> Table:
-    return Table("What took how long", ("step", "seconds"), tuple(clock.steps.items()))
+    return Table("Time", ("step", "seconds"), tuple(clock.steps.items()))
 
 
 def _labels(
     scan: Scan, skill: SkillModel, found: LabeledStack, paths: dict[str, Path], *, overwrite: bool
 ) -> None:
-    """The label volume in two formats; of the first the names stand in a file beside it."""
+    """Write the label volume in two formats; label names of the first are in a JSON file beside it."""
     labels = with_annotations(scan, skill, found)
     for name in ("labels.nii.gz", "labels.seg.nrrd"):
         write_labels(labels, paths[name], like=scan.volume, overwrite=overwrite)
@@ -261,7 +261,7 @@ def _report(skill: SkillModel, picture: Path, tables: tuple[Table, ...], request
 
 
 def _manifest(paths: dict[str, Path], skill: Skill, result: DemoResult, request: DemoRequest) -> None:
-    """Everything that is needed to know what was done, and the digest of every file."""
+    """Write what is needed to repeat the demo, and the digest of every file."""
     pair = demo_pair()
     content = {
         "sammed": __version__,

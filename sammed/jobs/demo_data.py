@@ -1,4 +1,4 @@
-"""The data of the demo: the chest CT that the package slicerio ships, and its segmentation."""
+"""The data of the demo: a chest CT from the package slicerio, and its segmentation."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ class Pair:
 
 
 def demo_pair() -> Pair:
-    """The chest CT and its segmentation that the package slicerio ships."""
+    """Return the chest CT and its segmentation."""
     data = Path(str(files("slicerio"))) / "data"
     return Pair(data / "CTChest4.nrrd", data / "Segmentation.seg.nrrd")

@@ -98,6 +98,8 @@ def _packages() -> Iterator[Finding]:
 
 
 def _openvino() -> Iterator[Finding]:
+    if _import_problem("torch") is not None:
+        return
     from sammed.backbones.openvino import import_openvino
 
     try:
@@ -128,8 +130,6 @@ def _devices() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    if _import_problem("torch") is not None:
-        return
     states = verify_weights()
     for state in states:
         if state.path is not None or state.name == DEFAULT_BACKBONE:

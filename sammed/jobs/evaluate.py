@@ -1,4 +1,4 @@
-"""`evaluate`: compare two label volumes. Does not import torch."""
+"""`evaluate`: compare two label volumes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,9 @@ from sammed_volumes.formats import read_labels
 class EvaluateRequest:
     """Compare a prediction with a reference; see `sammed.metrics.evaluation.evaluate`.
 
-    `exclude_slices` are array indices along `axis`. `flatten` lets later segments of a `.seg.nrrd` win over
-    earlier ones. `resample` interpolates a prediction on another lattice. `colors` makes each color of
-    a picture a label.
+    `exclude_slices` are array indices along `axis` of the reference. `flatten` lets later segments of a
+    `.seg.nrrd` win over earlier ones; `resample` interpolates a prediction on another lattice.
+    `colors` makes each color of a picture a label.
     """
 
     prediction: Path

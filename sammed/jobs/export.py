@@ -1,16 +1,15 @@
 """`export`: write a data set for nnU-Net or MONAI. Does not import torch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sammed.datasets.export import monai, nnunet
-from sammed.datasets.export.cases import Case
+from sammed.datasets.export.cases import cases_of_set
 from sammed.datasets.export.dataset import DataSet
-from sammed.datasets.export.pairing import gather_cases
-from sammed.datasets.labeled_sets.exporting import export_cases
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set
+from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.pairing import gather_cases
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, read_set
 from sammed.errors import ConfigError
 from sammed.jobs.validation import check_axis
 from sammed.progress import Reporter
@@ -47,7 +46,7 @@ class ExportRequest:
                 "--pseudo, --test, --marked-only and --axis need IMAGES and LABELS, not a labeled set."
             )
 
-    def cases(self) -> Sequence[Case]:
+    def cases(self) -> Gathered:
         """Gather the cases. Raises ExportError or SetError, and ConfigError if `images` is not a set."""
         if self.labels is None:
             return self._cases_of_set()
@@ -56,19 +55,19 @@ class ExportRequest:
             cases += gather_cases(images, labels, origin="pseudo", axis=self.axis)
         for folder in self.test:
             cases += gather_cases(folder, None)
-        return cases
+        return Gathered(tuple(cases))
 
     def properties(self) -> dict[str, Any]:
         """Return what both formats have in common, as arguments of `export_nnunet` and `export_monai`."""
         names = ("name", "description", "license", "modality", "file_ending", "folds", "overwrite")
         return {name: getattr(self, name) for name in names}
 
-    def _cases_of_set(self) -> Sequence[Case]:
-        if self.images.name != MANIFEST_NAME and not (self.images / MANIFEST_NAME).exists():
+    def _cases_of_set(self) -> Gathered:
+        if self.images.name != SET_FILE_NAME and not (self.images / SET_FILE_NAME).exists():
             raise ConfigError(
-                f"LABELS is missing, and {self.images} is not a labeled set: it has no {MANIFEST_NAME}."
+                f"LABELS is missing, and {self.images} is not a labeled set: it has no {SET_FILE_NAME}."
             )
-        return export_cases(read_set(self.images))
+        return cases_of_set(read_set(self.images))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME
 from sammed.errors import SetError
 from sammed.jobs.validation import MODEL_SUFFIX, check_axis
 from sammed.progress import Reporter
@@ -108,8 +108,8 @@ def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
 
 def _check_no_set(path: Path) -> None:
     """A labeled set has its own command; but its manifest may be among the slices of a DICOM series."""
-    is_manifest = path.name == MANIFEST_NAME
-    if is_manifest or ((path / MANIFEST_NAME).is_file() and not find_series(path)):
+    is_manifest = path.name == SET_FILE_NAME
+    if is_manifest or ((path / SET_FILE_NAME).is_file() and not find_series(path)):
         raise SetError(f"{path} is a labeled set; use `sammed set info {path}`.")
 
 
@@ -190,7 +190,7 @@ def _of_skill(path: Path, skill: SkillModel) -> InfoResult:
     rows = []
     for label in skill.labels:
         choice = choices.get(label.value)
-        made = (choice.rule_name, choice.source, choice.expected_dice) if choice else (None, None, None)
+        made = (choice.rule_name, choice.mask_from, choice.expected_dice) if choice else (None, None, None)
         rows.append((label.value, label.name, *made))
     return InfoResult(
         path, "skill", facts, Table("", ("Value", "Label", "Prompts", "Mask", "Expected Dice"), tuple(rows))

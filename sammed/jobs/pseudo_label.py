@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, read_set, write_set
 from sammed.datasets.pseudo.filtering import Filter, apply_filter
 from sammed.datasets.pseudo.methods import config_type, make_labeler, method
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel
@@ -97,7 +97,7 @@ class PseudoLabelResult:
     def to_json(self) -> dict[str, object]:
         """Return the object that `sammed pseudo-label --json` prints."""
         return {
-            "set": str(self.output / MANIFEST_NAME),
+            "set": str(self.output / SET_FILE_NAME),
             "method": self.method,
             "gold": self.gold,
             "items": [item.to_json() for item in self.items],
@@ -149,13 +149,13 @@ def _folders(request: PseudoLabelRequest) -> Iterator[None]:
     """
     output = request.output
     if output.exists() and not request.overwrite:
-        if not output.is_dir() or (output / MANIFEST_NAME).exists():
+        if not output.is_dir() or (output / SET_FILE_NAME).exists():
             raise OutputError(
-                f"{output} exists already; choose another folder, or allow replacing it (--overwrite)."
+                f"{output} already exists; choose another folder or allow overwriting (--overwrite)."
             )
         if any(output.iterdir()) and not (output / WORKSPACE).is_dir():
             raise OutputError(f"{output} holds other files; choose another folder.")
-    if (output / MANIFEST_NAME).exists() and read_set(output).folder == read_set(request.labeled_set).folder:
+    if (output / SET_FILE_NAME).exists() and read_set(output).folder == read_set(request.labeled_set).folder:
         raise ConfigError("The new set can't replace the old one; choose another folder.")
     with ExitStack() as stack:
         for folder in (output / WORKSPACE, output / "labels", output / "ignore"):

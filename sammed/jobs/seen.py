@@ -1,4 +1,4 @@
-"""Seen: an image as a skill sees it, or, without a skill, as the request says."""
+"""Seen: an image as a skill sees it, or without a skill as the request specifies."""
 
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from sammed_volumes.intensity import parse_window
 
 
 class SeenRequest(Protocol):
-    """What requests say that can do without a skill."""
+    """What a request with an optional skill specifies."""
 
     @property
     def image(self) -> Path:
@@ -27,19 +27,19 @@ class SeenRequest(Protocol):
 
     @property
     def encoding(self) -> EncodingConfig:
-        """What slices are encoded with."""
+        """The settings for encoding slices."""
 
     @property
     def axis(self) -> int | None:
-        """The slice axis, where there is no skill."""
+        """The slice axis without a skill."""
 
     @property
     def window(self) -> str:
-        """The window as text, where there is no skill."""
+        """The window without a skill, as text."""
 
     @property
     def series(self) -> str | None:
-        """Which series of a DICOM folder."""
+        """The series of a DICOM folder."""
 
     @property
     def spacing_mm(self) -> tuple[float, float, float] | None:
@@ -51,9 +51,9 @@ class SeenRequest(Protocol):
 
 
 def open_seen(request: SeenRequest, reporter: Reporter) -> tuple[Scan, Skill | None]:
-    """The scan of the request's image, and its skill.
+    """Return the scan of the request's image, and its skill.
 
-    Raises ConfigError where the request names another backbone than the skill's, SkillError where its weights
+    Raises ConfigError if the request names another backbone than the skill's, SkillError if its weights
     differ.
     """
     encoding = request.encoding

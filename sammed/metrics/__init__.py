@@ -1,1 +1,1 @@
-"""Metrics: overlap and surface distance of two label volumes."""
+"""Metrics: overlap and surface distance between two label volumes."""

@@ -1,10 +1,10 @@
-"""Overlap and surface distance of a prediction and a reference: label by label, in 3-D, in millimeters.
+"""Evaluation: overlap and surface distance of a prediction and a reference, per label, in 3-D, in mm.
 
 Dice and IoU count voxels. HD95 is the 95th percentile of the distances between the two surfaces, the larger
 of both directions; NSD is the share of both surfaces that lies within a tolerance of the other. Both come
 from MONAI with the voxel spacing; a volume of one slice is measured in its plane.
 
-Empty masks: where both are empty the label is right (Dice, IoU and NSD 1, HD95 0); where one is, Dice, IoU
+Empty masks: if both are empty, the label is correct (Dice, IoU and NSD 1, HD95 0); if one is empty, Dice, IoU
 and NSD are 0 and HD95 has no value (NaN here, null in JSON).
 """
 
@@ -30,7 +30,7 @@ from sammed_volumes.slices import plan_slices
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Dice, IoU and NSD (0..1, more is better) and HD95 (mm, less is better); NaN where there is no value."""
+    """Dice, IoU and NSD (0..1, more is better) and HD95 (mm, less is better); NaN if there is no value."""
 
     dice: float
     iou: float
@@ -38,14 +38,14 @@ class Scores:
     nsd: float
 
     def to_json(self) -> dict[str, float | None]:
-        """The scores under their names, None in place of NaN."""
+        """Return the scores under their names, with None in place of NaN."""
         values = {"dice": self.dice, "iou": self.iou, "hd95_mm": self.hd95_mm, "nsd": self.nsd}
         return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """The scores of one label; `value` is the reference's, or the prediction's where only that has it."""
+    """The scores of one label; `value` is the reference's, or the prediction's if only that has the label."""
 
     value: int
     name: str
@@ -55,7 +55,7 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What `evaluate` measured. The mean weighs every label alike and leaves out HD95 that has no value."""
+    """What `evaluate` measured. The mean gives labels equal weight and ignores missing HD95."""
 
     labels: tuple[LabelScores, ...]
     mean: Scores
@@ -65,9 +65,9 @@ class Evaluation:
     resampled: bool = False
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed evaluate --json` prints: `labels: {VALUE: {name ...}}` and `mean: {...}`.
+        """Return what `sammed evaluate --json` prints: `labels: {VALUE: {name ...}}` and `mean: {...}`.
 
-        A label that only the prediction has, under a value that another label has in the reference, is keyed
+        A label of the prediction alone, whose value stands for another label in the reference, has the key
         `prediction:VALUE`.
         """
         labels: dict[str, object] = {}
@@ -81,7 +81,7 @@ class Evaluation:
 
 
 def dice(prediction: Bool[np.ndarray, "*axes"], reference: Bool[np.ndarray, "*axes"]) -> float:
-    """Twice the overlap over the sum of both masks, 0..1; 1 where both are empty.
+    """Return twice the overlap over the sum of both masks, 0..1; 1 if both are empty.
 
     >>> dice(np.array([True, True, False]), np.array([True, False, False]))
     0.6666666666666666
@@ -108,20 +108,20 @@ def evaluate(
     count as false. With `resample` a prediction on another lattice is interpolated (see `labels_on`), and
     `report` is called with a sentence about that.
 
-    Only labels that the volumes list count. Two labels are the same when they have the same name (case
-    aside), or, where one of them has no name of its own, the same value; a label that only one volume has
-    is compared with nothing. If no two labels are the same, see `match_labels`.
+    Only labels that the volumes list count. Two labels are the same if they have the same name (ignoring
+    case), or, if one of them has no name of its own, the same value; a label that only one volume has is
+    compared with an empty mask. If no two labels are the same, see `match_labels`.
 
-    `exclude_slices` are indices along array `axis` (default: the axis `plan_slices` takes), such as the
-    slices the prediction was learned from. They add nothing to any score: Dice and IoU don't count their
-    voxels, and HD95 and NSD don't ask how far the surface in them is from the other. Such a slice is
-    taken to look like the nearest one that counts, so that no object is cut open there.
+    `exclude_slices` are indices along array `axis` (default: the axis of `plan_slices`), such as the slices
+    that the prediction was learned from. They don't affect any score: Dice and IoU don't count their voxels,
+    HD95 and NSD ignore the surface in them. Such a slice is replaced by the nearest slice that counts, so
+    that no object is cut open there.
 
-    `tolerance_mm` is the distance up to which NSD calls two surfaces the same.
+    `tolerance_mm` is the distance up to which NSD treats two surfaces as equal.
 
-    Raises GeometryMismatchError for different lattices and volumes without a common voxel, LabelError where
-    neither volume lists a label, and ConfigError for slices outside the volume, an exclusion that leaves no
-    slice, and a negative tolerance.
+    Raises GeometryMismatchError for different lattices and volumes without a common voxel, LabelError if
+    neither volume lists a label, VolumeError for slices outside the volume, and ConfigError for an exclusion
+    that leaves no slice or a negative tolerance.
     """
     if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
         raise ConfigError(f"The tolerance must be a distance of 0 mm or more, not {tolerance_mm}.")
@@ -161,7 +161,7 @@ def _on_one_grid(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    """What counts: `voxels` say which, `nearest` names for each slice along `axis` the nearest that does."""
+    """The `voxels` that count, and for each slice along `axis` the `nearest` slice that counts."""
 
     axis: int
     nearest: Int[np.ndarray, " n"]
@@ -169,7 +169,7 @@ class _Kept:
 
 
 def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, ...]) -> _Kept | None:
-    """All but the excluded slices along `axis`; None where all count."""
+    """Return all but the excluded slices along `axis`; None if all count."""
     if not excluded or axis is None:
         return None
     if axis not in (0, 1, 2):
@@ -219,7 +219,7 @@ def _scores(
         both = counts == (0, 0)
         return Scores(float(both), float(both), 0.0 if both else math.nan, float(both))
     box = _bounding_box(prediction | reference)
-    # a volume of one slice has no surface above and below: that axis goes, and outlines are measured
+    # a volume of one slice has no surface above and below, so only outlines in the plane are measured
     flat = tuple(axis for axis, length in enumerate(reference.shape) if length == 1)
     ours, truth = (mask[box].squeeze(axis=flat) for mask in (prediction, reference))
     spacing = [length for axis, length in enumerate(spacing_mm) if axis not in flat]

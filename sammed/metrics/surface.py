@@ -1,4 +1,4 @@
-"""Distances between the surfaces of two masks, by MONAI, of which some slices may not count."""
+"""Distances between the surfaces of two masks, by MONAI; some slices may be excluded."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def hd95_mm(
     spacing_mm: Sequence[float],
     kept: Bool[np.ndarray, "*n"],
 ) -> float:
-    """The 95th percentile of the distances from either surface to the other, the larger of both directions.
+    """Return the 95th percentile of the distances between the surfaces, the larger of both directions.
 
-    The surface is the voxels with a neighbor outside the mask. All of it can be the nearest; only that in
-    `kept` is asked how far it is. Both masks hold something there.
+    The surface is the voxels with a neighbor outside the mask. Distances are measured from the surface in
+    `kept` to all of the other surface. Both masks hold voxels in `kept`.
     """
     from monai.metrics.utils import get_mask_edges
 
@@ -36,9 +36,9 @@ def nsd(
     kept: Bool[np.ndarray, "*n"],
     tolerance_mm: float,
 ) -> float:
-    """The share of both surfaces, by area, that lies within the tolerance of the other (0..1).
+    """Return the share of both surfaces, by area, within the tolerance of the other (0..1).
 
-    An element of surface lies between eight voxels (in the plane, four); it counts where one of them is kept.
+    A surface element lies between eight voxels (in the plane, four); it counts if one of them is kept.
     """
     import torch
     from monai.metrics.utils import get_mask_edges
@@ -61,7 +61,7 @@ def _distances(
     counted: Bool[np.ndarray, "*n"],
     spacing_mm: Sequence[float],
 ) -> list[Float[np.ndarray, " k"]]:
-    """From each surface's counted elements to the nearest of the other."""
+    """Return the distances from the counted elements of each surface to the nearest of the other."""
     from monai.metrics.utils import get_surface_distance
 
     return [
@@ -71,7 +71,7 @@ def _distances(
 
 
 def _any_corner(mask: Bool[np.ndarray, "*n"]) -> Bool[np.ndarray, "*m"]:
-    """Whether one of the voxels round each corner between voxels is set; an axis of n voxels has n - 1."""
+    """Return whether any voxel around each corner is set; an axis of n voxels has n - 1 corners."""
     for axis in range(mask.ndim):
         before, after = (np.moveaxis(mask, axis, 0)[part] for part in (slice(-1), slice(1, None)))
         mask = np.moveaxis(before | after, 0, axis)

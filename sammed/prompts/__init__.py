@@ -1,1 +1,1 @@
-"""Prompts: points, boxes and coarse masks, drawn, placed and read from files."""
+"""Prompts: points, boxes and coarse masks, sampled, placed and read from files."""

@@ -1,4 +1,4 @@
-"""Boxes round a mask, and the jitter that makes them a person's (SAM^Med 3.3, figure 6). Slice frame."""
+"""Boxes around a mask, and the jitter that imitates a user (SAM^Med 3.3, figure 6). Slice frame."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -7,10 +7,10 @@ from sammed.errors import ConfigError, PromptError
 
 
 def box_around(mask: Bool[np.ndarray, "H W"], margin: float = 0.0) -> Float[np.ndarray, " 4"]:
-    """The box (x0, y0, x1, y1) of a mask: the centers of its first and last columns and rows.
+    """Return the box (x0, y0, x1, y1) of a mask: the centers of its first and last columns and rows.
 
-    Every side moves outward by `margin`, a share of the box's width or height, no further than the slice
-    reaches. PromptError where the mask is empty.
+    Every side moves outward by `margin`, a share of the box's width or height, up to the slice's edge.
+    Raises PromptError where the mask is empty.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
@@ -26,10 +26,11 @@ def jitter_box(
     shape: tuple[int, ...],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, " 4"]:
-    """The box with each side moved at random between `inner` inward and `outer` outward (d_in, d_out).
+    """Move each side of a box at random between `inner` inward and `outer` outward (d_in, d_out).
 
-    Both are shares of the box's own width (left and right side) and height (upper and lower side); below
-    0.5 inward, so that no box turns inside out. The box stays in the slice, whose shape is H, W.
+    Both are shares of the box's own width (left and right side) and height (upper and lower side). `inner` is
+    below 0.5, so that no box turns inside out. The box stays in the slice of shape (H, W). Raises ConfigError
+    for shares out of range.
     """
     if not (0 <= inner < 0.5 and outer >= 0):
         raise ConfigError(f"Box jitter from {inner} inward to {outer} outward; 0 <= inner < 0.5, outer >= 0.")
@@ -39,7 +40,7 @@ def jitter_box(
 def move_sides(
     box_xyxy: Float[np.ndarray, " 4"], outward: Float[np.ndarray, " 4"], shape: tuple[int, ...]
 ) -> Float[np.ndarray, " 4"]:
-    """The box with its sides moved outward by shares of its width and height, cut at the slice H, W."""
+    """Move a box's sides outward by shares of its width and height; cut it at the slice's edge (H, W)."""
     height, width = shape
     x0, y0, x1, y1 = box_xyxy
     sides = np.array([x1 - x0 + 1, y1 - y0 + 1, x1 - x0 + 1, y1 - y0 + 1])  # pixels are 1 wide

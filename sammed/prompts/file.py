@@ -1,4 +1,4 @@
-"""A person's prompts in a JSON file.
+"""Prompts in a JSON file.
 
     {
       "frame": "voxel",
@@ -14,11 +14,11 @@
 - `prompts`: a list of entries. An entry has a `label`, a name or a value; it may be missing where there is
   one label only. It has `points`, `boxes` or both.
 - A point is three coordinates and its sign, "+" inside the object, "-" outside.
-- A box is two opposite corners, six coordinates, the lower ones first, in voxels the first and the last that
-  are covered. A box lies in one slice.
-- `slice`, in the voxel frame only: the index along the axis that slices run through. Then points have the
-  two other indices and boxes four, in the array's order.
-- Several entries may speak of one slice and label. Each box is an instance; see `place_marks`.
+- A box is two opposite corners, six coordinates, the lower ones first; in voxels these are the first and the
+  last voxel covered. A box lies in one slice.
+- `slice`, in the voxel frame only: the index along the slice axis. Points then have the two other indices and
+  boxes four, in the array's order.
+- Several entries may belong to one slice and label. Each box is an instance; see `place_marks`.
 """
 
 import json
@@ -45,9 +45,9 @@ def read_prompts(
     affine_ras_mm: Float[np.ndarray, "4 4"],
     labels: Sequence[Label] | None = None,
 ) -> tuple[PlacedPrompt, ...]:
-    """The prompts of a file, by label and slice of the stack; for `labels` see `place_marks`.
+    """Read the prompts of a file, sorted by label and slice of the stack; for `labels` see `place_marks`.
 
-    Raises PromptError, which names the file and the entry, for whatever is wrong with it.
+    Raises PromptError, which names the file, the entry, and what is wrong with it.
     """
     try:
         content = _load(path)
@@ -66,7 +66,7 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise PromptError(f"can't be read: {error.strerror}.") from None
     except ValueError as error:  # neither JSON nor UTF-8
-        raise PromptError(f"is no JSON: {error}.") from None
+        raise PromptError(f"is not JSON: {error}.") from None
     if not isinstance(content, dict) or not isinstance(content.get("prompts"), list):
         raise PromptError('needs an object with a list "prompts".')
     _check_keys(content, _FILE_KEYS, "the file")
@@ -76,7 +76,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _entries(content: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, entry in enumerate(content["prompts"], start=1):
         if not isinstance(entry, dict):
-            raise PromptError(f"entry {number}: is no object with label, points and boxes.")
+            raise PromptError(f"entry {number}: is not an object with label, points and boxes.")
         _check_keys(entry, _ENTRY_KEYS, f"entry {number}")
         yield number, entry
 
@@ -147,7 +147,7 @@ def _box(box: Any, label: str | int | None, where: str, index: int | None, axis:
 
 
 def _position(coordinates: list[Any], where: str, index: int | None, axis: int) -> Position:
-    """Three coordinates, the slice's index in its place where it was said once for the entry."""
+    """Return three coordinates; the slice's index is inserted where it was given once for the entry."""
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in coordinates):
         raise PromptError(f"{where}: coordinates are numbers, not {coordinates!r}.")
     numbers = [float(each) for each in coordinates]

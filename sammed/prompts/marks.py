@@ -1,4 +1,4 @@
-"""Marks: points and boxes as a person states them, before anyone knows which slice they lie on.
+"""Marks: points and boxes as a user gives them, before it is known which slice they lie on.
 
 A mark's coordinates are three numbers: array indices i, j, k ("voxel") or millimeters toward the patient's
 right, anterior and superior ("ras_mm"). `sammed.prompts.placing` turns marks into prompts.
@@ -19,7 +19,7 @@ Position = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PointMark:
-    """A point with its sign; `label` is a name or a value, None where nobody said.
+    """A point with its sign. `label` is a name or a value, None where none was given.
 
     `where` names the mark in errors.
     """
@@ -32,7 +32,7 @@ class PointMark:
 
 @dataclass(frozen=True, slots=True)
 class BoxMark:
-    """A box by two opposite corners, the lower one first; otherwise as `PointMark`."""
+    """A box by two opposite corners, the lower one first; otherwise like `PointMark`."""
 
     first: Position
     last: Position
@@ -51,7 +51,7 @@ Mark = PointMark | BoxMark
 
 
 def parse_point(text: str) -> PointMark:
-    """A point from "i,j,k,+" or "LABEL:i,j,k,-" on a command line.
+    """Parse a point "i,j,k,+" or "LABEL:i,j,k,-" from a command line.
 
     >>> parse_point("liver:40, 52, 10, +").position
     (40.0, 52.0, 10.0)
@@ -65,7 +65,7 @@ def parse_point(text: str) -> PointMark:
 
 
 def parse_box(text: str) -> BoxMark:
-    """A box from "i0,j0,k0,i1,j1,k1" or "LABEL:i0,j0,k0,i1,j1,k1" on a command line.
+    """Parse a box "i0,j0,k0,i1,j1,k1" or "LABEL:i0,j0,k0,i1,j1,k1" from a command line.
 
     >>> parse_box("6:10,20,5,30,44,5").last
     (30.0, 44.0, 5.0)
@@ -79,7 +79,7 @@ def parse_box(text: str) -> BoxMark:
 
 
 def position_from(coordinates: list[str], where: str) -> Position:
-    """Three numbers from their texts; PromptError where one is none."""
+    """Parse three numbers. Raises PromptError for a text that is not a number."""
     try:
         i, j, k = (float(part) for part in coordinates)
     except ValueError:
@@ -88,7 +88,7 @@ def position_from(coordinates: list[str], where: str) -> Position:
 
 
 def position_text(position: Position) -> str:
-    """The position as it stands in a sentence.
+    """Return the position as it is written in a sentence.
 
     >>> position_text((1.0, 2.5, 3.0))
     '(1, 2.5, 3)'

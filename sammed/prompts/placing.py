@@ -1,4 +1,4 @@
-"""Placing: from marks in the volume to prompts on the slices of a stack."""
+"""Placing: turn marks in the volume into prompts on the slices of a stack."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from sammed_volumes.slices import Slicing
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedPrompt:
-    """One instance's prompt, the label it is for, and the slice of the stack it lies on."""
+    """One instance's prompt, its label, and the slice of the stack that it lies on."""
 
     label: Label
     slice_index: int
@@ -33,7 +33,7 @@ class PlacedPrompt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """The volume's grid that marks are placed on, and the frame in which their coordinates are meant."""
+    """The volume's grid that marks are placed on, and the frame of their coordinates."""
 
     slicing: Slicing
     affine_ras_mm: Float[np.ndarray, "4 4"]
@@ -44,7 +44,7 @@ class Grid:
             raise PromptError(f"The frame {self.frame!r} is unknown; it is {' or '.join(FRAMES)}.")
 
     def to_stack(self, position: Position, where: str) -> tuple[int, Float[np.ndarray, " 2"]]:
-        """The slice of the stack nearest to a position, and x, y on it; PromptError outside the volume."""
+        """Return the slice nearest to a position, and x, y on it. Raises PromptError outside the volume."""
         points = np.array([position], dtype=np.float64)
         if self.frame == "voxel":
             points_sxy = self.slicing.voxels_to_points(points)
@@ -72,7 +72,7 @@ class Grid:
 
 @dataclass(slots=True, eq=False)
 class _Sheet:
-    """What was marked of one label on one slice."""
+    """The marks of one label on one slice."""
 
     points_xy: list[Float[np.ndarray, " 2"]]
     signs: list[PointSign]
@@ -82,14 +82,14 @@ class _Sheet:
 def place_marks(
     marks: Sequence[Mark], grid: Grid, labels: Sequence[Label] | None = None
 ) -> tuple[PlacedPrompt, ...]:
-    """Prompts on the slices of a stack, by label and slice, one for each instance.
+    """Return prompts on the slices of a stack, sorted by label and slice, one for each instance.
 
-    `labels` are those a mark may name; a mark that names none is for the only one there is. Without `labels`
-    the marks make them: a name gets the lowest value that is free, a value gets a name of its own.
+    `labels` are those that a mark may name. A mark that names none belongs to the only label there is.
+    Without `labels` the marks define them: a name gets the lowest free value, a value gets a default name.
 
-    Of a label on a slice, each box is an instance. A foreground point belongs to the smallest box that holds
-    it; those in no box are one instance more. Background points hold for all instances. Raises
-    PromptError for what has no label, lies outside the volume, or says only what is not meant.
+    For one label on one slice, each box is an instance. A foreground point belongs to the smallest box around
+    it; the points in no box are one more instance. Background points apply to all instances. Raises
+    PromptError for a mark without a label or outside the volume, and for background points alone.
     """
     if not marks:
         raise PromptError("There is no point and no box.")
@@ -113,7 +113,7 @@ def place_marks(
 
 
 def labels_of(marks: Sequence[Mark]) -> tuple[Label, ...]:
-    """The labels that marks name, in ascending order of value; a number, also as text, is a value."""
+    """Return the labels that marks name, by ascending value; a number, also as text, is a value."""
     named = dict.fromkeys(str(mark.label).strip() for mark in marks if mark.label is not None)
     by_value = {int(name): f"label_{int(name)}" for name in named if name.isdecimal() and int(name) > 0}
     for name in named:
@@ -140,7 +140,7 @@ def _find_label(mark: Mark, labels: Sequence[Label]) -> Label:
 
 
 def _place_box(mark: BoxMark, grid: Grid) -> tuple[int, Float[np.ndarray, " 4"]]:
-    """The slice of a box and its x0, y0, x1, y1 there: axes of the array may run the other way."""
+    """Return the slice of a box and its x0, y0, x1, y1 there. The array's axes may run the other way."""
     first, first_xy = grid.to_stack(mark.first, mark.where)
     last, last_xy = grid.to_stack(mark.last, mark.where)
     if first != last:
@@ -159,7 +159,7 @@ def _instances(sheet: _Sheet, label: Label, array_index: int) -> Iterator[Prompt
     inside, outside = points[signs == PointSign.FOREGROUND], points[signs == PointSign.BACKGROUND]
     if not (len(inside) or sheet.boxes_xyxy):
         raise PromptError(
-            f"On slice {array_index} {label.name} has background points alone; "
+            f"On slice {array_index} {label.name} has background points only; "
             "add a foreground point or a box."
         )
     owners = np.array([_owner(point, sheet.boxes_xyxy) for point in inside], dtype=np.int64)
@@ -173,7 +173,7 @@ _NO_BOX = -1
 
 
 def _owner(point_xy: Float[np.ndarray, " 2"], boxes_xyxy: Sequence[Float[np.ndarray, " 4"]]) -> int:
-    """The number of the smallest box that holds the point, or _NO_BOX."""
+    """Return the number of the smallest box around the point, or _NO_BOX."""
     holding = [
         (float(np.prod(box[2:] - box[:2])), number)
         for number, box in enumerate(boxes_xyxy)

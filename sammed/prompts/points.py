@@ -11,38 +11,38 @@ from sammed.errors import ConfigError, PromptError
 Scheme = Literal["uniform", "center", "boundary"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
-# The paper says "primarily at the central location ... by applying a distance transform" and "mainly near
-# the boundary", no numbers. These give the picture of its figure 5 on a liver.
-CENTRAL_DEPTH = 0.6  # of the greatest depth: what lies deeper is central
-BOUNDARY_SHARE = 0.1  # of the object's size: what lies less deep is near the boundary
+# The paper gives no numbers, only "primarily at the central location ... by applying a distance transform"
+# and "mainly near the boundary". These look like its figure 5 on a liver.
+CENTRAL_DEPTH = 0.6  # of the greatest depth: deeper pixels are central
+BOUNDARY_SHARE = 0.1  # of the object's size: less deep pixels are near the boundary
 
 
 def sample_points(
     region: Bool[np.ndarray, "H W"], count: int, scheme: Scheme, rng: np.random.Generator
 ) -> Float[np.ndarray, "count 2"]:
-    """Points (x, y), each the center of a pixel of the region; PromptError where the region is empty."""
-    return draw_points(candidates(region, scheme), count, rng)
+    """Sample points (x, y), centers of the region's pixels. Raises PromptError where the region is empty."""
+    return sample_candidates(candidates(region, scheme), count, rng)
 
 
-def draw_points(
+def sample_candidates(
     candidates_xy: Float[np.ndarray, "M 2"], count: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "count 2"]:
-    """`count` of the candidates, no one twice unless there are fewer; PromptError where there is none."""
+    """Sample `count` candidates, none twice unless there are too few. Raises PromptError for none."""
     if count == 0:
         return np.zeros((0, 2))
     if len(candidates_xy) == 0:
-        raise PromptError("No point can be drawn in an empty region.")
+        raise PromptError("No point can be sampled in an empty region.")
     chosen = rng.choice(len(candidates_xy), size=count, replace=len(candidates_xy) < count)
     return candidates_xy[chosen]
 
 
 def candidates(region: Bool[np.ndarray, "H W"], scheme: Scheme) -> Float[np.ndarray, "M 2"]:
-    """The pixels (x, y) of a region that a scheme draws from, all with the same probability.
+    """Return the pixels (x, y) of a region that a scheme samples from, all with the same probability.
 
-    uniform: all of them. center: those of at least CENTRAL_DEPTH times the greatest distance to the
-    region's boundary. boundary: those no further from it than BOUNDARY_SHARE of the object's size, the side
-    of a square of its area; in the background that is the same band outside the object. The slice's own
-    edge is no boundary.
+    uniform: all of them. center: those at a depth of at least CENTRAL_DEPTH times the greatest distance to
+    the region's boundary. boundary: those no deeper than BOUNDARY_SHARE of the object's size, the side of a
+    square of its area; for the background that is an equal band outside the object. The slice's own edge is
+    not a boundary. Raises ConfigError for an unknown scheme.
     """
     if scheme not in SCHEMES:
         raise ConfigError(f"There is no sampling scheme {scheme!r}; there are {', '.join(SCHEMES)}.")
@@ -55,6 +55,6 @@ def candidates(region: Bool[np.ndarray, "H W"], scheme: Scheme) -> Float[np.ndar
 
 
 def _shallow(region: Bool[np.ndarray, "H W"], depth: Float[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
-    area = min(int(region.sum()), int((~region).sum()))  # the object's, also where the region is around it
+    area = min(int(region.sum()), int((~region).sum()))  # the object's, also where the region surrounds it
     shallow: np.ndarray = region & (depth <= max(1.0, BOUNDARY_SHARE * np.sqrt(area)))
     return shallow

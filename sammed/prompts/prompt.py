@@ -1,6 +1,6 @@
-"""The prompt: what a person, or a generator, says about one object on one slice. Slice frame throughout.
+"""The prompt: what a user or a generator gives for one object on one slice. Slice frame throughout.
 
-A coordinate (x, y) names a pixel's center, as in `sammed.backbones.frame`; the pixels of a slice H W reach
+A coordinate (x, y) is a pixel's center, as in `sammed.backbones.frame`; the pixels of a slice H W reach
 from -0.5 to W - 0.5 and to H - 0.5.
 """
 
@@ -15,7 +15,7 @@ from sammed.errors import PromptError
 
 
 class PointSign(IntEnum):
-    """What a point says; the numbers are those of SAM's prompt encoder."""
+    """The sign of a point; the numbers are those of SAM's prompt encoder."""
 
     PAD = -1
     BACKGROUND = 0
@@ -32,12 +32,11 @@ def _no_signs() -> Int64[np.ndarray, " P"]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """Points, a box, a coarse mask, or several of them, about one instance on one slice.
+    """Points, a box, a coarse mask, or several of them, for one instance on one slice.
 
-    `signs` says for each point whether it is FOREGROUND or BACKGROUND. `box_xyxy_slice` holds the centers of
-    the first and of the last pixel. `coarse_logits` lie on the mask grid, above 0 inside. Raises PromptError
-    for a prompt that says nothing, a point without a sign, a number that is not finite, and a box inside
-    out.
+    `signs` are FOREGROUND or BACKGROUND for each point. `box_xyxy_slice` holds the centers of the first and
+    the last pixel. `coarse_logits` are on the mask grid, above 0 inside. Raises PromptError for an empty
+    prompt, a point without a sign, a number that is not finite, and a box that is inside out.
     """
 
     points_xy_slice: Float[np.ndarray, "P 2"] = field(default_factory=_no_points)
@@ -68,7 +67,7 @@ class Prompt:
         return "+".join(part for part, there in present.items() if there)
 
     def check_inside(self, height: int, width: int) -> None:
-        """Raise PromptError, naming the point or the box, unless all lies in a slice of that shape."""
+        """Raise PromptError, which names the point or the box, for one outside a slice of that shape."""
         for number, point in enumerate(self.points_xy_slice, start=1):
             if not _inside(point, height, width):
                 raise PromptError(

@@ -1,1 +1,1 @@
-"""Reports: what a person looks at: tables, HTML, overlays."""
+"""Reports: tables, HTML pages and overlays for the user."""

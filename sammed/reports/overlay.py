@@ -1,8 +1,8 @@
-"""A picture of labels on their slices: outlines of prediction and truth, annotated slices framed.
+"""Overlays: pictures of labels on their slices, with outlines of prediction and truth.
 
-Everything is drawn through matplotlib's objects (no pyplot), so nothing global is touched and no display is
-needed. A *panel* is one slice in the picture; the *view* is the part of the slice frame that every panel
-shows.
+Everything is drawn through matplotlib's objects, not pyplot: it needs no display and changes no global state.
+A *panel* is one slice in the picture; the *view* is the part of the slice frame that every panel shows.
+Annotated slices have a frame.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def draw_overlay(
     rows: int = 3,
     overwrite: bool = False,
 ) -> Path:
-    """Write `overlay_png` to a file and return its path; OutputError where it can't be written."""
+    """Write `overlay_png` to a file and return its path; OutputError if it can't be written."""
     picture = overlay_png(
         image,
         prediction,
@@ -103,12 +103,12 @@ def overlay_png(
     columns: int = 6,
     rows: int = 3,
 ) -> bytes:
-    """A PNG with a grid of slices.
+    """Return a PNG with a grid of slices.
 
     The stacks are in the canonical pose (`slicing.to_stack`): `image` 0..1, gray or with three colors;
     `prediction` and `reference` with the values of `labels`. `annotated` and the keys of `dice_per_slice`
-    are stack indices; the number above a slice is its index in the array. Where more slices hold labels
-    than `columns * rows`, evenly spaced ones are shown, annotated slices among them.
+    are stack indices; the number above a slice is its index in the array. If more than `columns * rows`
+    slices hold labels, evenly spaced ones are shown, with annotated slices among them.
 
     Raises ConfigError for stacks of different shapes.
     """
@@ -130,10 +130,9 @@ def overlay_png(
 
 
 def choose_slices(labeled: Bool[np.ndarray, " S"], annotated: Collection[int], count: int) -> tuple[int, ...]:
-    """At most `count` stack indices, evenly spaced over the labeled range (over all if none is labeled).
+    """Return at most `count` stack indices, evenly spaced over the labeled range, or over all slices.
 
-    Each annotated slice in the range takes the place of the chosen slice nearest to it, as far as there is
-    room.
+    Each annotated slice in the range replaces the nearest chosen slice, while there are slices to replace.
 
     >>> choose_slices(np.ones(9, dtype=bool), [3], 3)
     (0, 3, 8)
@@ -157,7 +156,7 @@ def choose_slices(labeled: Bool[np.ndarray, " S"], annotated: Collection[int], c
 def _foreground(
     shape: tuple[int, ...], stacks: Mapping[str, Integer[np.ndarray, "S H W"] | None], labels: Sequence[Label]
 ) -> Bool[np.ndarray, "S H W"]:
-    """Where any stack holds one of the labels; ConfigError unless the stacks have the image's shape."""
+    """Return where any stack holds a label; ConfigError if a stack does not have the image's shape."""
     found = np.zeros(shape, dtype=bool)
     for name, stack in stacks.items():
         if stack is None:
@@ -179,7 +178,7 @@ def _view(outline: Bool[np.ndarray, "H W"], slicing: Slicing) -> _View:
 
 
 def _range(found: Bool[np.ndarray, " n"]) -> slice:
-    """The labeled range with a margin, at least `_LEAST_VIEW` of the whole; else the whole."""
+    """Return the labeled range with a margin, at least `_LEAST_VIEW` of the whole; or the whole."""
     where = np.flatnonzero(found)
     if not where.size:
         return slice(0, len(found))
@@ -191,7 +190,7 @@ def _range(found: Bool[np.ndarray, " n"]) -> slice:
 
 
 def _figure(count: int, columns: int, view: _View, entry_count: int) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel a slice, laid out in inches from the top left, room for the legend below."""
+    """Return a figure with one panel per slice, laid out in inches from the top left, above the legend."""
     from matplotlib.figure import Figure
 
     across = min(_PANEL_INCHES, _TALLEST_INCHES / view.proportion)
@@ -221,7 +220,7 @@ def _draw_image(panel: Axes, image: Float[np.ndarray, "H W *rgb"], view: _View) 
 def _draw_outlines(
     panel: Axes, masks: Mapping[str, Integer[np.ndarray, "H W"] | None], labels: Sequence[Label], view: _View
 ) -> None:
-    """Prediction first, so that the thin dashes of the truth lie on top of its broader lines."""
+    """Draw the prediction first, so that the thin dashes of the truth are on top of its wider lines."""
     for label in labels:
         if (mask := masks["prediction"]) is not None:
             _outline(panel, mask == label.value, view, _color(label), 1.6, "solid")
@@ -235,7 +234,9 @@ def _outline(
 ) -> None:
     from matplotlib.patheffects import withStroke
 
-    shown = np.pad(mask[view.rows, view.columns].astype(np.float32), 1)  # a rim closes outlines at the border
+    shown = np.pad(
+        mask[view.rows, view.columns].astype(np.float32), 1
+    )  # a margin closes outlines at the border
     if not shown.any():
         return
     x, y = np.arange(-1, shown.shape[1] - 1), np.arange(-1, shown.shape[0] - 1)
@@ -272,7 +273,7 @@ def _draw_legend(figure: Figure, entries: Sequence[tuple[str, Any]]) -> None:
 
 
 def _legend_entries(labels: Sequence[Label], *, truth: bool, annotated: bool) -> list[tuple[str, Any]]:
-    """Names and matplotlib handles; a tuple of lines is drawn as one line of several colors."""
+    """Return names and matplotlib handles; a tuple of lines is drawn as one line of several colors."""
     from matplotlib.lines import Line2D
 
     entries: list[tuple[str, Any]] = [
@@ -300,7 +301,7 @@ def _legend_columns(width_inches: float) -> int:
 
 
 def _plain(name: str) -> str:
-    """A name that matplotlib shows as it stands: it would leave out one that starts with an underscore."""
+    """Return a name that matplotlib shows; it hides names that start with an underscore."""
     return f" {name}" if name.startswith("_") else name
 
 
@@ -312,7 +313,7 @@ def _color(label: Label) -> tuple[float, float, float]:
 def _png(figure: Figure) -> bytes:
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # A name in a script that the font lacks shows as boxes; that is no reason to fail.
+        # Characters that the font lacks are shown as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(picture, format="png", facecolor=_PAPER)
     return picture.getvalue()

@@ -1,4 +1,4 @@
-"""A report: one HTML file that stands alone (style and pictures inside, no scripts, nothing from outside)."""
+"""Reports: one self-contained HTML file, with style and pictures inside and without scripts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Cell: TypeAlias = str | int | float | None
 
 
 def finite(value: Cell) -> Cell:
-    """The value for JSON, which has no NaN: None in its place."""
+    """Return the value for JSON, with None in place of NaN."""
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
@@ -25,7 +25,7 @@ _MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: a number is shown to three decimals and set to the right, None and NaN as a dash."""
+    """A table: numbers have three decimals and are aligned to the right, None and NaN are dashes."""
 
     title: str
     headers: tuple[str, ...]
@@ -39,26 +39,26 @@ class Table:
                 )
 
     def to_json(self) -> dict[str, object]:
-        """The table as JSON: each row under the headers."""
+        """Return the table as JSON: each row under the headers."""
         rows = [dict(zip(self.headers, map(finite, row), strict=True)) for row in self.rows]
         return {"title": self.title, "rows": rows}
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG or JPEG file that is copied into the report, and what it shows."""
+    """A PNG or JPEG file that is copied into the report, and its caption."""
 
     path: Path
     caption: str
 
     def __post_init__(self) -> None:
         if self.path.suffix.lower() not in _MEDIA_TYPES:
-            raise ConfigError(f"{self.path} can't go into a report; it takes {', '.join(_MEDIA_TYPES)}.")
+            raise ConfigError(f"{self.path} can't go into a report; supported are {', '.join(_MEDIA_TYPES)}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report says, from top to bottom; facts are short pairs such as ("seconds", 41.5)."""
+    """The content of a report, from top to bottom; facts are short pairs such as ("seconds", 41.5)."""
 
     title: str
     summary: str
@@ -70,8 +70,8 @@ class Report:
 def write_report(path: Path, report: Report, *, overwrite: bool = False) -> Path:
     """Write the report as one HTML file and return its path.
 
-    Raises OutputError where `path` can't be written or exists already (unless `overwrite`), ExportError where
-    a picture can't be read.
+    Raises OutputError if `path` can't be written or already exists (unless `overwrite`), ExportError if a
+    picture can't be read.
     """
     page = render_report(report)
     with atomic_file(path, ".html", overwrite=overwrite) as partial:
@@ -80,7 +80,7 @@ def write_report(path: Path, report: Report, *, overwrite: bool = False) -> Path
 
 
 def render_report(report: Report) -> str:
-    """The report as an HTML page; every text in it is escaped."""
+    """Return the report as an HTML page; all text is escaped."""
     title = escape(report.title)
     parts = [
         f"<header><h1>{title}</h1><p>{escape(report.summary)}</p></header>",

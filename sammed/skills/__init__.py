@@ -1,1 +1,1 @@
-"""Skills: what is learned for one task, its file, learning it and labeling with it."""
+"""Skills: what was learned for one task, its file, training it and labeling with it."""

@@ -1,4 +1,4 @@
-"""Inference: a skill on a volume, seen as it was when the skill was learned, labeled by SAM_auto."""
+"""Inference: label a volume with a skill, sliced and shown as in the skill's training."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 import numpy as np
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import LabeledStack, highest_wins, label_stack
 from sammed.auto.propagation import PropagationConfig, propagate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
+from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import SkillError
 from sammed.progress import Reporter, Silent
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.orientation import axis_of_plane
@@ -28,7 +28,7 @@ GeneratorName = Literal["sap", "propagation", "classification"]
 def scan_for(
     skill: SkillModel, volume: Volume, backbone: Backbone, cache: EmbeddingCache | None = None
 ) -> Scan:
-    """The volume as the skill sees it; SkillError for another backbone than the skill's."""
+    """Open the volume as the skill sees it. Raises SkillError for another backbone than the skill's."""
     skill.check_backbone(backbone)
     axis = axis_of_plane(volume.affine_ras_mm, skill.plane)
     return open_scan(volume, backbone, window=skill.window, axis=axis, cache=cache)
@@ -41,10 +41,10 @@ def label_scan(
     generator: GeneratorName = "sap",
     reporter: Reporter | None = None,
 ) -> Labeled:
-    """Label all slices without a prompt; those that a person annotated in this very scan keep his masks.
+    """Label all slices without a prompt. Slices that were annotated in this very scan keep their masks.
 
-    Slices are encoded once, or found in the scan's cache. Raises SkillError where the skill has no generator,
-    and for propagation into a scan without annotated slices.
+    Slices are encoded once, or read from the scan's cache. Raises SkillError where the skill has no
+    generator, and for propagation into a scan without annotated slices.
     """
     skill.require_auto()
     reporter = reporter or Silent()
@@ -53,23 +53,24 @@ def label_scan(
     if generator == "propagation" and annotated_in(scan, skill) is None:
         raise SkillError(
             "Propagation starts from annotated slices and this volume has none: "
-            "use the generator sap, or learn a skill from this volume."
+            "use the generator sap, or train a skill on this volume."
         )
     found = label_slices(scan, skill, generator, reporter)
     return Labeled(
         scan=scan,
         labels=with_annotations(scan, skill, found),
-        generator=generator,
+        method=f"sam_auto/{generator}",
         skill_digest=skill_digest,
         annotated=annotated_slices(scan, skill),
-        agreement=found.agreement,
+        estimates=found.agreement,
+        backbone=scan.backbone.name,
     )
 
 
 def label_slices(
     scan: Scan, skill: SkillModel, generator: GeneratorName, reporter: Reporter | None = None
 ) -> LabeledStack:
-    """What SAM_auto makes of every slice, guided by slices that were annotated in this very scan."""
+    """Label every slice by SAM_auto, guided by slices that were annotated in this very scan."""
     auto = skill.require_auto()
     encoders = {label.value: skill.prompt_encoder(scan.backbone, label) for label in skill.labels}
     annotated = annotated_in(scan, skill)
@@ -88,7 +89,7 @@ def label_slices(
 
 
 def with_annotations(scan: Scan, skill: SkillModel, found: LabeledStack) -> LabelVolume:
-    """The label volume on the scan's own grid; slices that a person annotated keep the person's masks."""
+    """Return the label volume on the scan's own grid. Annotated slices keep the annotator's masks."""
     annotated = annotated_in(scan, skill)
     voxels = np.array(scan.slicing.from_stack(found.stack), order="C")
     if annotated:
@@ -98,17 +99,17 @@ def with_annotations(scan: Scan, skill: SkillModel, found: LabeledStack) -> Labe
 
 
 def annotated_slices(scan: Scan, skill: SkillModel) -> tuple[int, ...]:
-    """Array indices of the slices that a person marked in this very scan."""
+    """Return array indices of the slices that were annotated in this very scan."""
     annotated = annotated_in(scan, skill)
     indices = annotated.indices if annotated else ()
     return tuple(sorted(scan.slicing.array_index(index) for index in indices))
 
 
 def annotated_in(scan: Scan, skill: SkillModel) -> Annotations | None:
-    """The skill's annotated slices if a person marked them in this very scan."""
+    """Return the skill's annotations if they were made in this very scan."""
     return skill.annotations if scan.digest == skill.volume_sha256 else None
 
 
 def _by_points(choice: LabelChoice) -> LabelChoice:
-    """What was chosen for SAP-Net says nothing of a classifier but how many components there are."""
+    """Return the plain choice with points: of what was chosen for SAP-Net only the components apply here."""
     return replace(LabelChoice(rule_name="points"), components=choice.components)

@@ -1,4 +1,4 @@
-"""A skill: all that was learned for one task; `sammed.skills.skill_file` keeps it in one small file."""
+"""The skill as a value: all that was learned for one task. `sammed.skills.skill_file` writes it to a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from sammed.assist.label_encoder import LabelEncoder
 from sammed.auto.annotations import Annotations
-from sammed.auto.classification import LearnedClassifier
-from sammed.auto.fusion import LabelChoice
-from sammed.auto.sap_training import LearnedSapNet
+from sammed.auto.classification import TrainedClassifier
+from sammed.auto.label_choice import LabelChoice
+from sammed.auto.sap_training import TrainedSapNet
 from sammed.backbones.backbone import Backbone, freeze
 from sammed.errors import AnnotationError, SkillError
 from sammed.version import __version__
@@ -20,20 +20,20 @@ from sammed_volumes.orientation import Plane
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AutoModel:
-    """What SAM_auto learned: SAP-Net, the classifier of cells, and each label's choice (by value)."""
+    """What SAM_auto learned: SAP-Net, the classifier of cells, and the choice of each label by its value."""
 
-    sap_net: LearnedSapNet
-    classifier: LearnedClassifier
+    sap_net: TrainedSapNet
+    classifier: TrainedClassifier
     choices: Mapping[int, LabelChoice]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SkillModel:
-    """One task: its labels, how its slices are shown, a prompt encoder a label, and perhaps SAM_auto.
+    """One task: its labels, how its slices are shown, a prompt encoder for each label, and perhaps SAM_auto.
 
-    `plane` and `window` say how a volume is sliced and shown; `axis` is that of the array that was learned
-    from. `encoders` holds, by label value, those tensors of the prompt encoder that learning changed.
-    `annotations` are the slices that a person marked, in the stack of the volume with the digest
+    `plane` and `window` define how a volume is sliced and shown; `axis` is the slice axis of the array that
+    the skill was trained on. `encoders` holds, by label value, the tensors of the prompt encoder that
+    training changed. `annotations` are the annotated slices, in the stack of the volume with the digest
     `volume_sha256`; `resampled_marks` is True if they were interpolated from another grid.
     """
 
@@ -53,7 +53,7 @@ class SkillModel:
     version: str = __version__
 
     def check_backbone(self, backbone: Backbone) -> None:
-        """Raise SkillError unless the skill was learned on this very backbone."""
+        """Raise SkillError unless the skill was trained on this very backbone."""
         if backbone.name != self.backbone:
             raise SkillError(
                 f"The skill was learned on the backbone {self.backbone}, not on {backbone.name}; "
@@ -66,7 +66,7 @@ class SkillModel:
             )
 
     def prompt_encoder(self, backbone: Backbone, label: Label) -> nn.Module:
-        """The learned prompt encoder of one label, frozen."""
+        """Return the trained prompt encoder of one label, frozen. Raises SkillError where it doesn't fit."""
         encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder())
         state = encoder.state_dict()
         learned = dict(self.encoders[label.value])
@@ -78,15 +78,15 @@ class SkillModel:
         return freeze(encoder)
 
     def require_auto(self) -> AutoModel:
-        """What SAM_auto learned; SkillError where the skill was learned without it."""
+        """Return what SAM_auto learned. Raises SkillError where the skill was trained without it."""
         if self.auto is None:
             raise SkillError("The skill has no generator; learn one with `sammed auto-train`.")
         return self.auto
 
     def labels_in(self, labels: LabelVolume) -> tuple[Label, ...]:
-        """The skill's labels that a label volume shows under the same value.
+        """Return the skill's labels that a label volume shows under the same value.
 
-        AnnotationError where the volume gives one of these values to something else by name.
+        Raises AnnotationError where the volume uses one of these values under another name.
         """
         counts, by_value = labels.voxel_counts(), {label.value: label for label in labels.labels}
         shown = tuple(label for label in self.labels if counts.get(label.value))
@@ -95,11 +95,11 @@ class SkillModel:
             if name and wanted and name != wanted:
                 raise AnnotationError(
                     f"{labels.path} calls the label {label.value} {by_value[label.value].name!r} and the "
-                    f"skill calls it {label.name!r}; give both one value a structure."
+                    f"skill calls it {label.name!r}; give each structure the same value in both."
                 )
         return shown
 
     @property
     def learned_numbers(self) -> int:
-        """How many numbers learning changed in the prompt encoders."""
+        """How many numbers training changed in the prompt encoders."""
         return sum(tensor.numel() for encoder in self.encoders.values() for tensor in encoder.values())

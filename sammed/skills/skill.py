@@ -1,4 +1,4 @@
-"""The skill in a user's hand: learn it from a few annotated slices, save it, load it, label with it."""
+"""The skill for users: learn it from a few annotated slices, save it, load it, label with it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sammed.assist.config import AssistConfig, PromptSet
 from sammed.auto.slice_sampling import Draw, annotate, wanted_labels
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.config import EncodingConfig
+from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.opening import File, open_labels, open_volume
 from sammed.embeddings.opening import open as open_image
 from sammed.embeddings.scan import Scan
 from sammed.errors import naming
 from sammed.progress import Reporter, Silent
 from sammed.skills.inference import GeneratorName, label_scan, scan_for
-from sammed.skills.labeled import Labeled
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.intensity import auto_window
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.volume import Volume
@@ -30,7 +30,7 @@ from sammed_volumes.volume import Volume
 class Skill:
     """All that was learned for one task, and the backbone that it runs on.
 
-    `backbone` is loaded as `encoding` says when it is first needed; the skill knows which one it is.
+    `backbone` is loaded when it is first needed, as configured in `encoding`; the skill knows which one.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class Skill:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The labels that it makes."""
+        """The labels of the task."""
         return self.model.labels
 
     @cached_property
     def digest(self) -> str:
-        """The digest that names the skill in the provenance of what it labeled."""
+        """The digest that names the skill in the provenance of its labels."""
         return skill_digest(self.model)
 
     @cached_property
     def backbone(self) -> Backbone:
-        """The backbone that it was learned on; SkillError where its weights are others."""
+        """The backbone that the skill was trained on. Raises SkillError where its weights are others."""
         backbone = self._loaded or self.encoding.load_backbone(self.model.backbone)
         self.model.check_backbone(backbone)
         return backbone
@@ -73,9 +73,9 @@ class Skill:
     ) -> Labeled:
         """Label an image without any prompt.
 
-        `image` is a file, a DICOM folder (`series` chooses in it), a volume or a scan; of a scan its volume
-        and its cache are taken, for the skill has a window of its own. Raises VolumeError for an image that
-        can't be read, SkillError where the skill has no generator.
+        `image` is a file, a DICOM folder (`series` chooses one of its series), a volume or a scan. Of a scan
+        only the volume and the cache are used, because the skill has a window of its own. Raises VolumeError
+        for an image that can't be read, SkillError where the skill has no generator.
         """
         self.model.require_auto()
         if isinstance(image, Scan):
@@ -87,12 +87,12 @@ class Skill:
         return label_scan(scan, self.model, self.digest, generator, reporter)
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the skill to one file (.safetensors); OutputError where one is there, unless `overwrite`."""
+        """Write the skill to a .safetensors file. Raises OutputError where it exists, unless `overwrite`."""
         return write_skill(self.model, Path(path), overwrite=overwrite)
 
 
 def load(path: str | PathLike[str], encoding: EncodingConfig | None = None) -> Skill:
-    """Load a skill; SkillError names the file and says what is wrong with it."""
+    """Load a skill. Raises SkillError, which names the file and what is wrong with it."""
     return Skill(read_skill(Path(path)), encoding)
 
 
@@ -109,19 +109,19 @@ def learn(
     auto: bool = True,
     seed: int = 0,
     resample: bool = False,
-    config: LearningConfig | None = None,
+    config: SkillConfig | None = None,
     reporter: Reporter | None = None,
 ) -> Skill:
     """Learn a skill from the annotated slices of one scan.
 
-    `marks` are labels on the scan's lattice (with `resample` on any), a file or a label volume. Annotated are
-    `slices` that are drawn from them (`draw`: normally around the middle one, or evenly), those of
-    `slice_index`, or all that hold a label; `empty_slices` are known to hold none. Indices count along the
-    scan's axis of the image's own array. `labels` are names or values, () all. A scan without a window of its
-    own is shown through the one that suits the annotated region. `auto` False leaves the generator out, so
-    that the skill needs prompts.
+    `marks` are labels on the scan's lattice (with `resample` on any), a file or a label volume. The annotated
+    slices are `slices` that are sampled from them (`draw`: normally around the middle one, or evenly), those
+    of `slice_index`, or all that show a label; `empty_slices` are known to show none. Indices count along the
+    scan's axis of the image's own array. `labels` are names or values, () all. A scan without a given window
+    gets the one that suits the annotated region. `auto` False leaves the generator out; the skill then needs
+    prompts.
 
-    Raises VolumeError for labels on another lattice, AnnotationError where the slices can't teach what was
+    Raises VolumeError for labels on another lattice, and AnnotationError where the slices don't show what was
     asked for.
     """
     opened = scan if isinstance(scan, Scan) else open_image(scan, reporter=reporter)
@@ -143,6 +143,6 @@ def learn(
     reporter = reporter or Silent()
     with reporter.task("encoding annotated slices", len(annotations.indices)) as task:
         opened.encode(annotations.indices, task.advance)
-    config = config or LearningConfig(assist=AssistConfig(prompts=prompts))
-    model = learn_skill(opened, annotations, config, seed, reporter, auto=auto)
+    config = config or SkillConfig(assist=AssistConfig(prompts=prompts))
+    model = train_skill(opened, annotations, config, seed, reporter, auto=auto)
     return Skill(replace(model, resampled_marks=found.resampled), backbone=opened.backbone)

@@ -1,8 +1,8 @@
 """The skill file: safetensors, so that a shared file can't run code, with a header of JSON.
 
 Tensors are named `encoder/VALUE/NAME`, `sap_net/NAME`, `prototypes/NAME`, `classifier/NAME` and
-`annotations/masks`, which are bytes packed by zlib: plain, the masks would be most of the file.
-`sammed.storage.tensor_file` writes them with a digest that tells an altered file from a whole one.
+`annotations/masks`. The masks are compressed by zlib, because they would be most of the file.
+`sammed.storage.tensor_file` writes the tensors with a digest that detects a changed file.
 """
 
 import json
@@ -19,10 +19,10 @@ from jaxtyping import UInt
 from torch import Tensor
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.classification import LearnedClassifier
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.classification import TrainedClassifier
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig
-from sammed.auto.sap_training import LearnedSapNet
+from sammed.auto.sap_training import TrainedSapNet
 from sammed.errors import SammedError, SkillError
 from sammed.skills.model import AutoModel, SkillModel
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, tensors_below, write_tensors
@@ -30,28 +30,31 @@ from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
 FORMAT = 2
-"""Raised when an older sammed could no longer read what a newer one writes."""
+"""Increased when an older sammed can't read what a newer one writes."""
+
+_CHOICE_KEYS = {"mask_from": "source", "border_uncertainty": "doubt"}
+"""Fields of `LabelChoice` that the header calls by an older name."""
 
 _KIND = TensorKind("sammed_skill", "a skill", FORMAT, SkillError)
 
 
 def write_skill(skill: SkillModel, path: Path, *, overwrite: bool = False) -> Path:
-    """Write a skill; a file that exists is kept unless `overwrite`. `read_skill` reads it again."""
+    """Write a skill. Raises OutputError where the file exists, unless `overwrite`."""
     write_tensors(_KIND, _header(skill), _tensors(skill), path, overwrite=overwrite)
     return path
 
 
 def read_skill(path: Path) -> SkillModel:
-    """Read a skill; SkillError names the file and says what is wrong with it."""
+    """Read a skill. Raises SkillError, which names the file and what is wrong with it."""
     header, tensors = _read(path)
     try:
         return _skill(header, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, zlib.error, SammedError) as error:
-        raise SkillError(f"{path} is a skill whose header can't be read; learn it again.") from error
+        raise SkillError(f"{path} is a skill with an unreadable header; learn it again.") from error
 
 
 def skill_digest(skill: SkillModel) -> str:
-    """The digest that names a skill in the provenance of what it labeled (64 hexadecimal digits)."""
+    """Return the digest that names a skill in the provenance of its labels (64 hexadecimal digits)."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(skill).items()}
     return tensor_digest(json.dumps({"format": FORMAT, **_header(skill)}, ensure_ascii=False), tensors)
 
@@ -93,7 +96,7 @@ def _header(skill: SkillModel) -> dict[str, Any]:
         header["resampled_marks"] = True
     if skill.auto is not None:
         header["sap_net"] = asdict(skill.auto.sap_net.network.config)
-        header["choices"] = {str(value): asdict(choice) for value, choice in skill.auto.choices.items()}
+        header["choices"] = {str(value): _choice_to_json(each) for value, each in skill.auto.choices.items()}
     return header
 
 
@@ -122,10 +125,19 @@ def _auto(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> AutoModel
     network = SapNet(SapNetConfig(**header["sap_net"]), torch.Generator())
     network.load_state_dict(_part(tensors, "sap_net"))
     network.eval().requires_grad_(False)
-    choices = {int(value): LabelChoice(**choice) for value, choice in header["choices"].items()}
+    choices = {int(value): _choice_from_json(each) for value, each in header["choices"].items()}
     prototypes = Prototypes(**_part(tensors, "prototypes"))
-    classifier = LearnedClassifier(**_part(tensors, "classifier"))
-    return AutoModel(LearnedSapNet(network, prototypes), classifier, choices)
+    classifier = TrainedClassifier(**_part(tensors, "classifier"))
+    return AutoModel(TrainedSapNet(network, prototypes), classifier, choices)
+
+
+def _choice_to_json(choice: LabelChoice) -> dict[str, Any]:
+    return {_CHOICE_KEYS.get(name, name): value for name, value in asdict(choice).items()}
+
+
+def _choice_from_json(choice: Mapping[str, Any]) -> LabelChoice:
+    names = {key: name for name, key in _CHOICE_KEYS.items()}
+    return LabelChoice(**{names.get(key, key): value for key, value in choice.items()})
 
 
 def _packed(masks: UInt[np.ndarray, "A H W"]) -> Tensor:
@@ -135,12 +147,12 @@ def _packed(masks: UInt[np.ndarray, "A H W"]) -> Tensor:
 
 def _unpacked(packed: Tensor, dtype: str, shape: Sequence[int]) -> UInt[np.ndarray, "A H W"]:
     little = np.dtype(dtype).newbyteorder("<")
-    # No more bytes than the masks have: a file can't make this fill the memory.
+    # At most as many bytes as the masks have, so that no file can fill the memory.
     unpacked = zlib.decompressobj().decompress(packed.numpy().tobytes(), math.prod(shape) * little.itemsize)
     return np.frombuffer(unpacked, little).reshape(shape).astype(dtype)
 
 
-def _of_dataclass(prefix: str, value: Prototypes | LearnedClassifier) -> dict[str, Tensor]:
+def _of_dataclass(prefix: str, value: Prototypes | TrainedClassifier) -> dict[str, Tensor]:
     return {f"{prefix}/{each.name}": getattr(value, each.name) for each in fields(value)}
 
 

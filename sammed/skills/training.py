@@ -1,4 +1,4 @@
-"""Learning a skill: a prompt encoder for each label (SAM_assist), then what writes the prompts (SAM_auto)."""
+"""Train a skill: a prompt encoder for each label (SAM_assist), then what writes the prompts (SAM_auto)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,38 +7,38 @@ import torch
 from torch import Tensor, nn
 
 from sammed.assist.config import AssistConfig
-from sammed.assist.training import learn_prompt_encoder
+from sammed.assist.training import train_prompt_encoder
 from sammed.auto.annotations import Annotations
-from sammed.auto.classification import ClassificationConfig, learn_classifier
-from sammed.auto.cross_validation import ChoosingConfig, choose
-from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.classification import ClassificationConfig, train_classifier
+from sammed.auto.cross_validation import CrossValidationConfig, cross_validate
+from sammed.auto.sap_training import SapTrainingConfig, prepare_episodes, train_sap_net
 from sammed.embeddings.scan import Scan
 from sammed.progress import Reporter
 from sammed.skills.model import AutoModel, SkillModel
 
 
 @dataclass(frozen=True, slots=True)
-class LearningConfig:
-    """All that learning can be told, part by part."""
+class SkillConfig:
+    """All settings of training, part by part."""
 
     assist: AssistConfig = field(default_factory=AssistConfig)
-    sap_net: SapLearningConfig = field(default_factory=SapLearningConfig)
-    choosing: ChoosingConfig = field(default_factory=ChoosingConfig)
+    sap_net: SapTrainingConfig = field(default_factory=SapTrainingConfig)
+    choosing: CrossValidationConfig = field(default_factory=CrossValidationConfig)
     classification: ClassificationConfig = field(default_factory=ClassificationConfig)
 
 
-def learn_skill(
+def train_skill(
     scan: Scan,
     annotations: Annotations,
-    config: LearningConfig,
+    config: SkillConfig,
     seed: int,
     reporter: Reporter,
     *,
     auto: bool = True,
 ) -> SkillModel:
-    """Learn everything from the annotated slices of one scan; `auto` False leaves SAM_auto out."""
+    """Train everything on the annotated slices of one scan; `auto` False leaves SAM_auto out."""
     generator = torch.Generator().manual_seed(seed)
-    encoders = _learn_encoders(scan, annotations, config.assist, generator, reporter)
+    encoders = _train_encoders(scan, annotations, config.assist, generator, reporter)
     slicing = scan.slicing
     skill = SkillModel(
         backbone=scan.backbone.name,
@@ -47,34 +47,34 @@ def learn_skill(
         axis=slicing.axis,
         window=scan.window,
         labels=annotations.labels,
-        encoders={value: _learned(encoder) for value, encoder in encoders.items()},
+        encoders={value: _weights(encoder) for value, encoder in encoders.items()},
         annotations=annotations,
         volume_sha256=scan.digest,
         prompts=config.assist.prompts,
         seed=seed,
     )
-    return learn_auto(skill, scan, annotations, config, seed, reporter) if auto else skill
+    return train_auto(skill, scan, annotations, config, seed, reporter) if auto else skill
 
 
-def learn_auto(
+def train_auto(
     skill: SkillModel,
     scan: Scan,
     annotations: Annotations,
-    config: LearningConfig,
+    config: SkillConfig,
     seed: int,
     reporter: Reporter,
 ) -> SkillModel:
-    """The same skill with SAM_auto learned (again) from these annotated slices."""
+    """Return the same skill with SAM_auto trained (again) on these annotated slices."""
     generator = torch.Generator().manual_seed(seed)
     masks = annotations.tensor()
     embeddings = scan.embeddings(annotations.indices)
     with reporter.task("SAP-Net", config.sap_net.steps) as task:
         episodes = prepare_episodes(embeddings, masks, scan.frame)
-        sap_net = learn_sap_net(episodes, config.sap_net, generator, task.advance)
-    classifier = learn_classifier(embeddings, masks, scan.frame, config.classification)
+        sap_net = train_sap_net(episodes, config.sap_net, generator, task.advance)
+    classifier = train_classifier(embeddings, masks, scan.frame, config.classification)
     encoders = {label.value: skill.prompt_encoder(scan.backbone, label) for label in annotations.labels}
-    with reporter.task("choosing, label by label", len(encoders)) as task:
-        choices = choose(
+    with reporter.task("cross-validation, label by label", len(encoders)) as task:
+        choices = cross_validate(
             scan, annotations, encoders, config.sap_net, config.choosing, generator, task.advance
         )
     return replace(
@@ -85,7 +85,7 @@ def learn_auto(
     )
 
 
-def _learn_encoders(
+def _train_encoders(
     scan: Scan,
     annotations: Annotations,
     config: AssistConfig,
@@ -97,7 +97,7 @@ def _learn_encoders(
         rows = list(annotations.showing(label))
         embeddings = scan.embeddings([annotations.indices[row] for row in rows])
         with reporter.task(f"prompt encoder of {label.name}", config.most_steps) as task:
-            learned = learn_prompt_encoder(
+            trained = train_prompt_encoder(
                 scan.backbone,
                 embeddings,
                 annotations.mask(label)[rows],
@@ -106,10 +106,10 @@ def _learn_encoders(
                 generator,
                 lambda _steps_done, task=task: task.advance(),  # type: ignore[misc]
             )
-        encoders[label.value] = learned.encoder
+        encoders[label.value] = trained.encoder
     return encoders
 
 
-def _learned(encoder: nn.Module) -> dict[str, Tensor]:
-    """The tensors that learning changes: all weights, not the Fourier matrix, which is a buffer."""
+def _weights(encoder: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors that training changes: all weights, not the Fourier matrix, which is a buffer."""
     return {name: weight.detach().clone() for name, weight in encoder.named_parameters()}

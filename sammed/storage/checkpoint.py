@@ -1,6 +1,6 @@
-"""The checkpoint of a training: weights, the optimizer's state and how far it is, in one tensor file.
+"""The checkpoint of a training: weights, optimizer state and progress, in one tensor file.
 
-The file is replaced as a whole, never changed in place, so that a kill at any moment leaves one.
+The file is replaced as a whole, never changed in place, so that a kill at any moment leaves an intact one.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ def write_checkpoint(
     identity: Mapping[str, Any],
     progress: Mapping[str, Any],
 ) -> None:
-    """Replace the checkpoint. `identity` is what must be the same for the training to go on from it."""
+    """Replace the checkpoint. A training resumes from it only if its `identity` is the same."""
     tensors = {f"network/{name}": tensor for name, tensor in state_of(network).items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors.update(
@@ -42,9 +42,9 @@ def read_checkpoint(
     identity: Mapping[str, Any],
     progress_of: Callable[[Mapping[str, Any]], Progress],
 ) -> Progress:
-    """Put the checkpoint's state into the network and its optimizer, in place, and say how far it is.
+    """Load the checkpoint's state into the network and its optimizer, in place, and return the progress.
 
-    Raises `kind.error` for a checkpoint of another identity, and for one that can't be read.
+    Raises `kind.error` for a checkpoint with another identity, and for one that can't be read.
     """
     header, tensors = read_tensors(kind, path)
     other = [name for name, value in identity.items() if header.get(name) != value]

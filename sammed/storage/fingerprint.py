@@ -1,7 +1,7 @@
 """Fingerprints: whether an image has changed since it was labeled.
 
-A digest says so for certain and costs reading the file. A stamp (sizes and times of writing) costs next to
-nothing; where it is the one that was noted with a digest, the digest is taken to be still the same.
+A digest is certain but needs the whole file to be read. A stamp (file sizes and modification times) costs
+almost nothing; while the stamp noted with a digest is unchanged, the digest is assumed to be unchanged too.
 """
 
 import hashlib
@@ -17,39 +17,39 @@ from sammed_volumes.file_digest import sha256_of as sha256_of
 from sammed_volumes.formats import strip_suffix, suffix_of
 from sammed_volumes.picture_folder import is_stack, pictures_in
 
-_HEADERS = (".mhd", ".nhdr", ".hdr")  # voxels lie in files beside them
+_HEADERS = (".mhd", ".nhdr", ".hdr")  # their voxels are in separate files
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What an image held when it was looked at: `sha256` of its content, and the stamp of that time."""
+    """The state of an image: the `sha256` of its content, and its stamp."""
 
     sha256: str
     stamp: str
 
 
 def fingerprint(image: Path, known: Fingerprint | None = None) -> Fingerprint:
-    """The fingerprint of a file, or of the files of a folder; OSError where it can't be read.
+    """Return the fingerprint of a file or of the files of a folder; OSError if it can't be read.
 
-    With the stamp of `known` nothing is read.
+    If the stamp is that of `known`, the content is not read.
     """
     files = _files(image)
-    stamp = _stamp(files)  # before reading: what changes meanwhile has another stamp next time
+    stamp = _stamp(files)  # before reading, so that a change meanwhile gives another stamp next time
     if known is not None and known.stamp == stamp:
         return known
     return Fingerprint(_files_digest(image, files), stamp)
 
 
 def image_digest(image: Path) -> str:
-    """The sha256 of an image: of the file, or of the names and digests of the files that it is made of.
+    """Return the sha256 of an image: of its file, or of the names and digests of its files.
 
-    A DICOM folder is made of its slices alone, so that labels beside them don't change it.
+    Of a DICOM folder only the slices count, so labels written beside them don't change the digest.
     """
     return _files_digest(image, _files(image))
 
 
 def labels_digest(voxels: UInt[np.ndarray, "X Y Z"]) -> str:
-    """Of a label volume's values, whatever type and file format they are kept in."""
+    """Return the digest of a label volume's values, the same for every type and file format."""
     digest = hashlib.sha256(str(voxels.shape).encode())
     for plane in voxels:
         digest.update(np.ascontiguousarray(plane, dtype="<u4").tobytes())
@@ -63,7 +63,7 @@ def _files_digest(image: Path, files: list[Path]) -> str:
 
 
 def _files(image: Path) -> list[Path]:
-    """All files that the image is made of, in order."""
+    """Return all files that the image consists of, in order."""
     if image.is_file() and image.suffix.lower() in DICOM_SUFFIXES:  # one file stands for its series
         return _files(image.parent)
     if is_stack(image):
@@ -77,10 +77,10 @@ def _files(image: Path) -> list[Path]:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Whether a file of a DICOM folder is of the series: manifests and label volumes come and go there."""
-    is_ours = suffix_of(path) or path.suffix.lower() in (".json", ".jsonl")
+    """Whether a file in a DICOM folder may be a slice; manifests and label volumes are not."""
+    is_written_by_sammed = suffix_of(path) or path.suffix.lower() in (".json", ".jsonl")
     is_labels = strip_suffix(path).endswith("_label")
-    return not (is_ours or is_labels or path.name.startswith("."))
+    return not (is_written_by_sammed or is_labels or path.name.startswith("."))
 
 
 def _stamp(files: Iterable[Path]) -> str:

@@ -1,6 +1,6 @@
 """The state of a network, each tensor once: MONAI's DynUNet has every block under two names.
 
-A safetensors file refuses tensors that share memory, and nothing is gained by writing them twice.
+safetensors refuses tensors that share memory, and writing them twice would be a waste.
 """
 
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 
 def state_of(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by the first of their names; `load_state` puts them back."""
+    """Return parameters and buffers under the first of their names; `load_state` loads them."""
     named = network.state_dict(keep_vars=True)
     first = _first_names(named)
     return {name: tensor.detach() for name, tensor in named.items() if first[name] == name}
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Copy a state into the network; RuntimeError, as torch's, where it is another network's."""
+    """Copy a state into the network; torch's RuntimeError if it belongs to another network."""
     first = _first_names(network.state_dict(keep_vars=True))
     again = {name: state[once] for name, once in first.items() if once in state}
     network.load_state_dict({**state, **again})
 
 
 def _first_names(named: Mapping[str, Tensor]) -> dict[str, str]:
-    """Of each name the first one that stands for the same tensor."""
+    """Map each name to the first name of the same tensor."""
     seen: dict[int, str] = {}
     return {name: seen.setdefault(id(tensor), name) for name, tensor in named.items()}

@@ -18,37 +18,39 @@ from sammed_volumes.formats import (
 
 
 def beside(image: Path, suffix: str) -> Path:
-    """The label volume of an image, or of a DICOM folder: NAME_label beside it."""
+    """Return the label volume's path beside an image or a DICOM folder: NAME_label."""
     named = image.resolve() if image.name in ("", "..") else image  # the folder may be "."
     return named.with_name(f"{strip_suffix(named)}_label{suffix}")
 
 
 def is_folder(output: Path) -> bool:
-    """Whether an output is a folder of label volumes: a name without the ending of a volume."""
+    """Whether an output is a folder, that is, its name lacks the ending of a volume."""
     return not label_suffix_of(output)
 
 
 def label_file(output: Path, image: Path) -> Path:
-    """The same path; ConfigError unless the labels of the image can be written with its ending."""
+    """Return the path; ConfigError if the image's labels can't be written in the format of its ending."""
     if label_suffix_of(output) not in WRITTEN_SUFFIXES:
         raise ConfigError(f"Labels are written as {', '.join(LABEL_SUFFIXES)}, not as {output.name}.")
     if suffix_of(output) == PICTURE_LABEL_SUFFIX and not is_picture(image):
-        raise ConfigError(f"{image} is no picture, so its labels can't go into {output.name}; take .nii.gz.")
+        raise ConfigError(f"{image} is no picture, so its labels can't go into {output.name}; use .nii.gz.")
     return output
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, if need be; OutputError where the system refuses."""
+    """Create a folder and its parents if needed; OutputError if the system refuses."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"The folder {folder} can't be made ({reason}); choose another place.") from error
+        raise OutputError(
+            f"The folder {folder} can't be created ({reason}); choose another place."
+        ) from error
 
 
 @contextmanager
 def folder_for_output(folder: Path) -> Iterator[None]:
-    """A folder as `make_folder` makes it; if the work fails and leaves it empty, it goes again."""
+    """Create a folder as `make_folder` does; remove it again if the block fails and leaves it empty."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     make_folder(folder)
     try:

@@ -1,4 +1,4 @@
-"""Provenance: a small JSON file beside a label volume that says where its labels come from.
+"""Provenance: a small JSON file beside a label volume that states where its labels come from.
 
 `scan_label.nii.gz` has `scan_label.provenance.json`. `auto-label` and `assist-label` write it, `export`
 reads it.
@@ -61,7 +61,7 @@ class Provenance:
         if self.origin not in get_args(Origin):
             raise ConfigError(f"The origin of a label is gold or pseudo, not {self.origin!r}.")
         if not re.fullmatch(r"[0-9a-f]{64}", self.image_sha256):
-            raise ConfigError(f"{self.image_sha256!r} is no sha256: that has 64 hexadecimal digits.")
+            raise ConfigError(f"{self.image_sha256!r} is no sha256, which has 64 hexadecimal digits.")
         if self.axis not in (None, 0, 1, 2):
             raise ConfigError(f"The slice axis must be 0, 1 or 2, not {self.axis}.")
         if self.annotated_slices and self.axis is None:
@@ -80,14 +80,14 @@ class Provenance:
 
 
 def provenance_path(label: Path) -> Path:
-    """Where the provenance of a label volume lies: beside it, its own ending in place of the volume's."""
+    """Return the path of a label volume's provenance: the same name with another ending."""
     return label.with_name(strip_suffix(label) + PROVENANCE_SUFFIX)
 
 
 def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Path:
     """Write the provenance of the label volume at `label` beside it and return where; see `read_provenance`.
 
-    Raises OutputError where the file exists already (unless `overwrite`) or can't be written.
+    Raises OutputError if the file already exists (unless `overwrite`) or can't be written.
     """
     with provenance_beside(label, provenance, overwrite=overwrite) as path:
         return path
@@ -95,7 +95,7 @@ def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = F
 
 @contextmanager
 def provenance_beside(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Iterator[Path]:
-    """As `write_provenance`, while the block writes the label volume: both come into place, or neither."""
+    """Write provenance while the block writes the label volume: both files appear, or neither does."""
     path = provenance_path(label)
     text = json.dumps(provenance_to_json(provenance), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
@@ -104,9 +104,9 @@ def provenance_beside(label: Path, provenance: Provenance, *, overwrite: bool = 
 
 
 def read_provenance(label: Path) -> Provenance | None:
-    """The provenance beside the label volume at `label`, None where there is none; see `write_provenance`.
+    """Read the provenance beside the label volume at `label`; None if there is none.
 
-    Raises ExportError for a file that is damaged, of a later version, or no provenance at all.
+    Raises ExportError for a file that is damaged, of a later version, or not provenance at all.
     """
     path = provenance_path(label)
     if not path.exists():
@@ -116,7 +116,9 @@ def read_provenance(label: Path) -> Provenance | None:
         if data["format"] != _FORMAT:
             raise ExportError(f"{path} is no provenance of labels; move it away or repair it.")
         if data["version"] > _VERSION:
-            raise ExportError(f"{path} is of a later sammed ({data['sammed_version']}); update this one.")
+            raise ExportError(
+                f"{path} was written by a later sammed ({data['sammed_version']}); update sammed."
+            )
         return _from_json(data)
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror or error}.") from error
@@ -125,7 +127,7 @@ def read_provenance(label: Path) -> Provenance | None:
 
 
 def provenance_to_json(provenance: Provenance) -> dict[str, object]:
-    """The JSON object that `write_provenance` writes."""
+    """Return the JSON object that `write_provenance` writes."""
     slices = provenance.annotated_slices
     return {
         "format": _FORMAT,

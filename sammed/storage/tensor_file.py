@@ -1,6 +1,6 @@
-"""Tensors with a JSON header in one safetensors file: no pickle, so that a shared file can't run code.
+"""Tensors with a JSON header in one safetensors file, without pickle, so that a shared file can't run code.
 
-A digest over the header and all tensors tells an altered file from a whole one.
+A digest over the header and all tensors detects an altered file.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ _DIGEST = "sha256"
 
 @dataclass(frozen=True, slots=True)
 class TensorKind:
-    """A kind of tensor file: `key` marks it in the file, `noun` names it to a person ("a student").
+    """A kind of tensor file: `key` marks it in the file, `noun` names it in messages ("a student").
 
-    `version` is the highest format that is read; `error` is what is raised about such files.
+    `version` is the highest format that can be read; `error` is raised for such files.
     """
 
     key: str
@@ -37,17 +37,17 @@ class TensorKind:
 def write_tensors(
     kind: TensorKind, header: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path, *, overwrite: bool
 ) -> None:
-    """Write a file that `read_tensors` reads; it appears whole or not at all."""
+    """Write a file for `read_tensors`; it appears complete or not at all."""
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"format": kind.version, **header}, ensure_ascii=False)
     metadata = {kind.key: text, _DIGEST: tensor_digest(text, kept)}
     with atomic_file(path, ".safetensors", overwrite=overwrite) as partial:
-        # Not `save_file`, to which a full disk is no OSError.
+        # Not `save_file`, which raises no OSError when the disk is full.
         partial.write_bytes(save(kept, metadata))
 
 
 def read_tensors(kind: TensorKind, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and tensors; `kind.error` for a file that is missing, altered, another kind or of the future."""
+    """Return header and tensors; `kind.error` for a file that is missing, altered, newer or another kind."""
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
@@ -56,20 +56,20 @@ def read_tensors(kind: TensorKind, path: Path) -> tuple[dict[str, Any], dict[str
         raise kind.error(f"There is no file {path}.") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise kind.error(
-            f"{path} is not {kind.noun}, or was cut short; make it anew, or copy it again."
+            f"{path} is not {kind.noun}, or was cut short; create it again, or copy it again."
         ) from error
     if kind.key not in metadata:
         raise kind.error(f"{path} holds tensors but is not {kind.noun} of sammed.")
     header = _header(kind, path, metadata[kind.key])
     if metadata.get(_DIGEST) != tensor_digest(metadata[kind.key], tensors):
         raise kind.error(
-            f"{path} was altered after it was written: its digest is wrong; make it anew, or copy it again."
+            f"{path} was altered after it was written: its digest is wrong; create it or copy it again."
         )
     return header, tensors
 
 
 def tensor_digest(header: str, tensors: Mapping[str, Tensor]) -> str:
-    """64 hexadecimal digits over a header and all tensors, on the CPU."""
+    """Return a digest (64 hexadecimal digits) of a header and all tensors, on the CPU."""
     digest = hashlib.sha256(header.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -79,7 +79,7 @@ def tensor_digest(header: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with `prefix` and a slash, without them."""
+    """Return the tensors whose names start with `prefix/`, under the rest of their names."""
     start = prefix + "/"
     return {name[len(start) :]: tensor for name, tensor in tensors.items() if name.startswith(start)}
 
@@ -92,7 +92,7 @@ def _header(kind: TensorKind, path: Path, text: str) -> dict[str, Any]:
         raise kind.error(f"{path} has a damaged header.") from error
     if version > kind.version:
         raise kind.error(
-            f"{path} is of a later sammed (format {version}; this one reads up to {kind.version}); "
+            f"{path} was written by a later sammed (format {version}; this one reads up to {kind.version}); "
             "update sammed."
         )
     return header

@@ -61,6 +61,17 @@ def test_nothing_is_overwritten_unasked(
     assert sammed(*command, "--overwrite").exit_code == 0
 
 
+@pytest.mark.parametrize("option", ["--license", "--licence"])
+def test_the_former_spelling_of_the_license_still_works_but_is_not_shown(
+    sammed: Sammed, case: Case, tmp_path: Path, option: str
+) -> None:
+    command = ("export", "monai", case.image, case.labels, "--output", tmp_path / "set", "--name", "Chest")
+    run = sammed(*command, option, "CC BY 4.0")
+    assert run.exit_code == 0, run.stderr
+    assert "CC BY 4.0" in (tmp_path / "set/datalist.json").read_text()
+    assert "--licence" not in sammed("export", "monai", "--help").stdout
+
+
 def test_files_without_a_partner(sammed: Sammed, case: Case, tmp_path: Path) -> None:
     (case.image.parent / "alone.nii.gz").write_bytes(case.image.read_bytes())
     run = sammed(

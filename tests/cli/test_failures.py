@@ -40,6 +40,13 @@ class OutOfMemoryError(RuntimeError):
             1,
             id="memory of the GPU",
         ),
+        pytest.param(
+            ImportError("libtorch_cpu.so: failed to map segment from shared object\nmore"),
+            "A package can't be loaded (libtorch_cpu.so: failed to map segment from shared object); "
+            "run `sammed doctor`, or free memory.",
+            1,
+            id="a library that doesn't fit into memory",
+        ),
         pytest.param(click.UsageError("No such thing."), "No such thing.", 2, id="misuse"),
         pytest.param(
             KeyboardInterrupt(),

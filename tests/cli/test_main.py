@@ -10,8 +10,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_type_hints
 
 import click
 import pytest
@@ -142,6 +143,52 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["info", "image.nii.gz"], id="info"),
+        pytest.param(["cache", "info"], id="cache info"),
+        pytest.param(["backbones", "list"], id="backbones list"),
+        pytest.param(["set", "info", "set"], id="set info"),
+        pytest.param(
+            ["export", "monai", "image.nii.gz", "labels.nii.gz", "--output", "data", "--name", "A"],
+            id="export",
+        ),
+    ],
+)
+def test_small_commands_do_not_import_torch(
+    sammed: Sammed, case: Case, own_folders: Path, arguments: list[str]
+) -> None:
+    assert sammed("set", "make", case.image, case.labels, "--output", "set").exit_code == 0
+    case.image.rename(own_folders / "image.nii.gz")
+    case.labels.rename(own_folders / "labels.nii.gz")
+    code = (
+        "import sys\nfrom sammed_cli.main import cli\n"
+        f"try:\n    cli.main({arguments})\nexcept SystemExit as left:\n    status = left.code\n"
+        "print('status', status, 'torch' in sys.modules)"
+    )
+    assert python("-c", code).splitlines()[-1] == "status 0 False"
+
+
+LEAVES = [name for name, command in COMMANDS.items() if not isinstance(command, click.Group)]
+
+
+@pytest.mark.parametrize("name", LEAVES, ids=" ".join)
+def test_every_command_has_its_job_where_its_name_says(name: tuple[str, ...]) -> None:
+    """Module, request and job are named after the command; the result can be printed as JSON."""
+    words = [word.replace("-", "_") for word in name]
+    group = import_module(f"sammed.jobs.{words[0]}")
+    is_folder = len(words) > 1 and hasattr(group, "__path__")
+    module = import_module(f"sammed.jobs.{'.'.join(words)}") if is_folder else group
+    request = getattr(module, "".join(part.title() for word in words for part in word.split("_")) + "Request")
+    job = getattr(module, "_".join(words))
+    hints = get_type_hints(job)
+    assert list(hints)[:2] == ["request", "reporter"]
+    assert hints["request"] is request
+    assert hints["reporter"] is Reporter
+    assert callable(hints["return"].to_json)
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         pytest.param(["evalute"], "No such command 'evalute'", id="unknown command"),
@@ -166,6 +213,12 @@ def test_misuse_exits_2(sammed: Sammed, arguments: list[str], sentence: str) -> 
     as_json = sammed(*arguments, "--json")
     assert as_json.exit_code == 2
     assert sentence in as_json.json["error"]
+
+
+def test_a_former_name_still_works_but_is_not_shown(sammed: Sammed) -> None:
+    former = "synthesise"  # codespell:ignore synthesise
+    assert sammed(former, "--help").stdout.startswith("Usage: sammed synth")
+    assert former not in sammed("--help").stdout
 
 
 def test_nothing_to_do_shows_help(sammed: Sammed) -> None:

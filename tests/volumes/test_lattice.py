@@ -145,10 +145,10 @@ def test_rounding_in_a_large_volume_is_no_difference(tmp_path: Path) -> None:
     ("change", "phrase"),
     [
         pytest.param(
-            lambda a: shifted(a, 0.5), "the voxels are off by 0.5 of a voxel (0.35 mm)", id="half a voxel"
+            lambda a: shifted(a, 0.5), "the voxel centers are up to 0.35 mm apart", id="half a voxel"
         ),
         pytest.param(
-            lambda a: shifted(a, 0.002), "the voxels are off by 0.002 of a voxel", id="too much for rounding"
+            lambda a: shifted(a, 0.002), "the voxel centers are up to 0.0014 mm", id="too much for rounding"
         ),
         pytest.param(
             lambda a: affine_of(0.0, (0.7, 0.7, 2.5)),

@@ -131,11 +131,14 @@ def lattice_difference(image: VoxelGrid, labels: VoxelGrid) -> str:
     if degrees >= _SMALLEST_TURN_DEGREES:
         return f"the axes are turned by {degrees:.3g} degrees"
     off_voxels = _distance_voxels(image, labels, turn, start)
-    if off_voxels <= _TOLERANCE_VOXELS:  # the labels' positions say nothing
+    is_placeless = off_voxels <= _TOLERANCE_VOXELS  # one lattice, but the labels' positions say nothing
+    if image.shape != labels.shape:
+        shapes = image.shape_difference(labels)
+        return shapes if is_placeless else f"{shapes}, and {_shift_text(image, off_voxels)}"
+    if is_placeless:
         shift_mm = np.linalg.norm(image.affine_ras_mm[:3, 3] - labels.affine_ras_mm[:3, 3])
-        same_shape = image.shape == labels.shape
-        return f"the origins are {shift_mm:.3g} mm apart" if same_shape else image.shape_difference(labels)
-    return f"the voxels are off by {off_voxels:.3g} of a voxel ({off_voxels * min(image.spacing_mm):.3g} mm)"
+        return f"the origins are {shift_mm:.3g} mm apart"
+    return _shift_text(image, off_voxels)
 
 
 def reorientation(grid: VoxelGrid, codes: str) -> tuple[LatticeMap, VoxelGrid]:
@@ -156,6 +159,10 @@ def reorientation(grid: VoxelGrid, codes: str) -> tuple[LatticeMap, VoxelGrid]:
         affine_ras_mm[:3, 3] += step_mm * (grid.shape[axis] - 1) if flip else 0.0
     shape = _three([grid.shape[axis] for axis in axes])
     return LatticeMap(_three(axes), _three(flips), (0, 0, 0), shape, shape), VoxelGrid(shape, affine_ras_mm)
+
+
+def _shift_text(image: VoxelGrid, off_voxels: float) -> str:
+    return f"the voxel centers are up to {off_voxels * min(image.spacing_mm):.3g} mm apart"
 
 
 def _nearest(image: VoxelGrid, labels: VoxelGrid) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:

@@ -61,9 +61,9 @@ class Volume:
     `voxels` is X Y Z as stored (a memory map if the format allows), or X Y 1 3 for a color picture. A real
     value is stored * slope + intercept. `background`, the volume's lowest finite value, replaces the
     `non_finite_count` values that are NaN or infinite. `modality` is DICOM's ("CT", "MR") if known.
+    `is_placed` is that of the grid.
     `missing_slices` are indices along axis 2 of slices that the scan lacks, filled with background; labels
     on them mean nothing. `notes` are facts about the file that the user should know.
-    `is_placed` is that of the grid.
     """
 
     voxels: np.ndarray
@@ -75,9 +75,9 @@ class Volume:
     modality: str | None = None
     non_finite_count: int = 0
     background: float = 0.0
+    is_placed: bool = True
     missing_slices: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
-    is_placed: bool = True
 
     def __post_init__(self) -> None:
         check_voxels(self.voxels)

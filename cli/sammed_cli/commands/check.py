@@ -31,9 +31,8 @@ def check(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     from sammed.jobs.check import CheckRequest
     from sammed.jobs.check import check as job
 
-    result = job(CheckRequest(**settings))
-    summary = "" if as_json else "\n".join(result.sentences)
-    terminal.finish(as_json, result, *_tables(result), summary=summary, failed=not result.fits)
+    result = job(CheckRequest(**settings), terminal.reporter)
+    terminal.finish(as_json, result, *_tables(result), failed=not result.fits)
 
 
 def _tables(result: CheckResult) -> tuple[Table, Table]:

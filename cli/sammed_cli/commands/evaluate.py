@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Compare label volumes: Dice, IoU, HD95 and NSD in millimeters.
 
-    PREDICTION and REFERENCE are label volumes on one lattice; slices count along the array of REFERENCE.
+    PREDICTION and REFERENCE are label volumes on the same lattice; slices count along the array of REFERENCE.
     Labels are matched by name, or else by value.
     """
     from sammed.jobs.evaluate import EvaluateRequest

@@ -47,7 +47,7 @@ sources = options.together(
 properties = options.together(
     click.option("--name", required=True, help="Name of the data set."),
     click.option("--description", default="", help="Description of the data set."),
-    click.option("--license", "--licence", "license", default="", help="License of the data set."),
+    click.option("--license", default="", help="License of the data set."),
     click.option(
         "--modality", help="Name of the channel, such as CT or T2.  [default: the images' modality]"
     ),
@@ -66,7 +66,13 @@ properties = options.together(
 )
 
 
-@click.group(short_help="Write a data set for a UNet.")
+def _current_name(option: str) -> str:
+    return {"licence": "license"}.get(option, option)  # the former spelling still works
+
+
+@click.group(
+    short_help="Write a data set for a UNet.", context_settings={"token_normalize_func": _current_name}
+)
 def export() -> None:
     """Turn images and label volumes, or a labeled set, into a data set for a UNet.
 

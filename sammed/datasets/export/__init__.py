@@ -1,4 +1,5 @@
-"""Data sets to train a network on, made of gold labels and pseudo-labels.
+"""Data sets for nnU-Net and MONAI, made of gold labels and pseudo-labels.
 
-`pairing.gather_cases` finds the cases, `nnunet.export_nnunet` and `monai.export_monai` write them.
+`cases.cases_of_set` and the readers of labeled sets gather the cases, `nnunet.export_nnunet` and
+`monai.export_monai` write them.
 """

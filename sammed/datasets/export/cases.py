@@ -1,66 +1,21 @@
-"""Cases: an image, its labels, and where the labels come from."""
+"""The cases of a labeled set, as a data set for nnU-Net or MONAI takes them."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import get_args
-
-from sammed.errors import ConfigError
-from sammed.storage.provenance import Origin, Provenance
-from sammed_volumes.formats import strip_suffix
-from sammed_volumes.labels import Label
+from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.errors import SetError
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One image and its labels (None: a test case).
+def cases_of_set(labeled_set: LabeledSet) -> Gathered:
+    """Return the cases of a set for `export_nnunet` and `export_monai`; test cases lose their labels.
 
-    `annotated_slices` are array indices along `axis` (None: the axis `plan_slices` takes) that a person
-    marked; None means all. In a gold case the slices that are not among them are unknown and get the ignore
-    label; in a pseudo case the machine labeled them. `provenance` is what stood beside the label volume,
-    for the manifest. `name` is what the case is to be called; None: as its image. `labels` says what the
-    values of the label volume mean; None: what the file says. Voxels that are above 0 in the volume `ignore`,
-    or have the value `ignore_value` in the label volume, are unknown as well.
+    Raises SetError where no case to train on has labels.
     """
-
-    image: Path
-    label: Path | None
-    origin: Origin = "gold"
-    axis: int | None = None
-    annotated_slices: tuple[int, ...] | None = None
-    provenance: Provenance | None = None
-    name: str | None = None
-    labels: tuple[Label, ...] | None = None
-    ignore: Path | None = None
-    ignore_value: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.origin not in get_args(Origin):
-            raise ConfigError(f"The origin of a label is gold or pseudo, not {self.origin!r}.")
-        if self.axis not in (None, 0, 1, 2):
-            raise ConfigError(f"The slice axis must be 0, 1 or 2, not {self.axis}.")
-
-
-def case_names(cases: Sequence[Case]) -> tuple[str, ...]:
-    """A name for each case, its own or its image's: ASCII letters, digits, "-" and "_"; twins get "_2", "_3".
-
-    >>> case_names([Case(Path("Müller 1.nii.gz"), None), Case(Path("b/Muller_1.mha"), None)])
-    ('Muller_1', 'Muller_1_2')
-    """
-    taken: set[str] = set()
-    names = []
-    for case in cases:
-        own = case.name or strip_suffix(case.image)
-        stem = unicodedata.normalize("NFKD", own).encode("ascii", "ignore").decode()
-        stem = re.sub(r"[^A-Za-z0-9-]+", "_", stem).strip("_") or "case"
-        name, count = stem, 1
-        while name.casefold() in taken:  # file systems that take upper and lower case for the same
-            count += 1
-            name = f"{stem}_{count}"
-        taken.add(name.casefold())
-        names.append(name)
-    return tuple(names)
+    cases = tuple(
+        labeled_set.located(case.without_labels() if labeled_set.split_of(case) == "test" else case)
+        for case in labeled_set.cases
+    )
+    if not any(case.is_labeled for case in cases):
+        raise SetError(f"{labeled_set.folder} has no labeled case outside the test split.")
+    return Gathered(cases, labeled_set.labels, ignore_value=labeled_set.ignore_value)

@@ -1,4 +1,4 @@
-"""The files of a data set, the same for every format: images, labels in one numbering, the manifest."""
+"""The files of a data set, the same for every format: images, and labels in one numbering."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from sammed.datasets.export.cases import Case, case_names
 from sammed.datasets.export.images import choose_ending, write_image
 from sammed.datasets.export.label_table import LabelTable, number_labels
 from sammed.datasets.export.origins import CaseRecord
+from sammed.datasets.labeled_sets.case_names import case_names
+from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.errors import ExportError
 from sammed.storage.fingerprint import image_digest, sha256_of
+from sammed.storage.provenance import read_provenance
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.intensity import is_ct
 from sammed_volumes.labels import Label, LabelVolume, default_color
@@ -27,7 +30,7 @@ _COLORS = ("red", "green", "blue")
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """What was written and where; `notes` are sentences that a user should read."""
+    """What was written and where; `notes` are sentences for the user."""
 
     folder: Path
     training: int
@@ -38,7 +41,7 @@ class DataSet:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, object]:
-        """The object that `sammed export --json` prints."""
+        """Return the object that `sammed export --json` prints."""
         return {
             "folder": str(self.folder),
             "training": self.training,
@@ -52,7 +55,7 @@ class DataSet:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The cases of a data set that is being written, all its label values, and its files' ending."""
+    """The cases of a data set, all its label values, and the ending of its files."""
 
     records: tuple[CaseRecord, ...]
     labels: dict[str, int]
@@ -68,50 +71,62 @@ class Contents:
         """The cases without labels."""
         return tuple(record for record in self.records if not record.is_training)
 
-    def notes(self) -> tuple[str, ...]:
-        """A sentence for each label volume whose provenance names another image."""
+    def data_set(self, folder: Path, folds: int, notes: Sequence[str]) -> DataSet:
+        """Return the summary of what was written; `notes` are added to the contents' own."""
+        return DataSet(
+            folder,
+            len(self.training),
+            len(self.testing),
+            self.labels,
+            self.file_ending,
+            folds,
+            (*self._notes(), *notes),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return a sentence for each label volume whose provenance names another image."""
         return tuple(
-            f"{record.case.label} was made for another image than {record.case.image}: its provenance has "
+            f"{record.case.labels} was made for another image than {record.case.image}: its provenance has "
             "another sha256."
             for record in self.records
-            if record.case.provenance is not None
-            and record.case.provenance.image_sha256 != record.image_sha256
+            if record.provenance is not None and record.provenance.image_sha256 != record.image_sha256
         )
 
 
 def write_contents(
-    folder: Path, cases: Sequence[Case], *, file_ending: str | None, number_channels: bool
+    folder: Path, gathered: Gathered, *, file_ending: str | None, number_channels: bool
 ) -> Contents:
-    """Write `imagesTr`, `labelsTr` and `imagesTs` into `folder`; nothing else is decided here.
+    """Write `imagesTr`, `labelsTr` and `imagesTs` into `folder`.
 
-    `number_channels` puts "_0000" after the name of an image that has one channel, as nnU-Net wants it.
-    Raises ExportError for cases that don't fit together, VolumeError for files that can't be read.
+    `number_channels` appends "_0000" to the name of an image with one channel, as nnU-Net requires. Raises
+    ExportError for cases that do not fit together, VolumeError for files that can't be read.
     """
-    labeled = [case for case in cases if case.label is not None]
-    if not labeled:
+    cases = gathered.cases
+    volumes = [case.labels for case in cases if case.labels is not None]
+    if not volumes:
         raise ExportError("No case has labels, so there is nothing to train on.")
-    table = number_labels([case.labels or read_labels(_label(case)).labels for case in labeled])
+    table = number_labels([gathered.labels or read_labels(volume).labels for volume in volumes])
     ending = choose_ending(cases, file_ending)
     for name in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / name).mkdir()
     records, place = [], 0
-    for name, case in zip(case_names(cases), cases, strict=True):
-        writer = _CaseWriter(folder, name, case, ending, number_channels)
-        records.append(writer.write(table, place if case.label is not None else None))
-        place += case.label is not None
+    for name, case in zip(case_names(case.name for case in cases), cases, strict=True):
+        writer = _CaseWriter(folder, name, case, ending, number_channels, gathered.ignore_value)
+        records.append(writer.write(table, place if case.is_labeled else None))
+        place += case.is_labeled
     ignore = any(record.ignored_slices for record in records)
     return Contents(tuple(records), table.numbering(ignore=ignore), ending)
 
 
 def channel_names(records: Sequence[CaseRecord], modality: str | None) -> dict[str, str]:
-    """Names of the channels by number: `modality` if said, else what the images say of themselves.
+    """Return the names of the channels by number: `modality` if given, else what the images suggest.
 
-    nnU-Net normalizes "CT" by the data set's HU and anything else image by image. Raises ExportError where
-    the images differ in their channels, or some are CT and others not.
+    nnU-Net normalizes "CT" by HU of the whole data set and anything else image by image. Raises ExportError
+    where images differ in their channels, or where only some are CT.
     """
     counts = {len(record.image_files) for record in records}
     if len(counts) > 1:
-        raise ExportError("Some images are gray and others in color; a data set takes one kind.")
+        raise ExportError("Some images are gray and others in color; a data set needs one kind.")
     if counts == {len(_COLORS)}:
         return {str(channel): name for channel, name in enumerate(_COLORS)}
     if modality is not None:
@@ -119,13 +134,10 @@ def channel_names(records: Sequence[CaseRecord], modality: str | None) -> dict[s
     found = {record.modality for record in records}
     if "CT" in found and len(found) > 1:
         other = next(record.case.image for record in records if record.modality != "CT")
-        raise ExportError(f"Some images look like CT and others, such as {other}, don't; say the modality.")
+        raise ExportError(
+            f"Some images look like CT and others, such as {other}, don't; specify the modality."
+        )
     return {"0": next(iter(found)) or "image" if len(found) == 1 else "image"}
-
-
-def _label(case: Case) -> Path:
-    assert case.label is not None  # the caller has looked
-    return case.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +147,38 @@ class _CaseWriter:
     case: Case
     ending: str
     number_channels: bool
+    ignore_value: int | None
 
     def write(self, table: LabelTable, place: int | None) -> CaseRecord:
-        """Write image and labels; `place` is the label volume's place in the table, None for a test case."""
+        """Write image and labels; `place` is the label volume's row of the table, None for a test case."""
         volume = read_volume(self.case.image)
         images = self._image_files(volume, "imagesTs" if place is None else "imagesTr")
         write_image(volume, self.case.image, [self.folder / file for file in images])
         digest = image_digest(self.case.image)
         modality = "CT" if is_ct(volume) else volume.modality
-        if place is None:
+        if place is None or self.case.labels is None:
             return CaseRecord(self.name, self.case, images, digest, None, None, (), None, 0, modality)
         label = f"labelsTr/{self.name}{self.ending}"
-        axis, ignored = self._write_labels(volume, self.folder / images[0], self.folder / label, table, place)
-        values = tuple(sorted(table.values[place].items()))
-        label_digest = sha256_of(_label(self.case))
+        source = labels_on(volume, read_labels(self.case.labels))
+        axis = plan_slices(source.shape, source.affine_ras_mm, self.case.axis).axis
+        unknown = _unknown(volume, source, self.case, self.ignore_value, axis)
+        ignored = int(np.moveaxis(unknown, axis, 0).any(axis=(1, 2)).sum())
+        voxels = table.renumber(place, source.voxels)
+        voxels[unknown] = table.ignore_value
+        labels = LabelVolume(voxels, volume.affine_ras_mm, _named(table, ignore=ignored > 0))
+        self._write_labels(labels, self.folder / label, like=self.folder / images[0])
         return CaseRecord(
-            self.name, self.case, images, digest, label, label_digest, values, axis, ignored, modality
+            self.name,
+            self.case,
+            images,
+            digest,
+            label,
+            sha256_of(self.case.labels),
+            tuple(sorted(table.values[place].items())),
+            axis,
+            ignored,
+            modality,
+            read_provenance(self.case.labels),
         )
 
     def _image_files(self, volume: Volume, folder: str) -> tuple[str, ...]:
@@ -159,37 +187,26 @@ class _CaseWriter:
         channels = len(_COLORS) if volume.is_color else 1
         return tuple(f"{folder}/{self.name}_{channel:04d}{self.ending}" for channel in range(channels))
 
-    def _write_labels(
-        self, volume: Volume, image: Path, path: Path, table: LabelTable, place: int
-    ) -> tuple[int, int]:
-        """Write the label volume on the grid of the image as it was written; the axis and slices ignored."""
-        source = labels_on(volume, read_labels(_label(self.case)))
-        voxels = table.renumber(place, source.voxels)
-        axis = plan_slices(source.shape, source.affine_ras_mm, self.case.axis).axis
-        unknown = _unknown(volume, source, self.case, axis)
-        voxels[unknown] = table.ignore_value
-        ignored = int(np.moveaxis(unknown, axis, 0).any(axis=(1, 2)).sum())
-        named = tuple(
-            Label(value, name, default_color(value))
-            for name, value in table.numbering(ignore=ignored > 0).items()
-            if value > 0
-        )
-        # Reading the image back gives the labels its very header, whatever the source's format was.
-        written = write_labels(
-            LabelVolume(voxels, volume.affine_ras_mm, named), path, like=read_volume(image)
-        )
-        for sidecar in written[1:]:
+    def _write_labels(self, labels: LabelVolume, path: Path, *, like: Path) -> None:
+        """Write the label volume with the header of the written image file."""
+        for sidecar in write_labels(labels, path, like=read_volume(like))[1:]:
             sidecar.unlink()  # the names are in the data set's own files
-        return axis, ignored
 
 
-def _unknown(volume: Volume, source: LabelVolume, case: Case, axis: int) -> Bool[np.ndarray, "X Y Z"]:
-    """Where nobody knows the label: slices that nobody labeled, and what the case ignores."""
+def _named(table: LabelTable, *, ignore: bool) -> tuple[Label, ...]:
+    numbers = table.numbering(ignore=ignore).items()
+    return tuple(Label(value, name, default_color(value)) for name, value in numbers if value > 0)
+
+
+def _unknown(
+    volume: Volume, source: LabelVolume, case: Case, ignore_value: int | None, axis: int
+) -> Bool[np.ndarray, "X Y Z"]:
+    """Return where the label is unknown: slices that nobody labeled, and what the case ignores."""
     unknown = np.zeros(source.shape, dtype=bool)
-    if case.origin == "gold" and case.annotated_slices is not None:
+    if case.is_partial:
         np.moveaxis(unknown, axis, 0)[_not_annotated(case, axis, source.shape[axis])] = True  # a view
-    if case.ignore_value is not None:
-        unknown |= source.voxels == case.ignore_value
+    if ignore_value is not None:
+        unknown |= source.voxels == ignore_value
     if case.ignore is not None:
         ignored = labels_on(volume, read_labels(case.ignore))
         unknown |= ignored.voxels > 0
@@ -197,14 +214,12 @@ def _unknown(volume: Volume, source: LabelVolume, case: Case, axis: int) -> Bool
 
 
 def _not_annotated(case: Case, axis: int, count: int) -> Bool[np.ndarray, " S"]:
-    """Which slices a person did not mark."""
+    """Return which slices the annotator did not mark."""
     annotated = case.annotated_slices or ()
     outside = [index for index in annotated if not 0 <= index < count]
     if outside or not annotated:
-        what = f"slices {outside}, which it doesn't have" if outside else "no slice"
-        raise ExportError(
-            f"{case.label} is said to be annotated on {what}: axis {axis} has 0 to {count - 1}."
-        )
+        what = f"slices {outside}, which it does not have" if outside else "no slice"
+        raise ExportError(f"{case.labels} lists as annotated {what}: axis {axis} has 0 to {count - 1}.")
     unknown = np.ones(count, dtype=bool)
     unknown[list(annotated)] = False
     return unknown

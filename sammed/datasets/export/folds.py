@@ -1,7 +1,7 @@
-"""Folds for cross-validation that never validate on a machine's labels.
+"""Folds for cross-validation that never validate on pseudo-labels.
 
-Images, not files, are dealt out: all gold labels of one image fall into one fold, and an image that also
-has a pseudo-label is never validated on, because the pseudo-label of it is trained on.
+Folds consist of images, not files: all gold labels of one image are in one fold. An image that also has a
+pseudo-label is never validated on, because every fold trains on its pseudo-label.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from sammed.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """`validation` holds the cases that each fold validates on; `notes` say what had to give way."""
+    """The cases that each fold validates on; `notes` report deviations from what was asked."""
 
     cases: tuple[str, ...]
     validation: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
 
     def of(self, case: str) -> int | None:
-        """The fold that validates on a case; None where none does."""
+        """Return the fold that validates on a case; None where none does."""
         return next((fold for fold, names in enumerate(self.validation) if case in names), None)
 
     def training(self, fold: int) -> tuple[str, ...]:
-        """The cases that a fold trains on: all that it doesn't validate on."""
+        """Return the cases that a fold trains on: all that it does not validate on."""
         return tuple(name for name in self.cases if name not in self.validation[fold])
 
 
 def plan_folds(records: Sequence[CaseRecord], count: int = 5) -> Folds:
-    """Deal the images of gold cases out to at most `count` folds, in turn and in order of name.
+    """Distribute the images of gold cases over at most `count` folds, in turn and in order of name.
 
-    With fewer images than folds there is a fold for each. With one, that one validates what the pseudo-labels
-    teach; where nothing would be left to train on, there is no fold.
+    With fewer images than folds there is a fold for each. With one image, it validates a network trained on
+    pseudo-labels; where no training case would remain, there is no fold.
     """
     if count < 2:
-        raise ConfigError(f"Cross-validation takes two folds or more, not {count}.")
+        raise ConfigError(f"Cross-validation needs 2 folds or more, not {count}.")
     training = sorted(record.name for record in records if record.is_training)
     images = _images_to_validate(records)
     if len(images) == 1 and len(images[0]) == len(training):
@@ -48,9 +48,9 @@ def plan_folds(records: Sequence[CaseRecord], count: int = 5) -> Folds:
 
 
 def _images_to_validate(records: Sequence[CaseRecord]) -> list[tuple[str, ...]]:
-    """The gold cases of each image that has no pseudo-label, in order of name."""
+    """Return the gold cases of each image that has no pseudo-label, in order of name."""
     training = sorted((record for record in records if record.is_training), key=lambda record: record.name)
-    machine = {record.image_sha256 for record in training if record.case.origin == "pseudo"}
+    machine = {record.image_sha256 for record in training if not record.case.is_gold}
     images: dict[str, list[str]] = {}
     for record in training:
         if record.image_sha256 not in machine:
@@ -60,9 +60,9 @@ def _images_to_validate(records: Sequence[CaseRecord]) -> list[tuple[str, ...]]:
 
 def _notes(images: int, count: int) -> tuple[str, ...]:
     if images == 0:
-        return ("No gold image is left to validate on that isn't trained on, so no fold can be validated.",)
+        return ("No fold can be validated: every gold image is also needed for training.",)
     if images == 1:
-        return ("Only one gold image can be validated on, so fold 0 is the only one and trains without it.",)
+        return ("Only one gold image can be validated on, so there is one fold, which trains without it.",)
     if images < count:
         return (f"{images} gold images can be validated on, so there are {images} folds, not {count}.",)
     return ()

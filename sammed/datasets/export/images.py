@@ -1,4 +1,4 @@
-"""Images of a data set: the source file itself where it will do, else the same values in another format."""
+"""Images of a data set: a copy of the file where its format fits, else the same values in another format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from sammed.datasets.export.cases import Case
+from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.errors import ExportError
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.formats import suffix_of
@@ -26,10 +26,10 @@ _INTEGER_TYPES = (np.uint8, np.int16, np.uint16, np.int32)
 
 
 def choose_ending(cases: Sequence[Case], wanted: str | None) -> str:
-    """The ending of a data set's files: the one wanted, else the one the images share, else .nii.gz."""
+    """Return the ending of all files: the wanted one, else the one that all images share, else .nii.gz."""
     if wanted is not None:
         if wanted not in FILE_ENDINGS:
-            raise ExportError(f"A data set's files end in {', '.join(FILE_ENDINGS)}, not in {wanted!r}.")
+            raise ExportError(f"The files of a data set end in {', '.join(FILE_ENDINGS)}, not in {wanted!r}.")
         return wanted
     found = {suffix_of(case.image) for case in cases}
     return found.pop() if len(found) == 1 and found <= set(FILE_ENDINGS) else FILE_ENDINGS[0]
@@ -38,7 +38,7 @@ def choose_ending(cases: Sequence[Case], wanted: str | None) -> str:
 def write_image(volume: Volume, source: Path, paths: Sequence[Path]) -> None:
     """Write the channels of an image, one or a color picture's three, to `paths`, all of one ending.
 
-    Bytes are copied where the source has that ending and holds a plain 3-D volume of finite numbers;
+    Bytes are copied where the file `source` has that ending and holds a plain 3-D volume of finite numbers;
     otherwise the same values are written, NaN and infinity as the volume's background.
     """
     kinds = suffix_of(source), suffix_of(paths[0])
@@ -57,7 +57,7 @@ def write_image(volume: Volume, source: Path, paths: Sequence[Path]) -> None:
 
 
 def real_values(volume: Volume) -> Shaped[np.ndarray, "X Y Z"]:
-    """The volume's values: whole numbers of up to 32 bits as integers, all others as float32."""
+    """Return the volume's values: whole numbers of up to 32 bits as integers, all others as float32."""
     stored = volume.voxels
     slope, intercept = float(volume.slope), float(volume.intercept)
     if (slope, intercept) == (1.0, 0.0) and stored.dtype.newbyteorder("=") in _INTEGER_TYPES:
@@ -66,7 +66,7 @@ def real_values(volume: Volume) -> Shaped[np.ndarray, "X Y Z"]:
         ends = [int(end) * int(slope) + int(intercept) for end in (stored.min(), stored.max())]
         kind = _integer_type(min(ends), max(ends))
         if kind is not None:
-            # 64 bits hold every step of the way; one plane at a time keeps them small.
+            # 64 bits hold every intermediate value; one plane at a time saves memory.
             return _by_plane(volume, kind, lambda plane: plane.astype(np.int64) * int(slope) + int(intercept))
     return _by_plane(volume, np.float32, volume.values)
 
@@ -81,7 +81,7 @@ def _by_plane(
 
 
 def _integer_type(lowest: int, highest: int) -> type[np.integer[Any]] | None:
-    """The smallest type that holds both; None where none of up to 32 bits does."""
+    """Return the smallest type that holds both; None where no type of up to 32 bits does."""
     for kind in _INTEGER_TYPES:
         if np.iinfo(kind).min <= lowest and highest <= np.iinfo(kind).max:
             return kind
@@ -89,7 +89,7 @@ def _integer_type(lowest: int, highest: int) -> type[np.integer[Any]] | None:
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether a file itself has three axes and one channel, as the readers of other tools want it."""
+    """Return whether a file has three axes and one channel, as other tools expect."""
     ending = suffix_of(path)
     if ending in (".nii", ".nii.gz"):
         import nibabel
@@ -105,7 +105,7 @@ def _is_plain(path: Path) -> bool:
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
-    except RuntimeError:  # a variant of the format that ITK doesn't know, though sammed_volumes does
+    except RuntimeError:  # a variant of the format that only sammed_volumes reads
         return False
     return bool(reader.GetDimension() == 3 and reader.GetNumberOfComponents() == 1)
 

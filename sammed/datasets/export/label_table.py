@@ -1,7 +1,7 @@
 """One numbering for the labels of many label volumes.
 
-A data set numbers its labels 1, 2, 3 ... without gaps. Labels of different volumes are one where they have
-one name (case aside); a label without a name of its own goes by its value.
+A data set numbers its labels 1, 2, 3 ... without gaps. Labels of different volumes are the same label if they
+have the same name, ignoring case; a label without a name is identified by its value.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ BACKGROUND, IGNORE = "background", "ignore"
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """The names of a data set's labels, in order: the first has the value 1.
+    """The names of a data set's labels in order; the first has the value 1.
 
-    `values` has one mapping for each volume, from its own values to the data set's.
+    `values` holds for each volume a mapping from its own values to the data set's.
     """
 
     names: tuple[str, ...]
@@ -34,12 +34,12 @@ class LabelTable:
         return len(self.names) + 1
 
     def numbering(self, *, ignore: bool) -> dict[str, int]:
-        """Name to value with background 0, and, if asked for, the ignore label as the highest value."""
+        """Map names to values, with background 0 and, on request, the ignore label as the highest value."""
         numbers = {BACKGROUND: 0, **{name: value for value, name in enumerate(self.names, start=1)}}
         return {**numbers, IGNORE: self.ignore_value} if ignore else numbers
 
     def renumber(self, volume: int, voxels: Shaped[np.ndarray, "X Y Z"]) -> UInt[np.ndarray, "X Y Z"]:
-        """The voxels of one volume with the data set's values."""
+        """Return the voxels of one volume with the data set's values."""
         mapping = self.values[volume]
         highest = int(voxels.max(initial=0))
         table = np.zeros(highest + 1, dtype=smallest_unsigned(self.ignore_value))
@@ -51,10 +51,10 @@ class LabelTable:
 
 
 def number_labels(volumes: Sequence[Sequence[Label]]) -> LabelTable:
-    """Number the labels of several volumes, in order of the lowest value that each has anywhere.
+    """Number the labels of several volumes, in order of the lowest value of each.
 
-    Raises ExportError for volumes without any label, one volume with one name twice, a label named like the
-    background or the ignore label, and a nameless label whose value has two names in other volumes.
+    Raises ExportError for volumes without any label, a name that occurs twice in one volume, a label named
+    like the background or the ignore label, and a nameless label whose value has two names in other volumes.
     """
     named = _names_by_value(volumes)
     keys = [{label.value: _key(label, named) for label in labels} for labels in volumes]
@@ -65,7 +65,7 @@ def number_labels(volumes: Sequence[Sequence[Label]]) -> LabelTable:
         spelled.setdefault(key, label.name.strip())
         lowest[key] = min(label.value, lowest.get(key, label.value))
     if not lowest:
-        raise ExportError("None of the label volumes holds a label, so there is nothing to train on.")
+        raise ExportError("No label volume holds a label, so there is nothing to train on.")
     order = sorted(lowest, key=lambda key: (lowest[key], key))
     number = {key: value for value, key in enumerate(order, start=1)}
     return LabelTable(
@@ -79,15 +79,15 @@ def _named_first(label: Label) -> bool:
 
 
 def _names_by_value(volumes: Sequence[Sequence[Label]]) -> dict[int, set[str]]:
-    """The own names that each value has in any volume."""
+    """Return the names that each value has in any volume."""
     named: dict[int, set[str]] = {}
     for labels in volumes:
         names = [label.own_name for label in labels if label.own_name]
         for name in names:
             if name in (BACKGROUND, IGNORE):
-                raise ExportError(f"A label is named {name!r}, which data sets use themselves; rename it.")
+                raise ExportError(f"A label is named {name!r}, which is reserved in data sets; rename it.")
             if names.count(name) > 1:
-                raise ExportError(f"Two labels of one volume are named {name!r}; unite them or rename one.")
+                raise ExportError(f"Two labels of one volume are named {name!r}; merge them or rename one.")
         for label in labels:
             if label.own_name:
                 named.setdefault(label.value, set()).add(label.own_name)
@@ -95,13 +95,13 @@ def _names_by_value(volumes: Sequence[Sequence[Label]]) -> dict[int, set[str]]:
 
 
 def _key(label: Label, named: Mapping[int, set[str]]) -> str:
-    """What makes two labels one: the name; without one, the name that the value has elsewhere, or has not."""
+    """Return what identifies a label: its name, or else the name that its value has in other volumes."""
     if label.own_name:
         return label.own_name
     names = named.get(label.value, set())
     if len(names) > 1:
         raise ExportError(
             f"Label {label.value} has no name in one volume and several in others "
-            f"({', '.join(sorted(names))}); name it there too."
+            f"({', '.join(sorted(names))}); name it in all volumes."
         )
     return next(iter(names), label.name.strip())

@@ -1,6 +1,6 @@
-"""The manifest of a data set: `manifest.json`, which says where every image and label in it comes from.
+"""The record of origins, `manifest.json`: where every image and label of a data set comes from.
 
-The provenance of a single label volume, from which much of it is taken, is in `sammed.storage.provenance`.
+Much of it is taken from the provenance beside each label volume (`sammed.storage.provenance`).
 """
 
 from __future__ import annotations
@@ -10,39 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sammed.datasets.export.cases import Case
+from sammed.datasets.export.json_file import write_json
+from sammed.datasets.labeled_sets.labeled_set import GOLD, Case
 from sammed.errors import ExportError
-from sammed.storage.provenance import (
-    Provenance,
-    provenance_path,
-    provenance_to_json,
-    read_provenance,
-    write_provenance,
-)
+from sammed.storage.provenance import Provenance, provenance_to_json
 from sammed.version import __version__
 
-__all__ = [
-    "MANIFEST_NAME",
-    "CaseRecord",
-    "Provenance",
-    "check_is_data_set",
-    "provenance_path",
-    "read_provenance",
-    "write_manifest",
-    "write_provenance",
-]
-
-MANIFEST_NAME = "manifest.json"
+ORIGINS_NAME = "manifest.json"
 
 _FORMAT, _VERSION = "sammed-dataset", 1
 
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """One case as it stands in a data set; files are relative to the data set's folder.
+    """One case of a data set; files are relative to the data set's folder.
 
-    `values` are pairs (value in the source, value in the data set) of the labels; `ignored_slices` counts the
-    slices, along the case's axis, that hold the ignore label. `modality` is "CT" where the values say so.
+    `values` are pairs (value in the label volume, value in the data set) of the labels; `ignored_slices`
+    counts the slices, along the case's axis, that hold the ignore label. `modality` is "CT" where the values
+    suggest it. `provenance` is what is stored next to the label volume.
     """
 
     name: str
@@ -55,6 +40,7 @@ class CaseRecord:
     axis: int | None
     ignored_slices: int
     modality: str | None
+    provenance: Provenance | None = None
 
     @property
     def is_training(self) -> bool:
@@ -62,9 +48,9 @@ class CaseRecord:
         return self.label_file is not None
 
 
-def write_manifest(folder: Path, *, name: str, labels: dict[str, int], records: Sequence[CaseRecord]) -> None:
-    """Write `manifest.json` into a data set's folder; `labels` are all names and values, background too."""
-    manifest = {
+def write_origins(folder: Path, *, name: str, labels: dict[str, int], records: Sequence[CaseRecord]) -> None:
+    """Write the record into a data set's folder; `labels` are all names and values, with the background."""
+    data = {
         "format": _FORMAT,
         "version": _VERSION,
         "sammed_version": __version__,
@@ -72,18 +58,17 @@ def write_manifest(folder: Path, *, name: str, labels: dict[str, int], records: 
         "labels": labels,
         "cases": [_to_json(record) for record in records],
     }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+    write_json(folder / ORIGINS_NAME, data)
 
 
 def check_is_data_set(folder: Path) -> None:
-    """Raise ExportError unless `folder` is a data set that sammed wrote, so that it may be overwritten."""
+    """Raise ExportError unless sammed wrote the data set in `folder`, so that it may be overwritten."""
     try:
-        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        origins = json.loads((folder / ORIGINS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        manifest = None
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-        raise ExportError(f"{folder} is no data set of sammed's, so it stays; remove it yourself.")
+        origins = None
+    if not isinstance(origins, dict) or origins.get("format") != _FORMAT:
+        raise ExportError(f"{folder} is not a data set written by sammed, so it is kept; remove it yourself.")
 
 
 def _to_json(record: CaseRecord) -> dict[str, object]:
@@ -91,13 +76,13 @@ def _to_json(record: CaseRecord) -> dict[str, object]:
     image = {"files": list(record.image_files), "source": str(case.image), "sha256": record.image_sha256}
     if not record.is_training:
         return {"case": record.name, "image": image, "label": None}
-    slices, written = case.annotated_slices, case.provenance
+    slices, written = case.annotated_slices, record.provenance
     label = {
         "file": record.label_file,
-        "source": str(case.label),
+        "source": str(case.labels),
         "sha256": record.label_sha256,
         "values": {str(source): target for source, target in record.values},
-        "origin": case.origin,
+        "origin": GOLD if case.is_gold else "pseudo",
         "axis": record.axis,
         "annotated_slices": None if slices is None else list(slices),
         "ignored_slices": record.ignored_slices,

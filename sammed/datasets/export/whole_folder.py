@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all."""
+"""A folder that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from sammed.errors import ExportError
 
 @contextmanager
 def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give an empty folder beside `path` to fill; move it to `path` when the block ends well, else remove it.
+    """Yield an empty folder next to `path`; move it to `path` when the block succeeds, else remove it.
 
-    An empty folder may stand in the place of `path`. Raises ExportError where anything else does (unless
-    `overwrite`) or the disk refuses. The caller checks that what is overwritten may go.
+    `path` may be an empty folder. Raises ExportError where it is anything else (unless `overwrite`) and for
+    errors of the disk. The caller checks that what exists may be overwritten.
     """
     if path.exists() and not overwrite and not _is_empty_folder(path):
-        raise ExportError(
-            f"{path} exists already; choose another place, or say that it may be overwritten (--overwrite)."
-        )
+        raise ExportError(f"{path} already exists; choose another folder or allow overwriting (--overwrite).")
     partial = path.with_name(f".partial-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         partial.mkdir(parents=True)
@@ -39,7 +37,7 @@ def _is_empty_folder(path: Path) -> bool:
 
 
 def _swap(partial: Path, path: Path) -> None:
-    """Move `partial` to `path`; what stood there is removed only when the new one is in place."""
+    """Move `partial` to `path`; remove the old folder only once the new one is in place."""
     if not path.exists():
         partial.rename(path)
         return

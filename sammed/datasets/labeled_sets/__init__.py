@@ -1,1 +1,1 @@
-"""Labeled sets: cases with gold labels, with pseudo-labels and without labels, in one manifest."""
+"""Labeled sets: cases with gold labels, with pseudo-labels and without labels, in one set file."""

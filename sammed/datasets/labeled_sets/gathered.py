@@ -1,4 +1,4 @@
-"""Gathered: what a reader found in somebody's folder, before it is checked and made a set."""
+"""Gathered: what a reader found in a user's folder, before the cases are checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sammed_volumes.labels import Label
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A case that can't be used, and why."""
+    """A case that can't be used, and the reason."""
 
     case: str
     reason: str
@@ -19,10 +19,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Cases with absolute paths, and what the source says of them.
+    """Cases whose paths do not depend on a set, and what their files state about them.
 
-    `labels` None: it says nothing, so the label volumes are asked. `ignore_value` as in `LabeledSet`.
-    `problems` are those of which files are missing; they are not among the cases.
+    With `labels` None the label volumes name the labels. `ignore_value` is that of `LabeledSet`. `problems`
+    are cases with missing files; they are not among `cases`.
     """
 
     cases: tuple[Case, ...]

@@ -1,6 +1,6 @@
-"""Hiding labels: from a set that is labeled throughout to one that a person had little time for.
+"""Hide labels: turn a fully labeled set into one whose annotator had little time.
 
-For experiments: what is hidden stays in its file, and the set without hiding is the truth to measure against.
+For experiments. Hidden labels stay in their files, and the full set is the truth to measure against.
 """
 
 from __future__ import annotations
@@ -9,36 +9,37 @@ from dataclasses import replace
 
 import numpy as np
 
-from sammed.datasets.labeled_sets.labeled_set import NONE, Case, LabeledSet
+from sammed.datasets.even_choice import choose_evenly
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
 from sammed.errors import ConfigError, SetError
 
 
 def keep_gold(labeled_set: LabeledSet, count: int, *, seed: int = 0) -> LabeledSet:
-    """The set with the labels of `count` gold training cases, drawn by the seed; those of the others go.
+    """Return the set with the labels of only `count` gold training cases, sampled by the seed.
 
-    Cases that are validated or tested on keep theirs. Raises SetError where there are fewer.
+    Validation and test cases keep their labels. Raises SetError where there are fewer cases.
     """
     training = labeled_set.part("train").gold
     if not 0 < count <= len(training):
-        raise SetError(f"There are {len(training)} gold training cases, of which {count} can't be kept.")
+        raise SetError(f"{count} labels can't be kept: the set has {len(training)} gold training cases.")
     ordered = sorted(training, key=lambda case: case.name)
-    drawn = np.random.default_rng(seed).permutation(len(ordered))[:count].tolist()
-    kept = {ordered[index].name for index in drawn}
+    sampled = np.random.default_rng(seed).permutation(len(ordered))[:count].tolist()
+    kept = {ordered[index].name for index in sampled}
     hidden = {case.name for case in training} - kept
     return labeled_set.with_cases(
-        [_without_labels(case) if case.name in hidden else case for case in labeled_set.cases]
+        [case.without_labels() if case.name in hidden else case for case in labeled_set.cases]
     )
 
 
 def keep_slices(labeled_set: LabeledSet, count: int) -> LabeledSet:
-    """The set with `count` annotated slices in each gold training volume, spread evenly over its labels.
+    """Return the set with `count` annotated slices in each gold training volume, spread evenly.
 
-    Of a volume with fewer labeled slices all are kept; a single slice is annotated as a whole. Files are
-    read; see `open_case` for errors.
+    A volume with fewer labeled slices keeps all; a single slice stays fully annotated. Reads the files;
+    raises the errors of `open_case`.
     """
     if count < 1:
-        raise ConfigError(f"A volume keeps one annotated slice or more, not {count}.")
+        raise ConfigError(f"A volume must keep 1 annotated slice or more, not {count}.")
     training = {case.name for case in labeled_set.part("train").gold}
     return labeled_set.with_cases(
         [
@@ -48,20 +49,15 @@ def keep_slices(labeled_set: LabeledSet, count: int) -> LabeledSet:
     )
 
 
-def _without_labels(case: Case) -> Case:
-    return replace(case, labels=None, origin=NONE, ignore=None, annotated_slices=None)
-
-
 def _with_slices(case: Case, labeled_set: LabeledSet, count: int) -> Case:
     opened = open_case(case, labeled_set)
     if opened.slicing.count == 1:
         return case
     stack = opened.label_stack()
-    shown = [index for index in np.flatnonzero(stack.any(axis=(1, 2))).tolist() if opened.is_known(index)]
+    shown = [index for index in opened.known if stack[index].any()]
     if not shown:
         raise SetError(f"Case {case.name} shows no label, so no slice of it can be annotated.")
-    # The middles of `count` equal parts: neither end of an organ is drawn, where little of it is left.
-    places = (np.arange(count) + 0.5) / count * len(shown)
-    kept = {shown[int(place)] for place in places}
+    # Neither end of an organ is chosen, where little of it is left.
+    kept = choose_evenly(shown, count)
     slices = tuple(sorted(opened.slicing.array_index(index) for index in kept))
     return replace(case, annotated_slices=slices, axis=opened.slicing.axis)

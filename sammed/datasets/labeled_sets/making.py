@@ -1,4 +1,4 @@
-"""Making a set: every case is opened and checked once, a bad one is told and left out."""
+"""Make a set: open and check every case once; report bad ones and leave them out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sammed_volumes.formats import read_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, default_color
 
-# A mask that was saved as a JPEG has values without end.
+# A mask saved as a JPEG has a great many values.
 _MOST_SHOWN = 20
 
 
@@ -30,16 +30,16 @@ def make_set(
     window: Window | None = None,
     names: Mapping[int, str] | None = None,
 ) -> tuple[LabeledSet, tuple[Problem, ...]]:
-    """The set of all cases that can be used, and what is wrong with the others. Nothing is written.
+    """Return the set of all usable cases, and what is wrong with the others. Writes nothing.
 
-    `names` are names for label values, in place of those of the files. Raises SetError where no case can be
-    used, where no label volume has a label, and for the name of a value that is no label's.
+    `names` replace the files' names of label values. Raises SetError where no case can be used, where no
+    label volume has a label, and for the name of a value that no label has.
     """
     labels, problems = _listed(gathered, reporter)
     labels = _named(labels, names or {}) if labels else _of_names(names or {})
     unnamed = [str(label.value) for label in labels if not label.own_name]
     if names and unnamed:
-        reporter.message(f"There are labels without a name as well; are they strays? {', '.join(unnamed)}.")
+        reporter.message(f"Some labels have no name, perhaps by mistake: {', '.join(unnamed)}.")
     bad = {problem.case for problem in problems}
     labeled_set = LabeledSet(folder, labels, gathered.cases, gathered.splits, window, gathered.ignore_value)
     seen: dict[str, str] = {}
@@ -51,25 +51,25 @@ def make_set(
     bad = {problem.case for problem in problems}
     problems = [*gathered.problems, *problems]
     if len(bad) == len(gathered.cases):
-        raise SetError(f"None of {len(problems)} cases can be used; the first: {problems[0].reason}")
+        raise SetError(f"None of {len(problems)} cases can be used; the first problem: {problems[0].reason}")
     return labeled_set.keep(lambda case: case.name not in bad), tuple(problems)
 
 
 def _fault(case: Case, labeled_set: LabeledSet, seen: dict[str, str]) -> str | None:
-    """What is wrong with a case; `seen` holds the digests of the images before it, to tell twins by."""
+    """Return what is wrong with a case; `seen` maps digests of earlier images to names, to find twins."""
     try:
         open_case(case, labeled_set)
         digest = image_digest(case.image)
     except (SammedError, VolumeError, OSError) as error:
         return str(error)
     if digest in seen:
-        return f"{case.image} is the same image as that of case {seen[digest]}."
+        return f"{case.image} is the same image as in case {seen[digest]}."
     seen[digest] = case.name
     return None
 
 
 def _listed(gathered: Gathered, reporter: Reporter) -> tuple[tuple[Label, ...], list[Problem]]:
-    """The labels that the source lists, or else those that the label volumes hold, each with one name."""
+    """Return the listed labels, or else those in the label volumes, each with one name."""
     if gathered.labels is not None:
         return gathered.labels, []
     if all(case.labels is None for case in gathered.cases):
@@ -89,10 +89,10 @@ def _listed(gathered: Gathered, reporter: Reporter) -> tuple[tuple[Label, ...], 
 
 
 def _of_names(names: Mapping[int, str]) -> tuple[Label, ...]:
-    """The labels of a set of images alone, which only a person can name."""
+    """Return the labels of a set of images alone, which only the user can name."""
     if not names:
         raise SetError(
-            "No label volume holds a label, so there is nothing to learn; what images alone may show say "
+            "No label volume holds a label, so there is nothing to learn; name what the images show "
             "with --name VALUE=NAME."
         )
     return tuple(Label(value, name, default_color(value)) for value, name in sorted(names.items()))
@@ -113,7 +113,7 @@ def _join(found: dict[int, Label], label: Label, case: Case) -> None:
         found[label.value] = label
     elif label.own_name and label.own_name != known.own_name:
         raise SetError(
-            f"{case.labels} calls the label {label.value} {label.name!r}, and others call it {known.name!r}."
+            f"{case.labels} names label {label.value} {label.name!r}; others name it {known.name!r}."
         )
 
 
@@ -121,11 +121,13 @@ def _named(labels: Sequence[Label], names: Mapping[int, str]) -> tuple[Label, ..
     values = [label.value for label in labels]
     for value, name in names.items():
         if value not in values:
-            raise SetError(f"No label has the value {value}, so none can be named {name}; {_told(values)}.")
+            raise SetError(
+                f"No label has the value {value}, so it can't be named {name}; {_listing(values)}."
+            )
     return tuple(replace(label, name=names.get(label.value, label.name)) for label in labels)
 
 
-def _told(values: Sequence[int]) -> str:
+def _listing(values: Sequence[int]) -> str:
     if len(values) == 1:
         return f"the only value is {values[0]}"
     shown = ", ".join(map(str, values[:_MOST_SHOWN]))

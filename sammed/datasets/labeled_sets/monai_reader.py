@@ -1,4 +1,4 @@
-"""MONAI's data lists: one JSON file that names images and labels, as the decathlon has them."""
+"""MONAI's data lists: one JSON file that names images and labels, as in the decathlon."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sammed.datasets.export.cases import Case as Pair
-from sammed.datasets.export.cases import case_names
+from sammed.datasets.labeled_sets.case_names import case_names
 from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
 from sammed.errors import SetError
+from sammed_volumes.formats import strip_suffix
 from sammed_volumes.labels import Label, default_color
 
 _LISTS: dict[str, Split] = {
@@ -23,18 +23,17 @@ _LISTS: dict[str, Split] = {
 
 
 def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
-    """The cases of a data list; paths in it start in its folder.
+    """Gather the cases of a data list; its paths are relative to its folder.
 
     The lists "training", "validation", "testing" and "test" become the splits; with `fold`, training items of
-    that fold are validated on. An item with "pseudo" true was labeled by a machine. Raises SetError for a
-    file that is no data list, for a fold that no item is of, and for items with several images.
+    that fold become validation cases. An item with "pseudo" true was labeled by a machine. Raises SetError
+    for a file that is not a data list, for a fold without items, and for items with several images.
     """
     data = _read(path)
     items = [(item, split) for key, split in _LISTS.items() for item in _items(path, data, key)]
     if not items:
         raise SetError(f"{path} names no case in {', '.join(_LISTS)}.")
-    images = [path.parent / item["image"] for item, _ in items]
-    names = case_names([Pair(image, None) for image in images])
+    names = case_names(strip_suffix(path.parent / item["image"]) for item, _ in items)
     cases = tuple(_case(path, name, item) for name, (item, _) in zip(names, items, strict=True))
     folds = [item["fold"] for item, _ in items if "fold" in item]
     if fold is not None and fold not in folds:
@@ -52,9 +51,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise SetError(f"{path} is no JSON ({error}).") from error
+        raise SetError(f"{path} is not JSON ({error}).") from error
     if not isinstance(data, dict):
-        raise SetError(f"{path} is no data list of MONAI: it is no object.")
+        raise SetError(f"{path} is not a MONAI data list: it is not a JSON object.")
     return data
 
 

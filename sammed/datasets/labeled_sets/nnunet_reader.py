@@ -16,12 +16,12 @@ _IGNORE = "ignore"
 
 
 def gather_nnunet(folder: Path, *, channel: int = 0) -> Gathered:
-    """The cases of a data set in the format of nnU-Net v2, one channel of each.
+    """Gather the cases of a data set in nnU-Net v2 format, one channel of each.
 
-    Those of imagesTs are tested on, with the labels of labelsTs where that folder is there. nnU-Net's label
+    Cases of imagesTs are test cases, with the labels of labelsTs where that folder exists. nnU-Net's label
     `ignore` becomes the set's. A case without its image or one of its channels is a problem. Raises SetError
-    for a folder without a readable dataset.json, regions in place of labels, and a data set that holds no
-    case.
+    for a folder without a readable dataset.json, for regions in place of labels, and for a data set without
+    cases.
     """
     data = _dataset(folder)
     labels, ignore_value = _labels(folder, data)
@@ -31,8 +31,8 @@ def gather_nnunet(folder: Path, *, channel: int = 0) -> Gathered:
     testing, more_problems = _cases(folder, "Ts", ending, channels)
     if not training and not testing:
         first = next(iter([*problems, *more_problems]), None)
-        fact = f"imagesTr and imagesTs hold no *_{channel:04d}{ending}." if first is None else first.reason
-        raise SetError(f"{folder} holds no whole case: {fact}")
+        fact = f"imagesTr and imagesTs have no *_{channel:04d}{ending}." if first is None else first.reason
+        raise SetError(f"{folder} has no complete case: {fact}")
     splits: dict[str, Split] = {case.name: "test" for case in testing}
     return Gathered((*training, *testing), labels, splits, ignore_value, (*problems, *more_problems))
 
@@ -47,17 +47,17 @@ def _dataset(folder: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise SetError(f"{path} doesn't describe a data set of nnU-Net: it has no labels.") from error
+        raise SetError(f"{path} does not describe an nnU-Net data set: it has no labels.") from error
 
 
 def _labels(folder: Path, data: Mapping[str, Any]) -> tuple[tuple[Label, ...], int | None]:
-    """Names to values as version 2 writes them, or values to names as version 1 and the decathlon do."""
+    """Read names to values as version 2 writes them, or values to names as version 1 and the decathlon do."""
     named = data["labels"]
     if all(str(key).isdecimal() for key in named):
         named = {name: int(value) for value, name in named.items()}
     if any(isinstance(value, list) for value in named.values()):
         raise SetError(
-            f"{folder / 'dataset.json'} has regions, which overlap; sammed takes labels that don't."
+            f"{folder / 'dataset.json'} has regions, which may overlap; sammed needs labels that do not."
         )
     by_value = {int(value): str(name) for name, value in named.items()}
     ignore = next((value for value, name in by_value.items() if name.casefold() == _IGNORE), None)
@@ -70,7 +70,7 @@ def _labels(folder: Path, data: Mapping[str, Any]) -> tuple[tuple[Label, ...], i
 
 
 def _channels(data: Mapping[str, Any]) -> tuple[int, ...]:
-    """The channels that every case has; none where dataset.json doesn't list them, as in version 1."""
+    """Return the channels of every case; none where dataset.json does not list them, as in version 1."""
     names = data.get("channel_names")
     return tuple(int(key) for key in names if str(key).isdecimal()) if isinstance(names, dict) else ()
 
@@ -78,7 +78,7 @@ def _channels(data: Mapping[str, Any]) -> tuple[int, ...]:
 def _cases(
     folder: Path, part: str, ending: str, channels: tuple[int, ...]
 ) -> tuple[list[Case], list[Problem]]:
-    """The cases of `images{part}` with the first of the channels, and those that lack a file."""
+    """Return the cases of `images{part}` with the first channel, and those that lack a file."""
     images, labels = (_files(folder / f"{kind}{part}", ending) for kind in ("images", "labels"))
     marks = _marks(images, labels, channels)
     names = {stem.removesuffix(mark) for stem in images for mark in marks if stem.endswith(mark)}
@@ -93,7 +93,7 @@ def _cases(
 
 
 def _files(folder: Path, ending: str) -> dict[str, Path]:
-    """The files with an ending by their names without it."""
+    """Map names without the ending to the files that have it."""
     paths = sorted(path for path in folder.glob(f"*{ending}") if not path.name.startswith("."))
     return {path.name.removesuffix(ending): path.absolute() for path in paths}
 
@@ -101,7 +101,7 @@ def _files(folder: Path, ending: str) -> dict[str, Path]:
 def _marks(
     images: Mapping[str, Path], labels: Mapping[str, Path], channels: tuple[int, ...]
 ) -> tuple[str, ...]:
-    """What stands for each channel in the images' names, as in version 2; the decathlon has nothing there."""
+    """Return the mark of each channel in image names, as in version 2; the decathlon has none."""
     marks = tuple(f"_{channel:04d}" for channel in channels)
     is_numbered = any(stem.endswith((*marks, "_0000")) for stem in images)
     return ("",) if not is_numbered or (labels and labels.keys() <= images.keys()) else marks

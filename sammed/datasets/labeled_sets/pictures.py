@@ -1,4 +1,4 @@
-"""Cases as 2-D pictures, and label maps of pictures back on the case's own grid.
+"""Cases as 2-D pictures, and label maps of pictures on the case's own grid.
 
 A 2-D image is one picture. A volume is its slices in the canonical pose of `sammed_volumes.slices`, in the
 order of the stack.
@@ -19,7 +19,7 @@ from sammed.embeddings.scan import Scan
 from sammed.errors import SetError
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume
-from sammed_volumes.intensity import Window, apply, default_window, resolve, with_channels
+from sammed_volumes.intensity import Window, apply, auto_window, default_window, resolve, with_channels
 from sammed_volumes.labels import LabelVolume, smallest_unsigned
 from sammed_volumes.placing import labels_on
 from sammed_volumes.slices import Slicing, plan_slices
@@ -28,11 +28,11 @@ from sammed_volumes.volume import Volume
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """One slice as a network sees it, on its own pixels.
+    """One slice as a network sees it, on its own pixel grid.
 
-    `image` has one channel or three, 0..1 by the set's window. `labels` holds label values, 0 the
-    background; None: nobody labeled this slice. `ignore` is True where labels are not to be learned from.
-    `index` counts in the stack.
+    `image` has one channel or three, 0..1 by the set's window. `labels` holds label values, 0 the background,
+    and is None where nobody labeled the slice. `ignore` is True where training ignores the labels. `index`
+    counts slices of the stack.
     """
 
     case: str
@@ -56,24 +56,29 @@ class OpenCase:
     ignore: Bool[np.ndarray, "X Y Z"] | None
 
     def image(self, index: int) -> Float[np.ndarray, "H W C"]:
-        """One slice of the stack, 0..1, with its channels."""
+        """Return one slice of the stack, 0..1, with its channels."""
         values = self.volume.values(self.slicing.to_stack(self.volume.voxels)[index])
         return with_channels(apply(values, self.low, self.high))
 
     def scan(
         self, backbone: Backbone, *, window: Window | None = None, cache: EmbeddingCache | None = None
     ) -> Scan:
-        """The case as a backbone sees it, through its own window or another.
+        """Return the case as a backbone sees it, through its own window or another.
 
-        A slice is encoded when it is first asked for. SetError where the other window shows nothing.
+        A slice is encoded on first use. Raises SetError where the other window shows nothing.
         """
         scan = Scan(self.volume, self.slicing, window or self.window, backbone, cache)
         if not scan.low < scan.high:
             raise SetError(f"Case {self.case.name}: the skill's window shows nothing of {self.case.image}.")
         return scan
 
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The labeled slices of the stack; see `is_known`."""
+        return tuple(filter(self.is_known, range(self.slicing.count)))
+
     def is_known(self, index: int) -> bool:
-        """Whether a slice of the stack is labeled; in a partly annotated case the annotated ones are."""
+        """Return whether a slice is labeled; in a partly annotated case, whether it is annotated."""
         if self.labels is None:
             return False
         if not self.case.is_partial:
@@ -82,7 +87,7 @@ class OpenCase:
         return self.slicing.array_index(index) in self.case.annotated_slices
 
     def picture(self, index: int) -> Picture:
-        """One slice of the stack as a picture."""
+        """Return one slice of the stack as a picture."""
         labels = ignore = None
         if self.labels is not None and self.is_known(index):
             labels = np.ascontiguousarray(self.slicing.to_stack(self.labels.voxels)[index])
@@ -90,8 +95,14 @@ class OpenCase:
                 ignore = self.slicing.to_stack(self.ignore)[index]
         return Picture(self.case.name, index, self.image(index), labels, ignore)
 
+    def window_of_labels(self) -> Window:
+        """Return the window that shows the labels of the known slices well."""
+        shown = np.zeros(self.slicing.stack_shape, dtype=bool)
+        shown[list(self.known)] = self.label_stack()[list(self.known)] > 0
+        return auto_window(self.volume, self.slicing, shown)
+
     def label_stack(self) -> UInt[np.ndarray, "S H W"]:
-        """The labels of all slices as a view; SetError where there are none."""
+        """Return the labels of all slices as a view. Raises SetError where there are none."""
         if self.labels is None:
             raise SetError(f"Case {self.case.name} has no labels.")
         return self.slicing.to_stack(self.labels.voxels)
@@ -100,8 +111,8 @@ class OpenCase:
 def open_case(case: Case, labeled_set: LabeledSet) -> OpenCase:
     """Read a case's files and check that they belong together.
 
-    Raises VolumeError for files that are missing or on different grids; SetError for labels that the set
-    doesn't list, annotated slices outside the volume, and a window that shows nothing.
+    Raises VolumeError for missing files and different grids; SetError for labels that the set does not list,
+    annotated slices outside the volume, and a window that shows nothing.
     """
     volume = read_volume(labeled_set.path(case.image))
     slicing = plan_slices(volume.shape, volume.affine_ras_mm, case.axis)
@@ -109,7 +120,7 @@ def open_case(case: Case, labeled_set: LabeledSet) -> OpenCase:
     low, high = resolve(window, volume, slicing)
     if not low < high:
         raise SetError(
-            f"Case {case.name}: every pixel looks alike in {case.image}, so there is nothing to see."
+            f"Case {case.name}: all pixels of {case.image} look alike in the window, so it shows nothing."
         )
     labels, unknown = _labels(case, labeled_set, volume)
     _check_annotated(case, slicing)
@@ -120,28 +131,28 @@ def open_case(case: Case, labeled_set: LabeledSet) -> OpenCase:
 
 
 def pictures_of(case: Case, labeled_set: LabeledSet) -> Iterator[Picture]:
-    """All pictures of a case in the order of the stack, unlabeled ones too; errors as `open_case`."""
+    """Yield all pictures of a case in the order of the stack, with unlabeled ones. Raises as `open_case`."""
     opened = open_case(case, labeled_set)
     for index in range(opened.slicing.count):
         yield opened.picture(index)
 
 
 def from_pictures(stack: UInt[np.ndarray, "S H W"], opened: OpenCase, labeled_set: LabeledSet) -> LabelVolume:
-    """Label maps of all pictures, in the order of the stack, as a label volume on the case's own grid."""
+    """Return label maps of all pictures, in the order of the stack, as a label volume on the case's grid."""
     highest = max([0, *(label.value for label in labeled_set.labels)])
     voxels = opened.slicing.from_stack(stack).astype(smallest_unsigned(max(highest, 1)))
     return LabelVolume(np.ascontiguousarray(voxels), opened.volume.affine_ras_mm, labeled_set.labels)
 
 
 def ignore_from_pictures(stack: Bool[np.ndarray, "S H W"], opened: OpenCase) -> Bool[np.ndarray, "X Y Z"]:
-    """Ignored pixels of all pictures on the case's own grid, as `PseudoLabel.ignore` wants them."""
+    """Return ignored pixels of all pictures on the case's own grid, as in `PseudoLabel.ignore`."""
     return np.ascontiguousarray(opened.slicing.from_stack(stack))
 
 
 def _labels(
     case: Case, labeled_set: LabeledSet, volume: Volume
 ) -> tuple[LabelVolume | None, np.ndarray | None]:
-    """The labels, 0 where the set's `ignore_value` stands, and where that is; None for what isn't there."""
+    """Return the labels, with 0 for the set's `ignore_value`, and where that value is."""
     if case.labels is None:
         return None, None
     labels = labels_on(volume, read_labels(labeled_set.path(case.labels)))
@@ -161,7 +172,7 @@ def _check_listed(case: Case, labels: LabelVolume, labeled_set: LabeledSet) -> N
     unknown = [label.value for label in labels.labels if counts[label.value] and label.value not in known]
     if unknown:
         raise SetError(
-            f"Case {case.name}: {case.labels} has the label {unknown[0]}, which the set doesn't list "
+            f"Case {case.name}: {case.labels} has the label {unknown[0]}, which the set does not list  "
             f"(it lists {', '.join(map(str, sorted(known))) or 'none'})."
         )
 
@@ -170,7 +181,7 @@ def _check_annotated(case: Case, slicing: Slicing) -> None:
     outside = [index for index in case.annotated_slices or () if not 0 <= index < slicing.count]
     if outside:
         raise SetError(
-            f"Case {case.name} is said to be annotated on slice {outside[0]}: axis {slicing.axis} has 0 to "
+            f"Case {case.name} lists the annotated slice {outside[0]}: axis {slicing.axis} has 0 to  "
             f"{slicing.count - 1}."
         )
 

@@ -1,4 +1,4 @@
-"""The set's manifest: `set.json` in the set's folder, which holds all but the files that it names.
+"""The set file: `set.json` in the set's folder, which lists labels, cases and splits.
 
     {"format": "sammed-set", "version": 1,
      "labels": [{"value": 1, "name": "liver", "color_rgb": [230, 25, 75]}],
@@ -7,7 +7,7 @@
      "cases": [{"name": "anna", "image": "../scans/anna.nii.gz", "labels": "labels/anna.nii.gz",
                 "origin": "gold", "split": "train", "annotated_slices": [12, 40], "axis": 2}]}
 
-Paths are relative to the folder wherever that works, so that set and images can move together.
+Paths are relative to the folder where possible, so that set and images can move together.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
-MANIFEST_NAME = "set.json"
+SET_FILE_NAME = "set.json"
 
 _FORMAT, _VERSION = "sammed-set", 1
 
 
-def manifest_path(place: Path) -> Path:
-    """The manifest of a set that is named by its folder or by the manifest itself."""
-    return place / MANIFEST_NAME if place.suffix != ".json" else place
+def set_file_path(place: Path) -> Path:
+    """Return the set file of a set that is given by its folder or by the file."""
+    return place / SET_FILE_NAME if place.suffix != ".json" else place
 
 
 def write_set(labeled_set: LabeledSet, *, overwrite: bool = False) -> Path:
-    """Write the manifest into the set's folder, which is there, and return where; see `read_set`."""
-    path = labeled_set.folder / MANIFEST_NAME
+    """Write the set file into the set's existing folder and return its path; see `read_set`."""
+    path = labeled_set.folder / SET_FILE_NAME
     text = json.dumps(_to_json(labeled_set), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -47,41 +47,43 @@ def write_set(labeled_set: LabeledSet, *, overwrite: bool = False) -> Path:
 
 
 def read_set(place: Path) -> LabeledSet:
-    """Read the set in a folder, or of a manifest; SetError says what is wrong with it. No image is opened."""
-    path = manifest_path(place)
+    """Read a set, given by its folder or its set file. Raises SetError; opens no image."""
+    path = set_file_path(place)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         _check_version(data)
         return _from_json(path.parent, data)
     except FileNotFoundError:
-        raise SetError(f"There is no labeled set {path}; `sammed set make` makes one.") from None
+        raise SetError(f"There is no labeled set {path}; create one with `sammed set make`.") from None
     except NotADirectoryError:
-        raise SetError(f"{place} is no labeled set, which is a folder with {MANIFEST_NAME} in it.") from None
+        raise SetError(
+            f"{place} is not a labeled set, which is a folder with {SET_FILE_NAME} in it."
+        ) from None
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except (SammedError, VolumeError) as error:
         raise SetError(f"{path} can't be used: {str(error).rstrip('.')}.") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise SetError(f"{path} is damaged: {_fault(error)}; make the set anew.") from error
+        raise SetError(f"{path} is damaged: {_fault(error)}; make the set again.") from error
 
 
 def _check_version(data: Any) -> None:
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise SetError("it is no labeled set")
+        raise SetError("it is not a labeled set")
     if data["version"] > _VERSION:
         written = f" ({data['sammed_version']})" if "sammed_version" in data else ""
-        raise SetError(f"it is of a later version of sammed{written}; update sammed")
+        raise SetError(f"a later version of sammed{written} wrote it; update sammed")
 
 
 def _fault(error: Exception) -> str:
-    """What is wrong with a manifest, without the names that Python has for it."""
+    """Describe what is wrong with a set file, without names of Python."""
     if isinstance(error, json.JSONDecodeError):
-        return f"it is no JSON at line {error.lineno}, column {error.colno}"
+        return f"it is not JSON at line {error.lineno}, column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
-        return "it is no text in UTF-8"
+        return "it is not UTF-8 text"
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]!r}"
-    return "a value in it is of another kind than it should be"
+    return "one of its values has the wrong type"
 
 
 def _to_json(labeled_set: LabeledSet) -> dict[str, object]:
@@ -97,7 +99,7 @@ def _to_json(labeled_set: LabeledSet) -> dict[str, object]:
 
 
 def _case_json(case: Case, labeled_set: LabeledSet) -> dict[str, object]:
-    """What is not said is left out, so that a person finds his way."""
+    """Missing values are left out, so that the file stays readable."""
     slices = case.annotated_slices
     optional = {
         "labels": _text(case.labels, labeled_set),
@@ -118,7 +120,7 @@ def _case_json(case: Case, labeled_set: LabeledSet) -> dict[str, object]:
 
 
 def _text(path: Path | None, labeled_set: LabeledSet) -> str | None:
-    """A path as it stands in the file: from the set's folder, absolute only on another drive."""
+    """Return a path as the file has it: relative to the set's folder, absolute only on another drive."""
     if path is None:
         return None
     target, folder = labeled_set.path(path).resolve(), labeled_set.folder.resolve()

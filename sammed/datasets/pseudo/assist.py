@@ -1,8 +1,8 @@
-"""A person's prompts as pseudo-labels ("SAM annotations for a UNet"; SAM_assist with a learned encoder).
+"""Prompts as pseudo-labels ("SAM annotations for a UNet"; SAM_assist with a learned encoder).
 
 The score of a label is the mean stability of its masks (`sammed.datasets.pseudo.prompted`), that of a case
-the mean over its labels. Slices of a volume in which a person set no prompt are ignored: they may not have
-been looked at. Simulated persons look at every slice, and one without a prompt holds nothing.
+the mean over its labels. Slices of a volume without a prompt are ignored: the annotator may not have looked
+at them. Simulated annotators look at every slice, so a slice without a prompt is background.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ from sammed.prompts.file import read_prompts
 from sammed.prompts.placing import PlacedPrompt
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import skill_digest
-from sammed.skills.training import LearningConfig, learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
@@ -48,7 +48,7 @@ class AssistLabeler:
 
     @property
     def name(self) -> str:
-        """The origin of the labels; simulated prompts are told from a person's."""
+        """The origin of the labels, which differs for simulated prompts."""
         return "assist" if self._config.truth is None else "assist-simulated"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
@@ -60,8 +60,8 @@ class AssistLabeler:
             stack = stack_gold(
                 gold, backbone, slices=self._config.slices, empty_slices=0, seed=self._tools.seed
             )
-            learning, seed = LearningConfig(), self._tools.seed
-            skill = learn_skill(stack.scan, stack.annotations, learning, seed, reporter, auto=False)
+            learning, seed = SkillConfig(), self._tools.seed
+            skill = train_skill(stack.scan, stack.annotations, learning, seed, reporter, auto=False)
             window = skill.window
         simulated = self._config.truth is not None
         session = _Session(gold, prompts, backbone, skill, window, simulated, self._tools.cache)
@@ -94,11 +94,11 @@ class _Session:
         digest = self.backbone.digest if self.skill is None else skill_digest(self.skill)
         placed = self.prompts(opened)
         if not placed:
-            return nothing_found(case.name, "There is no prompt for it.", digest)
+            return nothing_found(case.name, "It has no prompt.", digest)
         scan = opened.scan(self.backbone, window=self.window, cache=self.cache)
         found = decode_with_scores(scan, placed, self._encoder)
         if not found.stack.any():
-            return nothing_found(case.name, "The decoder's masks of its prompts are empty.", digest)
+            return nothing_found(case.name, "The decoder's masks for its prompts are empty.", digest)
         score = sum(found.stability.values()) / len(found.stability)
         labels = from_pictures(found.stack, opened, self.gold)
         ignore = self._not_looked_at(opened, placed)
@@ -107,7 +107,7 @@ class _Session:
     def _not_looked_at(
         self, opened: OpenCase, placed: Sequence[PlacedPrompt]
     ) -> Bool[np.ndarray, "X Y Z"] | None:
-        """The slices without a prompt; None where there is none."""
+        """Return the slices without a prompt; None if there are none."""
         ignore = np.ones(opened.slicing.stack_shape, dtype=bool)
         ignore[[each.slice_index for each in placed]] = False
         return None if self.looks_everywhere or not ignore.any() else ignore_from_pictures(ignore, opened)
@@ -128,7 +128,7 @@ def _from_file(folder: Path, labels: tuple[Label, ...], opened: OpenCase) -> tup
 def _simulated(
     truth: LabeledSet, labels: tuple[Label, ...], config: AssistLabelConfig, seed: int, opened: OpenCase
 ) -> tuple[PlacedPrompt, ...]:
-    """Prompts from the truth of a case; each case has random numbers of its own, whatever comes before it."""
+    """Simulate prompts from the truth of a case; its random numbers do not depend on other cases."""
     known = open_case(replace(truth.case(opened.case.name), axis=opened.slicing.axis), truth)
     rng = np.random.default_rng((seed, crc32(opened.case.name.encode())))
     return tuple(simulate_prompts(known.label_stack(), labels, config, rng))

@@ -1,4 +1,4 @@
-"""How the pseudo-labeler `assist` is prompted."""
+"""Settings of the pseudo-labeler `assist`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ Encoder = Literal["plain", "learned"]
 class AssistLabelConfig:
     """Settings of `AssistLabeler`.
 
-    Prompts come either from `prompts`, a folder with a file CASE.json each (`sammed.prompts.file`), or are
-    simulated from `truth`, a labeled set that knows the labels of the cases; the origin says which. `style`,
-    `points` (of each sign), the jitter of boxes (shares of their sides) and `least_pixels` are of simulated
-    ones: a box round each instance; one point in its middle; several points in it; as many more round it that
-    say "not this"; a box with points in it. `encoder` is the backbone's own prompt encoder, or one that is
-    learned from about `slices` gold slices.
+    Prompts either come from `prompts`, a folder with a file CASE.json for each case (`sammed.prompts.file`),
+    or are simulated from `truth`, a labeled set with the labels of the cases; the origin shows which.
+    `style`, `points` (of each sign), the jitter of boxes (shares of their sides) and `least_pixels` apply to
+    simulated ones. The styles are a box around each instance; one point in its middle; several points in it;
+    as many background points around it; a box with points in it. `encoder` is the backbone's own prompt
+    encoder, or one learned from about `slices` gold slices.
     """
 
     prompts: Path | None = None
@@ -36,14 +36,13 @@ class AssistLabelConfig:
     def __post_init__(self) -> None:
         if (self.prompts is None) == (self.truth is None):
             raise ConfigError(
-                "assist needs either prompts=FOLDER with a person's prompts or truth=SET to simulate "
-                "them from."
+                "assist needs either prompts=FOLDER with prompts or truth=SET to simulate them from."
             )
         if self.style not in PROMPT_STYLES:
-            raise ConfigError(f"style is {self.style!r}; it is one of {', '.join(PROMPT_STYLES)}.")
+            raise ConfigError(f"style is {self.style!r}; use one of {', '.join(PROMPT_STYLES)}.")
         if self.encoder not in get_args(Encoder):
-            raise ConfigError(f"encoder is {self.encoder!r}; it is one of {', '.join(get_args(Encoder))}.")
+            raise ConfigError(f"encoder is {self.encoder!r}; use one of {', '.join(get_args(Encoder))}.")
         if self.points < 1 or self.least_pixels < 1 or self.slices < 1:
-            raise ConfigError("points, least_pixels and slices are 1 or more.")
+            raise ConfigError("points, least_pixels and slices must be 1 or more.")
         if not (0 <= self.box_inner < 0.5 and self.box_outer >= 0):
-            raise ConfigError("box_inner lies from 0 to below 0.5, box_outer is 0 or more.")
+            raise ConfigError("box_inner must be from 0 to below 0.5, and box_outer 0 or more.")

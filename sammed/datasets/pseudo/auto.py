@@ -1,6 +1,6 @@
-"""SAM^Med as a pseudo-labeler: learn a skill from the gold cases, label the others without a prompt.
+"""SAM^Med as a pseudo-labeler: train a skill on the gold cases and label the others without prompts.
 
-The score of a label is how well SAP-Net's coarse mask and the decoder's mask agree (Dice, as
+The score of a label is the agreement of SAP-Net's coarse mask and the decoder's mask (Dice, as
 `LabeledStack.agreement`), that of a case the mean over the labels that either of them found.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from sammed.auto.annotations import Annotations
 from sammed.auto.cross_validation import USUAL_WIDTH_SLICES
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import LabeledStack
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
@@ -26,8 +26,7 @@ from sammed.progress import Reporter
 from sammed.skills.inference import label_slices
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import skill_digest, write_skill
-from sammed.skills.training import LearningConfig, learn_skill
-from sammed_volumes.intensity import Window, auto_window
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.slices import Slicing
 
 AutoGenerator = Literal["sap", "classification"]
@@ -37,10 +36,11 @@ AutoGenerator = Literal["sap", "classification"]
 class AutoLabelConfig:
     """Settings of `AutoLabeler`.
 
-    One skill is learned from about `slices` gold slices, and some that hold nothing. With `own_slices` a
-    partly annotated volume is labeled by a skill of its own annotated slices, if they show every label.
-    Places in different patients don't agree, so that SAP-Net does without them (SAM^Med 4.3), but for
-    `positions`: where every case shows the same region in the same place, as crops of one organ do.
+    One skill is trained on about `slices` gold slices and `empty_slices` slices without labels. With
+    `own_slices` a partly annotated volume is labeled by a skill of its own annotated slices, if they show
+    every label. Positions in different patients do not correspond, so SAP-Net ignores them (SAM^Med 4.3)
+    except with `positions`, for cases that show the same region in the same place, such as crops of one
+    organ.
     """
 
     slices: int = 25
@@ -48,13 +48,13 @@ class AutoLabelConfig:
     own_slices: bool = True
     positions: bool = False
     generator: AutoGenerator = "sap"
-    learning: LearningConfig = field(default_factory=LearningConfig)
+    learning: SkillConfig = field(default_factory=SkillConfig)
 
     def __post_init__(self) -> None:
         if self.slices < 1 or self.empty_slices < 0:
-            raise ConfigError("A skill takes one gold slice or more, and no negative number of empty ones.")
+            raise ConfigError("slices must be 1 or more, and empty_slices 0 or more.")
         if self.generator not in get_args(AutoGenerator):
-            raise ConfigError(f"generator is {self.generator!r}; it is sap or classification.")
+            raise ConfigError(f"generator is {self.generator!r}; use sap or classification.")
 
 
 class AutoLabeler:
@@ -76,7 +76,7 @@ class AutoLabeler:
 
 
 class _Session:
-    """What all cases of one run share: the backbone and the skill that all gold cases teach."""
+    """What all cases of one run share: the backbone and the skill of all gold cases."""
 
     def __init__(
         self, config: AutoLabelConfig, tools: Tools, gold: LabeledSet, backbone: Backbone, reporter: Reporter
@@ -86,11 +86,11 @@ class _Session:
         self._shared: SkillModel | None = None
 
     def has_own(self, case: Case) -> bool:
-        """Whether a case's own annotated slices teach what labels it."""
+        """Return whether a skill of its own annotated slices may label a case."""
         return self._config.own_slices and case.is_partial
 
     def shared_skill(self) -> SkillModel:
-        """The skill that the gold cases teach together; learned once."""
+        """Return the skill of all gold cases; it is trained once."""
         if self._shared is None:
             self._shared = self._learn_shared()
         return self._shared
@@ -100,10 +100,10 @@ class _Session:
         opened = open_case(case, self._gold)
         annotations = _own_annotations(opened, self._gold) if self.has_own(case) else None
         if annotations is not None:
-            window = self._gold.window or _own_window(opened)
+            window = self._gold.window or opened.window_of_labels()
             scan = opened.scan(self._backbone, window=window, cache=self._tools.cache)
             config, seed = self._config.learning, self._tools.seed
-            skill = learn_skill(scan, annotations, config, seed, self._reporter)
+            skill = train_skill(scan, annotations, config, seed, self._reporter)
             self._keep(skill, case.name)
         else:
             skill = _smoothed(self.shared_skill(), opened.slicing)
@@ -120,7 +120,7 @@ class _Session:
         if len(self._gold.gold) > 1 and not config.positions:
             network = replace(learning.sap_net.network, positions=False)
             learning = replace(learning, sap_net=replace(learning.sap_net, network=network))
-        skill = learn_skill(gold.scan, gold.annotations, learning, seed, self._reporter)
+        skill = train_skill(gold.scan, gold.annotations, learning, seed, self._reporter)
         self._keep(skill, "shared")
         return skill
 
@@ -132,26 +132,20 @@ class _Session:
 
 
 def _own_annotations(opened: OpenCase, gold: LabeledSet) -> Annotations | None:
-    """The annotated slices of a partly annotated case; None unless they show every label of the set."""
-    indices = tuple(index for index in range(opened.slicing.count) if opened.is_known(index))
-    masks = np.ascontiguousarray(opened.label_stack()[list(indices)])
+    """Return the annotated slices of a partly annotated case; None unless they show every label."""
+    masks = np.ascontiguousarray(opened.label_stack()[list(opened.known)])
     if not all((masks == label.value).any() for label in gold.labels):
         return None
-    return Annotations(indices, masks, gold.labels)
-
-
-def _own_window(opened: OpenCase) -> Window:
-    known = np.array([opened.is_known(index) for index in range(opened.slicing.count)])
-    return auto_window(opened.volume, opened.slicing, (opened.label_stack() > 0) & known[:, None, None])
+    return Annotations(opened.known, masks, gold.labels)
 
 
 def _smoothed(skill: SkillModel, slicing: Slicing) -> SkillModel:
-    """The skill with the usual smoothing along the slices, where a volume's slices are thin.
+    """Return the skill with the usual smoothing along the slices, if a volume's slices are thin.
 
-    Slices of several cases can't teach how much their neighbors have to say; a volume's own can.
+    Slices of several cases can't show how much neighbors should count; those of one volume can.
     """
     auto = skill.require_auto()
-    thickest_mm = LearningConfig().choosing.thickest_smoothed_mm
+    thickest_mm = SkillConfig().choosing.thickest_smoothed_mm
     if slicing.count == 1 or slicing.slice_spacing_mm > thickest_mm:
         return skill
     width_mm = USUAL_WIDTH_SLICES * slicing.slice_spacing_mm
@@ -164,7 +158,7 @@ def _smoothed(skill: SkillModel, slicing: Slicing) -> SkillModel:
 def _pseudo_label(opened: OpenCase, found: LabeledStack, digest: str, gold: LabeledSet) -> PseudoLabel:
     scores = {value: score for value, score in found.agreement.items() if score is not None}
     if not found.stack.any():
-        return nothing_found(opened.case.name, "The skill found none of the labels in it.", digest)
+        return nothing_found(opened.case.name, "The skill found no label in it.", digest)
     return PseudoLabel(
         opened.case.name,
         from_pictures(found.stack, opened, gold),

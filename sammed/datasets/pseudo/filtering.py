@@ -1,4 +1,4 @@
-"""The filter: pseudo-labels that are not to be trusted are dropped, or marked as ignored."""
+"""The filter: drop pseudo-labels with low scores, or mark them as ignored."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -14,10 +14,10 @@ Verdict: TypeAlias = Literal["kept", "partly ignored", "dropped"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is not to be trusted: scores below `least_score`.
+    """The least acceptable score.
 
-    Without `ignore_below` a case with such a score is dropped. With it, the voxels of each label with such a
-    score are ignored in training, and a case is dropped only where no label is left.
+    Without `ignore_below` a case with a lower score is dropped. With it, training ignores the voxels of each
+    label with a lower score, and a case is dropped only if no label is left.
     """
 
     least_score: float = 0.0
@@ -25,12 +25,12 @@ class Filter:
 
     def __post_init__(self) -> None:
         if not 0 <= self.least_score <= 1:
-            raise ConfigError(f"A score lies between 0 and 1; the least can't be {self.least_score:g}.")
+            raise ConfigError(f"The least score must be from 0 to 1, not {self.least_score:g}.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filtered:
-    """What the filter makes of a pseudo-label (None: dropped), and why in one sentence."""
+    """The filtered pseudo-label (None: dropped), and the reason in one sentence."""
 
     pseudo_label: PseudoLabel | None
     verdict: Verdict
@@ -38,9 +38,9 @@ class Filtered:
 
 
 def apply_filter(found: PseudoLabel, wanted: Filter) -> Filtered:
-    """Judge a pseudo-label that has labels."""
+    """Filter a pseudo-label that has labels."""
     if found.labels is None:
-        raise ConfigError(f"The pseudo-label of {found.case} has no labels that could be filtered.")
+        raise ConfigError(f"The pseudo-label of {found.case} has no labels to filter.")
     if not wanted.ignore_below:
         if found.score >= wanted.least_score:
             return Filtered(found, "kept")

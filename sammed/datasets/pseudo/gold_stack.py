@@ -1,7 +1,7 @@
-"""Gold slices of several cases as one scan, so that a skill can be learned from all of them together.
+"""Gold slices of several cases as one scan, to train one skill on all of them.
 
-Where all slices have one shape they are stacked as they are. Others are each drawn into the backbone's
-square, as the backbone would show them.
+Slices of one shape are stacked as they are. Others are each resized to the backbone's square, as the backbone
+would see them.
 """
 
 import hashlib
@@ -15,23 +15,25 @@ from jaxtyping import Float, UInt
 from sammed.auto.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
+from sammed.datasets.even_choice import choose_evenly
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import OpenCase, open_case
+from sammed.datasets.students.scaling import nearest
 from sammed.embeddings.scan import Scan
 from sammed.errors import AnnotationError
-from sammed_volumes.intensity import Window, apply, auto_window, resolve
+from sammed_volumes.intensity import Window, apply, resolve
 from sammed_volumes.labels import Label, smallest_unsigned
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Volume
 
-# Slices of different cases are no neighbors: further apart than any smoothing reaches.
+# Slices of different cases are not neighbors: they are further apart than any smoothing reaches.
 _APART_MM = 1000.0
 
 
 class PictureStack(Scan):
-    """Pictures of several cases as a scan; `volume` shows them in gray, `images` as they are.
+    """Pictures of several cases as a scan; `volume` shows them in gray, `images` in their own colors.
 
-    They were shown through the `window` before they were stacked, so their values are 0..1 already.
+    The `window` was applied before stacking, so the values are 0..1.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class PictureStack(Scan):
         return 0.0, 1.0
 
     def image(self, index: int) -> Float[np.ndarray, "H W *C"]:
-        """One picture, 0..1."""
+        """Return one picture, 0..1."""
         return self.images[index]
 
     @cached_property
@@ -64,7 +66,7 @@ class PictureStack(Scan):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldStack:
-    """What a skill is learned from: gold slices as a scan, all of them annotated."""
+    """Training slices of a skill: gold slices as a scan, all of them annotated."""
 
     scan: PictureStack
     annotations: Annotations
@@ -80,14 +82,15 @@ class _GoldSlice:
 def stack_gold(
     gold: LabeledSet, backbone: Backbone, *, slices: int, empty_slices: int, seed: int
 ) -> GoldStack:
-    """About `slices` annotated slices that show labels, and some that show none, from gold cases.
+    """Return about `slices` annotated slices that show labels, and some that show none, from gold cases.
 
-    Where there are more cases than slices the seed draws among them; within a case slices are spread evenly
-    over each label. Ignored voxels count as background. Raises AnnotationError where no slice shows a label.
+    If there are more cases than slices, cases are sampled by the seed; within a case, slices are spread
+    evenly over each label. Ignored voxels count as background. Raises AnnotationError where no slice shows a
+    label.
     """
     if not gold.gold:
         raise AnnotationError("There is no gold case to learn from.")
-    cases = _drawn(gold.gold, slices, seed)
+    cases = _sampled(gold.gold, slices, seed)
     opened = [open_case(case, gold) for case in cases]
     window = gold.window or _window(opened)
     each = max(1, round(slices / max(1, len(opened))))
@@ -98,45 +101,39 @@ def stack_gold(
         found += list(_slices(one, showing, window))
         empty += list(_slices(one, without[: max(0, empty_slices - len(empty))], window))
     if not found:
-        raise AnnotationError(f"No gold case among {len(cases)} shows a label, so nothing can be learned.")
+        raise AnnotationError(
+            f"None of {len(cases)} gold cases shows a label, so there is nothing to learn from."
+        )
     return _stacked([*found, *empty], gold.labels, backbone, window)
 
 
-def _drawn(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
+def _sampled(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
     ordered = sorted(cases, key=lambda case: case.name)
     if len(ordered) <= count:
         return ordered
-    drawn = np.random.default_rng(seed).permutation(len(ordered))[:count].tolist()
-    return [ordered[index] for index in sorted(drawn)]
+    sampled = np.random.default_rng(seed).permutation(len(ordered))[:count].tolist()
+    return [ordered[index] for index in sorted(sampled)]
 
 
 def _window(opened: Sequence[OpenCase]) -> Window:
-    """The window of the case that shows the most of its labels."""
+    """Return the window of the case with the most labeled voxels."""
     best = max(opened, key=lambda one: int(np.count_nonzero(one.label_stack())))
-    known = np.array([best.is_known(index) for index in range(best.slicing.count)])
-    region = (best.label_stack() > 0) & known[:, None, None]
-    return auto_window(best.volume, best.slicing, region)
+    return best.window_of_labels()
 
 
 def _rows(opened: OpenCase, labels: Sequence[Label], count: int) -> tuple[list[int], list[int]]:
-    """Known slices of the stack: about `count` that show labels, spread over each label; some that don't."""
+    """Return about `count` known slices that show labels, spread over each label, and some empty ones."""
     stack = opened.label_stack()
-    known = [index for index in range(opened.slicing.count) if opened.is_known(index)]
+    known = opened.known
     chosen: set[int] = set()
     share = max(1, count // max(1, len(labels)))
     for label in labels:
-        chosen.update(_spread([index for index in known if (stack[index] == label.value).any()], share))
+        chosen.update(choose_evenly([index for index in known if (stack[index] == label.value).any()], share))
     # A slice that shows several labels was counted for each of them.
     others = [index for index in known if stack[index].any() and index not in chosen]
-    chosen.update(_spread(others, count - len(chosen)))
+    chosen.update(choose_evenly(others, count - len(chosen)))
     empty = [index for index in known if not stack[index].any()]
     return sorted(chosen), empty[:: max(1, len(empty) // 2)][1:] or empty[:1]
-
-
-def _spread(indices: Sequence[int], count: int) -> list[int]:
-    """The middles of `count` equal parts, or all where there are no more."""
-    count = max(0, min(count, len(indices)))
-    return [indices[int((place + 0.5) / count * len(indices))] for place in range(count)]
 
 
 def _slices(opened: OpenCase, indices: Sequence[int], window: Window) -> Iterator[_GoldSlice]:
@@ -166,7 +163,7 @@ def _stacked(
 
 
 def _squared(each: _GoldSlice, backbone: Backbone) -> _GoldSlice:
-    """The slice in the backbone's square; zeros, and background, fill the rest."""
+    """Return the slice in the backbone's square, padded with zeros and background."""
     height, width = each.labels.shape
     frame = backbone.frame(height, width, each.pixel_spacing_mm)
     image = np.ascontiguousarray(frame.image_to_sam(each.image).permute(1, 2, 0).numpy())
@@ -174,9 +171,9 @@ def _squared(each: _GoldSlice, backbone: Backbone) -> _GoldSlice:
 
 
 def _labels_to_sam(labels: UInt[np.ndarray, "H W"], frame: Frame) -> UInt[np.ndarray, "S S"]:
-    """Labels in the SAM frame, each pixel that of the nearest one."""
+    """Return labels in the SAM frame; each pixel takes the nearest one."""
     squared = np.zeros((frame.size, frame.size), dtype=labels.dtype)
-    rows = ((np.arange(frame.content_height) + 0.5) * frame.height / frame.content_height).astype(np.int64)
-    columns = ((np.arange(frame.content_width) + 0.5) * frame.width / frame.content_width).astype(np.int64)
-    squared[: frame.content_height, : frame.content_width] = labels[rows[:, None], columns]
+    squared[: frame.content_height, : frame.content_width] = labels[
+        np.ix_(nearest(frame.height, frame.content_height), nearest(frame.width, frame.content_width))
+    ]
     return squared

@@ -1,7 +1,7 @@
-"""The methods by name. A method is imported when it is asked for; a new one adds one line.
+"""The methods by name. A method is imported on first use; a new one adds one entry.
 
-`config` names a frozen dataclass whose fields are the method's settings, `maker` a function or class that is
-called with the config and `Tools` and gives a `PseudoLabeler`.
+`config` names a frozen dataclass whose fields are the method's settings. `maker` names a function or class
+that takes the config and `Tools` and returns a `PseudoLabeler`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """Where a method lies (`module:name`), one line about it for --help, and whether it learns from gold."""
+    """Where a method is (`module:name`), one line about it for --help, and whether it learns from gold."""
 
     config: str
     maker: str
@@ -30,23 +30,23 @@ METHODS: dict[str, Method] = {
     "assist": Method(
         "sammed.datasets.pseudo.assist:AssistLabelConfig",
         "sammed.datasets.pseudo.assist:AssistLabeler",
-        "a person's prompts, or simulated ones, through the backbone",
+        "decode prompts from files, or simulated ones, with the backbone",
         needs_gold=False,
     ),
     "auto": Method(
         "sammed.datasets.pseudo.auto:AutoLabelConfig",
         "sammed.datasets.pseudo.auto:AutoLabeler",
-        "SAM^Med: learn a skill from the gold cases",
+        "SAM^Med: train a skill on the gold cases",
     ),
     "coarse": Method(
         "sammed.datasets.pseudo.coarse.config:CoarseConfig",
         "sammed.datasets.pseudo.coarse.pseudo_labeler:CoarseLabeler",
-        "Auto-Generate-WLs: a student's coarse masks prompt the backbone",
+        "Auto-Generate-WLs: a student's coarse labels prompt the backbone",
     ),
     "samdsk": Method(
         "sammed.datasets.pseudo.samdsk.config:SamDskConfig",
         "sammed.datasets.pseudo.samdsk.pseudo_labeler:SamDskLabeler",
-        "SamDSK: proposals of the backbone, matched with a student's maps round by round",
+        "SamDSK: match proposals of the backbone with a student's maps, round by round",
     ),
     "cam": Method(
         "sammed.datasets.pseudo.cam.config:CamConfig",
@@ -57,20 +57,20 @@ METHODS: dict[str, Method] = {
 
 
 def method(name: str) -> Method:
-    """The method of that name; ConfigError where there is none."""
+    """Return the method of that name. Raises ConfigError where there is none."""
     if name not in METHODS:
-        raise ConfigError(f"There is no pseudo-labeler {name!r}; there are {', '.join(METHODS)}.")
+        raise ConfigError(f"There is no pseudo-labeler {name!r}; use one of {', '.join(METHODS)}.")
     return METHODS[name]
 
 
 def config_type(name: str) -> type[Any]:
-    """The frozen dataclass that holds a method's settings."""
+    """Return the frozen dataclass of a method's settings."""
     found: type[Any] = _named(method(name).config)
     return found
 
 
 def make_labeler(name: str, config: object, tools: Tools) -> PseudoLabeler:
-    """The method of that name with its config."""
+    """Return the method of that name with its config."""
     labeler: PseudoLabeler = _named(method(name).maker)(config, tools)
     return labeler
 

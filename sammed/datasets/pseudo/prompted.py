@@ -1,7 +1,7 @@
 """Prompts to labels with a score: the stability of the decoder's masks.
 
-Stability is Meta's: how much a mask stays the same (IoU) when its threshold moves by one logit up and down.
-The decoder's own guess of its IoU isn't used: with a learned prompt encoder it has never been trained.
+Stability is Meta's: the IoU of a mask with its threshold moved one logit up and one logit down. The decoder's
+own estimate of its IoU isn't used, because it was never trained with a learned prompt encoder.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class Prompted:
 def decode_with_scores(
     scan: Scan, placed: Sequence[PlacedPrompt], encoder_of: Callable[[Label], nn.Module]
 ) -> Prompted:
-    """What the prompts ask for, the label with the higher logit in each pixel; other slices stay empty."""
+    """Decode prompts; in each pixel the label with the highest logit wins, and other slices stay empty."""
     shown = sorted({each.slice_index for each in placed})
     embeddings = scan.embeddings(shown)
     labels = sorted({each.label for each in placed}, key=lambda label: label.value)
@@ -49,7 +49,7 @@ def decode_with_scores(
 
 
 def mask_stability(logits: Float[Tensor, "N M M"]) -> Float[Tensor, " N"]:
-    """Stability of each mask, 0..1; 0 for one that is empty."""
+    """Return the stability of each mask, 0..1; 0 for an empty mask."""
     from segment_anything.utils.amg import calculate_stability_score
 
     found: Tensor = calculate_stability_score(logits.float(), 0.0, _STABILITY_OFFSET)

@@ -1,4 +1,4 @@
-"""The pseudo-labeler: one interface for all methods, and what each of them is given.
+"""The pseudo-labeler: one interface for all methods, and the tools that each receives.
 
 A method is a class with a frozen config. `METHODS` in `sammed.datasets.pseudo.methods` names them.
 """
@@ -20,32 +20,31 @@ from sammed_volumes.errors import VolumeError
 
 
 class PseudoLabeler(Protocol):
-    """Learns from gold cases and labels others."""
+    """A method that learns from gold cases and labels others."""
 
     @property
     def name(self) -> str:
-        """What stands as the origin of its labels."""
+        """The origin of its labels."""
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
-        """One pseudo-label for each case of `unlabeled`, in their order.
+        """Yield one pseudo-label for each case of `unlabeled`, in their order.
 
-        `gold` is the set with its gold training cases alone; of a partly annotated case only the annotated
-        slices are to be learned from. A partly annotated case may be among `unlabeled` as well, for its
-        other slices; the caller keeps the person's slices. `gold` also holds the labels, the window and the
-        folder for `LabeledSet.path`. A case that fails becomes a `failure` (see `attempt`), one in which
-        nothing is found says so, and the others go on. Raises AnnotationError where the gold can't teach the
-        method.
+        `gold` is the set with its gold training cases only; in a partly annotated case only the annotated
+        slices count. A partly annotated case may also be among `unlabeled`, for its other slices; the caller
+        keeps the annotated ones. `gold` also has the labels, the window and the folder for `LabeledSet.path`.
+        A case that fails becomes a `failure` (see `attempt`), and one without findings `nothing_found`;
+        neither stops the others. Raises AnnotationError where the method can't learn from the gold cases.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tools:
-    """What a method is given beside its config.
+    """What a method receives in addition to its config.
 
-    `backbone` loads the frozen SAM when first called. `workspace` is a folder for what must outlive a kill,
-    such as a student's checkpoint; None: nothing is kept. `cache` keeps what the cases' slices were encoded
-    to, for the next method.
+    `backbone` loads the frozen SAM on the first call. `workspace` is a folder for what must survive a kill,
+    such as a student's checkpoint; None keeps nothing. `cache` keeps the embeddings of slices for the next
+    method.
     """
 
     backbone: Callable[[], Backbone]
@@ -55,7 +54,7 @@ class Tools:
 
 
 def attempt(case: Case, make: Callable[[], PseudoLabel]) -> PseudoLabel:
-    """What `make` returns for the case, or a `failure` with the sentence of the error that it raised."""
+    """Return what `make` returns for the case, or a `failure` with the message of its error."""
     try:
         return make()
     except (SammedError, VolumeError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Prompts as a person would set them, simulated from the truth: for experiments alone."""
+"""Prompts as an annotator would set them, simulated from the truth, for experiments only."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from sammed.prompts.points import sample_points
 from sammed.prompts.prompt import PointSign, Prompt
 from sammed_volumes.labels import Label
 
-_NEAR = 0.5  # of the instance's box on each side: where a person puts a point to say "not this"
+_NEAR = 0.5  # share of the instance's box on each side: where background points are placed
 
 
 def simulate_prompts(
@@ -22,7 +22,7 @@ def simulate_prompts(
     config: AssistLabelConfig,
     rng: np.random.Generator,
 ) -> Iterator[PlacedPrompt]:
-    """A prompt for each instance of each label on each slice, in the config's style."""
+    """Yield a prompt for each instance of each label on each slice, in the config's style."""
     for label in labels:
         for index in np.flatnonzero((truth == label.value).any(axis=(1, 2))).tolist():
             mask = truth[index] == label.value
@@ -53,7 +53,7 @@ def _prompt(
 def _outside(
     instance: Bool[np.ndarray, "H W"], label: Bool[np.ndarray, "H W"], count: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "P 2"]:
-    """Points near the instance and outside its label; none where the label fills the slice."""
+    """Return points near the instance and outside its label; none where the label fills the slice."""
     near = np.zeros_like(label)
     x0, y0, x1, y1 = box_around(instance, _NEAR).round().astype(int).tolist()
     near[y0 : y1 + 1, x0 : x1 + 1] = True

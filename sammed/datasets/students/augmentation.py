@@ -1,4 +1,4 @@
-"""Augmentation: MONAI's transforms, each draw decided by a seed alone."""
+"""Augmentation by MONAI's transforms, determined by a seed alone."""
 
 import math
 from collections.abc import Hashable, Mapping
@@ -14,19 +14,19 @@ _MOST_SCALE = 0.15
 
 
 class Augmentation:
-    """Turns and scales image and classes in the picture's plane; changes the image's gray values.
+    """Rotates and scales image and classes in the picture's plane; changes the image's gray values.
 
-    Nothing is mirrored: left and right are different labels in many a set. What moves in from outside is
-    background of value 0, and ignored.
+    Does not mirror, since left and right are different labels in many sets. Pixels from outside the picture
+    have the value 0 and are ignored.
     """
 
     def __init__(self, is_3d: bool) -> None:
         self._transform = _transform(is_3d)
 
     def __call__(self, image: Tensor, classes: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Image C *axes and classes *axes, changed as the seed says; the same shapes."""
+        """Return image C *axes and classes *axes, changed as the seed determines, in the same shapes."""
         self._transform.set_random_state(seed=seed)
-        # 0 is what moves in from outside, so that all classes go up by one meanwhile.
+        # 0 marks pixels from outside, so all classes are one higher in between.
         raised = (classes.float() + 1)[None]
         changed: Mapping[Hashable, Tensor] = self._transform({"image": image, "classes": raised})
         moved = torch.as_tensor(np.asarray(changed["classes"]))[0].round().long() - 1
@@ -39,7 +39,7 @@ def _transform(is_3d: bool):  # type: ignore[no-untyped-def]  # MONAI has no typ
     from monai.transforms.intensity.dictionary import RandAdjustContrastd, RandGaussianNoised
     from monai.transforms.spatial.dictionary import RandAffined
 
-    # The slices come first; turning is about their axis alone.
+    # The slice axis comes first; rotation is around it only.
     rotate = (_MOST_TURN_RAD, 0.0, 0.0) if is_3d else _MOST_TURN_RAD
     scale = ((0.0, 0.0), *[(-_MOST_SCALE, _MOST_SCALE)] * 2) if is_3d else _MOST_SCALE
     return Compose(

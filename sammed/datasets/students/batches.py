@@ -1,7 +1,6 @@
-"""Batches: what each step of training sees, decided by the config's seed and the step's number alone.
+"""Batches: what each step of training sees, determined by the config's seed and the step's number.
 
-So a training that goes on after a break sees what it would have seen without it; there is no random state
-to be kept.
+A training that continues after a break sees what it would have seen without the break.
 """
 
 from collections.abc import Sequence
@@ -13,11 +12,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from sammed.datasets.resumable_training import shuffled_row
 from sammed.datasets.students.augmentation import Augmentation
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.samples import IGNORED, Sample
 
-_ORDER, _WINDOW, _AUGMENTATION = 1, 2, 3  # what a seed is for
+_WINDOW, _AUGMENTATION = 2, 3  # what a seed is for; 1 is `shuffled_row`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batches:
-    """All batches of a training; `total` is how many steps there are."""
+    """All batches of a training; `total` is the number of steps."""
 
     samples: Sequence[Sample]
     config: StudentConfig
@@ -39,31 +39,30 @@ class Batches:
 
     @property
     def total(self) -> int:
-        """Steps of the whole training."""
+        """The number of steps of the training."""
         if self.config.steps is not None:
             return self.config.steps
         return -(-self.config.epochs * len(self.samples) // self.config.batch_size)
 
     def epoch(self, step: int) -> int:
-        """How often every sample has been seen when so many steps are done."""
+        """Return how often every sample was seen after so many steps."""
         return step * self.config.batch_size // len(self.samples)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, counted from 0."""
+        """Return the batch of a step, counted from 0."""
         size = self.config.batch_size
         places = range(step * size, (step + 1) * size)
-        drawn = [self._drawn(place) for place in places]
+        sampled = [self._sampled(place) for place in places]
         weights = torch.tensor([self.samples[self._index(place)].weight for place in places])
         return Batch(
-            torch.stack([each[0] for each in drawn]), torch.stack([each[1] for each in drawn]), weights
+            torch.stack([each[0] for each in sampled]), torch.stack([each[1] for each in sampled]), weights
         )
 
     def _index(self, place: int) -> int:
-        """The sample at a place in the endless order: every epoch has its own."""
-        epoch, position = divmod(place, len(self.samples))
-        return int(self._rng(_ORDER, epoch).permutation(len(self.samples))[position])
+        """Return the sample at a place in the endless order."""
+        return shuffled_row(place, len(self.samples), self.config.seed)
 
-    def _drawn(self, place: int) -> tuple[Tensor, Tensor]:
+    def _sampled(self, place: int) -> tuple[Tensor, Tensor]:
         sample = self.samples[self._index(place)]
         image, classes = torch.from_numpy(sample.image).float(), torch.from_numpy(sample.classes)
         if self.config.is_3d:
@@ -79,9 +78,9 @@ class Batches:
 def _depth_window(
     image: Tensor, classes: Tensor, depth: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """So many slices from a place drawn at random, one labeled slice at least among them.
+    """Return `depth` slices from a random place, with at least one labeled slice.
 
-    A stack with fewer is filled up with ignored slices of value 0.
+    A stack with fewer slices is padded with ignored slices of value 0.
     """
     missing = depth - image.shape[1]
     if missing > 0:

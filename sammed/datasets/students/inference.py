@@ -1,4 +1,4 @@
-"""Applying a student to a volume or picture: labels on its own grid, and how sure the student is."""
+"""Inference: a student labels a volume or picture on its own grid, with its confidence."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from sammed_volumes.volume import Volume, clear_missing
 class StudentLabels:
     """A label volume, and each label's mean probability 0..1 over the voxels that have it, by value.
 
-    A label that was not found has no score. `network` and `student_digest` name the student.
+    A label that the student did not find has no score. `network` and `student_digest` name the student.
     """
 
     labels: LabelVolume
@@ -28,7 +28,7 @@ class StudentLabels:
     missing_slices: tuple[int, ...] = ()
 
     def provenance(self, image_file: str, image_sha256: str) -> Provenance:
-        """Where these labels come from."""
+        """Return where these labels come from."""
         names = {label.value: label.name for label in self.labels.labels}
         return Provenance(
             image_file=image_file,
@@ -46,7 +46,7 @@ class StudentLabels:
 def label_by_student(
     volume: Volume, student: Student, axis: int | None = None, student_digest: str = ""
 ) -> StudentLabels:
-    """Label every slice along `axis` (None: the one that `plan_slices` takes), shown as in training.
+    """Label every slice along `axis` (None: the axis that `plan_slices` chooses), shown as in training.
 
     Raises StudentError where the window shows nothing of the volume.
     """
@@ -73,7 +73,7 @@ def label_by_student(
 
 
 def _likeliest(student: Student, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Label values S H W and their probabilities; a 2-D student's maps are dropped slice by slice."""
+    """Return label values S H W and their probabilities; keep only one slice's maps for a 2-D student."""
     if student.config.is_3d:
         probabilities = student.volume_probabilities(images)
         return student.values_of(probabilities), probabilities.max(axis=0)

@@ -1,11 +1,11 @@
-"""Logs of a training: TensorBoard's event files, and the curves as a picture."""
+"""Logs of a training: TensorBoard's event files, and the curves as an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sammed.datasets.students.history import Row
+from sammed.datasets.students.epoch_row import EpochRow
 from sammed.progress import Reporter
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.labels import Label
@@ -14,7 +14,7 @@ CURVES_NAME = "curves.png"
 
 
 class TrainingLog:
-    """Writes each epoch to a folder, for TensorBoard if that is installed; `folder` None writes nothing."""
+    """Writes each epoch to a folder, for TensorBoard if installed; with `folder` None it writes nothing."""
 
     def __init__(self, folder: Path | None, labels: Sequence[Label], reporter: Reporter) -> None:
         self._folder = folder
@@ -30,7 +30,7 @@ class TrainingLog:
         if self._writer is not None:
             self._writer.close()
 
-    def row(self, row: Row) -> None:
+    def row(self, row: EpochRow) -> None:
         """Log one epoch."""
         if self._writer is None:
             return
@@ -40,14 +40,14 @@ class TrainingLog:
             self._writer.add_scalar(f"validation Dice/{label.name}", dice, row.step)
         self._writer.flush()
 
-    def curves(self, rows: Sequence[Row]) -> None:
-        """Draw all epochs into curves.png, in place of what is there."""
+    def curves(self, rows: Sequence[EpochRow]) -> None:
+        """Draw all epochs into curves.png and replace the old file."""
         if self._folder is not None and rows:
             draw_curves(rows, self._labels, self._folder / CURVES_NAME)
 
 
-def draw_curves(rows: Sequence[Row], labels: Sequence[Label], path: Path) -> None:
-    """Loss, and validation Dice where there is one, over the epochs, as PNG."""
+def draw_curves(rows: Sequence[EpochRow], labels: Sequence[Label], path: Path) -> None:
+    """Draw loss, and validation Dice if any, over the epochs, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -74,8 +74,8 @@ def _open_writer(folder: Path, reporter: Reporter) -> Any:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError:
         reporter.message(
-            f"TensorBoard is not installed, so {folder} gets {CURVES_NAME} alone; "
-            "`pip install sammed[tensorboard]` brings it."
+            f"TensorBoard is not installed, so {folder} gets only {CURVES_NAME}; "
+            "`pip install sammed[tensorboard]` installs it."
         )
         return None
     return SummaryWriter(str(folder))

@@ -1,4 +1,4 @@
-"""The students' loss: Dice and cross-entropy, sample by sample, where labels are known."""
+"""The loss of students: Dice and cross-entropy, sample by sample, where labels are known."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -15,10 +15,10 @@ def student_loss(
     weights: Float[Tensor, " B"],
     config: StudentConfig,
 ) -> Float[Tensor, ""]:
-    """Mean over the batch of each sample's loss times its weight (lambda in SamDSK's equation 5).
+    """Return the mean of each sample's loss times its weight (lambda in SamDSK's equation 5).
 
-    A sample's Dice is the mean over the labels that it shows: of one that it doesn't show the Dice is 1
-    whatever is found, and cross-entropy teaches the emptiness.
+    A sample's Dice is the mean over the labels that it shows. For a label that it does not show, the Dice
+    loss hardly depends on the prediction; cross-entropy teaches its absence.
     """
     known = (classes != IGNORED)[:, None].float()  # B 1 *axes
     outputs = scores.shape[1]
@@ -36,13 +36,13 @@ def student_loss(
 
 
 def _one_hot(classes: Tensor, count: int) -> Tensor:
-    """Zeros in all classes where a pixel is ignored."""
+    """Encode classes; an ignored pixel is 0 in all of them."""
     numbers = torch.arange(count, device=classes.device).reshape(1, count, *[1] * (classes.ndim - 1))
     return (classes[:, None] == numbers).float()
 
 
 def _dice(probabilities: Tensor, target: Tensor) -> Tensor:
-    """1 - Dice of each sample, over the labels that it shows; 0 where it shows none."""
+    """Return 1 - Dice of each sample over the labels that it shows; 0 where it shows none."""
     from monai.losses.dice import DiceLoss
 
     found = DiceLoss(reduction="none")(probabilities, target).flatten(2).mean(2)  # B k

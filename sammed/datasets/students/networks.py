@@ -1,4 +1,4 @@
-"""The students' networks: MONAI's BasicUNet, BasicUNetPlusPlus and, in 3-D, DynUNet."""
+"""The networks of students: MONAI's BasicUNet, BasicUNetPlusPlus and, in 3-D, DynUNet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sammed.datasets.students.config import StudentConfig
 
 
 def build_network(config: StudentConfig, outputs: int) -> nn.Module:
-    """A network with fresh weights that `config.seed` decides; `outputs` channels come out."""
+    """Return a network with `outputs` channels and fresh weights determined by `config.seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return _BUILDERS[config.network](config, outputs)

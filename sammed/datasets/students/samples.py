@@ -1,7 +1,7 @@
-"""Samples: pictures and volumes as the squares and stacks that a student is trained on.
+"""Samples: pictures and volumes as squares and stacks for training a student.
 
-A sample's classes are numbers: 0 the background, then the labels in ascending order of value, and IGNORED
-where nothing is known.
+A sample's classes are numbers: 0 for the background, then the labels in ascending order of value, and IGNORED
+where the label is unknown.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from sammed.errors import ConfigError
 from sammed_volumes.labels import Label
 
 IGNORED = 255
-"""The class of pixels that nothing is learned from."""
+"""The class of pixels that training ignores."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class Sample:
 def picture_sample(
     picture: Picture, labels: Sequence[Label], config: StudentConfig, weight: float = 1.0
 ) -> Sample:
-    """A labeled picture as a square; ConfigError for one without labels."""
+    """Return a labeled picture as a square. Raises ConfigError for one without labels."""
     if picture.labels is None:
         raise ConfigError(f"Slice {picture.index} of {picture.case} has no labels to learn from.")
     classes = _classes(picture.labels, labels)
@@ -46,7 +46,7 @@ def picture_sample(
 def volume_sample(
     opened: OpenCase, labels: Sequence[Label], config: StudentConfig, weight: float = 1.0
 ) -> Sample:
-    """A labeled volume as a stack of squares C S s s; slices that nobody labeled are ignored."""
+    """Return a labeled volume as a stack of squares C S s s; unlabeled slices are ignored."""
     pictures = [opened.picture(index) for index in range(opened.slicing.count)]
     images = [to_square(picture.image, config.size_px, config.channels) for picture in pictures]
     classes = np.full((len(pictures), config.size_px, config.size_px), IGNORED, dtype=np.uint8)
@@ -59,17 +59,16 @@ def volume_sample(
 def known_samples(
     opened: OpenCase, labels: Sequence[Label], config: StudentConfig, weight: float = 1.0
 ) -> Iterator[Sample]:
-    """The samples of a labeled case: its pictures with known labels, or for a 3-D student its stack."""
+    """Yield the samples of a labeled case: pictures with known labels, or the stack for a 3-D student."""
     if config.is_3d:
         yield volume_sample(opened, labels, config, weight)
         return
-    for index in range(opened.slicing.count):
-        if opened.is_known(index):
-            yield picture_sample(opened.picture(index), labels, config, weight)
+    for index in opened.known:
+        yield picture_sample(opened.picture(index), labels, config, weight)
 
 
 def samples_digest(samples: Iterable[Sample]) -> str:
-    """64 hexadecimal digits over all samples and weights: whether training goes on with the same ones."""
+    """Return 64 hexadecimal digits over all samples and weights, to tell whether training can continue."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(f"{sample.image.shape} {sample.weight!r}".encode())

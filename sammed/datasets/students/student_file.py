@@ -5,13 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sammed.datasets.network_file import network_digest, read_network, write_network
 from sammed.datasets.students.config import StudentConfig
 from sammed.datasets.students.student import Student, new_student
-from sammed.errors import SammedError, StudentError
-from sammed.storage.network_state import load_state, state_of
-from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
-from sammed.version import __version__
-from sammed_volumes.errors import VolumeError
+from sammed.errors import StudentError
+from sammed.storage.tensor_file import TensorKind
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
@@ -20,32 +18,22 @@ _KIND = TensorKind("sammed_student", "a student", 1, StudentError)
 
 
 def save_student(student: Student, path: Path, *, overwrite: bool = False) -> Path:
-    """Write a student; a file that exists is kept unless `overwrite`. `load_student` reads it again."""
-    header = {"sammed": __version__, **student_header(student)}
-    write_tensors(_KIND, header, state_of(student.network), path, overwrite=overwrite)
-    return path
+    """Write a student; an existing file is kept unless `overwrite`. `load_student` reads it."""
+    return write_network(_KIND, student_header(student), student.network, path, overwrite=overwrite)
 
 
 def load_student(path: Path) -> Student:
-    """Read a student onto the CPU; StudentError names the file and says what is wrong with it."""
-    header, tensors = read_tensors(_KIND, path)
-    try:
-        student = student_of(header)
-        load_state(student.network, tensors)
-    except (LookupError, TypeError, ValueError, RuntimeError, SammedError, VolumeError) as error:
-        raise StudentError(f"{path} is a student that can't be read: {error}") from error
-    student.network.eval().requires_grad_(False)
-    return student
+    """Read a student onto the CPU. Raises StudentError, which names the file and what is wrong with it."""
+    return read_network(_KIND, path, _student_of)
 
 
 def student_digest(student: Student) -> str:
-    """The digest that names a student in what it labeled (64 hexadecimal digits); the file isn't needed."""
-    weights = {name: tensor.detach().cpu() for name, tensor in state_of(student.network).items()}
-    return tensor_digest(student.config.network, weights)
+    """Return the digest that names a student in the labels it made (64 hexadecimal digits)."""
+    return network_digest(student.config.network, student.network)
 
 
 def student_header(student: Student) -> dict[str, Any]:
-    """All of a student but its weights, for JSON; `student_of` reads it."""
+    """Return all of a student but its weights, for JSON."""
     return {
         "config": asdict(student.config),
         "labels": [label.to_json() for label in student.labels],
@@ -53,8 +41,8 @@ def student_header(student: Student) -> dict[str, Any]:
     }
 
 
-def student_of(header: Mapping[str, Any]) -> Student:
-    """A student with fresh weights from what `student_header` wrote."""
+def _student_of(header: Mapping[str, Any]) -> Student:
+    """Build a student with fresh weights from what `student_header` returned."""
     config = {_RENAMED.get(name, name): value for name, value in header["config"].items()}
     labels = tuple(Label.from_json(each) for each in header["labels"])
     window = None if header["window"] is None else Window(**header["window"])

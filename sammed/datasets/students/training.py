@@ -1,7 +1,6 @@
-"""Training a student, so that a kill at any moment loses nothing but time."""
+"""Train a student so that a kill at any moment loses only time."""
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,12 @@ from torch import Tensor
 
 from sammed.backbones.device import choose_device
 from sammed.datasets.labeled_sets.pictures import Picture
+from sammed.datasets.resumable_training import descend, run_steps
 from sammed.datasets.students.augmentation import Augmentation
 from sammed.datasets.students.batches import Batches
-from sammed.datasets.students.checkpoint import Progress, load_checkpoint, save_checkpoint
+from sammed.datasets.students.checkpoint import Progress, student_checkpoint
 from sammed.datasets.students.config import StudentConfig
-from sammed.datasets.students.history import Row
+from sammed.datasets.students.epoch_row import EpochRow
 from sammed.datasets.students.logs import TrainingLog
 from sammed.datasets.students.losses import student_loss
 from sammed.datasets.students.samples import Sample, picture_sample, samples_digest
@@ -40,19 +40,18 @@ def train_student(
     window: Window | None = None,
     log: Path | None = None,
 ) -> Student:
-    """Train a 2-D student on labeled pictures; those without labels are passed over.
+    """Train a 2-D student on labeled pictures; skip those without labels.
 
-    `weights` multiply each picture's loss (lambda of SamDSK's equation 5); None: 1 for all. `validation`
-    is measured after each epoch for the log and decides nothing. With `checkpoint` the state is kept there,
-    and where it exists training goes on from it: with the same pictures, config, weights and threads the
-    student comes out the same as without the break. `start` gives initial weights. `log` is a folder for
-    TensorBoard's event files and curves.png.
+    `weights` multiply each picture's loss (lambda of SamDSK's equation 5); None: 1 for all. `validation` is
+    measured after each epoch for the log only. `checkpoint` keeps the state; where it exists, training
+    continues from it, and the same pictures, config, weights and threads give the same student as without the
+    break. `start` gives initial weights. `log` is a folder for TensorBoard's event files and curves.png.
 
-    Raises AnnotationError where no picture has labels, StudentError for a checkpoint of something else and a
-    `start` whose network or labels differ.
+    Raises AnnotationError where no picture has labels, StudentError for the checkpoint of another training
+    and for a `start` whose network or labels differ.
     """
     if config.is_3d:
-        raise ConfigError("A dynunet is trained on volumes; give it samples of volumes.")
+        raise ConfigError("A dynunet is trained on volumes, not on pictures.")
     weighted = zip(pictures, weights or [1.0] * len(pictures), strict=True)
     samples = [
         picture_sample(picture, labels, config, weight)
@@ -73,15 +72,13 @@ def train_on_samples(
     validation: Sequence[Sample] = (),
     checkpoint: Path | None = None,
     log: Path | None = None,
-) -> tuple[Row, ...]:
-    """Train a student, in place, on samples made for its config, as `train_student`; a row an epoch."""
+) -> tuple[EpochRow, ...]:
+    """Train a student, in place, on samples for its config, as `train_student`; return a row per epoch."""
     if not any(sample.weight > 0 for sample in samples):
         raise AnnotationError("There is no labeled picture or volume to train a student on.")
     config = student.config
     if config.is_3d and all(sample.image.shape[1] == 1 for sample in samples):
-        raise AnnotationError(
-            "A dynunet learns from volumes, and these are all pictures; take unet or unet++."
-        )
+        raise AnnotationError("A dynunet needs volumes, but all samples are pictures; use unet or unet++.")
     student.network.to(choose_device(config.device))
     augmentation = Augmentation(config.is_3d) if config.augment else None
     batches = Batches(samples, config, augmentation)
@@ -94,7 +91,7 @@ def train_on_samples(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Training:
-    """One student's way from its first step, or its checkpoint's, to the last."""
+    """One training, from the first step or the checkpoint to the last step."""
 
     student: Student
     batches: Batches
@@ -103,25 +100,26 @@ class _Training:
     checkpoint: Path | None
     log: TrainingLog
 
-    def run(self, reporter: Reporter) -> tuple[Row, ...]:
-        """All steps that are left; a row for every epoch."""
+    def run(self, reporter: Reporter) -> tuple[EpochRow, ...]:
+        """Take all remaining steps and return a row for every epoch."""
         digest = samples_digest(self.batches.samples) if self.checkpoint else ""
-        progress = self._resumed(digest, reporter)
-        saved = time.monotonic()
-        with reporter.task("training the student", self.batches.total) as task:
-            task.advance(progress.step)
-            while progress.step < self.batches.total:
-                progress = self._after(progress, self._step(progress.step))
-                task.advance()
-                is_last = progress.step == self.batches.total
-                if is_last or time.monotonic() - saved >= self.student.config.checkpoint_seconds:
-                    self._keep(progress, digest)
-                    saved = time.monotonic()
+        progress = run_steps(
+            "training the student",
+            Progress(),
+            self.batches.total,
+            self._advance,
+            student_checkpoint(self.checkpoint, self.student, self.optimizer, digest),
+            self.student.config.checkpoint_seconds,
+            reporter,
+        )
         self.log.curves(progress.rows)
         return progress.rows
 
+    def _advance(self, progress: Progress) -> Progress:
+        return self._after(progress, self._step(progress.step))
+
     def _step(self, step: int) -> float:
-        """Learn from one batch; its loss."""
+        """Learn from one batch and return its loss."""
         config, network = self.student.config, self.student.network.train()
         batch = self.batches.batch(step)
         device = next(network.parameters()).device
@@ -129,20 +127,15 @@ class _Training:
             group["lr"] = learning_rate(config, step, self.batches.total)
         scores: Tensor = last_output(network(batch.images.to(device)))
         loss = student_loss(scores, batch.classes.to(device), batch.weights.to(device), config)
-        if not math.isfinite(loss.item()):
-            raise StudentError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-        return loss.item()
+        return descend(loss, self.optimizer, step, StudentError)
 
     def _after(self, progress: Progress, loss: float) -> Progress:
-        """The progress one step further; an epoch that is over becomes a row."""
+        """Return the progress after one more step; a finished epoch becomes a row."""
         step, losses = progress.step + 1, (*progress.losses, loss)
         epoch, is_last = self.batches.epoch(step), step == self.batches.total
         if epoch == self.batches.epoch(step - 1) and not is_last:
             return replace(progress, step=step, losses=losses)
-        row = Row(
+        row = EpochRow(
             epoch=max(epoch, 1),
             step=step,
             loss=math.fsum(losses) / len(losses),
@@ -152,20 +145,9 @@ class _Training:
         self.log.row(row)
         return Progress(step, (*progress.rows, row))
 
-    def _resumed(self, digest: str, reporter: Reporter) -> Progress:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return Progress()
-        progress = load_checkpoint(self.checkpoint, self.student, self.optimizer, digest)
-        reporter.message(f"Training goes on after step {progress.step} of {self.batches.total}.")
-        return progress
-
-    def _keep(self, progress: Progress, digest: str) -> None:
-        if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.student, self.optimizer, progress, digest)
-
 
 def learning_rate(config: StudentConfig, step: int, total: int) -> float:
-    """The rate of a step counted from 0: a cosine from `learning_rate` down to `least_learning_rate`."""
+    """Return the rate of a step from 0 on: a cosine from `learning_rate` to `least_learning_rate`."""
     fall = (1 + math.cos(math.pi * step / total)) / 2
     return config.least_learning_rate + (config.learning_rate - config.least_learning_rate) * fall
 

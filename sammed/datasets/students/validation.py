@@ -1,4 +1,4 @@
-"""How good a student is while it learns: Dice on samples that it doesn't learn from."""
+"""Validation during training: Dice on held-out samples."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from sammed.datasets.students.student import Student, class_probabilities
 
 
 def validation_dice(student: Student, samples: Sequence[Sample]) -> tuple[float, ...]:
-    """Dice of each label over the pixels of all samples together; () where there is no sample.
+    """Return Dice of each label over the pixels of all samples together; () without samples.
 
-    It is that of the squares that the network sees, not of the pictures' own pixels, and 1 for a label that
-    is neither there nor found.
+    It is measured on the squares that the network sees, not on the pictures' own pixels, and is 1 for a label
+    that is neither present nor found.
     """
     if not samples:
         return ()
@@ -32,6 +32,6 @@ def validation_dice(student: Student, samples: Sequence[Sample]) -> tuple[float,
 
 
 def _found(student: Student, sample: Sample) -> Float[Tensor, "..."]:
-    """The likeliest class in each pixel of a sample."""
+    """Return the likeliest class in each pixel of a sample."""
     scores = student.scores(torch.from_numpy(sample.image)[None].float())
     return class_probabilities(scores, student.config)[0].argmax(0).cpu()

@@ -1,4 +1,4 @@
-"""How a diffusion model is built and trained: every number, and where it comes from."""
+"""Settings of a diffusion model and its training: every number, and its source in the papers."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class DiffusionConfig:
     """Settings of `train_diffusion`. Raises ConfigError for a value out of range.
 
     `width` is the number of channels of the first level; cost grows with its square. `timesteps` are those of
-    the noising process, `steps` those of learning.
+    the noising process, `steps` those of training.
     """
 
     image_size: int = 256  # paper, 3
@@ -34,22 +34,23 @@ class DiffusionConfig:
     def __post_init__(self) -> None:
         size = self.image_size
         if not (2 * _LEAST_CELLS <= size <= 256 and size & (size - 1) == 0):
-            raise ConfigError(f"image_size is {size}; it is 16, 32, 64, 128 or 256.")
+            raise ConfigError(f"image_size is {size}; use 16, 32, 64, 128 or 256.")
         if self.channels not in (1, 3):
-            raise ConfigError(f"Pictures have 1 channel or 3, not {self.channels}.")
+            raise ConfigError(f"channels is {self.channels}; use 1 or 3.")
         if self.width < _NORM_GROUPS or self.width % _NORM_GROUPS:
             raise ConfigError(f"width is {self.width}; it must be a multiple of {_NORM_GROUPS}.")
         for name, least in (("res_blocks", 1), ("batch_size", 1), ("steps", 1), ("timesteps", 50)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be {least} or more.")
         if not self.learning_rate > 0 or self.seed < 0:
-            raise ConfigError("The learning rate is above 0, the seed 0 or more.")
+            raise ConfigError("learning_rate must be above 0, and seed 0 or more.")
 
     @property
     def noise_range(self) -> tuple[float, float]:
         """Variance of the noise that the first and the last timestep add (beta).
 
-        Ho et al. 2020 have 1e-4 to 0.02 for 1000 timesteps; fewer add more each, so that all end in noise.
+        Ho et al. 2020 use 1e-4 to 0.02 for 1000 timesteps; fewer steps add more each, so that all end in
+        noise.
         """
         scale = 1000 / self.timesteps
         return 1e-4 * scale, 0.02 * scale

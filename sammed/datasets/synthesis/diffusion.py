@@ -1,4 +1,4 @@
-"""The diffusion model: MONAI's UNet, its noising process, and what is kept of a training."""
+"""The diffusion model: MONAI's UNet and its noising process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ATTENTION_CELLS = 16  # a side of the level that has attention; Ho et al. 2020 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiffusionModel:
-    """A network that tells noise from pictures, and the shape (rows, columns) that its pictures had.
+    """A network that predicts the noise in pictures, and the shape (rows, columns) of its pictures.
 
-    The network knows squares of values -1..1; pictures of other shapes were stretched, and samples are
+    The network takes squares of values -1..1; pictures of other shapes are stretched, and samples are
     stretched back.
     """
 
@@ -30,7 +30,7 @@ class DiffusionModel:
 
 
 def new_model(config: DiffusionConfig, shape: tuple[int, int]) -> DiffusionModel:
-    """A model that has learned nothing; the config's seed decides its weights."""
+    """Return an untrained model; the config's seed determines its weights."""
     channels = config.level_channels
     cells = [config.image_size >> level for level in range(len(channels))]
     with torch.random.fork_rng(devices=[]):
@@ -48,7 +48,7 @@ def new_model(config: DiffusionConfig, shape: tuple[int, int]) -> DiffusionModel
 
 
 class SeededDDPM(DDPMScheduler):
-    """MONAI's noising process, whose noise on the way back comes from a generator of its own."""
+    """MONAI's noising process, with its own random generator for the way back."""
 
     def __init__(self, config: DiffusionConfig, generator: torch.Generator) -> None:
         super().__init__(**_schedule(config))
@@ -57,7 +57,7 @@ class SeededDDPM(DDPMScheduler):
     def step(
         self, model_output: Tensor, timestep: int, sample: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One step back toward a picture (Ho et al. 2020, algorithm 2)."""
+        """Take one step back toward a picture (Ho et al. 2020, algorithm 2)."""
         found: tuple[Tensor, Tensor] = super().step(
             model_output, timestep, sample, generator or self._generator
         )
@@ -67,7 +67,7 @@ class SeededDDPM(DDPMScheduler):
 def backward_process(
     config: DiffusionConfig, steps: int, generator: torch.Generator
 ) -> DDPMScheduler | DDIMScheduler:
-    """The way from noise to pictures: as learned (DDPM), or in fewer steps (DDIM, which adds no noise)."""
+    """Return the process from noise to pictures: DDPM, or DDIM in fewer steps, which adds no noise."""
     whole = steps == config.timesteps
     scheduler = SeededDDPM(config, generator) if whole else DDIMScheduler(**_schedule(config))
     scheduler.set_timesteps(steps)
@@ -75,7 +75,7 @@ def backward_process(
 
 
 def noising_process(config: DiffusionConfig) -> DDPMScheduler:
-    """The way from pictures to noise, for learning."""
+    """Return the process from pictures to noise, for training."""
     return DDPMScheduler(**_schedule(config))
 
 

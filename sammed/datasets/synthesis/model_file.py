@@ -1,20 +1,20 @@
-"""The model's file: weights, config and shape in one safetensors file; and the checkpoint of a training."""
+"""The model's file: weights, config and shape in one safetensors file; and the checkpoint of its training."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from sammed.datasets.network_file import network_digest, read_network, write_network
+from sammed.datasets.resumable_training import Checkpoint
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import DiffusionModel, new_model
-from sammed.errors import ConfigError, SynthesisError
-from sammed.storage.checkpoint import read_checkpoint, write_checkpoint
-from sammed.storage.network_state import load_state, state_of
-from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
-from sammed.version import __version__
+from sammed.errors import SynthesisError
+from sammed.storage.tensor_file import TensorKind
 
 _MODEL = TensorKind("sammed_diffusion", "a diffusion model", 1, SynthesisError)
 _CHECKPOINT = TensorKind("sammed_diffusing", "a diffusion model's checkpoint", 1, SynthesisError)
@@ -22,73 +22,56 @@ _CHECKPOINT = TensorKind("sammed_diffusing", "a diffusion model's checkpoint", 1
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training is: steps done, and the loss of each of them."""
+    """The loss of each step done."""
 
     losses: tuple[float, ...] = ()
 
     @property
     def step(self) -> int:
-        """The steps that are done."""
+        """The number of steps done."""
         return len(self.losses)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the progress as a checkpoint's header keeps it."""
+        return {"losses": list(self.losses)}
 
 
 def save_model(model: DiffusionModel, path: Path, *, overwrite: bool = False) -> Path:
-    """Write a model; a file that exists is kept unless `overwrite`. `load_model` reads it again."""
-    header = {"sammed": __version__, **_header(model)}
-    write_tensors(_MODEL, header, state_of(model.network), path, overwrite=overwrite)
-    return path
+    """Write a model; an existing file is kept unless `overwrite`. `load_model` reads it."""
+    return write_network(_MODEL, _header(model), model.network, path, overwrite=overwrite)
 
 
 def load_model(path: Path) -> DiffusionModel:
-    """Read a model onto the CPU; SynthesisError names the file and says what is wrong with it."""
-    header, tensors = read_tensors(_MODEL, path)
-    try:
-        height, width = header["shape"]
-        model = new_model(DiffusionConfig(**header["config"]), (int(height), int(width)))
-        load_state(model.network, tensors)
-    except (LookupError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        raise SynthesisError(f"{path} is a diffusion model that can't be read: {error}") from error
-    model.network.eval().requires_grad_(False)
-    return model
+    """Read a model onto the CPU. Raises SynthesisError, which names the file and what is wrong with it."""
+    return read_network(_MODEL, path, _model_of)
 
 
 def model_digest(model: DiffusionModel) -> str:
-    """The digest that names a model in the pictures that it made (64 hexadecimal digits)."""
-    weights = {name: tensor.detach().cpu() for name, tensor in state_of(model.network).items()}
-    return tensor_digest("diffusion", weights)
+    """Return the digest that names a model in the pictures it made (64 hexadecimal digits)."""
+    return network_digest("diffusion", model.network)
 
 
-def save_checkpoint(
-    path: Path, model: DiffusionModel, optimizer: torch.optim.Optimizer, progress: Progress, pictures: str
-) -> None:
-    """Replace the checkpoint; `pictures` is the digest of what is trained on."""
-    done = {"losses": list(progress.losses)}
-    write_checkpoint(_CHECKPOINT, path, model.network, optimizer, _identity(model, pictures), done)
+def model_checkpoint(
+    path: Path | None, model: DiffusionModel, optimizer: torch.optim.Optimizer, pictures: str
+) -> Checkpoint[Progress]:
+    """Return the checkpoint at `path`; `pictures` is the digest of the training pictures."""
+    return Checkpoint(_CHECKPOINT, path, model.network, optimizer, _identity(model, pictures), _progress)
 
 
-def load_checkpoint(
-    path: Path, model: DiffusionModel, optimizer: torch.optim.Optimizer, pictures: str
-) -> Progress:
-    """Put the checkpoint's state into the model and its optimizer, in place, and say how far it is.
-
-    SynthesisError for a checkpoint of another config or other pictures.
-    """
-    identity = _identity(model, pictures)
-    return read_checkpoint(
-        _CHECKPOINT,
-        path,
-        model.network,
-        optimizer,
-        identity,
-        lambda header: Progress(tuple(header["losses"])),
-    )
+def _progress(header: Mapping[str, Any]) -> Progress:
+    return Progress(tuple(header["losses"]))
 
 
 def _header(model: DiffusionModel) -> dict[str, Any]:
     return {"config": asdict(model.config), "shape": list(model.shape)}
 
 
+def _model_of(header: Mapping[str, Any]) -> DiffusionModel:
+    height, width = header["shape"]
+    return new_model(DiffusionConfig(**header["config"]), (int(height), int(width)))
+
+
 def _identity(model: DiffusionModel, pictures: str) -> dict[str, Any]:
-    """What must be the same for a training to go on: all but where and how often it is kept."""
+    """Return what must be the same to continue: all but the device and how often the state is saved."""
     config = replace(model.config, device="auto", checkpoint_seconds=0.0)
     return {**_header(replace(model, config=config)), "pictures": pictures}

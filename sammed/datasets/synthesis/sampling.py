@@ -1,4 +1,4 @@
-"""Sampling: pictures from noise, by a trained diffusion model."""
+"""Sampling: a trained diffusion model turns noise into pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sammed.backbones.device import choose_device
 from sammed.datasets.synthesis.diffusion import DiffusionModel, backward_process
-from sammed.datasets.synthesis.pictures import as_picture
+from sammed.datasets.synthesis.training_pictures import as_picture
 from sammed.errors import ConfigError
 from sammed.progress import Reporter, Task
 
@@ -27,18 +27,18 @@ def sample_pictures(
     batch_size: int = 4,
     device: str = "auto",
 ) -> Iterator[Float[np.ndarray, "H W C"]]:
-    """`count` pictures 0..1 in the shape of those that the model learned from.
+    """Yield `count` pictures 0..1 in the shape of the training pictures.
 
-    With all of the model's timesteps (None) they come by DDPM, with fewer `steps` by DDIM, which is faster
-    and less varied. The same seed, batch size and device give the same pictures, and a larger count begins
-    with those of a smaller one that is whole batches. Raises ConfigError for numbers out of range.
+    With all of the model's timesteps (None) sampling is DDPM, with fewer `steps` DDIM, which is faster and
+    less varied. The same seed, batch size and device give the same pictures; a larger count starts with those
+    of a smaller one that fills whole batches. Raises ConfigError for numbers out of range.
     """
     most = model.config.timesteps
     steps = most if steps is None else steps
     if count < 1 or batch_size < 1 or not 1 <= steps <= most:
         raise ConfigError(
-            f"{count} pictures in batches of {batch_size} and {steps} steps can't be sampled: each is 1 or "
-            f"more, steps no more than {most}."
+            f"Can't sample {count} pictures in batches of {batch_size} and {steps} steps: each must be 1 or "
+            f"more, and steps at most {most}."
         )
     model.network.to(choose_device(device))
     with reporter.task("sampling", -(-count // batch_size) * steps) as task:
@@ -63,7 +63,7 @@ def _batch(
 
 
 def _watched(model: DiffusionModel, task: Task) -> Callable[..., Tensor]:
-    """The network, telling of each step."""
+    """Return the network as a function that reports each step."""
 
     def predict(noisy: Tensor, timesteps: Tensor, context: Tensor | None = None) -> Tensor:
         found: Tensor = model.network(noisy, timesteps, context)

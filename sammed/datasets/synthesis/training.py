@@ -1,9 +1,7 @@
-"""Training a diffusion model (Ho et al. 2020, algorithm 1), so that a kill loses nothing but time."""
+"""Train a diffusion model (Ho et al. 2020, algorithm 1) so that a kill loses only time."""
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +12,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sammed.backbones.device import choose_device
+from sammed.datasets.resumable_training import descend, run_steps, shuffled_row
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import DiffusionModel, new_model, noising_process
-from sammed.datasets.synthesis.model_file import Progress, load_checkpoint, save_checkpoint
-from sammed.datasets.synthesis.pictures import TrainingPictures
+from sammed.datasets.synthesis.model_file import Progress, model_checkpoint
+from sammed.datasets.synthesis.training_pictures import TrainingPictures
 from sammed.errors import SynthesisError
 from sammed.progress import Reporter
 
-_ORDER, _NOISE = 1, 2  # what a seed is for
+_NOISE = 2  # what a seed is for; 1 is `shuffled_row`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedDiffusion:
-    """A model that was trained, and the loss of each step."""
+    """A trained model and the loss of each step."""
 
     model: DiffusionModel
     losses: tuple[float, ...]
@@ -39,11 +38,11 @@ def train_diffusion(
     *,
     checkpoint: Path | None = None,
 ) -> TrainedDiffusion:
-    """Learn to tell the noise from the picture at every step of the noising process.
+    """Learn to predict the noise in a picture at every step of the noising process.
 
-    With `checkpoint` the state is kept there, and where it exists training goes on from it: with the same
-    pictures, config and threads the model comes out the same as without the break. Raises SynthesisError for
-    a checkpoint of something else, and for a loss that is no number.
+    `checkpoint` keeps the state; where it exists, training continues from it, and the same pictures, config
+    and threads give the same model as without the break. Raises SynthesisError for the checkpoint of another
+    training, and for a loss that is not finite.
     """
     model = new_model(config, pictures.shape)
     model.network.to(choose_device(config.device))
@@ -55,13 +54,9 @@ def train_diffusion(
 
 
 def batch_rows(config: DiffusionConfig, count: int, step: int) -> list[int]:
-    """Which of `count` pictures a step sees, decided by the seed and the step alone; each once an epoch."""
-    rows = []
-    for place in range(step * config.batch_size, (step + 1) * config.batch_size):
-        epoch, position = divmod(place, count)
-        rng = np.random.default_rng((config.seed, _ORDER, epoch))
-        rows.append(int(rng.permutation(count)[position]))
-    return rows
+    """Return which of `count` pictures a step sees; the seed and the step determine it."""
+    places = range(step * config.batch_size, (step + 1) * config.batch_size)
+    return [shuffled_row(place, count, config.seed) for place in places]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,51 +68,33 @@ class _Training:
     checkpoint: Path | None
 
     def run(self, reporter: Reporter) -> tuple[float, ...]:
-        """All steps that are left; the loss of every step from the first on."""
+        """Take all remaining steps and return the loss of every step."""
         config = self.model.config
         digest = self.pictures.digest() if self.checkpoint else ""
-        progress = self._resumed(digest, reporter)
-        saved = time.monotonic()
-        with reporter.task("training the diffusion model", config.steps) as task:
-            task.advance(progress.step)
-            while progress.step < config.steps:
-                progress = Progress((*progress.losses, self._step(progress.step)))
-                task.advance()
-                is_last = progress.step == config.steps
-                if is_last or time.monotonic() - saved >= config.checkpoint_seconds:
-                    self._keep(progress, digest)
-                    saved = time.monotonic()
+        progress = run_steps(
+            "training the diffusion model",
+            Progress(),
+            config.steps,
+            lambda done: Progress((*done.losses, self._step(done.step))),
+            model_checkpoint(self.checkpoint, self.model, self.optimizer, digest),
+            config.checkpoint_seconds,
+            reporter,
+        )
         return progress.losses
 
     def _step(self, step: int) -> float:
-        """Learn from one batch; its loss, the mean square of what was taken for noise and is none."""
+        """Learn from one batch and return its loss, the mean squared error of the predicted noise."""
         config, network = self.model.config, self.model.network.train()
         device = next(network.parameters()).device
         images = self.pictures.batch(batch_rows(config, len(self.pictures.squares), step))
-        noise, timesteps = _drawn(images, config, step)
+        noise, timesteps = _noise_and_times(images, config, step)
         found: Tensor = self.inferer(images.to(device), network, noise.to(device), timesteps.to(device))
         loss = F.mse_loss(found, noise.to(device))
-        if not math.isfinite(loss.item()):
-            raise SynthesisError(f"The loss is {loss.item()} at step {step + 1}; take a lower learning rate.")
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-        return loss.item()
-
-    def _resumed(self, digest: str, reporter: Reporter) -> Progress:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return Progress()
-        progress = load_checkpoint(self.checkpoint, self.model, self.optimizer, digest)
-        reporter.message(f"Training goes on after step {progress.step} of {self.model.config.steps}.")
-        return progress
-
-    def _keep(self, progress: Progress, digest: str) -> None:
-        if self.checkpoint is not None:
-            save_checkpoint(self.checkpoint, self.model, self.optimizer, progress, digest)
+        return descend(loss, self.optimizer, step, SynthesisError)
 
 
-def _drawn(images: Tensor, config: DiffusionConfig, step: int) -> tuple[Tensor, Tensor]:
-    """Noise and times for one step, on the CPU, so that they are the same on every device."""
+def _noise_and_times(images: Tensor, config: DiffusionConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Return noise and times for one step, on the CPU, so that they are the same on every device."""
     seed = np.random.SeedSequence((config.seed, _NOISE, step)).generate_state(1)[0]
     generator = torch.Generator().manual_seed(int(seed))
     noise = torch.randn(images.shape, generator=generator)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sammed.datasets.labeled_sets.gathered import Problem
 from sammed.datasets.labeled_sets.labeled_set import SPLITS, LabeledSet
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, read_set
 from sammed.progress import Reporter
 
 
@@ -35,7 +35,7 @@ class SetResult:
     def to_json(self) -> dict[str, object]:
         """Return the object that `sammed set make|split|info --json` prints."""
         return {
-            "set": str(self.labeled_set.folder / MANIFEST_NAME),
+            "set": str(self.labeled_set.folder / SET_FILE_NAME),
             "labels": {str(label.value): label.name for label in self.labeled_set.labels},
             "cases": self.counts(),
             "problems": [asdict(problem) for problem in self.problems],

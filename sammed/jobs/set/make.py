@@ -9,7 +9,7 @@ from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.making import make_set
 from sammed.datasets.labeled_sets.monai_reader import gather_monai
 from sammed.datasets.labeled_sets.nnunet_reader import gather_nnunet
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, write_set
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, write_set
 from sammed.errors import ConfigError
 from sammed.jobs.set.info import SetResult
 from sammed.jobs.validation import check_axis
@@ -50,7 +50,7 @@ class SetMakeRequest:
 def set_make(request: SetMakeRequest, reporter: Reporter) -> SetResult:
     """Gather and check cases, and write the set; the result reports bad cases, which are left out."""
     with folder_for_output(request.output):
-        check_free(request.output / MANIFEST_NAME, overwrite=request.overwrite)
+        check_free(request.output / SET_FILE_NAME, overwrite=request.overwrite)
         labeled_set, problems = make_set(
             _gathered(request),
             request.output,

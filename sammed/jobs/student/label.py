@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sammed.backbones.device import choose_device
-from sammed.batch.labeler import Label
 from sammed.batch.labeling import label_batch
+from sammed.batch.maker import MakeLabels
 from sammed.batch.manifest import Recipe
 from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
@@ -56,7 +56,7 @@ class StudentMaker:
         """Everything that the labels depend on."""
         return Recipe(self.digest, {"axis": "auto" if self.axis is None else str(self.axis)})
 
-    def load(self, place: Place | None) -> Label:
+    def load(self, place: Place | None) -> MakeLabels:
         """Move the student to its device: the worker's GPU if it has one."""
         device = self.device
         if place is not None and place.gpu is not None and device in ("auto", "cuda"):

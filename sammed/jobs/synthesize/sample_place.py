@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, write_set
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, write_set
 from sammed.errors import SetError
 from sammed.storage.outputs import make_folder
 from sammed.version import __version__
@@ -38,7 +38,7 @@ class SamplePlace:
         for number in range(1, count + 1):
             check_free(self._path(number), overwrite=overwrite)
         if self.origin is not None:
-            check_free(self.folder / MANIFEST_NAME, overwrite=overwrite)
+            check_free(self.folder / SET_FILE_NAME, overwrite=overwrite)
 
     def write(
         self, number: int, image: Float[np.ndarray, "H W C"], model_digest: str, *, overwrite: bool

@@ -15,8 +15,8 @@ from sammed.datasets.labeled_sets.set_file import read_set
 from sammed.datasets.settings import configure
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.model_file import save_model
-from sammed.datasets.synthesis.pictures import training_pictures
 from sammed.datasets.synthesis.training import train_diffusion
+from sammed.datasets.synthesis.training_pictures import training_pictures
 from sammed.errors import AnnotationError, SammedError
 from sammed.jobs.validation import MODEL_SUFFIX, check_model
 from sammed.progress import Reporter

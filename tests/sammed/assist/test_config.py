@@ -1,5 +1,7 @@
 """The settings of learning."""
 
+from typing import Any
+
 import pytest
 
 from sammed.assist.config import AssistConfig
@@ -16,12 +18,12 @@ from sammed.errors import ConfigError
         (AssistConfig(), {"points", "box", "points+box", "coarse", "box+coarse"}),
     ],
 )
-def test_the_kinds_follow_from_what_is_to_be_learned(config, kinds):
-    assert {*config.point_course.kinds, *config.box_course.kinds} == kinds
-    assert set(config.point_course.kinds) <= {"points"}, "the encoder for points learns points alone"
+def test_the_kinds_follow_from_what_is_to_be_learned(config: AssistConfig, kinds: set[str]) -> None:
+    assert {*config.point_schedule.kinds, *config.box_schedule.kinds} == kinds
+    assert set(config.point_schedule.kinds) <= {"points"}, "the encoder for points learns points alone"
 
 
-def test_only_the_courses_that_teach_something_count_as_steps():
+def test_only_the_schedules_that_teach_something_count_as_steps() -> None:
     assert AssistConfig(steps=5, point_steps=7).most_steps == 12
     assert AssistConfig(prompts="boxes", steps=5, point_steps=7).most_steps == 5
     assert AssistConfig(prompts="points", steps=5, point_steps=7).most_steps == 7
@@ -48,6 +50,6 @@ def test_only_the_courses_that_teach_something_count_as_steps():
         ("least_fall", 1.0),
     ],
 )
-def test_a_setting_out_of_range_is_named(setting, value):
+def test_a_setting_out_of_range_is_named(setting: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=setting):
         AssistConfig(**{setting: value})

@@ -18,7 +18,6 @@ from sammed.backbones.registry import PixelPreparation
 from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SIZE = 64  # pixels of the SAM frame, and cells of the mask grid
@@ -49,7 +48,7 @@ class WrittenPrompt(nn.Module):
         if boxes is not None:
             centers = (boxes[:, :2] + boxes[:, 2:]) / 2
             tokens.append(torch.cat([centers, torch.ones(len(boxes), 1)], dim=-1)[:, None])
-        batch = len(boxes) if boxes is not None else len(points[0]) if points is not None else len(masks)
+        batch = next(len(each) for each in (boxes, points and points[0], masks) if each is not None)
         dense = torch.zeros(batch, 256, CELLS, CELLS)
         if masks is not None:
             dense[:, 16:32] = F.pixel_unshuffle((masks > 0).float(), SIZE // CELLS)
@@ -104,17 +103,16 @@ def encode() -> Callable[..., Scan]:
         voxels = stack.transpose(2, 1, 0).astype(np.float32)  # X Y Z, toward left, posterior, superior
         affine = np.diag([-spacing_mm[2], -spacing_mm[1], spacing_mm[0], 1.0])
         volume = Volume(voxels, affine)
-        slicing = plan_slices(volume.shape, affine, axis=2)
-        scan = open_scan(volume, slicing, Window(0.0, 1.0, "value"))
-        np.testing.assert_allclose(slicing.to_stack(voxels), stack, rtol=1e-6)
-        return Scan(scan, backbone)
+        scan = open_scan(volume, backbone, window=Window(0.0, 1.0, "value"), axis=2)
+        np.testing.assert_allclose(scan.slicing.to_stack(voxels), stack, rtol=1e-6)
+        return scan
 
     return make
 
 
 @pytest.fixture
 def annotate() -> Callable[..., Annotations]:
-    """`annotate(truth S H W, indices)`: those slices of a labeled stack as a person's annotations."""
+    """`annotate(truth S H W, indices)`: those slices of a labeled stack as annotations."""
 
     def make(
         truth: np.ndarray, indices: tuple[int, ...], labels: tuple[Label, ...] | None = None
@@ -124,3 +122,19 @@ def annotate() -> Callable[..., Annotations]:
         return Annotations(indices, truth[list(indices)].astype(np.uint8), named)
 
     return make
+
+
+def make_discs(slices: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """A bright disc on each slice but the first and the last, far smaller than SAP-Net's cells can draw."""
+    rows, columns = np.ogrid[:64, :64]
+    truth = np.zeros((slices, 64, 64), dtype=np.uint8)
+    for index in range(1, slices - 1):
+        truth[index][np.hypot(rows - 25 - index, columns - 30) < 7] = 2
+    noise = np.random.default_rng(0).normal(0, 0.01, truth.shape)
+    return np.clip(np.where(truth, 0.8, 0.2) + noise, 0, 1), truth
+
+
+@pytest.fixture
+def discs() -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels S H W of eight slices, six of them with a disc."""
+    return make_discs()

@@ -1,4 +1,4 @@
-"""Annotated slices: what they show, what is left when some are taken away, and what is refused."""
+"""Annotated slices: what they show, what is left without some of them, and what is rejected."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_a_label_that_was_not_asked_for_is_no_foreground() -> None:
     assert liver_only.foreground == (0, 2)
 
 
-def test_refuses_a_label_that_no_slice_shows() -> None:
+def test_rejects_a_label_that_no_slice_shows() -> None:
     with pytest.raises(AnnotationError, match=r"shows the label 'label_9' \(9\)"):
         Annotations((0,), np.ones((1, 3, 3), dtype=np.uint8), (default_label(9),))
 
@@ -99,6 +99,6 @@ def test_refuses_a_label_that_no_slice_shows() -> None:
 @pytest.mark.parametrize(
     "indices", [(3, 2), (2, 2), (2,), (1, 2, 3)], ids=["descending", "twice", "too few", "too many"]
 )
-def test_refuses_indices_that_do_not_fit_the_masks(indices: tuple[int, ...]) -> None:
+def test_rejects_indices_that_do_not_fit_the_masks(indices: tuple[int, ...]) -> None:
     with pytest.raises(AnnotationError, match="one mask each, in ascending order"):
         Annotations(indices, np.ones((2, 3, 3), dtype=np.uint8), (LIVER,))

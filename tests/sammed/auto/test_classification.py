@@ -1,11 +1,13 @@
 """Classification on embeddings in which each label is a direction of its own, buried in noise."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from sammed.auto.classification import ClassificationConfig, LearnedClassifier, learn_classifier
+from sammed.auto.classification import ClassificationConfig, TrainedClassifier, train_classifier
 from sammed.backbones.frame import Frame
 from sammed.errors import AnnotationError, ConfigError
 
@@ -24,7 +26,7 @@ def squares(count: int, labels: int = 2) -> Tensor:
 
 
 def embed(masks: Tensor, noise: float = 1.0, seed: int = 0) -> Tensor:
-    """Embeddings A 256 h w: channel 7 says label 1, channel 8 label 2, over an offset and noise."""
+    """Embeddings A 256 h w: channel 7 marks label 1, channel 8 label 2, over an offset and noise."""
     generator = torch.Generator().manual_seed(seed)
     embeddings = torch.randn(masks.shape[1], 256, CELLS, CELLS, generator=generator) * noise + 3.0
     for index, of_label in enumerate(masks):
@@ -32,11 +34,11 @@ def embed(masks: Tensor, noise: float = 1.0, seed: int = 0) -> Tensor:
     return embeddings
 
 
-def learn(masks: Tensor, embeddings: Tensor, **settings: object) -> LearnedClassifier:
-    return learn_classifier(embeddings, masks, FRAME, ClassificationConfig(**settings))
+def learn(masks: Tensor, embeddings: Tensor, **settings: Any) -> TrainedClassifier:
+    return train_classifier(embeddings, masks, FRAME, ClassificationConfig(**settings))
 
 
-def wrong_cells(classifier: LearnedClassifier, masks: Tensor, embeddings: Tensor) -> float:
+def wrong_cells(classifier: TrainedClassifier, masks: Tensor, embeddings: Tensor) -> float:
     """Share of the cells that lie wholly inside or outside a label and are put on the wrong side."""
     shares = torch.stack([FRAME.masks_to_embedding(mask) for mask in masks], dim=1)  # A k h w
     pure = (shares == 0) | (shares == 1)
@@ -119,7 +121,7 @@ def test_a_label_on_one_slice_only_does_not_decide_the_penalty() -> None:
 
 
 def test_slices_without_a_label_teach_where_it_is_not() -> None:
-    """Channel 9 looks like label 1 on a slice that the person left empty."""
+    """Channel 9 looks like label 1 on a slice that was annotated as empty."""
     masks = squares(3, labels=1)
     masks[:, 2] = False
     embeddings = embed(masks)
@@ -131,7 +133,7 @@ def test_slices_without_a_label_teach_where_it_is_not() -> None:
     assert with_empty[0, 0][shown].mean() < without[0, 0][shown].mean() - 1
 
 
-def test_the_padding_says_nothing() -> None:
+def test_the_padding_does_not_count() -> None:
     masks = squares(3)
     embeddings = embed(masks)
     other = embeddings.clone()
@@ -146,7 +148,7 @@ def test_the_same_slices_give_the_same_classifier() -> None:
     assert torch.equal(first.bias, again.bias)
 
 
-def test_refuses_slices_without_any_label() -> None:
+def test_rejects_slices_without_any_label() -> None:
     masks = torch.zeros_like(squares(2))
     with pytest.raises(AnnotationError, match="None of the annotated slices"):
         learn(masks, embed(masks))
@@ -155,7 +157,7 @@ def test_refuses_slices_without_any_label() -> None:
 @pytest.mark.parametrize(
     "settings", [{"strengths": ()}, {"strengths": (0.0, 1.0)}, {"plain_strength": -1.0}, {"iterations": 0}]
 )
-def test_refuses_settings_out_of_range(settings: dict[str, object]) -> None:
+def test_rejects_settings_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="classifier"):
         ClassificationConfig(**settings)
 

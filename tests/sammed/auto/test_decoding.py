@@ -42,7 +42,8 @@ def test_slices_with_nothing_are_far_below_zero_and_never_encoded(
 ) -> None:
     stack, truth = discs()
     seen: list[int] = []
-    scan = Scan(encode(stack, brightness_backbone).scan, brightness_backbone, seen.append)
+    plain = encode(stack, brightness_backbone)
+    scan = Scan(plain.volume, plain.slicing, plain.window, brightness_backbone, progress=seen.append)
     truth[[0, 2, 3]] = False
     logits = decode_coarse(scan, brightness_backbone.prompt_encoder, range(5), coarse_of(truth), RULES["box"])
     assert (logits > 0).flatten(1).any(1).tolist() == [False, True, False, False, True]

@@ -1,11 +1,14 @@
 """Fusion: mixing two masks, and smoothing along the slices against scipy's Gaussian."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from sammed.auto.fusion import LARGEST_LOGIT, RADIUS, LabelChoice, mix, smooth
+from sammed.auto.fusion import LARGEST_LOGIT, MASKS_FROM, RADIUS, mix, smooth
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.prompting import PAPER_RULE, RULES
 from sammed.errors import ConfigError
 
@@ -24,8 +27,8 @@ def test_mixing_by_hand() -> None:
 def test_mixing_leaves_its_arguments_alone() -> None:
     coarse, decoded = random(2, 3, 3), random(2, 3, 3) * 9
     before = coarse.clone(), decoded.clone()
-    for source in ("coarse", "decoder", "mean"):
-        mix(coarse, decoded, source).add_(1)
+    for mask_from in MASKS_FROM:
+        mix(coarse, decoded, mask_from).add_(1)
     assert torch.equal(coarse, before[0])
     assert torch.equal(decoded, before[1])
 
@@ -57,7 +60,7 @@ def test_a_constant_stays_so_up_to_the_ends() -> None:
 def test_pixels_of_a_slice_do_not_mix() -> None:
     logits = torch.zeros(9, 5, 5)
     logits[4, 2, 2] = 1.0
-    assert smooth(logits, 1.5).nonzero()[:, 1:].unique().tolist() == [2]
+    assert set(smooth(logits, 1.5).nonzero()[:, 1:].flatten().tolist()) == {2}
 
 
 def test_no_width_changes_nothing() -> None:
@@ -78,15 +81,15 @@ def test_half_precision_stays_half() -> None:
 
 def test_the_default_choice_is_the_papers_plain_way() -> None:
     choice = LabelChoice()
-    assert (choice.rule, choice.source, choice.smoothing_mm) == (PAPER_RULE, "decoder", 0.0)
+    assert (choice.rule, choice.mask_from, choice.smoothing_mm) == (PAPER_RULE, "decoder", 0.0)
     assert LabelChoice(rule_name="box-points").rule is RULES["box-points"]
 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"rule_name": "guess"}, {"source": "both"}, {"components": 0}, {"smoothing_mm": -1.0}],
+    [{"rule_name": "guess"}, {"mask_from": "both"}, {"components": 0}, {"smoothing_mm": -1.0}],
     ids=lambda settings: next(iter(settings)),
 )
-def test_refuses_choices_that_do_not_exist(settings: dict[str, object]) -> None:
+def test_rejects_choices_that_do_not_exist(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         LabelChoice(**settings)

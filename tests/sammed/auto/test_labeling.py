@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -10,17 +11,20 @@ import torch
 from torch import Tensor
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.classification import ClassificationConfig, learn_classifier
-from sammed.auto.fusion import LabelChoice
-from sammed.auto.labeling import CoarseGrids, coarse_masks, highest_wins, label_logits, label_stack
+from sammed.auto.classification import ClassificationConfig, train_classifier
+from sammed.auto.fusion import MASKS_FROM, MaskFrom
+from sammed.auto.label_choice import LabelChoice
+from sammed.auto.labeling import Coarse, CoarseGrids, coarse_masks, highest_wins, label_logits, label_stack
 from sammed.auto.sap_net import SapNetConfig
-from sammed.auto.sap_training import SapLearningConfig, learn_sap_net, prepare_episodes
+from sammed.auto.sap_training import SapTrainingConfig, prepare_episodes, train_sap_net
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import Scan, open_scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, LabelVolume, default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
 
 SLICES, SIDE = 9, 64
 
@@ -58,19 +62,19 @@ LABELS = (default_label(1), default_label(3))
 KNOWN = Known((0.9, 0.5))
 
 
-@pytest.mark.parametrize("source", ["decoder", "mean", "coarse"])
+@pytest.mark.parametrize("mask_from", MASKS_FROM)
 def test_labels_are_where_they_are(
-    source: str, encode: Callable[..., Scan], brightness_backbone: Backbone
+    mask_from: MaskFrom, encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     stack, truth = organs()
     scan = encode(stack, brightness_backbone)
-    choices = dict.fromkeys((1, 3), LabelChoice(source=source))
+    choices = dict.fromkeys((1, 3), LabelChoice(mask_from=mask_from))
     found = label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS)
     assert found.stack.shape == truth.shape
     assert found.stack.dtype == np.uint8
     least = {"decoder": 0.97, "mean": 0.95, "coarse": 0.7}  # the coarse mask has cells of 4 x 4 pixels
     for value in (1, 3):
-        assert dice(found.stack == value, truth == value) > least[source]
+        assert dice(found.stack == value, truth == value) > least[mask_from]
         shown = (found.stack == value).any(axis=(1, 2))
         np.testing.assert_array_equal(shown, (truth == value).any(axis=(1, 2)))
 
@@ -84,8 +88,10 @@ def test_agreement_is_the_overlap_of_coarse_mask_and_decoder(
     generator = Known((0.9, 0.5, 3.0))  # nothing is as bright as 3
     choices = dict.fromkeys((1, 3, 7), LabelChoice())
     found = label_stack(scan, generator, same_encoder(brightness_backbone, (1, 3, 7)), choices, labels)
-    assert 0.7 < found.agreement[1] < 1
-    assert 0.7 < found.agreement[3] < 1
+    for value in (1, 3):
+        agreement = found.agreement[value]
+        assert agreement is not None
+        assert 0.7 < agreement < 1
     assert found.agreement[7] is None
     assert 7 not in found.stack
 
@@ -132,11 +138,11 @@ def test_only_the_largest_components_are_prompted(
         assert dice((logits > 0).numpy(), wanted) > 0.97
 
 
-def test_removed_components_are_pressed_far_below() -> None:
+def test_removed_components_are_far_below_zero() -> None:
     logits = torch.full((2, 8, 8), -1.0)
     logits[0, :3, :3] = logits[1, 6, 6] = 2.0
     on_its_own_grid = SimpleNamespace(frame=SimpleNamespace(mask_size=8))
-    grids = CoarseGrids(on_its_own_grid, logits, LabelChoice())
+    grids = CoarseGrids(cast(Scan, on_its_own_grid), logits, LabelChoice())
     kept = grids.of([0, 1])
     assert torch.equal(grids.of([1])[0], kept[1])
     assert grids.mask.sum() == 9
@@ -180,18 +186,20 @@ def test_labels_come_in_the_volumes_own_pixels(
     assert dice(found.stack == 1, truth) > 0.93
 
 
-def test_progress_hears_of_each_label(encode: Callable[..., Scan], brightness_backbone: Backbone) -> None:
-    heard: list[int] = []
+def test_progress_is_called_for_each_label(
+    encode: Callable[..., Scan], brightness_backbone: Backbone
+) -> None:
+    steps: list[int] = []
     scan = encode(organs()[0], brightness_backbone)
     choices = dict.fromkeys((1, 3), LabelChoice())
-    label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS, heard.append)
-    assert heard == [1, 1]
+    label_stack(scan, KNOWN, same_encoder(brightness_backbone, (1, 3)), choices, LABELS, steps.append)
+    assert steps == [1, 1]
 
 
 # End to end with Meta's own code (random weights): what is learned on the embeddings is real
 
 
-SMALL = SapLearningConfig(
+SMALL = SapTrainingConfig(
     network=SapNetConfig(channels=16, position_features=16), steps=80, learning_rate=0.01
 )
 
@@ -199,24 +207,26 @@ SMALL = SapLearningConfig(
 def learned_labels(
     volume: Volume, labels: LabelVolume, backbone: Backbone, generator_name: str
 ) -> np.ndarray:
-    """Labels X Y Z of a volume after learning from five of its slices, coarse masks alone.
+    """Labels X Y Z of a volume after training on five of its slices, from coarse masks only.
 
-    The tiny backbone's decoder is random, so only the coarse mask says where a label is.
+    The tiny backbone's decoder is random, so only the coarse mask shows where a label is.
     """
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    scan = open_scan(volume, slicing, Window(-800.0, 500.0, "hu"))
-    scan = Scan(scan, backbone)
+    scan = open_scan(volume, backbone, window=Window(-800.0, 500.0, "hu"))
+    slicing = scan.slicing
     truth = slicing.to_stack(labels.voxels)
     indices = tuple(range(3, slicing.count - 3, 2))
     annotations = Annotations(indices, truth[list(indices)], _named(labels, truth[list(indices)]))
     embeddings = scan.embeddings(indices)
+    generator: Coarse
     if generator_name == "classification":
-        generator = learn_classifier(embeddings, annotations.tensor(), scan.frame, ClassificationConfig())
+        generator = train_classifier(embeddings, annotations.tensor(), scan.frame, ClassificationConfig())
     else:
         episodes = prepare_episodes(embeddings, annotations.tensor(), scan.frame)
-        generator = learn_sap_net(episodes, SMALL, torch.Generator().manual_seed(0))
+        generator = train_sap_net(episodes, SMALL, torch.Generator().manual_seed(0))
     encoders = same_encoder(backbone, tuple(label.value for label in annotations.labels))
-    choices = {label.value: LabelChoice(source="coarse", rule_name="points") for label in annotations.labels}
+    choices = {
+        label.value: LabelChoice(mask_from="coarse", rule_name="points") for label in annotations.labels
+    }
     found = label_stack(scan, generator, encoders, choices, annotations.labels)
     return slicing.from_stack(found.stack)
 
@@ -227,7 +237,7 @@ def _named(labels: LabelVolume, shown: np.ndarray) -> tuple[Label, ...]:
 
 @pytest.mark.parametrize("generator_name", ["sap", "classification"])
 def test_labels_a_phantom_on_its_own_grid(
-    generator_name: str, phantom: Callable[..., object], tiny_backbone: Backbone
+    generator_name: str, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
 ) -> None:
     case = phantom()
     found = learned_labels(case.volume, case.labels, tiny_backbone, generator_name)
@@ -238,8 +248,8 @@ def test_labels_a_phantom_on_its_own_grid(
 
 
 @pytest.mark.parametrize("permutation", [(2, 0, 1), (1, 2, 0)], ids=["z x y", "y z x"])
-def test_one_anatomy_stored_otherwise_gets_the_same_labels(
-    permutation: tuple[int, int, int], phantom: Callable[..., object], tiny_backbone: Backbone
+def test_one_anatomy_in_another_orientation_gets_the_same_labels(
+    permutation: tuple[int, int, int], phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
 ) -> None:
     """Axes permuted and two of them flipped: the stack is the same, so all that follows is."""
     case = phantom(noise=5.0)

@@ -15,7 +15,7 @@ from sammed.auto.prompting import (
 )
 from sammed.backbones.frame import Frame
 from sammed.errors import ConfigError
-from sammed.prompts.prompt import PointSign
+from sammed.prompts.prompt import PointSign, Prompt
 
 FRAME = Frame(height=48, width=64, pixel_spacing_mm=(1.0, 1.0), size=64, mask_size=64)
 ROWS, COLUMNS = np.ogrid[:48, :64]
@@ -76,16 +76,21 @@ def test_what_lies_in_the_padding_is_nothing() -> None:
     assert list(write_prompts(logits, FRAME, PAPER_RULE)) == []
 
 
-def test_the_paper_rule_is_a_box_round_each_piece() -> None:
+def box_of(prompt: Prompt) -> np.ndarray:
+    assert prompt.box_xyxy_slice is not None
+    return prompt.box_xyxy_slice
+
+
+def test_the_paper_rule_is_a_box_around_each_piece() -> None:
     prompts = list(write_prompts(coarse_of(SHAPES["two pieces"]), FRAME, PAPER_RULE))
-    assert [prompt.box_xyxy_slice.tolist() for prompt in prompts] == [[40, 30, 61, 44], [5, 5, 14, 14]]
+    assert [box_of(prompt).tolist() for prompt in prompts] == [[40, 30, 61, 44], [5, 5, 14, 14]]
 
 
 def test_a_margin_widens_the_box_by_a_share_of_its_sides() -> None:
     (plain,) = write_prompts(coarse_of(box(10, 30, 20, 60)), FRAME, PAPER_RULE)
     (wide,) = write_prompts(coarse_of(box(10, 30, 20, 60)), FRAME, RULES["box-margin"])
     # 40 wide and 20 high, 10 percent on each side
-    np.testing.assert_allclose(wide.box_xyxy_slice - plain.box_xyxy_slice, [-4, -2, 4, 2])
+    np.testing.assert_allclose(box_of(wide) - box_of(plain), [-4, -2, 4, 2])
 
 
 def test_points_lie_apart_and_deep_inside() -> None:
@@ -100,7 +105,7 @@ def test_points_lie_apart_and_deep_inside() -> None:
 
 
 def test_the_hole_of_a_ring_gets_no_foreground_point_and_may_get_a_background_one() -> None:
-    """Where it says most: in the hole the coarse mask is surest that nothing is there."""
+    """In the hole the coarse mask is surest that there is nothing, so a point there tells most."""
     logits = coarse_of(SHAPES["ring"])
     logits[:48][torch.from_numpy(RADIUS < 8)] = -12.0
     (prompt,) = write_prompts(logits, FRAME, RULES["points"])
@@ -120,6 +125,7 @@ def test_the_coarse_mask_alone_is_one_prompt_for_all_pieces() -> None:
     coarse = coarse_of(SHAPES["two pieces"])
     (prompt,) = write_prompts(coarse, FRAME, RULES["coarse"])
     assert prompt.kind == "coarse"
+    assert prompt.coarse_logits is not None
     assert torch.equal(prompt.coarse_logits, coarse)
 
 
@@ -128,17 +134,18 @@ def test_a_slice_in_another_grid_is_prompted_in_its_own_pixels() -> None:
     logits = torch.full((64, 64), -4.0)
     logits[16:32, 32:48] = 4.0  # rows 6 to 11 and columns 12 to 17 of 24
     (prompt,) = write_prompts(logits, frame, PAPER_RULE)
-    np.testing.assert_allclose(prompt.box_xyxy_slice, [12, 6, 17, 11])
+    np.testing.assert_allclose(box_of(prompt), [12, 6, 17, 11])
 
 
 def test_coarse_logits_grow_to_the_mask_grid_cell_by_cell() -> None:
     coarse = torch.randn(2, 16, 16, generator=torch.Generator().manual_seed(0))
     grown = coarse_on_mask_grid(coarse, FRAME)
     assert grown.shape == (2, 64, 64)
-    middle = grown.unflatten(1, (16, 4)).unflatten(3, (16, 4))[:, 1:-1, 1:3, 1:-1, 1:3].mean((2, 4))
+    cells = grown.reshape(2, 16, 4, 16, 4)
+    middle = cells[:, 1:-1, 1:3, 1:-1, 1:3].mean((2, 4))
     assert torch.corrcoef(torch.stack([middle.flatten(), coarse[:, 1:-1, 1:-1].flatten()]))[0, 1] > 0.98
 
 
-def test_refuses_a_rule_that_writes_nothing() -> None:
+def test_rejects_a_rule_that_writes_nothing() -> None:
     with pytest.raises(ConfigError, match="writes no prompt"):
         PromptRule("silence")

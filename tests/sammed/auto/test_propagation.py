@@ -1,7 +1,7 @@
 """Propagation on cylinders whose ends are known, with a SAM whose masks are known."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from sammed.embeddings.scan import Scan, open_scan
 from sammed.errors import ConfigError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SHAPE = (17, 37, 41)
@@ -84,11 +83,11 @@ def test_an_annotated_slice_without_the_label_ends_a_run(
 ) -> None:
     scan, truth = cylinder
     said = truth.copy()
-    said[10] = 0  # the person says: here it ends
+    said[10] = 0  # annotated as empty: it ends here
     assert slices_of(run(scan, annotate(said, (7, 10)))) == [4, 5, 6, 7, 8, 9]
 
 
-def test_annotated_slices_keep_the_persons_mask(
+def test_annotated_slices_keep_their_masks(
     cylinder: tuple[Scan, np.ndarray], annotate: Callable[..., Annotations]
 ) -> None:
     scan, truth = cylinder
@@ -122,7 +121,7 @@ def test_each_of_two_components_gets_its_own_points(
 def test_runs_that_meet_are_averaged(
     encode: Callable[..., Scan], annotate: Callable[..., Annotations], brightness_backbone: Backbone
 ) -> None:
-    """With every pixel of the mask as a point nothing is random, and each run can be told apart."""
+    """With every pixel of the mask as a point nothing is random, and the runs can be distinguished."""
     image, truth = cylinders((1, range(4, 13), (18, 20), 0.8))
     image[8, 15:22, 15:19] = 0.7
     image[9, 15:22, 15:19] = 0.1  # a hole: the run from above brings no points to where it is 0.7
@@ -163,26 +162,26 @@ def test_a_label_on_every_slice_annotated_needs_no_run(
     assert slices_of(found) == list(range(4, 13))
 
 
-def test_a_color_picture_is_what_the_person_marked(brightness_backbone: Backbone) -> None:
+def test_a_color_picture_is_segmented_as_annotated(brightness_backbone: Backbone) -> None:
     stored = np.random.default_rng(0).integers(0, 256, (40, 30, 1, 3), dtype=np.uint8)
     volume = Volume(stored, np.eye(4))
-    scan = open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(0.0, 255.0, "value"))
+    scan = open_scan(volume, brightness_backbone, window=Window(0.0, 255.0, "value"))
     masks = np.zeros((1, *scan.slicing.stack_shape[1:]), dtype=np.uint8)
     masks[0, 5:15, 8:20] = 1
-    found = run(Scan(scan, brightness_backbone), Annotations((0,), masks, (default_label(1),)))
+    found = run(scan, Annotations((0,), masks, (default_label(1),)))
     assert overlap(found == 1, masks == 1) > 0.95
 
 
-def test_progress_hears_of_each_label(
+def test_progress_is_called_for_each_label(
     cylinder: tuple[Scan, np.ndarray], annotate: Callable[..., Annotations]
 ) -> None:
     scan, truth = cylinder
-    heard: list[int] = []
+    steps: list[int] = []
     encoders = {1: scan.backbone.prompt_encoder}
     propagate(
-        scan, annotate(truth, (8,)), encoders, PropagationConfig(), np.random.default_rng(0), heard.append
+        scan, annotate(truth, (8,)), encoders, PropagationConfig(), np.random.default_rng(0), steps.append
     )
-    assert heard == [1]
+    assert steps == [1]
 
 
 def test_points_survive_within_lambda_standard_deviations() -> None:
@@ -200,6 +199,6 @@ def test_points_survive_within_lambda_standard_deviations() -> None:
     "settings",
     [{"points": 0}, {"tolerance": 0.0}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"prompt": "mask"}],
 )
-def test_refuses_settings_out_of_range(settings: dict[str, float]) -> None:
+def test_rejects_settings_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="Propagation"):
         PropagationConfig(**settings)

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.fusion import LARGEST_LOGIT, USUAL_DOUBT, LabelChoice
+from sammed.auto.fusion import LARGEST_LOGIT
+from sammed.auto.label_choice import USUAL_BORDER_UNCERTAINTY, LabelChoice
 from sammed.auto.labeling import label_stack
-from sammed.auto.shapes import DOUBTS, Shapes, drawn_shapes, fitted_doubt
+from sammed.auto.shapes import BORDER_UNCERTAINTIES, Shapes, annotated_shapes, fit_border_uncertainty
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
 from sammed.embeddings.scan import Scan
@@ -26,16 +27,16 @@ def cone(slices: int = 17) -> np.ndarray:
     return np.stack([np.hypot(rows - 30 + z / 4, columns - 26) < 6 + z for z in range(slices)])
 
 
-def drawn(truth: np.ndarray, indices: tuple[int, ...]) -> Annotations:
+def annotated(truth: np.ndarray, indices: tuple[int, ...]) -> Annotations:
     return Annotations(indices, truth[list(indices)].astype(np.uint8), (LABEL,))
 
 
 def shapes_of(truth: np.ndarray, indices: tuple[int, ...], spacing_mm: float = 1.0) -> Shapes:
-    return drawn_shapes(drawn(truth, indices), LABEL, FRAME, spacing_mm)
+    return annotated_shapes(annotated(truth, indices), LABEL, FRAME, spacing_mm)
 
 
 def found(shapes: Shapes, indices: range | tuple[int, ...]) -> np.ndarray:
-    return (FRAME.logits_to_slice(shapes.logits(list(indices), USUAL_DOUBT)) > 0).numpy()
+    return (FRAME.logits_to_slice(shapes.logits(list(indices), USUAL_BORDER_UNCERTAINTY)) > 0).numpy()
 
 
 def test_between_two_slices_a_cone_is_found_again() -> None:
@@ -49,17 +50,17 @@ def test_pixels_that_are_not_square_are_distances_in_mm() -> None:
     truth = cone()
     tall = np.repeat(truth, 2, axis=1)
     frame = Frame(122, 53, (0.5, 1.0), size=64, mask_size=64)
-    shapes = drawn_shapes(drawn(tall, (0, 16)), LABEL, frame, 1.0)
-    between = (frame.logits_to_slice(shapes.logits([8], USUAL_DOUBT)) > 0).numpy()
+    shapes = annotated_shapes(annotated(tall, (0, 16)), LABEL, frame, 1.0)
+    between = (frame.logits_to_slice(shapes.logits([8], USUAL_BORDER_UNCERTAINTY)) > 0).numpy()
     assert dice(between, tall[8:9]) > 0.95
 
 
-def test_annotated_slices_are_sure_and_doubt_grows_with_the_distance() -> None:
+def test_annotated_slices_are_sure_and_uncertainty_grows_with_the_distance() -> None:
     truth = cone()
-    logits = shapes_of(truth, (0, 16), spacing_mm=4.0).logits(range(9), USUAL_DOUBT)
+    logits = shapes_of(truth, (0, 16), spacing_mm=4.0).logits(range(9), USUAL_BORDER_UNCERTAINTY)
     assert logits.abs().max() == LARGEST_LOGIT
     middle = logits[1:, 30, 26]
-    radii = torch.arange(7.0, 15.0)  # without doubt the middle would be surer in every slice
+    radii = torch.arange(7.0, 15.0)  # with certain borders the middle would be surer in every slice
     assert (middle > 0).all()
     sureness = middle / radii
     assert (sureness.diff() < 0).all()
@@ -78,9 +79,9 @@ def test_towards_an_empty_slice_the_object_ends_half_way(indices: tuple[int, int
     assert not areas[5:].any()
 
 
-def test_beyond_the_last_slice_the_shape_goes_on_in_growing_doubt() -> None:
+def test_beyond_the_last_slice_the_shape_continues_with_growing_uncertainty() -> None:
     truth = cone()
-    logits = shapes_of(truth, (4, 8), spacing_mm=3.0).logits([8, 9, 12, 16], USUAL_DOUBT)
+    logits = shapes_of(truth, (4, 8), spacing_mm=3.0).logits([8, 9, 12, 16], USUAL_BORDER_UNCERTAINTY)
     np.testing.assert_array_equal(found(shapes_of(truth, (4, 8)), (16,))[0], truth[8])
     peaks = logits.flatten(1).max(1).values
     assert peaks[0] == LARGEST_LOGIT
@@ -88,11 +89,11 @@ def test_beyond_the_last_slice_the_shape_goes_on_in_growing_doubt() -> None:
     assert peaks[-1] < 1
 
 
-def test_between_empty_slices_a_sure_generator_is_still_heard() -> None:
-    """Someone marks two empty slices far apart: that says little of the slices between them."""
+def test_between_empty_slices_a_sure_generator_prevails() -> None:
+    """Two empty slices far apart say little about the slices between them."""
     truth = cone(25)
     truth[12:] = False
-    logits = shapes_of(truth, (2, 13, 23), spacing_mm=5.0).logits([14, 18], USUAL_DOUBT)
+    logits = shapes_of(truth, (2, 13, 23), spacing_mm=5.0).logits([14, 18], USUAL_BORDER_UNCERTAINTY)
     assert (logits < 0).all()
     assert logits[1].max() > -1
 
@@ -107,23 +108,25 @@ def silent(count: int) -> torch.Tensor:
     return torch.zeros(count, 64, 64)
 
 
-def test_what_goes_straight_on_is_less_doubtful_than_what_jumps() -> None:
-    """A cone is where its neighbors say; a disc that jumps to and fro is not."""
+def test_what_goes_straight_on_is_less_uncertain_than_what_jumps() -> None:
+    """A cone is where its neighbors predict it; a disc that jumps back and forth is not."""
     steady = shapes_of(cone(), (0, 4, 8, 12, 16))
     rows, columns = np.ogrid[:61, :53]
     jumping = np.stack([np.hypot(rows - 30, columns - 26 - 9 * (z % 8 == 0)) < 9 for z in range(17)])
     restless = shapes_of(jumping, (0, 4, 8, 12, 16))
     middle = [1, 2, 3]
-    assert fitted_doubt(steady, silent(3), middle) == DOUBTS[0]
-    assert fitted_doubt(restless, silent(3), middle) > 4 * DOUBTS[0]
+    assert fit_border_uncertainty(steady, silent(3), middle) == BORDER_UNCERTAINTIES[0]
+    assert fit_border_uncertainty(restless, silent(3), middle) > 4 * BORDER_UNCERTAINTIES[0]
 
 
-def test_a_generator_that_is_right_makes_shapes_less_needed() -> None:
+def test_a_generator_that_is_right_makes_shapes_less_certain() -> None:
     rows, columns = np.ogrid[:61, :53]
     jumping = np.stack([np.hypot(rows - 30, columns - 26 - 9 * (z % 8 == 0)) < 9 for z in range(17)])
     shapes = shapes_of(jumping, (0, 4, 8, 12, 16))
     right = torch.stack([shapes.logits([index], 1.0)[0] for index in (4, 8, 12)])
-    assert fitted_doubt(shapes, right, [1, 2, 3]) > fitted_doubt(shapes, silent(3), [1, 2, 3])
+    assert fit_border_uncertainty(shapes, right, [1, 2, 3]) > fit_border_uncertainty(
+        shapes, silent(3), [1, 2, 3]
+    )
 
 
 class Blind:
@@ -133,7 +136,7 @@ class Blind:
         return torch.full((len(embeddings), 1, *embeddings.shape[-2:]), -0.5)
 
 
-def test_what_a_person_drew_leads_a_blind_generator(
+def test_annotated_shapes_lead_a_blind_generator(
     encode: Callable[..., Scan], brightness_backbone: Backbone
 ) -> None:
     rows, columns = np.ogrid[:64, :64]
@@ -141,6 +144,6 @@ def test_what_a_person_drew_leads_a_blind_generator(
     scan = encode(np.where(truth, 0.9, 0.1), brightness_backbone)
     choices, encoders = {1: LabelChoice()}, {1: brightness_backbone.prompt_encoder}
     without = label_stack(scan, Blind(), encoders, choices, (LABEL,))
-    guided = label_stack(scan, Blind(), encoders, choices, (LABEL,), drawn=drawn(truth, (0, 8)))
+    guided = label_stack(scan, Blind(), encoders, choices, (LABEL,), annotations=annotated(truth, (0, 8)))
     assert not without.stack.any()
     assert dice(guided.stack == 1, truth) > 0.95

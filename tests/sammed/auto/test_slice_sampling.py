@@ -1,109 +1,119 @@
-"""Drawing annotated slices, as a person would have chosen them."""
+"""Sampling annotated slices, as an annotator would choose them."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from sammed.auto.slice_sampling import draw_slices, mark
+from sammed.auto.annotations import Annotations
+from sammed.auto.slice_sampling import Draw, mark, sample_slices
 from sammed.errors import AnnotationError
-from sammed_volumes.labels import default_label
+from sammed_volumes.labels import Label, default_label
 
 LIVER, SPLEEN = default_label(1), default_label(2)
 
 
-def stack_with(liver: range | list[int], spleen: range | list[int] = (), count: int = 40) -> np.ndarray:
+def stack_with(liver: Sequence[int], spleen: Sequence[int] = (), count: int = 40) -> np.ndarray:
     stack = np.zeros((count, 5, 7), dtype=np.uint8)
     stack[list(liver), 1:3, 1:4] = 1
     stack[list(spleen), 3:, 5:] = 2
     return stack
 
 
-def drawn(stack, count, way="normal", background=2, labels=(LIVER,), seed=0):
-    return draw_slices(mark(stack, labels), count, background, way, np.random.default_rng(seed))
+def sampled(
+    stack: np.ndarray,
+    count: int,
+    way: Draw = "normal",
+    background: int = 2,
+    labels: tuple[Label, ...] = (LIVER,),
+    seed: int = 0,
+) -> Annotations:
+    return sample_slices(mark(stack, labels), count, background, way, np.random.default_rng(seed))
 
 
-def test_slices_show_the_label_and_background_slices_do_not():
-    found = drawn(stack_with(range(10, 30)), 5)
+def test_slices_show_the_label_and_background_slices_do_not() -> None:
+    found = sampled(stack_with(range(10, 30)), 5)
     shown = [index for index in found.indices if 10 <= index < 30]
     assert len(shown) == 5
     assert len(found.indices) == 7
     np.testing.assert_array_equal(found.masks, stack_with(range(10, 30))[list(found.indices)])
 
 
-def test_the_seed_decides():
+def test_the_seed_decides() -> None:
     stack = stack_with(range(5, 35))
-    assert drawn(stack, 4, seed=1).indices == drawn(stack, 4, seed=1).indices
-    assert len({drawn(stack, 4, seed=seed).indices for seed in range(10)}) > 1
+    assert sampled(stack, 4, seed=1).indices == sampled(stack, 4, seed=1).indices
+    assert len({sampled(stack, 4, seed=seed).indices for seed in range(10)}) > 1
 
 
-def test_normal_drawing_lies_round_the_median():
+def test_normal_sampling_lies_around_the_median() -> None:
     """N(m, s²) with the median and the deviation of the foreground slices, within them."""
     marked, rng = mark(stack_with(range(0, 40)), (LIVER,)), np.random.default_rng(0)
-    indices = [draw_slices(marked, 1, 0, "normal", rng).indices[0] for _ in range(1000)]
+    indices = [sample_slices(marked, 1, 0, "normal", rng).indices[0] for _ in range(1000)]
     assert abs(np.mean(indices) - 19.5) < 1.5
     assert np.std(indices) < np.std(np.arange(40)), "wider than the foreground itself"
     assert np.mean([10 <= index < 30 for index in indices]) > 0.6, "no denser in the middle than at the ends"
 
 
-def test_even_drawing_takes_one_of_each_part():
+def test_even_sampling_takes_one_of_each_part() -> None:
     for seed in range(20):
-        found = drawn(stack_with(range(0, 40)), 4, "even", background=0, seed=seed).indices
+        found = sampled(stack_with(range(0, 40)), 4, "even", background=0, seed=seed).indices
         assert [index // 10 for index in found] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("liver", [range(10, 30), range(2, 22), range(15, 39)])
-def test_even_drawing_marks_that_the_object_is_over_at_either_end(liver):
+def test_even_sampling_marks_that_the_object_is_over_at_either_end(liver: range) -> None:
     for seed in range(20):
-        found = drawn(stack_with(liver), 5, "even", seed=seed).indices
+        found = sampled(stack_with(liver), 5, "even", seed=seed).indices
         assert liver.start - 5 <= found[0] < liver.start  # a fifth of 20 or 24 slices
         assert liver.stop <= found[-1] < liver.stop + 5
 
 
-def test_an_end_without_an_empty_slice_leaves_both_to_the_rest():
-    found = drawn(stack_with(range(20, 40)), 5, "even").indices
+def test_an_end_without_an_empty_slice_leaves_both_to_the_rest() -> None:
+    found = sampled(stack_with(range(20, 40)), 5, "even").indices
     assert len([index for index in found if index < 20]) == 2
 
 
 @pytest.mark.parametrize("way", ["normal", "even"])
-def test_no_more_background_slices_than_were_asked_for(way):
+def test_no_more_background_slices_than_were_asked_for(way: Draw) -> None:
     for background in (0, 1, 2, 3):
-        found = drawn(stack_with(range(10, 30)), 5, way, background=background).indices
+        found = sampled(stack_with(range(10, 30)), 5, way, background=background).indices
         assert len(found) == 5 + background
 
 
-def test_slices_that_show_all_labels_come_first():
+def test_slices_that_show_all_labels_come_first() -> None:
     stack = stack_with(range(5, 35), range(20, 24))
     for seed in range(20):
-        found = drawn(stack, 3, background=0, labels=(LIVER, SPLEEN), seed=seed).indices
+        found = sampled(stack, 3, background=0, labels=(LIVER, SPLEEN), seed=seed).indices
         assert set(found) <= set(range(20, 24))
 
 
-def test_labels_that_never_meet_are_all_shown():
+def test_labels_that_never_meet_are_all_shown() -> None:
     stack = stack_with(range(5, 15), range(20, 30))
     for seed in range(20):
-        found = drawn(stack, 2, background=0, labels=(LIVER, SPLEEN), seed=seed)
+        found = sampled(stack, 2, background=0, labels=(LIVER, SPLEEN), seed=seed)
         assert sorted(set(np.unique(found.masks)) - {0}) == [1, 2]
     with pytest.raises(AnnotationError, match="1 slices can't show every label"):
-        drawn(stack, 1, labels=(LIVER, SPLEEN))
+        sampled(stack, 1, labels=(LIVER, SPLEEN))
 
 
-def test_no_background_where_only_some_slices_were_marked():
-    assert drawn(stack_with([5, 20, 33]), 2).indices in [(5, 20), (5, 33), (20, 33)]
+def test_no_background_where_only_some_slices_were_marked() -> None:
+    assert sampled(stack_with([5, 20, 33]), 2).indices in [(5, 20), (5, 33), (20, 33)]
 
 
-def test_as_many_slices_as_there_are():
-    found = drawn(stack_with([4, 5, 6]), 3)
+def test_as_many_slices_as_there_are() -> None:
+    found = sampled(stack_with([4, 5, 6]), 3)
     assert {4, 5, 6} <= set(found.indices)
     with pytest.raises(AnnotationError, match="4 slices were asked for, but only 3 show label_1"):
-        drawn(stack_with([4, 5, 6]), 4)
+        sampled(stack_with([4, 5, 6]), 4)
 
 
-def test_a_label_that_is_nowhere():
+def test_a_label_that_is_nowhere() -> None:
     with pytest.raises(AnnotationError, match=r"'label_2' \(2\) is empty") as raised:
         mark(stack_with([4]), (LIVER, SPLEEN))
     assert "no slice shows it" in str(raised.value)
 
 
-def test_taking_slices_leaves_other_labels_out():
+def test_taking_slices_leaves_other_labels_out() -> None:
     stack = stack_with([4, 5], [5, 6])
     found = mark(stack, (SPLEEN,)).take([5], [9])
     assert found.indices == (5, 9)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from sammed.backbones import registry
-from sammed.backbones.lite_medsam import wheel_checkpoint
 from sammed.backbones.loading import load_backbone
 from sammed.backbones.registry import BACKBONES, Vit
 from sammed.backbones.runtime import Lazy
 from sammed.backbones.segment_anything import build_image_encoder, build_mask_decoder, build_prompt_encoder
+from sammed.backbones.weights import wheel_checkpoint
 from sammed.errors import CheckpointError, ConfigError
 from sammed_volumes.file_digest import sha256_of
 

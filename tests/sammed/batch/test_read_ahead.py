@@ -1,4 +1,4 @@
-"""Reading ahead: one more than was asked for, never two."""
+"""Reading ahead: one item more than was asked for, never two."""
 
 import threading
 
@@ -7,13 +7,13 @@ import pytest
 from sammed.batch.read_ahead import read_ahead
 
 
-def test_all_items_in_order():
+def test_all_items_in_order() -> None:
     assert list(read_ahead(range(7), lambda item: item * item, print)) == [0, 1, 4, 9, 16, 25, 36]
     assert list(read_ahead([], str, print)) == []
 
 
-def test_the_next_one_is_read_while_this_one_is_in_work():
-    """And the one after it is not: memory holds two volumes, however many there are."""
+def test_the_next_item_is_read_while_this_one_is_processed() -> None:
+    """The one after it is not: memory holds two volumes at most."""
     begun = [threading.Event() for _ in range(4)]
 
     def read(item: int) -> int:
@@ -22,7 +22,7 @@ def test_the_next_one_is_read_while_this_one_is_in_work():
 
     ready = read_ahead(range(4), read, lambda _: None)
     assert next(ready) == 0
-    assert begun[1].wait(10), "the second is read while the first is in work"
+    assert begun[1].wait(10), "the second is read while the first is processed"
     assert not begun[2].wait(0.2)
     assert next(ready) == 1
     assert begun[2].wait(10)
@@ -30,9 +30,15 @@ def test_the_next_one_is_read_while_this_one_is_in_work():
     ready.close()
 
 
-def test_what_was_read_in_vain_is_dropped():
-    read, dropped = [], []
-    ready = read_ahead(range(9), lambda item: read.append(item) or item, dropped.append)
+def test_what_was_read_for_nothing_is_dropped() -> None:
+    read: list[int] = []
+    dropped: list[int] = []
+
+    def reading(item: int) -> int:
+        read.append(item)
+        return item
+
+    ready = read_ahead(range(9), reading, dropped.append)
     assert next(ready) == 0
     ready.close()
     assert dropped == read[1:]
@@ -40,7 +46,7 @@ def test_what_was_read_in_vain_is_dropped():
     assert not [thread for thread in threading.enumerate() if thread.name == "read ahead"]
 
 
-def test_an_exception_comes_at_its_item_s_place():
+def test_an_exception_is_raised_in_place_of_its_item() -> None:
     def read(item: int) -> int:
         if item == 2:
             raise ValueError("two")

@@ -1,4 +1,4 @@
-"""Shards: together they are the whole, and no two share anything."""
+"""Shards: together they hold everything, and no two share a volume."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from sammed.errors import ConfigError
 
 @pytest.mark.parametrize("length", [0, 1, 7, 16, 50])
 @pytest.mark.parametrize("count", [1, 3, 16])
-def test_shards_part_a_folder(length, count):
+def test_shards_divide_a_folder(length: int, count: int) -> None:
     parts = [Shard(number, count).of(range(length)) for number in range(1, count + 1)]
     assert sorted(item for part in parts for item in part) == list(range(length))
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_a_shard_as_text():
+def test_a_shard_as_text() -> None:
     assert parse_shard("3/16") == Shard(3, 16)
     assert str(Shard(3, 16)) == "3/16"
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "-1/3", "1/0", ""])
-def test_what_is_no_shard(text):
+def test_a_text_that_is_not_a_shard(text: str) -> None:
     with pytest.raises(ConfigError, match="shard"):
         parse_shard(text)

@@ -1,6 +1,7 @@
-"""Which volumes files, folders, patterns and lists mean, and where they lay."""
+"""The volumes that files, folders, patterns and lists name, and their places."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sammed.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
-def working_folder(tmp_path, monkeypatch):
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -22,13 +23,13 @@ def touch(*names: str) -> None:
         Path(name).touch()
 
 
-def images(*inputs: str, **settings) -> list[str]:
+def images(*inputs: str, **settings: Any) -> list[str]:
     found = find_sources([Path(each) for each in inputs], **settings).found
     return [source.image.as_posix() for source in found]
 
 
 def places(*inputs: str, lists: tuple[Path, ...] = ()) -> list[str]:
-    """Where a tree of outputs would have them: the folder below the root, and the name."""
+    """Return their places in a tree of outputs: the folder below the root, and the name."""
     found = find_sources([Path(each) for each in inputs], lists).found
     return [(source.below / source.name).as_posix() for source in found]
 
@@ -50,11 +51,11 @@ def write_series(folder: str, uid: str, number: str = "1", slices: int = 2) -> N
         writer.KeepOriginalImageUIDOn()
         writer.SetFileName(f"{folder}/{uid}-{k}.dcm")
         writer.Execute(image)
-        # As scanners and archives name them: the tags alone say what belongs together.
+        # Names as scanners write them: only the tags tell which series a file belongs to.
         Path(f"{folder}/{uid}-{k}.dcm").rename(f"{folder}/IM{number}{k}")
 
 
-def test_a_folder_and_those_below_it():
+def test_a_folder_and_those_below_it() -> None:
     touch("in/b.nii", "in/a/c.mha", "in/b_label.nii.gz", "in/x.seg.nrrd", "in/.hidden.nii", "in/letter.txt")
     touch("in/.trash/d.nii")
     assert images("in") == ["in/a/c.mha", "in/b.nii"]
@@ -63,14 +64,14 @@ def test_a_folder_and_those_below_it():
     assert find_sources([Path("in")]).is_batch
 
 
-def test_one_file_is_no_batch_and_one_in_a_folder_is():
+def test_one_file_is_no_batch_and_one_in_a_folder_is() -> None:
     touch("in/b.nii")
     assert not find_sources([Path("in/b.nii")]).is_batch
     assert find_sources([Path("in")]).is_batch
     assert find_sources([Path("in/*.nii")]).is_batch
 
 
-def test_what_is_not_there_is_left_to_whoever_reads_it():
+def test_a_missing_path_is_left_to_the_reader() -> None:
     Path("empty").mkdir()
     assert images("nowhere.nii", "empty") == ["nowhere.nii", "empty"]
 
@@ -80,27 +81,27 @@ def test_what_is_not_there_is_left_to_whoever_reads_it():
     [
         pytest.param("in/*.nii", ["b"], id="files"),
         pytest.param("in/**/*.nii", ["a/x/c", "b"], id="at any depth"),
-        pytest.param("in/?", ["a/x/c"], id="a folder is gone through"),
+        pytest.param("in/?", ["a/x/c"], id="a folder is searched"),
         pytest.param("i*/b.nii", ["in/b"], id="from the first wildcard on"),
         pytest.param("in/**", ["a/x/c", "b"], id="everything once"),
     ],
 )
-def test_patterns(pattern, expected):
+def test_patterns(pattern: str, expected: list[str]) -> None:
     touch("in/b.nii", "in/a/x/c.nii", "in/a/x/c_label.nii", "in/notes.txt", "in/.git/d.nii")
     assert places(pattern) == expected
 
 
-def test_a_pattern_that_nothing_matches():
+def test_a_pattern_without_a_match() -> None:
     with pytest.raises(ConfigError, match=r"No volume and no folder matches in/\*\.nii"):
         images("in/*.nii")
 
 
-def test_a_name_with_brackets_is_a_name_where_it_exists():
+def test_a_name_with_brackets_is_a_name_where_it_exists() -> None:
     touch("in/scan[1].nii")
     assert images("in/scan[1].nii") == ["in/scan[1].nii"]
 
 
-def test_a_list(working_folder):
+def test_a_list(working_folder: Path) -> None:
     touch("p/1/a.nii", "p/2/a.nii", "p/2/more/b.nii")
     listed = Path("scans.txt")
     listed.write_text(f"# by hand\np/1/a.nii\n\n  {working_folder}/p/2\n", encoding="utf-8")
@@ -110,14 +111,14 @@ def test_a_list(working_folder):
 
 
 @pytest.mark.parametrize("content", [b"# nothing\n", b"\xff\xfe\x00"], ids=["empty", "no text"])
-def test_a_list_of_nothing(content):
+def test_a_list_of_nothing(content: bytes) -> None:
     Path("scans.txt").write_bytes(content)
     with pytest.raises(ConfigError, match=r"The list scans\.txt"):
         find_sources([], [Path("scans.txt")])
 
 
-def test_dicom_series_in_a_tree():
-    """One folder with several series, folders of one, a file among them; names come from the tags."""
+def test_dicom_series_in_a_tree() -> None:
+    """One folder with several series, folders with one, and a file; names come from the tags."""
     write_series("in/study 1", "1.2.11", "4")
     write_series("in/study 1", "1.2.12", "12")
     write_series("in/study 2/ct", "1.2.21")
@@ -132,7 +133,7 @@ def test_dicom_series_in_a_tree():
     assert places("in") == ["study 1_4", "study 1_12", "study 2/ct", "study 2/mr"]
 
 
-def test_series_with_one_number_are_told_apart_by_their_uids():
+def test_series_with_one_number_are_named_by_their_uids() -> None:
     write_series("in", "1.2.11", "4")
     for k in range(2):
         Path(f"in/IM4{k}").rename(f"in/other{k}")
@@ -140,22 +141,22 @@ def test_series_with_one_number_are_told_apart_by_their_uids():
     assert places("in") == ["in_1.2.11", "in_1.2.12"]
 
 
-def test_a_named_dicom_folder_is_one_volume():
+def test_a_named_dicom_folder_is_one_volume() -> None:
     write_series("in", "1.2.11")
     found = find_sources([Path("in")])
     assert not found.is_batch
     assert [each.image for each in found.found] == [Path("in")]
 
 
-def test_what_a_user_says_of_the_series_holds_for_every_folder():
+def test_the_choice_of_a_series_holds_for_every_folder() -> None:
     write_series("in/a", "1.2.11", "4")
     write_series("in/a", "1.2.12", "5")
     found = find_sources([Path("in")], series="2").found
     assert [(each.name, each.series) for each in found] == [("a", "2")]
 
 
-def test_half_a_series_is_not_passed_over_in_silence():
+def test_half_a_series_is_reported() -> None:
     write_series("in/a", "1.2.11")
     write_series("in/b", "1.2.11")
     (note,) = find_sources([Path("in")]).notes
-    assert "1.2.11 lies in 2 folders, in/a and in/b" in note
+    assert "1.2.11 is spread over 2 folders, such as in/a and in/b" in note

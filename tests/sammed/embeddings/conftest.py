@@ -1,4 +1,4 @@
-"""A backbone that encodes at once and counts, so that what the cache saves can be seen."""
+"""A fast backbone that counts the slices it encodes, which shows what the cache saves."""
 
 import dataclasses
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,14 +16,14 @@ from torch.nn import functional as F
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.embeddings.scan import Scan
 from sammed_volumes.intensity import Window
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 
 class CountingEncoder:
-    """Mean brightness of each cell, another in each channel; `count` slices so far."""
+    """Encodes the mean brightness of each cell, scaled per channel; `count` is the slices so far."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -45,29 +46,31 @@ def backbone(tiny_backbone: Backbone, encoder: CountingEncoder) -> Backbone:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the cache lies; it isn't there yet."""
+    """The cache's folder, which does not exist yet."""
     return tmp_path / "cache" / "embeddings"
 
 
 @pytest.fixture
 def open_cache(folder: Path) -> Callable[..., EmbeddingCache]:
-    """`open_cache(limit_bytes=...)`: the test's own cache, as another process would open it."""
+    """`open_cache(limit_bytes=...)`: the test's cache, as another process would open it."""
     return lambda **settings: EmbeddingCache(CacheConfig(folder, **settings))
 
 
 @pytest.fixture
-def scan_of() -> Callable[..., Scan]:
-    """`scan_of(volume, low, high)`: a scan through a window."""
+def scan_of(backbone: Backbone) -> Callable[..., Scan]:
+    """`scan_of(volume, low, high, backbone=..., cache=..., progress=...)`: a scan through a window."""
 
-    def make(volume: Volume, low: float = -200.0, high: float = 300.0) -> Scan:
-        return open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(low, high, "value"))
+    def make(volume: Volume, low: float = -200.0, high: float = 300.0, **settings: Any) -> Scan:
+        slicing = plan_slices(volume.shape, volume.affine_ras_mm)
+        settings = {"backbone": backbone, **settings}
+        return Scan(volume, slicing, Window(low, high, "value"), **settings)
 
     return make
 
 
 @pytest.fixture
 def run_python(tmp_path: Path) -> Callable[[str], str]:
-    """Run code in a Python of its own, which finds what this one finds; what it printed."""
+    """Run code in a new Python with the same `sys.path` and return its output."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
     def run(code: str) -> str:

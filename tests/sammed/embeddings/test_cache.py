@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sammed.backbones.folders import cache_folder
 from sammed.embeddings import cache as cache_module
-from sammed.embeddings import cache_folder as shelves_module
+from sammed.embeddings import cache_folder as cache_folder_module
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig, configured
-from sammed.embeddings.cache_folder import shelves
+from sammed.embeddings.cache_folder import cached_volumes
 from sammed.embeddings.entry import DamagedEntryError, pack, unpack
 from sammed.errors import ConfigError
 
@@ -86,7 +86,7 @@ def test_a_damaged_entry_is_said_once_and_made_again(
     cache = open_cache()
     assert [cache.get(VOLUMES[0], key(number), 16) for number in range(2)] == [None, None]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "has a damaged entry; it is made again" in caplog.text
+    assert "has a damaged entry; the slice is encoded again" in caplog.text
     assert cache.put(VOLUMES[0], key(0), embedding(0))
     found = cache.get(VOLUMES[0], key(0), 16)
     assert found is not None
@@ -104,8 +104,8 @@ def test_the_volume_that_was_not_used_for_longest_goes_first(
     cache = open_cache(**limit)
     assert cache.get(VOLUMES[0], key(0), 16) is not None  # now the second volume is the oldest
     assert cache.put(VOLUMES[3], key(0), embedding(0))
-    assert [shelf.path.name[0] for shelf in shelves(folder)] == ["c", "a", "d"]
-    assert sum(shelf.bytes for shelf in shelves(folder)) <= limit["limit_bytes"]
+    assert [each.path.name[0] for each in cached_volumes(folder)] == ["c", "a", "d"]
+    assert sum(each.bytes for each in cached_volumes(folder)) <= limit["limit_bytes"]
 
 
 def test_a_volume_larger_than_the_limit_is_kept_in_part_and_evicts_all_others(
@@ -115,7 +115,7 @@ def test_a_volume_larger_than_the_limit_is_kept_in_part_and_evicts_all_others(
     cache = open_cache(limit_bytes=3 * ENTRY_BYTES)
     kept = [cache.put(VOLUMES[1], key(number), embedding(number)) for number in range(5)]
     assert kept == [True, True, True, False, False]
-    assert [shelf.entries for shelf in shelves(folder)] == [3]
+    assert [each.entries for each in cached_volumes(folder)] == [3]
     assert caplog.text.count("One volume's embeddings take more than the cache may") == 1
 
 
@@ -127,15 +127,15 @@ def test_what_other_processes_wrote_is_counted_before_long(
     for number in range(24):
         assert mine.put(VOLUMES[number % 2], key(number), embedding(0))
         assert theirs.put(VOLUMES[2 + number % 2], key(number), embedding(0))
-        assert sum(shelf.bytes for shelf in shelves(folder)) <= limit + 4 * ENTRY_BYTES
+        assert sum(each.bytes for each in cached_volumes(folder)) <= limit + 4 * ENTRY_BYTES
 
 
-def test_a_shelf_that_another_process_evicts_is_no_trouble(
+def test_a_volume_that_another_process_evicts_is_no_trouble(
     folder: Path, open_cache: Callable[..., EmbeddingCache], caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = open_cache()
     cache.put(VOLUMES[0], key(0), embedding(0))
-    shelves_module.remove_shelf(folder / VOLUMES[0])
+    cache_folder_module.remove_cached(folder / VOLUMES[0])
     assert cache.get(VOLUMES[0], key(0), 16) is None
     assert cache.put(VOLUMES[0], key(0), embedding(0))
     assert caplog.text == ""
@@ -177,7 +177,7 @@ def test_a_cache_of_another_version_is_left_alone_and_a_warning_says_so(
     assert not cache.put(VOLUMES[0], key(1), embedding(1))
     assert [path.name for path in (folder / VOLUMES[0]).iterdir()] == [entry(folder).name]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "is of another version of sammed; it isn't used" in caplog.text
+    assert "belongs to another version of sammed; it isn't used" in caplog.text
     assert "sammed cache clear" in caplog.text
 
 
@@ -264,7 +264,7 @@ def test_the_limit_is_looked_at_from_the_first_entry_on(
 ) -> None:
     assert not open_cache(limit_bytes=0).put(VOLUMES[0], key(0), embedding(0))
     assert not open_cache(limit_bytes=ENTRY_BYTES - 1).put(VOLUMES[0], key(0), embedding(0))
-    assert shelves(folder) == ()
+    assert cached_volumes(folder) == ()
     assert cache_module.RECOUNT_BYTES < 1e9
 
 
@@ -280,7 +280,7 @@ def test_a_limit_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SAMMED_CACHE_GB", said)
     with pytest.raises(ConfigError, match=f"SAMMED_CACHE_GB is '{said}'; it must be a number of gigabytes"):
         configured()
-    with pytest.raises(ConfigError, match="the least is 0"):
+    with pytest.raises(ConfigError, match="can't hold -1 bytes; use 0 for no cache"):
         CacheConfig(Path(), -1)
 
 

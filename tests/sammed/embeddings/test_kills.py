@@ -19,9 +19,8 @@ from sammed.backbones.frame import Frame
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
 from sammed.embeddings.entry import unpack
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.embeddings.scan import open_scan
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 torch.set_num_threads(1)  # a process that was forked has one
@@ -47,8 +46,8 @@ class Backbone(SimpleNamespace):
 def encoded(cached=True):
     voxels = np.random.default_rng(0).integers(0, 100, (32, 32, len(SLICES)), dtype=np.int16)
     volume = Volume(voxels, np.diag([1.0, 1.0, 2.0, 1.0]))
-    scan = open_scan(volume, plan_slices(volume.shape, volume.affine_ras_mm), Window(0, 100, "value"))
-    return Scan(scan, Backbone(), cache=EmbeddingCache(CacheConfig(FOLDER)) if cached else None)
+    cache = EmbeddingCache(CacheConfig(FOLDER)) if cached else None
+    return open_scan(volume, Backbone(), window=Window(0, 100, "value"), cache=cache)
 
 
 def forked(work):

@@ -1,8 +1,9 @@
-"""Labels a folder in children that are killed, each at another point; the last one is left in peace.
+"""Label a folder in children that are killed, each at another point; then in this process, to the end.
 
     python killed_labeling.py SCANS SKILL OUTPUT POINT ...
 
-Points are named below, or a number of seconds. Children are forked, so that the libraries are loaded once.
+A point is one of the names below or a number of seconds. Children are forked, so that the libraries are
+loaded once.
 """
 
 import os
@@ -10,95 +11,102 @@ import signal
 import sys
 import threading
 import time
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable
 from pathlib import Path
+from runpy import run_path
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "volumes")]
 
-from sammed.jobs.labeling import label  # noqa: E402
-from sammed.jobs.requests import LabelingRequest  # noqa: E402
-
-from sammed.batch import manifest  # noqa: E402
-from sammed.jobs import labeler, machine  # noqa: E402
+from sammed.backbones import loading  # noqa: E402
+from sammed.batch import labeler  # noqa: E402
+from sammed.batch.manifest import Manifest  # noqa: E402
+from sammed.embeddings.config import EncodingConfig  # noqa: E402
+from sammed.jobs.auto_label import AutoLabelRequest, auto_label  # noqa: E402
 from sammed.progress import Silent  # noqa: E402
+from sammed.skills.skill import Skill  # noqa: E402
 
 
-def main(scans, skill, output, *points):
-    tiny = tiny_sam()
-    machine.load_backbone = lambda _name, **_settings: tiny
-    request = LabelingRequest(inputs=(Path(scans),), skill=Path(skill), output=Path(output), cache=False)
+def main(scans: str, skill: str, output: str, *points: str) -> None:
+    tiny = run_path(str(ROOT / "tests/sammed/conftest.py"))["tiny_sam"]()
+    setattr(loading, "load_backbone", lambda _name, **_settings: tiny)  # noqa: B010
+    request = AutoLabelRequest(
+        inputs=(Path(scans),), skill=Path(skill), output=Path(output), encoding=EncodingConfig(cache=False)
+    )
     for point in points:
         child = os.fork()
         if not child:
             prepare(point)
-            label(request, Silent())
+            auto_label(request, Silent())
             os._exit(3)  # the point was never reached
         _, status = os.waitpid(child, 0)
         print(point, "killed" if os.WIFSIGNALED(status) else "came to its end", flush=True)
-    statuses = [item.status for item in label(request, Silent()).items]
+    statuses = [item.status for item in auto_label(request, Silent()).items]
     print(*statuses)
 
 
-def prepare(point):
+def prepare(point: str) -> None:
     if point in POINTS:
         POINTS[point]()
         return
 
-    def later():
+    def later() -> None:
         time.sleep(float(point))
         die()
 
     threading.Thread(target=later, daemon=True).start()
 
 
-def die():
+def die(*_arguments: object, **_settings: object) -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("the process survived its kill")
 
 
-def in_the_middle_of_a_line():
-    """The second volume's first line is half on the disk."""
-    write = manifest.Manifest._write
+def in_the_middle_of_a_line() -> None:
+    """Die when half of the second volume's first line is on disk."""
+    write = Manifest._write
     written = []
 
-    def half(self, line):
+    def half(manifest: Manifest, line: bytes) -> None:
         written.append(line)
         if len(written) < 4:
-            return write(self, line)
-        with self.path.open("ab") as file:
+            write(manifest, line)
+            return
+        with manifest.path.open("ab") as file:
             file.write(line[: len(line) // 2])
-        return die()
+        die()
 
-    manifest.Manifest._write = half
+    setattr(Manifest, "_write", half)  # noqa: B010
 
 
-def between_labels_and_provenance():
+def between_labels_and_provenance() -> None:
     write = labeler.write_labels
 
-    def write_and_die(*arguments, **settings):
+    def write_and_die(*arguments: Any, **settings: Any) -> None:
         write(*arguments, **settings)
         die()
 
-    labeler.write_labels = write_and_die
+    setattr(labeler, "write_labels", write_and_die)  # noqa: B010
 
 
-def with_a_file_half_written():
-    def half(_labels, path, **_settings):
+def with_a_file_half_written() -> None:
+    def half(_labels: object, path: Path, **_settings: object) -> None:
         path.with_name(".partial-0a1b2c3d.nii.gz").write_bytes(b"half")
         die()
 
-    labeler.write_labels = half
+    setattr(labeler, "write_labels", half)  # noqa: B010
 
 
-def after_encoding():
-    labeler.label_volume = lambda *_arguments, **_settings: die()
+def after_encoding() -> None:
+    setattr(Skill, "label", die)  # noqa: B010
 
 
-def while_reading():
-    labeler.open_volume = lambda *_arguments, **_settings: die()
+def while_reading() -> None:
+    setattr(labeler, "open_volume", die)  # noqa: B010
 
 
-POINTS = {
+POINTS: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
         in_the_middle_of_a_line,
@@ -108,13 +116,6 @@ POINTS = {
         while_reading,
     )
 }
-
-
-def tiny_sam():
-    spec = spec_from_file_location("tiny_conftest", ROOT / "tests/sammed/conftest.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.tiny_sam()
 
 
 if __name__ == "__main__":

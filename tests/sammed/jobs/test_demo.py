@@ -61,14 +61,14 @@ def check_manifest(output: Path) -> None:
 
 def test_nothing_is_begun_where_a_result_lies_already(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(OutputError, match=r"report\.html exists already"):
+    with pytest.raises(OutputError, match=r"report\.html already exists"):
         demo(DemoRequest(output=tmp_path), Silent())
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="can't be made"):
+    with pytest.raises(OutputError, match="can't be created"):
         demo(DemoRequest(output=tmp_path / "file/demo"), Silent())
 
 
@@ -96,3 +96,7 @@ def test_the_clock_keeps_the_order() -> None:
             pass
     assert list(clock.steps) == ["one", "two"]
     assert all(seconds >= 0 for seconds in clock.steps.values())
+
+
+def test_the_request_of_the_demo() -> None:
+    assert DemoRequest().output == Path("demo-output")

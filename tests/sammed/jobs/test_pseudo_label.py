@@ -180,7 +180,7 @@ def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(
     result = pseudo_label(request(discs), Silent())
     by_case = {item.case: item for item in result.items}
     assert (by_case[bare[0]].status, by_case[bare[1]].status) == ("failed", "nothing")
-    assert "no whole picture" in (by_case[bare[0]].reason or "")
+    assert "not a complete picture" in (by_case[bare[0]].reason or "")
     assert by_case[bare[1]].reason == "All masks are empty."
     assert result.count("labeled") == 3
     assert not result.is_good
@@ -261,7 +261,7 @@ def test_a_set_that_cannot_be_used_says_why(
 def test_nothing_is_overwritten_unasked(discs: Path, method: Callable[..., None]) -> None:
     method(bright)
     pseudo_label(request(discs), Silent())
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         pseudo_label(request(discs), Silent())
     assert pseudo_label(request(discs, overwrite=True), Silent()).is_good
     Path("taken").mkdir()

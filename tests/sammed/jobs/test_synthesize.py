@@ -68,7 +68,7 @@ def test_a_model_is_learned_from_all_pictures_that_are_trained_on(tmp_path: Path
     assert set(result.to_json()) == {
         *("model", "pictures", "image_size", "shape", "steps", "loss", "problems", "seconds")
     }
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         synthesize_train(request, Silent())
 
 
@@ -91,7 +91,7 @@ def test_samples_are_pictures_that_say_what_they_are(tmp_path: Path, model: Path
         assert "Synthetic image" in picture.info["Description"]
         assert picture.info["Source"].startswith("diffusion model ")
     assert result.to_json()["set"] is None
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         synthesize_sample(request, Silent())
     again = synthesize_sample(replace(request, output=tmp_path / "again"), Silent())
     assert [path.read_bytes() for path in again.files] == [path.read_bytes() for path in result.files]

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from sammed.metrics.evaluation import dice, evaluate
 from sammed.metrics.surface import hd95_mm, nsd
 from sammed_volumes.errors import GeometryMismatchError, LabelError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume, default_label
+from tests.conftest import Phantom
 
 SHAPE = (23, 19, 17)
 SPACING_MM = (1.0, 2.0, 5.0)
@@ -50,7 +53,7 @@ def only(evaluation):
     [(0, 2, 2.0), (1, 2, 4.0), (2, 2, 10.0), (0, 1, 1.0), (2, 1, 5.0)],
     ids=["x by 2 mm", "y by 4 mm", "z by 10 mm", "x by 1 mm", "z by 5 mm"],
 )
-def test_shifted_cube_is_as_far_off_as_it_was_shifted(axis, steps, distance_mm):
+def test_shifted_cube_is_as_far_off_as_it_was_shifted(axis, steps, distance_mm) -> None:
     shift = [0, 0, 0]
     shift[axis] = steps
     just_enough = only(evaluate(cube(shift), cube(), tolerance_mm=distance_mm))
@@ -62,7 +65,7 @@ def test_shifted_cube_is_as_far_off_as_it_was_shifted(axis, steps, distance_mm):
     assert too_little.nsd < 0.9
 
 
-def test_surface_dice_weighs_area_in_square_millimeters():
+def test_surface_dice_weighs_area_in_square_millimeters() -> None:
     # A slab of 40 x 40 x 15 mm, and one that is a slice of 5 mm thicker. Out of tolerance are the two upper
     # faces, 1600 mm2 each, and the upper side of the thicker slab, at most 160 mm x 5 mm. Counted in
     # voxels, of which the sides have a fifth as many as square millimeters, the share would be 0.44.
@@ -74,7 +77,7 @@ def test_surface_dice_weighs_area_in_square_millimeters():
     assert 2 * 1600 / whole_area < share < (2 * 1600 + 160 * 5) / whole_area
 
 
-def test_scores_are_symmetric():
+def test_scores_are_symmetric() -> None:
     one, other = cube((1, 2, 1)), cube()
     forth, back = only(evaluate(one, other)), only(evaluate(other, one))
     assert forth.dice == back.dice
@@ -83,7 +86,7 @@ def test_scores_are_symmetric():
     assert forth.nsd == pytest.approx(back.nsd)
 
 
-def test_distances_scale_with_the_spacing_and_overlap_does_not():
+def test_distances_scale_with_the_spacing_and_overlap_does_not() -> None:
     fine = only(evaluate(cube((2, 1, 0)), cube(), tolerance_mm=1.0))
     twice = {"spacing_mm": tuple(2 * length for length in SPACING_MM)}
     coarse = only(evaluate(cube((2, 1, 0), **twice), cube(**twice), tolerance_mm=2.0))
@@ -92,14 +95,14 @@ def test_distances_scale_with_the_spacing_and_overlap_does_not():
     assert coarse.dice == fine.dice
 
 
-def test_the_rest_of_the_field_of_view_changes_nothing():
+def test_the_rest_of_the_field_of_view_changes_nothing() -> None:
     small = only(evaluate(cube((1, 0, 1)), cube()))
     wide = {"shape": (61, 53, 41)}
     large = only(evaluate(cube((1, 0, 1), **wide), cube(**wide)))
     assert large == small
 
 
-def test_equal_volumes_score_full_marks(phantom):
+def test_equal_volumes_score_full_marks(phantom: Callable[..., Phantom]) -> None:
     labels = phantom().labels
     evaluation = evaluate(labels, labels)
     assert [label.name for label in evaluation.labels] == ["lung", "heart", "tumour"]
@@ -107,14 +110,14 @@ def test_equal_volumes_score_full_marks(phantom):
         assert (label.scores.dice, label.scores.iou, label.scores.hd95_mm, label.scores.nsd) == (1, 1, 0, 1)
 
 
-def test_masks_at_the_border_of_the_volume_are_measured_like_others():
+def test_masks_at_the_border_of_the_volume_are_measured_like_others() -> None:
     inside = only(evaluate(volume((1, (4, 4, 4), (9, 9, 9))), volume((1, (5, 4, 4), (10, 9, 9)))))
     border = only(evaluate(volume((1, (0, 0, 0), (5, 5, 5))), volume((1, (1, 0, 0), (6, 5, 5)))))
     assert border.hd95_mm == pytest.approx(inside.hd95_mm)
     assert border.nsd == pytest.approx(inside.nsd)
 
 
-def test_a_single_slice_is_measured_in_its_plane():
+def test_a_single_slice_is_measured_in_its_plane() -> None:
     # In 3-D every pixel of a single slice would be surface, and its inside would pull HD95 down to 0.
     flat = {"shape": (41, 37, 1), "spacing_mm": (1.0, 3.0, 10.0)}
     reference = volume((1, (5, 5, 0), (35, 30, 1)), **flat)
@@ -125,7 +128,7 @@ def test_a_single_slice_is_measured_in_its_plane():
     assert scores.nsd == pytest.approx(1 - (2 * 30 + 2 * 9) / (210 + 192), abs=0.02)
 
 
-def test_both_empty_is_right_and_one_empty_is_wrong():
+def test_both_empty_is_right_and_one_empty_is_wrong() -> None:
     label = (Label(3, "cyst", (0, 0, 0)),)
     empty, full = volume(labels=label), volume((3, (2, 2, 2), (4, 4, 4)), labels=label)
     both = only(evaluate(empty, empty))
@@ -136,7 +139,7 @@ def test_both_empty_is_right_and_one_empty_is_wrong():
         assert math.isnan(one.hd95_mm)
 
 
-def test_mean_leaves_out_a_distance_that_has_no_value():
+def test_mean_leaves_out_a_distance_that_has_no_value() -> None:
     reference = volume((1, (2, 2, 2), (8, 8, 8)), (2, (10, 10, 10), (12, 12, 12)))
     prediction = volume((1, (3, 2, 2), (9, 8, 8)), labels=reference.labels)
     evaluation = evaluate(prediction, reference)
@@ -145,7 +148,7 @@ def test_mean_leaves_out_a_distance_that_has_no_value():
     assert evaluation.mean.dice == pytest.approx((first.dice + second.dice) / 2)
 
 
-def test_excluded_slices_count_on_neither_side():
+def test_excluded_slices_count_on_neither_side() -> None:
     # Slices 4 and 5 along z are where the prediction is wrong.
     reference = volume((1, (2, 2, 2), (10, 10, 12)))
     prediction = volume((1, (2, 2, 2), (10, 10, 12)), (0, (2, 2, 4), (10, 10, 6)), labels=reference.labels)
@@ -162,7 +165,7 @@ def test_excluded_slices_count_on_neither_side():
     assert only(along_x).dice < 0.95
 
 
-def test_slices_that_are_alike_add_nothing_to_surface_scores_when_they_are_excluded():
+def test_slices_that_are_alike_add_nothing_to_surface_scores_when_they_are_excluded() -> None:
     """Where the cut faces of an excluded slice counted, they would agree and make the rest look better."""
     reference, prediction = cube(), cube((0, 2, 0))
     whole, some = (only(evaluate(prediction, reference, exclude_slices=these)) for these in ((), (6, 7, 8)))
@@ -170,7 +173,7 @@ def test_slices_that_are_alike_add_nothing_to_surface_scores_when_they_are_exclu
     assert some.nsd < whole.nsd + 0.02, "an exclusion of equal slices made the surfaces agree better"
 
 
-def test_surface_scores_are_monais_where_all_slices_count():
+def test_surface_scores_are_monais_where_all_slices_count() -> None:
     from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 
     rng = np.random.default_rng(0)
@@ -198,25 +201,25 @@ def test_surface_scores_are_monais_where_all_slices_count():
         ({"tolerance_mm": math.nan}, "0 mm or more"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings, words):
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], words) -> None:
     with pytest.raises(ConfigError, match=words):
         evaluate(cube(), cube(), **settings)
 
 
 @pytest.mark.parametrize("index", [17, -1])
-def test_a_slice_outside_the_volume_is_refused(index):
+def test_a_slice_outside_the_volume_is_refused(index) -> None:
     with pytest.raises(VolumeError, match=rf"Slices \[{index}\] are outside.*0 to 16"):
         evaluate(cube(), cube(), exclude_slices=(index,))
 
 
-def test_different_lattices_are_refused_with_both_grids():
+def test_different_lattices_are_refused_with_both_grids() -> None:
     with pytest.raises(
         GeometryMismatchError, match=r"spacing differs \(1 x 2 x 4 against 1 x 2 x 5 mm\)"
     ) as error:
         evaluate(cube(shape=(23, 19, 16), spacing_mm=(1, 2, 4)), cube())
     for shape in ("23 x 19 x 16", "23 x 19 x 17"):
         assert shape in error.value.details
-    with pytest.raises(GeometryMismatchError, match=r"off by 1 of a voxel \(1 mm\)"):
+    with pytest.raises(GeometryMismatchError, match="voxel centers are up to 1 mm apart"):
         evaluate(cube(origin=(0, 0, 1)), cube())
     assert only(evaluate(cube(origin=(0, 0, 1e-6)), cube())).dice == 1.0  # rounding in a header
 
@@ -230,7 +233,7 @@ def stored_otherwise(labels: LabelVolume) -> LabelVolume:
     return replace(labels, voxels=voxels, affine_ras_mm=affine[:, [2, 0, 1, 3]])
 
 
-def test_one_lattice_in_other_storages_gives_the_same_scores():
+def test_one_lattice_in_other_storages_gives_the_same_scores() -> None:
     expected = evaluate(cube((1, 0, 0)), cube())
     assert evaluate(stored_otherwise(cube((1, 0, 0))), cube()).to_json() == expected.to_json()
     assert evaluate(cube((1, 0, 0)), stored_otherwise(cube())).to_json() == expected.to_json()
@@ -243,7 +246,7 @@ def cropped(labels: LabelVolume, low: tuple[int, int, int], high: tuple[int, int
     return replace(labels, voxels=labels.voxels[box], affine_ras_mm=affine)
 
 
-def test_what_is_predicted_beyond_a_cropped_reference_counts_as_false():
+def test_what_is_predicted_beyond_a_cropped_reference_counts_as_false() -> None:
     """3D Slicer crops a segmentation to what it holds; outside is background, not unknown."""
     prediction, reference = cube((2, 0, 3)), cube()
     small = cropped(reference, (5, 5, 4), (13, 13, 12))
@@ -252,7 +255,7 @@ def test_what_is_predicted_beyond_a_cropped_reference_counts_as_false():
     assert evaluate(prediction, small).to_json() == expected.to_json()
 
 
-def test_slices_to_exclude_count_along_the_reference():
+def test_slices_to_exclude_count_along_the_reference() -> None:
     prediction, reference = cube((2, 0, 3)), cube()
     small = cropped(reference, (5, 5, 4), (13, 13, 12))
     expected = evaluate(prediction, reference, exclude_slices=(6, 7), axis=2)
@@ -263,13 +266,13 @@ def test_slices_to_exclude_count_along_the_reference():
         evaluate(prediction, small, exclude_slices=(8,), axis=2)
 
 
-def test_volumes_that_share_no_voxel_are_refused():
+def test_volumes_that_share_no_voxel_are_refused() -> None:
     with pytest.raises(GeometryMismatchError, match="they share no voxel"):
         evaluate(cube(origin=(0, 0, 5000)), cube())
 
 
-def test_a_resampled_prediction_says_so():
-    said = []
+def test_a_resampled_prediction_says_so() -> None:
+    said: list[str] = []
     fine = volume((1, (10, 10, 8), (26, 26, 24)), shape=(46, 38, 34), spacing_mm=(0.5, 1.0, 2.5))
     with pytest.raises(GeometryMismatchError, match="--resample"):
         evaluate(fine, cube())
@@ -280,7 +283,7 @@ def test_a_resampled_prediction_says_so():
     assert len(said) == 1
 
 
-def test_volumes_without_any_label_are_refused():
+def test_volumes_without_any_label_are_refused() -> None:
     nothing = LabelVolume(np.zeros((5, 3, 2), np.uint8), np.eye(4), ())
     with pytest.raises(LabelError, match="nothing to compare"):
         evaluate(nothing, nothing)
@@ -314,7 +317,7 @@ def named(value, name):
         ),  # one of three has no voxel
     ],
 )
-def test_labels_are_matched_by_name_then_by_value(ours, truth, dices):
+def test_labels_are_matched_by_name_then_by_value(ours, truth, dices) -> None:
     box = ((3, 3, 3), (7, 7, 7))
     prediction = volume((ours[0].value, *box), labels=ours)
     reference = volume((truth[0].value, *box), labels=truth)
@@ -353,7 +356,7 @@ def test_labels_of_which_none_match_are_reported(ours, truth, sentence):
     assert evaluation.labels[0].scores.dice == (1.0 if is_compared or (ours and sentence is None) else 0.0)
 
 
-def test_a_name_goes_before_a_value_of_another_label():
+def test_a_name_goes_before_a_value_of_another_label() -> None:
     reference = volume((1, (1, 1, 1), (4, 4, 4)), labels=named(1, "label_1"))
     both = (Label(1, "heart", (0, 0, 0)), Label(2, "aorta", (0, 0, 0)))
     prediction = volume((2, (1, 1, 1), (4, 4, 4)), (1, (6, 6, 6), (8, 8, 8)), labels=both)
@@ -364,7 +367,7 @@ def test_a_name_goes_before_a_value_of_another_label():
     )  # no name there, so by the value: heart
 
 
-def test_json_has_the_promised_keys_and_no_nan():
+def test_json_has_the_promised_keys_and_no_nan() -> None:
     reference = volume((1, (2, 2, 2), (8, 8, 8)), labels=named(1, "liver"))
     prediction = volume((1, (2, 2, 2), (8, 8, 8)), labels=named(1, "spleen"))
     data = json.loads(json.dumps(evaluate(prediction, reference).to_json(), allow_nan=False))
@@ -375,7 +378,7 @@ def test_json_has_the_promised_keys_and_no_nan():
     assert data["mean"]["hd95_mm"] is None
 
 
-def test_dice_of_boolean_masks():
+def test_dice_of_boolean_masks() -> None:
     one, other = np.zeros((3, 4), bool), np.zeros((3, 4), bool)
     assert dice(one, other) == 1.0
     one[0] = True
@@ -384,7 +387,7 @@ def test_dice_of_boolean_masks():
     assert dice(one, other) == dice(other, one) == pytest.approx(2 * 4 / (4 + 8))
 
 
-def test_importing_metrics_loads_neither_torch_nor_monai():
+def test_importing_metrics_loads_neither_torch_nor_monai() -> None:
     code = "import sys, sammed.metrics.evaluation; print(sorted({'torch', 'monai'} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(

@@ -1,4 +1,6 @@
-"""What a prompt may be, and how it says what is wrong with it."""
+"""What a prompt may be, and how errors explain what is wrong with it."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ COARSE = torch.zeros(16, 16)
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_kind_names_what_is_there(prompt, kind):
+def test_the_kind_names_what_is_there(prompt: Prompt, kind: str) -> None:
     assert prompt.kind == kind
 
 
@@ -44,17 +46,17 @@ def test_the_kind_names_what_is_there(prompt, kind):
         ({"box_xyxy_slice": np.array([1.0, 8.0, 9.0, np.inf])}, "four finite numbers"),
     ],
 )
-def test_a_wrong_prompt_is_refused_with_a_sentence(fields, words):
+def test_a_wrong_prompt_is_rejected_with_a_sentence(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(PromptError, match=words):
         Prompt(**fields)
 
 
-def test_a_box_of_one_pixel_is_a_box():
+def test_a_box_of_one_pixel_is_a_box() -> None:
     assert Prompt(box_xyxy_slice=np.array([4.0, 4.0, 4.0, 4.0])).kind == "box"
 
 
 @pytest.mark.parametrize("point", [(-0.5, -0.5), (10.5, 6.5), (3.0, 2.0)])
-def test_all_of_a_pixel_is_inside_the_slice(point):
+def test_all_of_a_pixel_is_inside_the_slice(point: tuple[float, float]) -> None:
     Prompt(np.array([point]), SIGNS[:1]).check_inside(height=7, width=11)
 
 
@@ -66,6 +68,6 @@ def test_all_of_a_pixel_is_inside_the_slice(point):
         (Prompt(box_xyxy_slice=np.array([1.0, 2.0, 9.0, 8.0])), "box .* reaches outside the slice"),
     ],
 )
-def test_what_is_outside_the_slice_is_named(prompt, words):
+def test_what_is_outside_the_slice_is_named(prompt: Prompt, words: str) -> None:
     with pytest.raises(PromptError, match=words):
         prompt.check_inside(height=7, width=11)

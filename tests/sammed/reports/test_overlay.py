@@ -1,5 +1,7 @@
 """The picture: what is chosen, what is drawn, and that odd input makes a picture too."""
 
+from pathlib import Path
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def has_color(pixels, rgb, within=60):
     return int((np.abs(pixels - np.array(rgb)).max(axis=-1) < within).sum())
 
 
-def test_prediction_is_drawn_in_its_color_and_truth_in_white(tmp_path):
+def test_prediction_is_drawn_in_its_color_and_truth_in_white(tmp_path: Path) -> None:
     without = draw(tmp_path / "a.png", squares())
     assert has_color(without, RED.color_rgb) > 500
     bare = has_color(draw(tmp_path / "b.png", squares(value=0)), RED.color_rgb)
@@ -50,7 +52,7 @@ def test_prediction_is_drawn_in_its_color_and_truth_in_white(tmp_path):
     assert has_color(truth, (255, 255, 255)) > has_color(without, (255, 255, 255)) + 500
 
 
-def test_outline_lies_where_the_mask_ends(tmp_path):
+def test_outline_lies_where_the_mask_ends(tmp_path: Path) -> None:
     # One slice, the whole of it in view: the red pixels must span what the mask spans.
     prediction = squares((1, 40, 40), low=8, high=32)
     pixels = draw(tmp_path / "a.png", prediction, labels=(RED,))
@@ -63,21 +65,21 @@ def test_outline_lies_where_the_mask_ends(tmp_path):
     assert side / (2.1 * 150) == pytest.approx(24 / np.ceil(view_width), abs=0.03)
 
 
-def test_pixels_that_are_not_square_keep_their_proportion(tmp_path):
+def test_pixels_that_are_not_square_keep_their_proportion(tmp_path: Path) -> None:
     tall = draw(tmp_path / "a.png", squares((1, 40, 40)), spacing_mm=(1.0, 1.8, 5.0))
     square = draw(tmp_path / "b.png", squares((1, 40, 40)), spacing_mm=(1.0, 1.0, 5.0))
     assert tall.shape[0] - square.shape[0] == pytest.approx(0.8 * 2.1 * 150, abs=4)
     assert tall.shape[1] == square.shape[1]
 
 
-def test_annotated_slices_are_framed(tmp_path):
+def test_annotated_slices_are_framed(tmp_path: Path) -> None:
     plain = draw(tmp_path / "a.png", squares())
     framed = draw(tmp_path / "b.png", squares(), annotated=[2, 4])
     assert has_color(plain, ANNOTATED_RGB) == 0
     assert has_color(framed, ANNOTATED_RGB) > 2 * 4 * 300  # two frames, four sides of some 300 pixels
 
 
-def test_many_slices_become_one_grid(tmp_path):
+def test_many_slices_become_one_grid(tmp_path: Path) -> None:
     many = draw(tmp_path / "a.png", squares((40, 40, 50)), columns=4, rows=2)
     four = draw(tmp_path / "b.png", squares((4, 40, 50)), columns=4, rows=2)
     assert many.shape[1] == four.shape[1]
@@ -97,13 +99,13 @@ def test_many_slices_become_one_grid(tmp_path):
         (range(30), (), 1, (14,)),
     ],
 )
-def test_chosen_slices(labeled, annotated, count, chosen):
+def test_chosen_slices(labeled, annotated, count, chosen) -> None:
     found = np.zeros(30, dtype=bool)
     found[list(labeled)] = True
     assert choose_slices(found, annotated, count) == chosen
 
 
-def test_numbers_are_the_array_indices(tmp_path, monkeypatch):
+def test_numbers_are_the_array_indices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
     titles = []
@@ -133,20 +135,20 @@ def test_numbers_are_the_array_indices(tmp_path, monkeypatch):
     ],
     ids=["one slice", "no labels", "one row", "very tall", "many labels", "odd name"],
 )
-def test_odd_input_makes_a_picture(tmp_path, shape, labels):
+def test_odd_input_makes_a_picture(tmp_path: Path, shape, labels) -> None:
     pixels = draw(tmp_path / "a.png", np.ones(shape, dtype=np.uint8), labels=labels, annotated=[0])
     assert pixels.size
     assert has_color(pixels, ANNOTATED_RGB) > 0
 
 
-def test_color_pictures_keep_their_colors(tmp_path):
+def test_color_pictures_keep_their_colors(tmp_path: Path) -> None:
     image = np.zeros((1, 40, 50, 3), dtype=np.float32)
     image[..., 1] = 0.8
     pixels = draw(tmp_path / "a.png", squares((1, 40, 50)), image=image)
     assert has_color(pixels, (0, 204, 0)) > 10_000
 
 
-def test_stacks_of_different_shapes_are_refused(tmp_path):
+def test_stacks_of_different_shapes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\(6, 40, 50\).*prediction \(5, 40, 50\)"):
         draw(tmp_path / "a.png", squares((5, 40, 50)), image=np.zeros((6, 40, 50), dtype=np.float32))
     with pytest.raises(ConfigError, match="reference"):
@@ -154,10 +156,10 @@ def test_stacks_of_different_shapes_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_overwritten_unasked(tmp_path):
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"mine")
-    with pytest.raises(OutputError, match=r"a\.png exists already"):
+    with pytest.raises(OutputError, match=r"a\.png already exists"):
         draw(path, squares())
     assert path.read_bytes() == b"mine"
     draw(path, squares(), overwrite=True)

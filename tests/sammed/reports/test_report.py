@@ -3,6 +3,7 @@
 import base64
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ VOID_TAGS = {"meta", "img", "br", "link"}
 class Page(HTMLParser):
     """Tags in order, attributes and text; fails where tags are not closed in order."""
 
-    def __init__(self, text):
+    def __init__(self, text) -> None:
         super().__init__()
         self.open, self.tags, self.attributes, self.words = [], [], [], []
         self.feed(text)
@@ -38,7 +39,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def picture(tmp_path: Path):
     path = tmp_path / "overlay.png"
     path.write_bytes(PICTURE_BYTES)
     return path
@@ -56,7 +57,7 @@ def report(picture, word="lung"):
     )
 
 
-def test_everything_is_in_the_page(picture):
+def test_everything_is_in_the_page(picture) -> None:
     page = Page(render_report(report(picture)))
     text = "\n".join(page.words)
     for words in (
@@ -77,7 +78,7 @@ def test_everything_is_in_the_page(picture):
     assert page.tags.count("tr") == 4
 
 
-def test_page_stands_alone(picture):
+def test_page_stands_alone(picture) -> None:
     page = Page(render_report(report(picture)))
     sources = [value for _, name, value in page.attributes if name in ("src", "href", "srcset", "action")]
     assert len(sources) == 1
@@ -91,37 +92,37 @@ def test_page_stands_alone(picture):
 @pytest.mark.parametrize(
     "word", ["<b>", "</title><script>alert(1)</script>", '"><img src=x>', "a & b", "{style} {0}"]
 )
-def test_no_text_becomes_markup(picture, word):
+def test_no_text_becomes_markup(picture, word) -> None:
     plain, odd = Page(render_report(report(picture))), Page(render_report(report(picture, word)))
     assert odd.tags == plain.tags
     assert [name for _, name, _ in odd.attributes] == [name for _, name, _ in plain.attributes]
     assert word in odd.words
 
 
-def test_report_with_nothing_but_a_title():
+def test_report_with_nothing_but_a_title() -> None:
     page = Page(render_report(Report("Nothing", "Nothing was done.")))
     assert "figure" not in page.tags
     assert "table" not in page.tags
     assert "dl" not in page.tags
 
 
-def test_numbers_are_set_to_the_right():
+def test_numbers_are_set_to_the_right() -> None:
     rows = (("a", 1, 0.5), ("b", None, 0.25))
     text = render_report(Report("t", "s", tables=(Table("scores", ("name", "count", "Dice"), rows),)))
     assert '<td>a</td><td class="number">1</td><td class="number">0.500</td>' in text
     assert '<th>name</th><th class="number">count</th>' in text
 
 
-def test_empty_table_keeps_its_head():
+def test_empty_table_keeps_its_head() -> None:
     text = render_report(Report("t", "s", tables=(Table("scores", ("name", "Dice"), ()),)))
     assert Page(text).tags.count("th") == 2
 
 
-def test_written_whole_and_not_over_another(tmp_path, picture):
+def test_written_whole_and_not_over_another(tmp_path: Path, picture) -> None:
     path = write_report(tmp_path / "report.html", report(picture, "Lunge rechts, größer"))
     assert "größer" in path.read_text(encoding="utf-8")
     before = path.read_bytes()
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_report(path, Report("other", ""))
     assert path.read_bytes() == before
     write_report(path, Report("other", ""), overwrite=True)
@@ -129,7 +130,7 @@ def test_written_whole_and_not_over_another(tmp_path, picture):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["overlay.png", "report.html"]
 
 
-def test_missing_picture_is_named_and_nothing_is_written(tmp_path):
+def test_missing_picture_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"gone\.png can't be read"):
         write_report(
             tmp_path / "report.html", Report("t", "s", pictures=(Picture(tmp_path / "gone.png", "x"),))
@@ -137,7 +138,7 @@ def test_missing_picture_is_named_and_nothing_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_shapes_are_refused(tmp_path):
+def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'scores' has 2 columns, but a row of 1"):
         Table("scores", ("a", "b"), (("only",),))
     with pytest.raises(ConfigError, match=r"\.svg can't go into a report"):

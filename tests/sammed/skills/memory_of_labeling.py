@@ -3,9 +3,9 @@
     memory_of_labeling.py LABELS HELD SLICES... [cached]
 
 Prints resident MB before, and at the peak after each volume of so many slices, as JSON. At most HELD
-embeddings are held in memory, so that a few slices show what many would take. What the networks compute is
-replaced by next to nothing, since it costs time and no memory that grows with the volume; everything else is
-the product's own. Not a test itself: a peak is that of a whole process.
+embeddings are held in memory, so that a few slices show what many would take. The networks are replaced by
+almost nothing, because they cost time and no memory that grows with the volume; everything else is the
+product's own. This is not a test itself, because a peak is that of a whole process.
 """
 
 import json
@@ -14,26 +14,28 @@ import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sammed.auto.annotations import Annotations
-from sammed.auto.fusion import LabelChoice
+from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import label_stack
+from sammed.backbones.backbone import Backbone as RealBackbone
 from sammed.backbones.frame import Frame
 from sammed.backbones.openvino import import_openvino
 from sammed.embeddings import scan
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.cache_config import CacheConfig
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.embeddings.scan import open_scan
 from sammed.embeddings.scratch import Scratch
-from sammed.skills.inference import finish
+from sammed.skills.inference import with_annotations
+from sammed.skills.model import SkillModel
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import default_label
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SIDE = 512
@@ -94,19 +96,19 @@ def label(slices: int, labels: int, cached: bool) -> int:
     """Label a volume; how many slices came out with a label."""
     backbone, volume = Backbone(), volume_of(slices)
     cache = EmbeddingCache(CacheConfig(Path("cache"))) if cached else None
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    scan = Scan(open_scan(volume, slicing, Window(0, 1000, "value")), backbone, cache=cache)
+    scan = open_scan(volume, cast(RealBackbone, backbone), window=Window(0, 1000, "value"), cache=cache)
     scan.encode(range(slices))
     known = tuple(default_label(value) for value in range(1, labels + 1))
-    choices = dict.fromkeys(range(1, labels + 1), LabelChoice(source="mean", smoothing_mm=1.5))
+    choices = dict.fromkeys(range(1, labels + 1), LabelChoice(mask_from="mean", smoothing_mm=1.5))
     generator = Bright(labels)
-    found = label_stack(scan, generator, dict.fromkeys(choices, generator), choices, known)
+    encoders = dict.fromkeys(choices, cast(nn.Module, generator))
+    found = label_stack(scan, generator, encoders, choices, known)
     marked = np.zeros((1, SIDE, SIDE), dtype=np.uint8)
     marked[0, 200, 250] = 1
     annotations = Annotations((0,), marked, known[:1])
     skill = SimpleNamespace(volume_sha256=scan.digest, annotations=annotations, labels=known)
-    finished = finish(scan, skill, found)
-    return sum(bool(plane.any()) for plane in np.moveaxis(finished.labels.voxels, 2, 0))
+    labels_of_volume = with_annotations(scan, cast(SkillModel, skill), found)
+    return sum(bool(plane.any()) for plane in np.moveaxis(labels_of_volume.voxels, 2, 0))
 
 
 def main(labels: int, numbers: list[int], cached: bool) -> None:
@@ -120,6 +122,5 @@ def main(labels: int, numbers: list[int], cached: bool) -> None:
 
 if __name__ == "__main__":
     words = [int(word) for word in sys.argv[1:] if word != "cached"]
-    scan.MOST_RECENT = words[1]
-    scan.Scratch = partial(Scratch, words[1])
+    vars(scan).update(MOST_RECENT=words[1], Scratch=partial(Scratch, words[1]))
     main(words[0], words[2:], "cached" in sys.argv)

@@ -1,19 +1,26 @@
-"""Applying a skill to volumes: pose, window, annotated slices."""
+"""Inference on volumes: pose, window, annotated slices."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sammed.jobs.training import annotate
 
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.auto.slice_sampling import annotate
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.labeled import Labeled
+from sammed.embeddings.scan import open_scan
 from sammed.errors import SkillError
 from sammed.progress import Silent
-from sammed.skills.inference import encode_for, label_volume
+from sammed.skills.inference import GeneratorName, label_scan, scan_for
 from sammed.skills.model import SkillModel
-from sammed.skills.training import learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
+from sammed_volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
 
 WINDOW = Window(-900.0, 500.0, "hu")
 
@@ -24,52 +31,72 @@ def kept() -> list[SkillModel]:
 
 
 @pytest.fixture
-def skill(phantom, tiny_backbone, few_steps, kept) -> SkillModel:
+def skill(
+    phantom: Callable[..., "Phantom"],
+    tiny_backbone: Backbone,
+    few_steps: Callable[..., SkillConfig],
+    kept: list[SkillModel],
+) -> SkillModel:
     """Learned once from two slices of the phantom and an empty one."""
     if not kept:
         made = phantom()
-        slicing = plan_slices(made.volume.shape, made.volume.affine_ras_mm)
-        scan = Scan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
-        marked = annotate(slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,))
-        kept.append(learn_skill(scan, marked, WINDOW, few_steps(), 0, Silent()))
+        scan = open_scan(made.volume, tiny_backbone, window=WINDOW)
+        marked = annotate(
+            scan.slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,)
+        )
+        kept.append(train_skill(scan, marked, few_steps(), 0, Silent()))
     return kept[0]
 
 
-def test_the_volume_is_seen_as_the_skill_wants_it(skill, phantom, tiny_backbone):
+def labeled(
+    volume: Volume, skill: SkillModel, backbone: Backbone, generator: GeneratorName = "sap"
+) -> Labeled:
+    return label_scan(scan_for(skill, volume, backbone), skill, "of a skill", generator)
+
+
+def test_the_volume_is_seen_as_the_skill_wants_it(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     """In a volume of sagittal slices the axial ones are looked at, through the skill's window."""
     volume = phantom(shape=(13, 37, 41), spacing_mm=(5.0, 2.0, 2.0)).volume
-    scan = encode_for(volume, skill, tiny_backbone, Silent())
+    scan = scan_for(skill, volume, tiny_backbone)
     assert (scan.slicing.plane, scan.slicing.axis) == ("axial", 2)
     assert (scan.low, scan.high) == (-900, 500)
 
 
-def test_the_same_volume_turned_keeps_its_annotated_slices(skill, phantom, tiny_backbone):
+def test_the_same_volume_turned_keeps_its_annotated_slices(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     made = phantom()
     flip = np.diag([1.0, 1, -1, 1])
     flip[2, 3] = made.volume.shape[2] - 1
     turned = replace(
         made.volume, voxels=made.volume.voxels[:, :, ::-1], affine_ras_mm=made.volume.affine_ras_mm @ flip
     )
-    found = label_volume(turned, skill, tiny_backbone)
+    found = labeled(turned, skill, tiny_backbone)
     assert found.annotated == (5, 7, 12)
     np.testing.assert_array_equal(found.labels.voxels[:, :, 7], made.labels.voxels[:, :, 5])
-    upright = label_volume(made.volume, skill, tiny_backbone)
+    upright = labeled(made.volume, skill, tiny_backbone)
     np.testing.assert_array_equal(found.labels.voxels[:, :, ::-1], upright.labels.voxels)
 
 
-def test_one_other_voxel_is_another_volume(skill, phantom, tiny_backbone):
+def test_one_other_voxel_is_another_volume(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
     voxels = volume.voxels.copy()
     voxels[0, 0, 0] += 1
     other = replace(volume, voxels=voxels)
-    assert label_volume(other, skill, tiny_backbone).annotated == ()
+    assert labeled(other, skill, tiny_backbone).annotated == ()
     with pytest.raises(SkillError, match="Propagation starts from annotated slices"):
-        label_volume(other, skill, tiny_backbone, generator="propagation")
+        labeled(other, skill, tiny_backbone, generator="propagation")
 
 
-def test_labels_lie_on_the_volume_s_grid(skill, phantom, tiny_backbone):
+def test_labels_lie_on_the_volume_s_grid(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom(shape=(30, 45, 9), spacing_mm=(2.5, 1.5, 6.0), axcodes="RAI").volume
-    found = label_volume(volume, skill, tiny_backbone)
+    found = labeled(volume, skill, tiny_backbone)
     assert found.labels.shape == volume.shape
     np.testing.assert_array_equal(found.labels.affine_ras_mm, volume.affine_ras_mm)
     assert found.labels.labels == skill.labels
@@ -77,26 +104,32 @@ def test_labels_lie_on_the_volume_s_grid(skill, phantom, tiny_backbone):
     assert found.labels.voxels.dtype == np.uint8
 
 
-def test_agreement_is_a_share_or_unknown(skill, phantom, tiny_backbone):
+def test_agreement_is_a_share_or_unknown(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
-    for value, score in label_volume(volume, skill, tiny_backbone).agreement.items():
+    for value, score in labeled(volume, skill, tiny_backbone).estimates.items():
         assert score is None or 0 <= score <= 1, value
-    propagated = label_volume(volume, skill, tiny_backbone, generator="propagation")
-    assert set(propagated.agreement.values()) == {None}
+    propagated = labeled(volume, skill, tiny_backbone, generator="propagation")
+    assert set(propagated.estimates.values()) == {None}
 
 
-def test_labeling_twice_gives_the_same(skill, phantom, tiny_backbone):
+def test_labeling_twice_gives_the_same(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
     for generator in ("sap", "propagation", "classification"):
         first, second = (
-            label_volume(volume, skill, tiny_backbone, generator=generator).labels.voxels for _ in range(2)
+            labeled(volume, skill, tiny_backbone, generator=generator).labels.voxels for _ in range(2)
         )
         np.testing.assert_array_equal(first, second, err_msg=generator)
 
 
-def test_a_skill_that_can_not_be_applied(skill, phantom, tiny_backbone):
+def test_a_skill_that_can_not_be_applied(
+    skill: SkillModel, phantom: Callable[..., "Phantom"], tiny_backbone: Backbone
+) -> None:
     volume = phantom().volume
     with pytest.raises(SkillError, match="no generator"):
-        label_volume(volume, replace(skill, auto=None), tiny_backbone)
+        labeled(volume, replace(skill, auto=None), tiny_backbone)
     with pytest.raises(SkillError, match="digests differ"):
-        label_volume(volume, replace(skill, backbone_digest="other"), tiny_backbone)
+        labeled(volume, replace(skill, backbone_digest="other"), tiny_backbone)

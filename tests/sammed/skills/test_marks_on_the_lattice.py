@@ -51,7 +51,7 @@ def test_learn(phantom: Callable[..., Any], tiny_backbone: Backbone, few_steps: 
     expected = learned(made.labels)
     assert not expected.model.resampled_marks
     assert learned(stored_otherwise(made.labels)).digest == expected.digest
-    with pytest.raises(GeometryMismatchError, match=r"off by 0\.5 of a voxel"):
+    with pytest.raises(GeometryMismatchError, match="voxel centers are up to 1 mm"):
         learned(moved(made.labels))
     resampled = learned(moved(made.labels), resample=True)
     assert resampled.model.resampled_marks
@@ -68,8 +68,8 @@ def files(
 ) -> Path:
     """`image.nii.gz`, `labels.nii.gz`, the same as `turned.seg.nrrd`, half a voxel off as `moved.nrrd`."""
     monkeypatch.setattr("sammed.backbones.loading.load_backbone", lambda *_args, **_settings: tiny_backbone)
-    monkeypatch.setattr("sammed.skills.skill.LearningConfig", few_steps)
-    monkeypatch.setattr("sammed.jobs.auto_train.LearningConfig", few_steps)
+    monkeypatch.setattr("sammed.skills.skill.SkillConfig", few_steps)
+    monkeypatch.setattr("sammed.jobs.auto_train.SkillConfig", few_steps)
     made = phantom()
     image = LabelVolume(np.abs(made.volume.voxels).astype(np.uint16), made.volume.affine_ras_mm, ())
     write_labels(image, tmp_path / "image.nii.gz", like=made.volume)

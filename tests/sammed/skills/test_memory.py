@@ -1,4 +1,4 @@
-"""How much memory labeling takes, told from two volumes of a few slices."""
+"""How much memory labeling takes, estimated from two volumes of a few slices."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LOADED_MB = 900  # torch, OpenVINO and lite-medsam, before there is a volume
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a process's peak in this way")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not report the peak of a process this way")
 @pytest.mark.parametrize("cached", [False, True], ids=["without a cache", "with one"])
 def test_a_volume_of_600_large_slices_takes_less_than_3_gb(cached: bool, tmp_path: Path) -> None:
     """512 x 512 x 600 int16, three labels in every slice; with a cache no embedding stays in memory."""
@@ -34,6 +34,6 @@ def test_a_volume_of_600_large_slices_takes_less_than_3_gb(cached: bool, tmp_pat
     )
     _, after_few, after_more = json.loads(done.stdout)
     a_slice_mb = (after_more - after_few) / (more - few)
-    assert 0.5 < a_slice_mb < 6, "there is something wrong with the measurement"
+    assert 0.5 < a_slice_mb < 6, "the measurement is wrong"
     embeddings_mb = (MOST_RECENT if cached else MOST_IN_MEMORY) * 2.1
     assert LOADED_MB + embeddings_mb + LARGE * a_slice_mb < 3000

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sammed.auto.annotations import Annotations
+from sammed.backbones.backbone import Backbone
 from sammed.errors import SkillError
 from sammed.skills.model import SkillModel
 from sammed_volumes.intensity import Window
@@ -16,7 +17,7 @@ LIVER = Label(1, "liver", (200, 40, 60))
 
 
 @pytest.fixture
-def skill(tiny_backbone) -> SkillModel:
+def skill(tiny_backbone: Backbone) -> SkillModel:
     """A prompt encoder whose weights are the backbone's, each a little higher."""
     pretrained = tiny_backbone.prompt_encoder.named_parameters()
     encoder = {f"{part}.{name}": weight + 0.5 for name, weight in pretrained for part in ("points", "boxes")}
@@ -35,7 +36,7 @@ def skill(tiny_backbone) -> SkillModel:
     )
 
 
-def test_the_prompt_encoder_is_the_learned_one_and_frozen(skill, tiny_backbone):
+def test_the_prompt_encoder_is_the_learned_one_and_frozen(skill: SkillModel, tiny_backbone: Backbone) -> None:
     before = {name: weight.clone() for name, weight in tiny_backbone.prompt_encoder.state_dict().items()}
     encoder = skill.prompt_encoder(tiny_backbone, LIVER)
     for name, weight in encoder.named_parameters():
@@ -46,11 +47,11 @@ def test_the_prompt_encoder_is_the_learned_one_and_frozen(skill, tiny_backbone):
         assert torch.equal(weight, before[name]), f"the backbone's own {name} changed"
 
 
-def test_how_many_numbers_were_learned(skill):
+def test_how_many_numbers_were_learned(skill: SkillModel) -> None:
     assert skill.learned_numbers == 2 * 6220  # SAM's prompt encoder without its Fourier matrix, twice
 
 
-def test_another_backbone(skill, tiny_backbone):
+def test_another_backbone(skill: SkillModel, tiny_backbone: Backbone) -> None:
     skill.check_backbone(tiny_backbone)
     with pytest.raises(
         SkillError, match="learned on the backbone sam-vit-b, not on tiny; use --backbone sam-vit-b"
@@ -60,7 +61,7 @@ def test_another_backbone(skill, tiny_backbone):
         replace(skill, backbone_digest="tiny-1").check_backbone(tiny_backbone)
 
 
-def test_weights_of_another_shape(skill, tiny_backbone):
+def test_weights_of_another_shape(skill: SkillModel, tiny_backbone: Backbone) -> None:
     wrong = {"points.no_mask_embed.weight": torch.zeros(1, 128)}
     with pytest.raises(SkillError, match="'liver' does not fit tiny"):
         replace(skill, encoders={1: wrong}).prompt_encoder(tiny_backbone, LIVER)
@@ -68,6 +69,6 @@ def test_weights_of_another_shape(skill, tiny_backbone):
         replace(skill, encoders={1: {"unknown": torch.zeros(1)}}).prompt_encoder(tiny_backbone, LIVER)
 
 
-def test_no_generator(skill):
+def test_no_generator(skill: SkillModel) -> None:
     with pytest.raises(SkillError, match="no generator; learn one with `sammed auto-train`"):
         skill.require_auto()

@@ -1,26 +1,33 @@
-"""The skill file: what goes in comes out, and what is not whole is refused in one sentence."""
+"""The skill file: what goes in comes out, and a damaged file is rejected in one sentence."""
 
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from sammed.jobs.training import annotate
 
 from sammed.auto.annotations import Annotations
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.auto.slice_sampling import annotate
+from sammed.backbones.backbone import Backbone
+from sammed.embeddings.scan import open_scan
 from sammed.errors import SkillError
 from sammed.progress import Silent
-from sammed.skills.inference import label_volume
+from sammed.skills.inference import label_scan, scan_for
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
-from sammed.skills.training import learn_skill
+from sammed.skills.training import SkillConfig, train_skill
 from sammed_volumes.errors import OutputError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
-from sammed_volumes.slices import plan_slices
+
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
 
 WINDOW = Window(-900.0, 500.0, "hu")
 
@@ -28,7 +35,7 @@ WINDOW = Window(-900.0, 500.0, "hu")
 def empty_skill(shape: tuple[int, int, int] = (2, 9, 11), dtype: type = np.uint16) -> SkillModel:
     """A skill whose only weights are one tensor; its annotated slices show a square."""
     label = Label(300 if dtype is not np.uint8 else 3, "Milz, groß", (1, 2, 3))
-    masks = np.zeros(shape, dtype)
+    masks: np.ndarray = np.zeros(shape, dtype)
     masks[:, 2:6, 3:7] = label.value
     return SkillModel(
         backbone="tiny",
@@ -45,7 +52,7 @@ def empty_skill(shape: tuple[int, int, int] = (2, 9, 11), dtype: type = np.uint1
     )
 
 
-def test_fields_come_back(tmp_path):
+def test_fields_come_back(tmp_path: Path) -> None:
     before = empty_skill()
     after = read_skill(write_skill(before, tmp_path / "skill.safetensors"))
     for field in fields(SkillModel):
@@ -57,39 +64,58 @@ def test_fields_come_back(tmp_path):
     assert after.encoders[300]["weight"].equal(before.encoders[300]["weight"])
 
 
-def test_a_skill_read_again_labels_alike_to_the_last_bit(tmp_path, phantom, tiny_backbone, few_steps):
+CHOICE_KEYS = {"components", "rule_name", "source", "smoothing_mm", "doubt", "expected_dice"}
+"""Of the first skill files: files that older releases wrote are read, and read by them."""
+
+
+def choice_keys(path: Path) -> set[str]:
+    with safe_open(path, framework="pt") as opened:
+        header = json.loads(opened.metadata()["sammed_skill"])
+    return {key for choice in header["choices"].values() for key in choice}
+
+
+def test_a_skill_read_again_labels_alike_to_the_last_bit(
+    tmp_path: Path,
+    phantom: Callable[..., "Phantom"],
+    tiny_backbone: Backbone,
+    few_steps: Callable[..., SkillConfig],
+) -> None:
     made = phantom()
-    slicing = plan_slices(made.volume.shape, made.volume.affine_ras_mm)
-    scan = Scan(open_scan(made.volume, slicing, WINDOW), tiny_backbone)
-    annotations = annotate(slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,))
-    skill = learn_skill(scan, annotations, WINDOW, few_steps(), 3, Silent())
+    scan = open_scan(made.volume, tiny_backbone, window=WINDOW)
+    annotations = annotate(
+        scan.slicing, made.labels, made.labels.labels, slice_index=(5, 7), empty_slices=(0,)
+    )
+    skill = train_skill(scan, annotations, few_steps(), 3, Silent())
     again = read_skill(write_skill(skill, tmp_path / "skill.safetensors"))
     assert dict(again.require_auto().choices) == dict(skill.require_auto().choices)
+    assert choice_keys(tmp_path / "skill.safetensors") == CHOICE_KEYS
     other = phantom(seed=1).volume
     labeled = 0
     for generator in ("sap", "classification"):
-        before = label_volume(other, skill, tiny_backbone, generator=generator)
-        after = label_volume(other, again, tiny_backbone, generator=generator)
+        before = label_scan(scan_for(skill, other, tiny_backbone), skill, "", generator)
+        after = label_scan(scan_for(again, other, tiny_backbone), again, "", generator)
         np.testing.assert_array_equal(after.labels.voxels, before.labels.voxels)
         assert after.agreement == before.agreement
-        labeled += np.count_nonzero(before.labels.voxels)
+        labeled += int(np.count_nonzero(before.labels.voxels))
     assert labeled, "nothing was labeled, so nothing was compared"
 
 
-def test_large_slices_make_no_large_file(tmp_path):
+def test_large_slices_make_no_large_file(tmp_path: Path) -> None:
     path = write_skill(empty_skill((7, 512, 512)), tmp_path / "skill.safetensors")
     assert path.stat().st_size < 50_000
 
 
-def test_the_digest_names_the_content(tmp_path):
+def test_the_digest_names_the_content(tmp_path: Path) -> None:
     first = write_skill(empty_skill(), tmp_path / "a.safetensors")
     second = write_skill(empty_skill(), tmp_path / "b.safetensors")
     third = write_skill(replace(empty_skill(), seed=8), tmp_path / "c.safetensors")
-    assert skill_digest(first) == skill_digest(second) != skill_digest(third)
-    assert len(skill_digest(first)) == 64
+    digests = [skill_digest(read_skill(path)) for path in (first, second, third)]
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0] == skill_digest(empty_skill())
+    assert len(digests[0]) == 64
 
 
-def test_a_skill_is_kept_unless_overwritten(tmp_path):
+def test_a_skill_is_kept_unless_overwritten(tmp_path: Path) -> None:
     path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     with pytest.raises(OutputError, match="exists already"):
         write_skill(replace(empty_skill(), seed=8), path)
@@ -98,7 +124,7 @@ def test_a_skill_is_kept_unless_overwritten(tmp_path):
     assert read_skill(path).seed == 8
 
 
-def refusal(path) -> str:
+def refusal(path: Path) -> str:
     with pytest.raises(SkillError) as raised:
         read_skill(path)
     said = str(raised.value)
@@ -108,14 +134,14 @@ def refusal(path) -> str:
 
 
 @pytest.mark.parametrize("kept", [0, 4, 8, 100, 0.5, 0.9, -1])
-def test_a_file_cut_short(tmp_path, kept):
+def test_a_file_cut_short(tmp_path: Path, kept: float) -> None:
     path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
     assert "not a skill, or was cut short" in refusal(path)
 
 
-def test_any_flipped_byte_is_noticed(tmp_path):
+def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:
     """Every 7th byte: the length, the header with all names and numbers, the tensors."""
     path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
@@ -126,7 +152,7 @@ def test_any_flipped_byte_is_noticed(tmp_path):
         refusal(path)
 
 
-def test_a_later_version(tmp_path):
+def test_a_later_version(tmp_path: Path) -> None:
     path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
     later = whole.replace(rb"\"format\": 2", rb"\"format\": 3")
@@ -135,23 +161,23 @@ def test_a_later_version(tmp_path):
     assert "later sammed (format 3; this one reads up to 2); update sammed" in refusal(path)
 
 
-def test_safetensors_of_something_else(tmp_path):
+def test_safetensors_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
     assert refusal(path) == f"{path} holds tensors but is not a skill of sammed."
 
 
-def test_a_header_that_says_nothing(tmp_path):
+def test_a_header_without_content(tmp_path: Path) -> None:
     path = tmp_path / "skill.safetensors"
     save_file({"weight": torch.zeros(3)}, path, {"sammed_skill": json.dumps(["format"])})
     assert "damaged header" in refusal(path)
 
 
-def test_no_such_file(tmp_path):
+def test_no_such_file(tmp_path: Path) -> None:
     assert "learn one with `sammed assist-train`" in refusal(tmp_path / "skill.safetensors")
 
 
-def test_no_pickle_is_in_the_file(tmp_path):
+def test_no_pickle_is_in_the_file(tmp_path: Path) -> None:
     """Whatever is in it is a plain tensor."""
     path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     assert set(load_file(path)) == {"annotations/masks", "encoder/300/weight"}

@@ -1,45 +1,55 @@
-"""Learning a skill: what is learned, from which slices, the same way for the same seed."""
+"""Training a skill: what is trained, on which slices, and that the seed decides."""
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
-from sammed.jobs.training import annotate
+from torch import Tensor, nn
 
 from sammed.auto.annotations import Annotations
+from sammed.auto.slice_sampling import annotate
+from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import Scan, open_scan
-from sammed.progress import Silent
-from sammed.skills.training import learn_auto, learn_skill
+from sammed.progress import Silent, Task
+from sammed.skills.model import SkillModel
+from sammed.skills.training import SkillConfig, train_auto, train_skill
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
+
+if TYPE_CHECKING:
+    from tests.conftest import Phantom
 
 WINDOW = Window(-900.0, 500.0, "hu")
 
 
 @pytest.fixture
-def scan(phantom, tiny_backbone) -> Scan:
-    volume = phantom().volume
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    return Scan(open_scan(volume, slicing, WINDOW), tiny_backbone)
+def scan(phantom: Callable[..., "Phantom"], tiny_backbone: Backbone) -> Scan:
+    return open_scan(phantom().volume, tiny_backbone, window=WINDOW)
 
 
 @pytest.fixture
-def annotations(phantom, scan) -> Annotations:
+def annotations(phantom: Callable[..., "Phantom"], scan: Scan) -> Annotations:
     """Two slices with all labels, an empty one."""
     labels = phantom().labels
     return annotate(scan.slicing, labels, labels.labels, slice_index=(5, 7), empty_slices=(0,))
 
 
-def learn(scan, annotations, config, seed=0, **settings):
-    return learn_skill(scan, annotations, WINDOW, config, seed, Silent(), **settings)
+def learn(
+    scan: Scan, annotations: Annotations, config: SkillConfig, seed: int = 0, **settings: bool
+) -> SkillModel:
+    return train_skill(scan, annotations, config, seed, Silent(), **settings)
 
 
-def numbers(skill) -> dict[str, torch.Tensor]:
+def numbers(skill: SkillModel) -> dict[str, torch.Tensor]:
     return {f"{value}/{name}": each for value, own in skill.encoders.items() for name, each in own.items()}
 
 
-def test_a_skill_says_what_it_was_learned_from(scan, annotations, few_steps, tiny_backbone):
+def test_a_skill_holds_what_it_was_trained_on(
+    scan: Scan, annotations: Annotations, few_steps: Callable[..., SkillConfig], tiny_backbone: Backbone
+) -> None:
     skill = learn(scan, annotations, few_steps(), seed=4, auto=False)
     assert (skill.backbone, skill.backbone_digest) == ("tiny", tiny_backbone.digest)
     assert (skill.plane, skill.axis, skill.window, skill.seed) == ("axial", 2, WINDOW, 4)
@@ -48,7 +58,9 @@ def test_a_skill_says_what_it_was_learned_from(scan, annotations, few_steps, tin
     assert skill.auto is None
 
 
-def test_each_label_has_an_encoder_of_its_own(scan, annotations, few_steps, tiny_backbone):
+def test_each_label_has_an_encoder_of_its_own(
+    scan: Scan, annotations: Annotations, few_steps: Callable[..., SkillConfig], tiny_backbone: Backbone
+) -> None:
     skill = learn(scan, annotations, few_steps(), auto=False)
     assert set(skill.encoders) == {1, 2, 4}
     start = dict(tiny_backbone.prompt_encoder.named_parameters())
@@ -61,8 +73,12 @@ def test_each_label_has_an_encoder_of_its_own(scan, annotations, few_steps, tiny
     assert not first.equal(second)
 
 
-def test_the_backbone_stays_as_it_was(scan, annotations, few_steps, tiny_backbone):
-    parts = (tiny_backbone.image_encoder, tiny_backbone.mask_decoder, tiny_backbone.prompt_encoder)
+def test_the_backbone_stays_as_it_was(
+    scan: Scan, annotations: Annotations, few_steps: Callable[..., SkillConfig], tiny_backbone: Backbone
+) -> None:
+    encoder = tiny_backbone.image_encoder
+    assert isinstance(encoder, nn.Module)
+    parts = (encoder, tiny_backbone.mask_decoder, tiny_backbone.prompt_encoder)
     before = [{name: each.clone() for name, each in part.state_dict().items()} for part in parts]
     learn(scan, annotations, few_steps())
     for part, state in zip(parts, before, strict=True):
@@ -71,29 +87,38 @@ def test_the_backbone_stays_as_it_was(scan, annotations, few_steps, tiny_backbon
         assert all(weight.grad is None for weight in part.parameters())
 
 
-def test_the_seed_decides(scan, annotations, few_steps):
+def test_the_seed_decides(
+    scan: Scan, annotations: Annotations, few_steps: Callable[..., SkillConfig]
+) -> None:
     first, same, other = (learn(scan, annotations, few_steps(), seed, auto=False) for seed in (1, 1, 2))
     assert all(each.equal(numbers(same)[name]) for name, each in numbers(first).items())
     assert not all(each.equal(numbers(other)[name]) for name, each in numbers(first).items())
 
 
-def test_learning_the_generator_again_with_the_same_seed_gives_the_same(scan, annotations, few_steps):
+def test_learning_the_generator_again_with_the_same_seed_gives_the_same(
+    scan: Scan, annotations: Annotations, few_steps: Callable[..., SkillConfig]
+) -> None:
     """So `auto-train` after `assist-train --no-auto` is `assist-train`."""
     whole = learn(scan, annotations, few_steps(), seed=3)
     later = learn(scan, annotations, few_steps(), seed=3, auto=False)
-    later = learn_auto(later, scan, annotations, few_steps(), 3, Silent())
+    later = train_auto(later, scan, annotations, few_steps(), 3, Silent())
     first, second = whole.require_auto(), later.require_auto()
     assert first.choices == second.choices
     assert first.sap_net.prototypes.looks.equal(second.sap_net.prototypes.looks)
     assert first.classifier.weight.equal(second.classifier.weight)
 
 
-def test_only_annotated_slices_are_encoded(scan, annotations, few_steps, monkeypatch):
-    """Learning without a generator looks at no other slice; with one, at neighbors at most."""
-    looked_at = []
+def test_only_annotated_slices_are_encoded(
+    scan: Scan,
+    annotations: Annotations,
+    few_steps: Callable[..., SkillConfig],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Training without a generator encodes no other slice; with one, neighbors at most."""
+    looked_at: list[int] = []
     embeddings = Scan.embeddings
 
-    def note(self, indices):
+    def note(self: Scan, indices: Iterable[int]) -> Tensor:
         indices = list(indices)
         looked_at.extend(indices)
         return embeddings(self, indices)
@@ -103,12 +128,14 @@ def test_only_annotated_slices_are_encoded(scan, annotations, few_steps, monkeyp
     assert set(looked_at) <= set(annotations.indices)
 
 
-def test_a_label_that_one_slice_alone_shows_is_made_the_plain_way(scan, annotations, few_steps):
+def test_a_label_that_only_one_slice_shows_is_segmented_the_plain_way(
+    scan: Scan, annotations: Annotations, few_steps: Callable[..., SkillConfig]
+) -> None:
     masks = annotations.masks.copy()
     masks[-1][masks[-1] == 4] = 2
     alone = replace(annotations, masks=masks)
     choice = learn(scan, alone, few_steps()).require_auto().choices[4]
-    assert (choice.rule_name, choice.source, choice.smoothing_mm, choice.expected_dice) == (
+    assert (choice.rule_name, choice.mask_from, choice.smoothing_mm, choice.expected_dice) == (
         "box",
         "decoder",
         0,
@@ -116,22 +143,26 @@ def test_a_label_that_one_slice_alone_shows_is_made_the_plain_way(scan, annotati
     )
 
 
-def test_progress_is_told(scan, annotations, few_steps):
+def test_progress_is_reported(
+    scan: Scan, annotations: Annotations, few_steps: Callable[..., SkillConfig]
+) -> None:
     class Listener(Silent):
-        def __init__(self):
-            self.names = []
+        def __init__(self) -> None:
+            self.names: list[str] = []
 
-        def task(self, name, total):
+        @contextmanager
+        def task(self, name: str, total: int | None) -> Iterator[Task]:
             self.names.append(name)
-            return super().task(name, total)
+            with super().task(name, total) as task:
+                yield task
 
     listener = Listener()
-    learn_skill(scan, annotations, WINDOW, few_steps(), 0, listener)
+    train_skill(scan, annotations, few_steps(), 0, listener)
     assert listener.names == [
         "prompt encoder of lung",
         "prompt encoder of heart",
         "prompt encoder of tumour",
         "SAP-Net",
-        "choosing, label by label",
+        "cross-validation, label by label",
     ]
     assert np.isin(annotations.indices, (0, 5, 7)).all()

@@ -1,7 +1,9 @@
-"""Provenance beside a label volume: written, read, and refused where it is damaged."""
+"""Provenance beside a label volume: written, read, and rejected if it is damaged."""
 
 import hashlib
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +21,7 @@ from sammed_volumes.errors import OutputError
 DIGEST = hashlib.sha256(b"image").hexdigest()
 
 
-def full():
+def full() -> Provenance:
     return Provenance(
         image_file="Schädel 1.nii.gz",
         image_sha256=DIGEST,
@@ -39,7 +41,7 @@ def full():
     [full(), Provenance("a.nii", DIGEST, "gold"), Provenance("a.nii", DIGEST, "pseudo", 0, ())],
     ids=["all", "least", "no slices"],
 )
-def test_read_gives_what_was_written(tmp_path, provenance):
+def test_read_gives_what_was_written(tmp_path: Path, provenance: Provenance) -> None:
     label = tmp_path / "scan_label.nii.gz"
     path = write_provenance(label, provenance)
     assert path == tmp_path / "scan_label.provenance.json"
@@ -47,7 +49,7 @@ def test_read_gives_what_was_written(tmp_path, provenance):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_file_says_it_in_plain_keys(tmp_path):
+def test_keys_of_the_file(tmp_path: Path) -> None:
     data = json.loads(write_provenance(tmp_path / "x.seg.nrrd", full()).read_text(encoding="utf-8"))
     assert data == {
         "format": "sammed-provenance",
@@ -65,15 +67,15 @@ def test_file_says_it_in_plain_keys(tmp_path):
     }
 
 
-def test_no_file_is_no_provenance(tmp_path):
+def test_no_file_is_no_provenance(tmp_path: Path) -> None:
     assert read_provenance(tmp_path / "scan.nii.gz") is None
 
 
-def test_not_written_over_another(tmp_path):
+def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     label = tmp_path / "scan.nii.gz"
     write_provenance(label, full())
     other = Provenance("b.nii", DIGEST, "gold")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_provenance(label, other)
     assert read_provenance(label) == full()
     write_provenance(label, other, overwrite=True)
@@ -93,7 +95,7 @@ def test_not_written_over_another(tmp_path):
         (lambda text: text.replace('"image"', '"picture"'), "damaged"),
     ],
 )
-def test_damaged_file_is_named(tmp_path, change, words):
+def test_damaged_file_is_named(tmp_path: Path, change: Callable[[str], str], words: str) -> None:
     path = write_provenance(tmp_path / "scan.nii.gz", full())
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(ExportError, match=words) as caught:
@@ -101,22 +103,16 @@ def test_damaged_file_is_named(tmp_path, change, words):
     assert str(path) in str(caught.value)
 
 
-def test_slices_need_an_axis():
+def test_slices_need_an_axis() -> None:
     with pytest.raises(ConfigError, match="axis"):
         Provenance("a.nii", DIGEST, "gold", None, (1, 2))
 
 
-def test_path_takes_the_place_of_the_whole_ending(tmp_path):
+def test_the_path_replaces_the_whole_ending(tmp_path: Path) -> None:
     assert provenance_path(tmp_path / "a.b.seg.nrrd").name == "a.b.provenance.json"
     assert provenance_path(tmp_path / "A.NII.GZ").name == "A.provenance.json"
 
 
-def test_digest_of_a_file_and_of_a_folder(tmp_path):
-    (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "1.dcm").write_bytes(b"image")
-    assert sha256_of(tmp_path / "one" / "1.dcm") == DIGEST
-    before = sha256_of(tmp_path / "one")
-    (tmp_path / "one" / "2.dcm").write_bytes(b"")
-    after = sha256_of(tmp_path / "one")
-    (tmp_path / "one" / "1.dcm").write_bytes(b"other")
-    assert len({before, after, sha256_of(tmp_path / "one")}) == 3
+def test_the_digest_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "1.dcm").write_bytes(b"image")
+    assert sha256_of(tmp_path / "1.dcm") == DIGEST

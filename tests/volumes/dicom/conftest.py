@@ -1,6 +1,5 @@
 """Fixtures for DICOM: series and multi-frame files as pydicom writes them, with all that SEG refers to."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,14 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from sammed_volumes.affine import swap_ras_lps
 
-CT, ENHANCED_CT, ENHANCED_MR, PET = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "4.1", "128"))
+Make = Callable[..., Any]
+Save = Callable[[Dataset, Path], Path]
+
+CT, ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1"
 
 
 def item(**elements: Any) -> Dataset:
@@ -58,7 +60,7 @@ def write(made: Dataset, path: Path) -> Path:
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID or UID("1.2.3")
     path.parent.mkdir(exist_ok=True)
     made.save_as(path, enforce_file_format=True)
     return path
@@ -139,22 +141,22 @@ def many(
 
 
 @pytest.fixture
-def make_many() -> Callable[..., Dataset]:
+def make_many() -> Make:
     return many
 
 
 @pytest.fixture
-def make_item() -> Callable[..., Dataset]:
+def make_item() -> Make:
     return item
 
 
 @pytest.fixture
-def make_image() -> Callable[..., Dataset]:
+def make_image() -> Make:
     return image
 
 
 @pytest.fixture
-def save_dicom() -> Callable[[Dataset, Path], Path]:
+def save_dicom() -> Save:
     return write
 
 
@@ -165,4 +167,4 @@ def oblique() -> np.ndarray:
     affine = np.eye(4)
     affine[:3, :3] = turned * (0.7, 0.9, 2.5)
     affine[:3, 3] = (-11.0, 23.5, 7.25)
-    return copy.deepcopy(affine)
+    return affine

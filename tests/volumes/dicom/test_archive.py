@@ -2,6 +2,7 @@
 
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 
 from sammed_volumes.errors import SeriesError, UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.formats import read_volume
+from tests.volumes.dicom.conftest import SeriesMaker
 
 STRAIGHT = np.diag([-0.5, -0.6, 2.5, 1.0])
 VOXELS = np.random.default_rng(2).integers(0, 2000, (7, 5, 4)).astype(np.int16)
 
 
 @pytest.fixture(autouse=True)
-def private(tmp_path, monkeypatch):
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of temporary files, which must be empty in the end."""
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -32,16 +34,16 @@ def zipped(folder: Path, *, below: str = "DICOM/ST0/SE0/") -> Path:
     return archive
 
 
-def test_a_series_is_read_from_an_archive(make_series):
+def test_a_series_is_read_from_an_archive(make_series: SeriesMaker) -> None:
     folder = make_series(VOXELS, STRAIGHT)
     (folder / "VIEWER.EXE").write_bytes(b"MZ" + b"\0" * 500)
     volume = read_volume(zipped(folder))
     np.testing.assert_array_equal(volume.voxels, VOXELS - 1024)
     np.testing.assert_allclose(volume.affine_ras_mm, STRAIGHT)
-    assert volume.path.name == "export.zip"
+    assert volume.path == folder.with_name("export.zip")
 
 
-def test_files_of_one_name_in_several_folders(make_series):
+def test_files_of_one_name_in_several_folders(make_series: SeriesMaker) -> None:
     folder = make_series(VOXELS, STRAIGHT)
     archive = folder.with_name("export.zip")
     with zipfile.ZipFile(archive, "w") as file:
@@ -50,7 +52,7 @@ def test_files_of_one_name_in_several_folders(make_series):
     np.testing.assert_array_equal(read_volume(archive).voxels, VOXELS - 1024)
 
 
-def test_a_series_is_chosen_in_an_archive(make_series):
+def test_a_series_is_chosen_in_an_archive(make_series: SeriesMaker) -> None:
     make_series(VOXELS, STRAIGHT, prefix="a")
     folder = make_series(VOXELS[:, :, :2], STRAIGHT, prefix="b", SeriesInstanceUID="1.2.3.5", SeriesNumber=2)
     archive = zipped(folder)
@@ -62,16 +64,16 @@ def test_a_series_is_chosen_in_an_archive(make_series):
 @pytest.mark.parametrize(
     "name", ["../evil.dcm", "a/../../evil.dcm", "/tmp/evil.dcm", "..\\evil.dcm", "C:\\evil.dcm"]
 )
-def test_a_path_that_leaves_the_archive_is_refused(tmp_path, name):
+def test_a_path_that_leaves_the_archive_is_refused(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "export.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr(name, b"x")
-    with pytest.raises(UnsupportedVolumeError, match="would be unpacked outside of it"):
+    with pytest.raises(UnsupportedVolumeError, match="would be unpacked outside of the folder"):
         read_volume(archive)
     assert not (tmp_path / "evil.dcm").exists()
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file, file.open("a.dcm", "w") as member:
         for _ in range(128):
@@ -81,10 +83,10 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
         read_volume(archive)
 
 
-def test_other_archives(tmp_path):
+def test_other_archives(tmp_path: Path) -> None:
     path = tmp_path / "broken.zip"
     path.write_bytes(b"PK\3\4 not really")
-    with pytest.raises(UnreadableVolumeError, match="it is no zip archive, or it is damaged"):
+    with pytest.raises(UnreadableVolumeError, match="it is not a zip archive, or it is damaged"):
         read_volume(path)
     with zipfile.ZipFile(tmp_path / "notes.zip", "w") as file:
         file.writestr("notes.txt", "nothing")
@@ -92,7 +94,7 @@ def test_other_archives(tmp_path):
         read_volume(tmp_path / "notes.zip")
 
 
-def test_an_archive_cut_or_changed_is_damaged(make_series):
+def test_an_archive_cut_or_changed_is_damaged(make_series: SeriesMaker) -> None:
     archive = zipped(make_series(VOXELS, STRAIGHT))
     whole = bytearray(archive.read_bytes())
     whole[400] ^= 0xFF

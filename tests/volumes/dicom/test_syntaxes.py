@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -10,6 +11,7 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     JPEG2000,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -25,6 +27,7 @@ from pydicom.uid import (
 from sammed_volumes.dicom.pixels import READ_SYNTAXES
 from sammed_volumes.errors import UnsupportedVolumeError
 from sammed_volumes.formats import read_volume
+from tests.volumes.dicom.conftest import Make, Save
 
 DOCS = Path(__file__).parents[3] / "docs" / "formats.md"
 LOSSLESS = (
@@ -37,7 +40,7 @@ LOSSLESS = (
     JPEG2000Lossless,
 )
 LOSSY = (JPEGBaseline8Bit, JPEGLSNearLossless, JPEG2000)
-_BY_PILLOW = {
+_BY_PILLOW: dict[str, dict[str, Any]] = {
     JPEGBaseline8Bit: {"format": "JPEG", "quality": 95},
     JPEG2000: {"format": "JPEG2000", "no_jp2": True, "irreversible": True, "quality_layers": [4]},
     JPEG2000Lossless: {"format": "JPEG2000", "no_jp2": True},
@@ -46,7 +49,7 @@ _BY_PILLOW = {
 SMOOTH = np.add.outer(np.arange(33) * 3, np.arange(31) * 4).astype(np.uint8)
 
 
-def encoded(made: pydicom.Dataset, pixels: np.ndarray, syntax: str) -> None:
+def encoded(made: pydicom.Dataset, pixels: np.ndarray, syntax: UID) -> None:
     """Change an image to a transfer syntax; pydicom has no JPEG, nor JPEG 2000 without another package."""
     if syntax in _BY_PILLOW:
         stream = BytesIO()
@@ -64,7 +67,7 @@ def encoded(made: pydicom.Dataset, pixels: np.ndarray, syntax: str) -> None:
             made.PixelData = pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
 
 
-def saved(folder, make_image, save_dicom, pixels, syntax):
+def saved(folder: Path, make_image: Make, save_dicom: Save, pixels: np.ndarray, syntax: UID) -> None:
     path = save_dicom(
         make_image(
             pixels,
@@ -88,20 +91,24 @@ def saved(folder, make_image, save_dicom, pixels, syntax):
 
 @pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda uid: uid.name)
 @pytest.mark.parametrize("size", [(33, 31), (32, 30)])
-def test_lossless_syntaxes_are_read_bit_for_bit(tmp_path, make_image, save_dicom, syntax, size):
+def test_lossless_syntaxes_are_read_bit_for_bit(
+    tmp_path: Path, make_image: Make, save_dicom: Save, syntax: UID, size: tuple[int, int]
+) -> None:
     pixels = np.random.default_rng(3).integers(0, 4000, size).astype(np.uint16)
     saved(tmp_path, make_image, save_dicom, pixels, syntax)
-    np.testing.assert_array_equal(read_volume(tmp_path).voxels[:, :, 0], pixels.T - 1024)
+    np.testing.assert_array_equal(read_volume(tmp_path).voxels[:, :, 0], pixels.T.astype(int) - 1024)
 
 
 @pytest.mark.parametrize("syntax", LOSSY, ids=lambda uid: uid.name)
-def test_lossy_syntaxes_are_read_as_far_as_they_keep_values(tmp_path, make_image, save_dicom, syntax):
+def test_lossy_syntaxes_are_read_as_far_as_they_keep_values(
+    tmp_path: Path, make_image: Make, save_dicom: Save, syntax: UID
+) -> None:
     saved(tmp_path, make_image, save_dicom, SMOOTH, syntax)
     off = read_volume(tmp_path).voxels[:, :, 0] - (SMOOTH.T.astype(int) - 1024)
     assert np.abs(off).max() <= 4
 
 
-def test_a_syntax_that_is_not_read_is_named(tmp_path, make_image, save_dicom):
+def test_a_syntax_that_is_not_read_is_named(tmp_path: Path, make_image: Make, save_dicom: Save) -> None:
     saved(tmp_path, make_image, save_dicom, SMOOTH, JPEGLSLossless)
     made = pydicom.dcmread(tmp_path / "1.dcm")
     made.file_meta.TransferSyntaxUID = HTJ2KLossless
@@ -110,7 +117,7 @@ def test_a_syntax_that_is_not_read_is_named(tmp_path, make_image, save_dicom):
         read_volume(tmp_path)
 
 
-def test_the_documentation_lists_what_is_read():
+def test_the_documentation_lists_what_is_read() -> None:
     text = DOCS.read_text(encoding="utf-8")
     for uid, name in READ_SYNTAXES.items():
         (row,) = [line for line in text.splitlines() if line.endswith(f"| `{uid}` |")]

@@ -25,8 +25,8 @@ _START_BYTES = 132
 def unpacked(archive: Path) -> Iterator[Path]:
     """A folder with the DICOM files of an archive, wherever they lie in it, named in the archive's order.
 
-    Raises UnreadableVolumeError for an archive that is damaged, and UnsupportedVolumeError for one that is
-    not to be trusted (paths that leave it, sizes that no scan has) or needs a password.
+    Raises UnreadableVolumeError for a damaged archive, and UnsupportedVolumeError for one that needs a
+    password or is unsafe: paths that leave it, sizes that no scan has.
     """
     with tempfile.TemporaryDirectory(prefix="sammed-") as name:
         folder = Path(name)
@@ -35,7 +35,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
                 _unpack(file, archive, folder)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
             raise UnreadableVolumeError(
-                "it is no zip archive, or it is damaged; export or copy it again"
+                "it is not a zip archive, or it is damaged; export or copy it again"
             ) from None
         yield folder
 
@@ -61,10 +61,10 @@ def _check(members: list[zipfile.ZipInfo], archive_bytes: int) -> None:
         name = member.filename.replace("\\", "/")
         if ".." in name.split("/") or name.startswith("/") or name[1:2] == ":":
             raise UnsupportedVolumeError(
-                f"its member {member.filename!r} would be unpacked outside of it; unpack it by hand"
+                f"its member {member.filename!r} would be unpacked outside of the folder; unpack it by hand"
             )
         if member.flag_bits & _ENCRYPTED:
-            raise UnsupportedVolumeError("it needs a password; unpack it and give the folder")
+            raise UnsupportedVolumeError("it needs a password; unpack it and use the folder")
     total = sum(member.file_size for member in members)
     if total > max(_ALWAYS_BYTES, _MOST_TIMES_LARGER * archive_bytes) or len(members) > _MOST_MEMBERS:
         raise UnsupportedVolumeError(

@@ -87,12 +87,12 @@ def parse_code(text: str) -> NamedCode:
     name, equals, code = text.rpartition("=")
     match = _CODE.fullmatch(code.strip())
     if not (equals and name.strip() and match):
-        raise LabelError(f"{text!r} is no code of a label; write NAME=CODE, such as liver=T-62000.")
+        raise LabelError(f"{text!r} is not a code of a label; write NAME=CODE, such as liver=T-62000.")
     value, scheme = match["value"], match["scheme"]
     if scheme is None:
         scheme = "SRT" if _SNOMED_RT.fullmatch(value) else "SCT" if value.isdecimal() else None
     if scheme is None:
-        raise LabelError(f"The code {value} is of no scheme that is known by its form; write SCHEME:{value}.")
+        raise LabelError(f"The coding scheme of {value} is unknown; write SCHEME:{value}.")
     return NamedCode(name.strip(), StructureCode(value, scheme, name.strip()))
 
 

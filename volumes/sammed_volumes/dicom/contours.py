@@ -16,7 +16,7 @@ from sammed_volumes.errors import GeometryMismatchError, UnreadableVolumeError, 
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.labels import Label, default_color
 
-# A contour may be so far off the slice that it was drawn on, in slices: what rounding to 0.1 mm does.
+# How far a contour may be off its slice, in slices: positions are often rounded to 0.1 mm.
 _OFF_SLICE = 0.3
 _SPATIAL = 3
 
@@ -25,8 +25,8 @@ def read_contours(path: Path, grid: VoxelGrid, *, flatten: bool = False) -> Plac
     """Fill the closed contours of an RTSTRUCT on a grid, at the centers of its pixels.
 
     A contour within another of the same structure is a hole. Structures without a closed contour are labels
-    without a voxel. Raises LabelError where structures overlap and not `flatten`; GeometryMismatchError where
-    a contour doesn't lie on a slice of the grid.
+    without a voxel. Raises LabelError if structures overlap, unless `flatten`; GeometryMismatchError if a
+    contour is not on a slice of the grid.
     """
     from pydicom import dcmread
 
@@ -114,7 +114,7 @@ def _axes(points: dict[int, list[np.ndarray]]) -> list[int]:
     spread = np.max([np.ptp(polygon, axis=0) for polygon in polygons], axis=0)
     through = int(np.argmin(spread))
     if spread[through] > _OFF_SLICE:
-        raise GeometryMismatchError("its contours run across the slices; give the image that it fits")
+        raise GeometryMismatchError("its contours run across the slices; use the image that they fit")
     return [*(axis for axis in range(3) if axis != through), through]
 
 
@@ -124,8 +124,8 @@ def _masks(label: Label, polygons: list[np.ndarray], shape: tuple[int, int, int]
         place = float(polygon[:, 2].mean())
         if abs(place - round(place)) > _OFF_SLICE or not 0 <= round(place) < shape[2]:
             raise GeometryMismatchError(
-                f"a contour of {label.name!r} lies on no slice of the image but at {place:.2f}, counted in "
-                "slices; give the image that it was drawn on"
+                f"a contour of {label.name!r} is not on a slice of the image but at {place:.2f}, counted in "
+                "slices; use the image that it was drawn on"
             )
         by_slice.setdefault(round(place), []).append(polygon[:, :2])
     return [SliceMask(label, place, fill_polygons(group, shape[:2])) for place, group in by_slice.items()]

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from sammed_volumes.dicom.frame import DicomFrame, Traits
-from sammed_volumes.dicom.headers import items_of, number_of, numbers_of, text_of
+from sammed_volumes.dicom.headers import SEGMENTATION_CLASSES, items_of, number_of, numbers_of, text_of
 from sammed_volumes.errors import UnsupportedVolumeError
 
+_GRAY = ("", "MONOCHROME1", "MONOCHROME2")
 _SPATIAL, _DIRECTION_TOLERANCE = 3, 1e-2
 
 # What sets frames at one place apart, the surest first: name, element, sequence in the functional groups.
@@ -49,7 +50,9 @@ def frames_of(header: Any, path: Path) -> tuple[DicomFrame, ...]:
 
     Raises UnsupportedVolumeError for a color picture and for an image without a position in the patient.
     """
-    if number_of(header, "SamplesPerPixel", 1) != 1:
+    kind = text_of(header, "PhotometricInterpretation")
+    is_gray = kind in _GRAY or text_of(header, "SOPClassUID") in SEGMENTATION_CLASSES
+    if number_of(header, "SamplesPerPixel", 1) != 1 or not is_gray:
         raise UnsupportedVolumeError(
             f"its file {path.name} is a color picture; move it to another folder or use gray-value slices"
         )

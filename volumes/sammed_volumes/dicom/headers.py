@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from sammed_volumes.dicom.pixel_data import fits_file, needed_bytes
 from sammed_volumes.errors import UnreadableVolumeError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _NO_IMAGE_UID = re.compile(_NO_IMAGE)
 _NO_IMAGE_BYTES = re.compile(_NO_IMAGE.encode() + rb"\x00")
 _START_BYTES = 1024
 _PIXELS_GROUP = 0x7FE0
+_BLANK_KINDS = ("  ", "\0\0", "??")  # what some scanners write for private elements
 
 # What is read of a header: all else, such as private fields, is skipped unparsed.
 _KEYWORDS = (
@@ -52,7 +54,7 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def may_be_dicom(path: Path) -> bool:
-    """Whether a file is worth a closer look: most files in a tree of scans are something else."""
+    """Whether a file may be DICOM, by its suffix or first bytes: cheap, since most files are not."""
     return path.suffix.lower() in DICOM_SUFFIXES or is_marked(start_of(path))
 
 
@@ -75,7 +77,7 @@ def is_image_class(uid: str) -> bool:
 def read_header(path: Path) -> "FileDataset | None":
     """The header of a DICOM file, None for another file and for one that is not an image nor about one.
 
-    Raises UnreadableVolumeError for a file that is cut short or damaged before its pixels.
+    Raises UnreadableVolumeError for a file that is cut short, or whose header is damaged.
     """
     start = start_of(path)
     # Before 1993, and from some scanners since, a file starts with its first element.
@@ -144,20 +146,31 @@ def quiet_pydicom() -> Iterator[None]:
 
 
 def _parse(file: BinaryIO) -> "tuple[FileDataset | None, bool]":
-    """The header, and whether it goes on to the pixels."""
+    """The header, and whether it goes on to pixels that are all there."""
     from pydicom.datadict import tag_for_keyword
     from pydicom.filereader import read_partial
+    from pydicom.valuerep import VR
 
-    reached = False
+    found: list[tuple[int, int]] = []  # where the pixels start, and how long they claim to be
 
-    def stop(tag: Any, _representation: str | None, _length: int) -> bool:
-        nonlocal reached
-        reached = bool(tag.group >= _PIXELS_GROUP)
-        return reached
+    kinds: set[str | None] = set()  # value representations, as the file names them
+
+    def stop(tag: Any, kind: str | None, length: int) -> bool:
+        if tag.group < _PIXELS_GROUP:
+            kinds.update([] if tag.is_private and kind in _BLANK_KINDS else [kind])
+            return False
+        found.append((file.tell(), length))
+        return True
 
     tags = [tag for keyword in _KEYWORDS if (tag := tag_for_keyword(keyword)) is not None]
     try:
         header = read_partial(file, stop_when=stop, force=True, specific_tags=list(tags))
+        syntax = text_of(header.file_meta, "TransferSyntaxUID")
+        kinds.update(element.VR for element in header.file_meta.values())
     except Exception:  # pydicom raises whatever damaged bytes lead to, from struct.error to RecursionError
         return None, False
-    return header, reached
+    # GDCM reads lengths of unknown kinds differently from pydicom, and allocates whatever they claim.
+    if not (found and kinds - {None} <= set(VR)):
+        return header, False
+    needed = needed_bytes(header, number_of)
+    return header, needed > 0 and fits_file(file, syntax, *found[0], needed)

@@ -27,6 +27,7 @@ ENDS_ELEMENT, COUNT_ELEMENT, VALUES_ELEMENT = 0x01, 0x02, 0x03
 _SAME_DIRECTION = 1e-3
 _EVEN = 0.1
 _MOST_SLICES = 100_000
+_UNEVEN = "its slices are not evenly spaced; resample the image first, then segment it"
 
 
 def read_segmentation(path: Path, *, flatten: bool = False) -> PlacedLabels:
@@ -107,7 +108,7 @@ def _grid(file: Any, frames: Sequence[DicomFrame]) -> tuple[list[int], int, np.n
     start, step, count = _own_stack(file) or _stack(first, positions)
     places = (positions - start) @ step / (step @ step)
     if np.abs(places - np.round(places)).max() > _EVEN or np.round(places.min()) < 0:
-        raise UnsupportedVolumeError("its slices are uneven; resample the image first, then segment it")
+        raise UnsupportedVolumeError(_UNEVEN)
     affine_lps_mm = np.eye(4)
     affine_lps_mm[:3, 0] = np.multiply(first.x_direction_lps, first.pixel_spacing_mm[0])
     affine_lps_mm[:3, 1] = np.multiply(first.y_direction_lps, first.pixel_spacing_mm[1])
@@ -127,7 +128,7 @@ def _stack(first: DicomFrame, positions: np.ndarray) -> tuple[np.ndarray, np.nda
         return start, first.normal_lps * first.thickness_mm, 1
     count = int(np.round((heights_mm[-1] - heights_mm[0]) / gaps_mm.min())) + 1
     if count > _MOST_SLICES:
-        raise UnsupportedVolumeError("its slices are uneven; resample the image first, then segment it")
+        raise UnsupportedVolumeError(_UNEVEN)
     return start, (end - start) / (count - 1), count
 
 

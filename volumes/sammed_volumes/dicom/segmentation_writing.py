@@ -42,7 +42,7 @@ _MOST_LABELS = 65535
 
 @dataclass(frozen=True, slots=True)
 class SegmentDetails:
-    """What a SEG says of its labels: who or what drew them, and codes of structures by name.
+    """What a SEG states about its labels: who or what made them, and codes of structures by name.
 
     `algorithm` is DICOM's word; `version` is that of sammed, the algorithm.
     """
@@ -57,7 +57,7 @@ def check_can_hold_labels(like: Volume) -> None:
     header = _dicom_header(like)
     _highdicom()
     with quiet_pydicom(), ExitStack() as stack:
-        for source in _sources(header, stack)[0]:
+        for source in _sources(header, stack):
             _check_uids(source, like)
 
 
@@ -66,22 +66,20 @@ def write_segmentation(
 ) -> None:
     """Write label voxels X Y Z on the grid of `like`, a DICOM series.
 
-    Raises OutputError where the series can't be referred to: it is no DICOM, or its UIDs are empty.
+    Raises OutputError if the series is not DICOM or its UIDs are empty, so that nothing can refer to it.
     """
     header = _dicom_header(like)
     hd = _highdicom()
     with quiet_pydicom(), ExitStack() as stack:
-        sources, frames = _sources(header, stack)
+        sources = _sources(header, stack)
         for source in sources:
             _check_uids(source, like)
         numbers = np.zeros(max(label.value for label in labels) + 1, dtype=np.uint16)
         numbers[[label.value for label in labels]] = np.arange(1, len(labels) + 1)
-        pages = np.zeros((max(frames.values()) + 1, *voxels.shape[1::-1]), dtype=np.uint16)
-        for place, frame in frames.items():
-            pages[frame] = numbers[voxels[:, :, place]].T
+        known = [place for place, source in enumerate(header.sources) if source is not None]
         written = hd.seg.Segmentation(
             source_images=sources,
-            pixel_array=pages,
+            pixel_array=numbers[voxels[:, :, known]].T,
             segmentation_type="BINARY",
             segment_descriptions=[_segment(*each, details) for each in enumerate(labels, start=1)],
             series_instance_uid=hd.UID(),
@@ -94,6 +92,7 @@ def write_segmentation(
             device_serial_number="0",
             content_label="SEGMENTATION",
         )
+        _refer_to_frames(written, header)
         _note(written, labels, like)
         written.save_as(path)
 
@@ -101,25 +100,41 @@ def write_segmentation(
 def _dicom_header(like: Volume) -> DicomHeader:
     if not isinstance(like.header, DicomHeader):
         raise OutputError(
-            f"{like.path or 'The volume'} is no DICOM series, and a DICOM SEG refers to one; take .nii.gz."
+            f"{like.path or 'The volume'} is not a DICOM series, and a DICOM SEG refers to one; use .nii.gz."
         )
     return like.header
 
 
-def _sources(header: DicomHeader, stack: ExitStack) -> tuple[list[Dataset], dict[int, int]]:
-    """The headers of the source images, and the frame among theirs of each place along axis 2."""
+def _sources(header: DicomHeader, stack: ExitStack) -> list[Dataset]:
+    """The headers of the source images along axis 2: one per slice, or one with a frame per slice."""
     folder = stack.enter_context(unpacked(header.archive)) if header.archive else Path()
-    known = {place: source for place, source in enumerate(header.sources) if source is not None}
-    paths = list(dict.fromkeys(path for path, _ in known.values()))
+    known = [source for source in header.sources if source is not None]
+    paths = list(dict.fromkeys(path for path, _ in known))
     sources = [_read(folder / path) for path in paths]
     if "NumberOfFrames" not in sources[0]:
-        return sources, {place: number for number, place in enumerate(known)}
+        return sources
     if len(paths) > 1:
         raise OutputError(
-            "The series lies in several multi-frame files, and a DICOM SEG refers to one; take .nii.gz."
+            "The series lies in several multi-frame files, and a DICOM SEG refers to one; use .nii.gz."
         )
-    # A frame of another sub-volume stays empty, and empty frames are left out.
-    return sources, {place: index for place, (_, index) in known.items()}
+    groups = sources[0].PerFrameFunctionalGroupsSequence
+    sources[0].PerFrameFunctionalGroupsSequence = [groups[index] for _, index in known]
+    sources[0].NumberOfFrames = len(known)
+    return sources
+
+
+def _refer_to_frames(written: Dataset, header: DicomHeader) -> None:
+    """Name the frames of a multi-frame source as its file counts them."""
+    known = [source for source in header.sources if source is not None]
+    references = {  # frames of several segments share one
+        id(source): source
+        for group in written.PerFrameFunctionalGroupsSequence
+        for derivation in group.get("DerivationImageSequence", ())
+        for source in derivation.SourceImageSequence
+    }
+    for source in references.values():
+        if "ReferencedFrameNumber" in source:
+            source.ReferencedFrameNumber = known[source.ReferencedFrameNumber - 1][1] + 1
 
 
 def _read(path: Path) -> Dataset:
@@ -142,7 +157,7 @@ def _check_uids(source: Dataset, like: Volume) -> None:
     if empty:
         raise OutputError(
             f"{like.path}: a DICOM SEG refers to its images by UIDs, and this series has no "
-            f"{' and no '.join(empty)}; take .nii.gz, or export the series with its UIDs."
+            f"{' and no '.join(empty)}; use .nii.gz, or export the series with its UIDs."
         )
 
 

@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sammed_volumes.dicom.frame import DicomFrame
 from sammed_volumes.dicom.frames import frames_of
 from sammed_volumes.dicom.headers import (
-    damaged,
     files_in,
     is_image_class,
     may_be_dicom,
-    number_of,
     quiet_pydicom,
     read_header,
     text_of,
@@ -36,7 +32,7 @@ _NUMBERS = re.compile(r"(\d{1,5})(?:\.(\d{1,5}))?")
 
 @dataclass(frozen=True, slots=True)
 class DicomSeries:
-    """A series that lies in a folder, as the tags of its first file name it; `uid` is what tells it apart."""
+    """A series in a folder, described by the tags of its first file; `uid` identifies it."""
 
     uid: str
     number: str
@@ -44,10 +40,10 @@ class DicomSeries:
 
 
 def find_series(folder: Path) -> tuple[DicomSeries, ...]:
-    """The series whose slices lie in a folder (not below it), by number; reads no voxel.
+    """Return the series in a folder (not in its subfolders), sorted by number, without reading voxels.
 
-    Color pictures and images without a place in the patient, such as reports, are no slices. A damaged file
-    makes a series without a UID where there is no other: `read_series` says what is wrong with it.
+    Ignores color pictures and images without a position in the patient, such as reports. If the folder has
+    damaged files and no series, returns one series without a UID: `read_series` then reports the damage.
     """
     found: dict[str, DicomSeries] = {}
     is_damaged = False
@@ -69,11 +65,12 @@ def find_series(folder: Path) -> tuple[DicomSeries, ...]:
 
 
 def read_series(folder: Path, series: str | None = None, *, fill_gaps: bool = False) -> Volume:
-    """Read one series of a folder, slices sorted by position, values in HU where the files say how.
+    """Read one series of a folder: slices sorted by position, values rescaled as the files specify (CT: HU).
 
-    `series` is a series' UID, or its number in the list that the error for a folder with several series
-    gives, with the number of a sub-volume where there are several. With `fill_gaps` missing slices hold the
-    lowest value, see `Volume.missing_slices`.
+    `series` is a UID, or a number in the list that the error for a folder with several series shows, with the
+    number of a sub-volume if there are several. With `fill_gaps` missing slices have the lowest value, see
+    `Volume.missing_slices`. Raises SeriesError if the slices are not one even stack, UnreadableVolumeError
+    for damaged files, and UnsupportedVolumeError for images that are not gray-value slices.
     """
     with quiet():
         return _volume(_scan(files_in(folder), _uid_of(series)), series, folder, fill_gaps=fill_gaps)
@@ -99,14 +96,14 @@ def read_file(path: Path, series: str | None = None, *, fill_gaps: bool = False)
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What lies in a folder: frames, and what is wrong with the images that are none."""
+    """The content of a folder: frames, and what is wrong with images that are not usable as frames."""
 
     frames: list[DicomFrame]
     odd: list[str]
 
 
 def _scan(files: Iterable[Path], uid: str | None) -> Scanned:
-    """The frames of all series; what is odd or damaged in others than `uid` doesn't matter."""
+    """Read the headers of all files; ignores unusable images of other series than `uid`."""
     scanned = Scanned([], [])
     for path in files:
         try:
@@ -123,20 +120,7 @@ def _read_file(path: Path) -> tuple[Any, tuple[DicomFrame, ...]]:
     header = read_header(path)
     if header is None or not is_image_class(text_of(header, "SOPClassUID")):
         return header, ()
-    _check_size(header, path)
     return header, frames_of(header, path)
-
-
-def _check_size(header: Any, path: Path) -> None:
-    """A file can't hold more pixels than it has bytes: what would otherwise be allocated for nothing."""
-    if not (text_of(header, "Rows").strip("0") and text_of(header, "Columns").strip("0")):
-        raise damaged(path)
-    syntax = getattr(header.file_meta, "TransferSyntaxUID", None)
-    if syntax is None or syntax.is_compressed:
-        return
-    counts = [number_of(header, name, 1) for name in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
-    if np.prod(counts) * number_of(header, "BitsAllocated", 8) / 8 > path.stat().st_size:
-        raise damaged(path)
 
 
 def _volume(scanned: Scanned, series: str | None, path: Path, *, fill_gaps: bool) -> Volume:
@@ -179,7 +163,7 @@ def _choose(scanned: Scanned, series: str | None) -> tuple[tuple[DicomFrame, ...
 
 
 def _chosen(uids: Sequence[str], series: str | None) -> tuple[str | None, int | None]:
-    """The UID and the number of the sub-volume that `series` names, None where it names none."""
+    """Return the UID and the number of the sub-volume that `series` names; each None if it names none."""
     if series is None:
         return (uids[0] if len(uids) == 1 else None), None
     if series in uids:
@@ -194,14 +178,14 @@ def _chosen(uids: Sequence[str], series: str | None) -> tuple[str | None, int | 
 
 
 def _uid_of(series: str | None) -> str | None:
-    """The UID that `series` names, None where it is a number."""
+    """Return the UID that `series` names, or None if it is a number."""
     if series is None or _NUMBERS.fullmatch(series):
         return None
     return series.partition(":")[0]
 
 
 def _sub_volume(parts: Sequence[SubVolume], number: int | None) -> SubVolume | None:
-    """The sub-volume of a number, or the only one that isn't odd."""
+    """Return the sub-volume with a number, or without one the only sub-volume that is not odd."""
     if number is not None:
         return parts[number - 1] if 1 <= number <= len(parts) else None
     main = [each for each in parts if not each.is_odd]

@@ -40,11 +40,11 @@ def is_dicom_labels(path: Path) -> bool:
 def read_dicom_labels(path: Path, like: VoxelGrid | None = None, *, flatten: bool = False) -> PlacedLabels:
     """Read a DICOM SEG, or an RTSTRUCT on the grid `like`.
 
-    Without a grid an RTSTRUCT is filled on its image series, where that lies in the same folder.
+    Without a grid, the contours of an RTSTRUCT are filled on its image series in the same folder.
     """
     kind = _labels_class(path)
     if kind == "":
-        raise UnreadableVolumeError("it is neither a DICOM SEG nor an RTSTRUCT; give a file of labels")
+        raise UnreadableVolumeError("it is neither a DICOM SEG nor an RTSTRUCT; use a file of labels")
     if kind == CONTOURS_CLASS:
         return read_contours(path, like or _own_grid(path), flatten=flatten)
     return read_segmentation(path, flatten=flatten)
@@ -68,7 +68,7 @@ def _own_grid(path: Path) -> VoxelGrid:
             return read_series(path.parent, each.uid).grid
     raise UnreadableVolumeError(
         "its contours need the image that they were drawn on, which is not in the same folder; "
-        "give that too, or put the file into the folder of the series"
+        "name the image, or move the file to the folder of the series"
     )
 
 

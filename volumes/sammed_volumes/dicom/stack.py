@@ -18,7 +18,7 @@ _EVEN = 0.1
 _ROUNDING_MM = 0.101
 _NEVER_EVEN = 0.4
 _TILT_DEGREES = 0.1
-# A file that is far away from the others is no gap: filling would make up most of the volume.
+# Fewer frames than this fraction of the slices are not a stack with gaps.
 _MOST_FILLED = 0.5
 
 
@@ -72,7 +72,8 @@ class Stack:
             return ()
         where = ", ".join(map(str, self.missing))
         count = _count_text(len(self.missing))
-        return (f"{count} missing and filled with background, at {where} along axis 2; they get no labels",)
+        they = "it gets" if len(self.missing) == 1 else "they get"
+        return (f"{count} missing and filled with background, at {where} along axis 2; {they} no labels",)
 
 
 def sort_frames(frames: Sequence[DicomFrame], *, fill_gaps: bool = False) -> Stack:
@@ -97,7 +98,7 @@ def sort_frames(frames: Sequence[DicomFrame], *, fill_gaps: bool = False) -> Sta
 
 
 def _steps(gaps_mm: np.ndarray, usual_mm: float, uneven: np.ndarray) -> np.ndarray:
-    """How many places further each frame lies than the one before."""
+    """Return the distance of each frame from the previous one, in slices."""
     steps = np.ones(len(gaps_mm), dtype=int)
     steps[uneven] = np.round(gaps_mm[uneven] / usual_mm)
     return steps

@@ -1,1 +1,1 @@
-"""Prompts from class activation maps: to know which pictures hold an organ is enough to outline it."""
+"""Prompts from class activation maps: pictures with and without an organ are enough to outline it."""

@@ -1,4 +1,4 @@
-"""Class activation maps: where a picture speaks for its class (Grad-CAM, Grad-CAM++; MONAI's)."""
+"""Class activation maps: the evidence for a class in a picture (MONAI's Grad-CAM, Grad-CAM++)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MAPS = {"grad-cam": GradCAM, "grad-cam++": GradCAMpp}
 
 
 class ActivationMapper:
-    """Maps a network's classes on pictures. `layer` names the part whose activations are weighed.
+    """Maps a network's classes on pictures. `layer` names the part whose activations are weighted.
 
-    The network is in evaluation mode and ends in logits N K. It is copied, for MONAI's hooks stay on the
-    network that they are given.
+    The network is in evaluation mode and returns logits N K. It is copied, because MONAI never removes its
+    hooks.
     """
 
     def __init__(self, network: nn.Module, layer: str, activation: Activation) -> None:
@@ -30,22 +30,22 @@ class ActivationMapper:
     def maps(
         self, pixels: Float[Tensor, "N C S S"], class_index: int, shape: tuple[int, int]
     ) -> Float[Tensor, "N H W"]:
-        """Maps 0..1 of one class on slices of `shape`, on the CPU; 1 where a picture speaks for it most.
+        """Return maps 0..1 of one class on slices of `shape`, on the CPU; 1 is the strongest evidence.
 
-        A picture that nowhere speaks for the class has a map of zeros.
+        A picture without evidence for the class has a map of zeros.
         """
-        # One at a time: MONAI's Grad-CAM++ weighs by the picture's own score.
+        # One at a time: MONAI's Grad-CAM++ weights by the picture's own score.
         maps = [self._map(each[None].to(self._device), class_index) for each in pixels]
         return torch.stack([_on_slice(each, shape) for each in maps])
 
     def _map(self, pixels: Float[Tensor, "1 C S S"], class_index: int) -> Float[Tensor, "1 1 S S"]:
-        # Torch's hooks want an input that takes gradients.
+        # Torch's hooks need an input that takes gradients.
         map_: Tensor = self._mapper(x=pixels.detach().requires_grad_(True), class_idx=class_index)
         return map_.detach().cpu()
 
 
 def _on_slice(map_: Float[Tensor, "1 1 S S"], shape: tuple[int, int]) -> Float[Tensor, "H W"]:
-    """A map stretched to the slice and scaled to 0..1."""
+    """Return a map stretched to the slice and scaled to 0..1."""
     stretched = F.interpolate(map_, size=shape, mode="bilinear", align_corners=False)[0, 0]
     low, high = torch.aminmax(stretched)
     if not (torch.isfinite(high) and high > low):

@@ -1,4 +1,4 @@
-"""The classifier: a ResNet that tells pictures with an organ or a finding from pictures without (3.1)."""
+"""The classifier: a ResNet that separates pictures with an organ or a finding from others (3.1)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
-    """Pictures N C S S as `view` shows them, the class of each, and the case that each is of."""
+    """Pictures N C S S as `view` shows them, and the class and the case of each."""
 
     pixels: Float[Tensor, "N C S S"]
     classes: Int64[Tensor, " N"]
@@ -34,7 +34,7 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """How well one class is told from the others on pictures held out (tables 1 and 6)."""
+    """How well one class is separated from the others on held-out pictures (tables 1 and 6)."""
 
     name: str
     precision: float
@@ -45,10 +45,10 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
-    """A network that was learned, in evaluation mode, and what is known of it.
+    """A trained network in evaluation mode, and what is known about it.
 
-    `start` says where its weights began: "from scratch", the file of ImageNet's or the backbone's embedding.
-    `rows` are its scores on pictures that it didn't learn from.
+    `start` states where training started: "from scratch", from a file of ImageNet weights, or the backbone's
+    embedding. `rows` are its scores on held-out pictures.
     """
 
     network: nn.Module
@@ -59,18 +59,18 @@ class Classifier:
 
     @property
     def mean_recall(self) -> float:
-        """The recall of the classes, each weighing alike."""
+        """The unweighted mean of the recall of the classes."""
         return sum(row.recall for row in self.rows) / len(self.rows)
 
     def probabilities(self, pixels: Float[Tensor, "N C S S"], batch_size: int = 16) -> Float[Tensor, "N K"]:
-        """Probability of each class, on the CPU."""
+        """Return the probability of each class, on the CPU."""
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             logits = [self.network(batch.to(device)).cpu() for batch in torch.split(pixels, batch_size)]
         return torch.softmax(torch.cat(logits), dim=1) if logits else torch.empty(0, len(self.names))
 
     def digest(self) -> str:
-        """sha256 of the weights: what made a pseudo-label."""
+        """Return sha256 of the weights, which identifies the maker of a pseudo-label."""
         digest = hashlib.sha256("/".join(self.names).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
@@ -79,31 +79,31 @@ class Classifier:
 
 
 class HeadedResNet(nn.Module):
-    """A ResNet of torchvision with the paper's extra head: ReLU, dropout, one fully connected layer.
+    """A torchvision ResNet with the paper's extra head: ReLU, dropout, one fully connected layer.
 
-    The head follows the network's own thousand outputs. Behind its pooling, which is never negative, a ReLU
-    would do nothing.
+    The head follows the network's own thousand outputs. After its pooling, which is never negative, a ReLU
+    would have no effect.
     """
 
     def __init__(self, trunk: resnet.ResNet, classes: int, dropout: float) -> None:
         super().__init__()
         self.trunk = trunk
-        # Gradients of activations are taken through these; written in place they would be lost.
+        # Activation maps need the gradients of these activations, which in-place ReLUs would lose.
         for module in self.trunk.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False
         self.head = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(_IMAGENET_CLASSES, classes))
 
     def forward(self, pixels: Float[Tensor, "N C S S"]) -> Float[Tensor, "N K"]:
-        """Logits of the classes of pictures 0..1."""
+        """Return the logits of the classes of pictures 0..1."""
         logits: Tensor = self.head(self.trunk(as_imagenet(pixels)))
         return logits
 
 
 def build_resnet(config: ClassifierConfig, classes: int, seed: int) -> HeadedResNet:
-    """A ResNet before it learns: weights from the file that the config names, the rest by the seed.
+    """Return an untrained ResNet: weights from the file in the config, the rest determined by the seed.
 
-    Raises CheckpointError where the file doesn't hold this network's weights.
+    Raises CheckpointError where the file does not hold this network's weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -114,7 +114,7 @@ def build_resnet(config: ClassifierConfig, classes: int, seed: int) -> HeadedRes
 
 
 def as_imagenet(pixels: Float[Tensor, "N C S S"]) -> Float[Tensor, "N 3 S S"]:
-    """Pictures 0..1 in three channels with ImageNet's mean and spread taken out."""
+    """Return pictures 0..1 in three channels, normalized by ImageNet's mean and standard deviation."""
     mean = pixels.new_tensor(IMAGENET_MEAN)[:, None, None]
     std = pixels.new_tensor(IMAGENET_STD)[:, None, None]
     return (pixels.expand(-1, 3, -1, -1) - mean) / std
@@ -123,7 +123,7 @@ def as_imagenet(pixels: Float[Tensor, "N C S S"]) -> Float[Tensor, "N 3 S S"]:
 def class_rows(
     truth: Int64[Tensor, " N"], found: Int64[Tensor, " N"], names: Sequence[str]
 ) -> tuple[ClassRow, ...]:
-    """Precision, recall and F1 of each class; 0 where nothing was there or nothing was found."""
+    """Return precision, recall and F1 of each class; 0 where no picture has or gets the class."""
     rows = []
     for index, name in enumerate(names):
         right = int(((truth == index) & (found == index)).sum())
@@ -144,7 +144,7 @@ def _load_weights(trunk: nn.Module, name: str, path: Path) -> None:
     ]
     if wrong:
         raise CheckpointError(
-            f"{path} does not hold the weights of {name}: {len(wrong)} tensors are missing or of another "
+            f"{path} does not hold the weights of {name}: {len(wrong)} tensors are missing or have another "
             f"shape, such as {wrong[0]}."
         )
     trunk.load_state_dict({key: tensors[key] for key in wanted if key in tensors}, strict=False)
@@ -156,9 +156,9 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, SafetensorError) as error:
-        raise CheckpointError(f"{path} can't be read as a file of weights ({error}).") from error
+        raise CheckpointError(f"{path} can't be read as a weights file ({error}).") from error
     except Exception as error:  # pickle.UnpicklingError, whose text shows how to run what is in the file
-        raise CheckpointError(f"{path} is no plain file of weights; save a state_dict.") from error
+        raise CheckpointError(f"{path} is not a plain weights file; save a state_dict.") from error
     if not isinstance(tensors, dict):
-        raise CheckpointError(f"{path} holds no table of weights; save the network's state_dict.")
+        raise CheckpointError(f"{path} is not a table of weights; save the network's state_dict.")
     return tensors

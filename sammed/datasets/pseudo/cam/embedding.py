@@ -1,8 +1,8 @@
 """A linear head on the frozen backbone's embedding, as a classifier for few pictures.
 
-A ResNet from scratch learns from some hundred pictures which class they are, and little of where it sees
-that. The backbone's embedding knows places and needs no learning; what is learned is one weight a channel.
-The paper has nothing of the kind: it had ImageNet's weights and thousands of pictures.
+From some hundred pictures a ResNet without pretraining learns their class, but little about where the
+evidence is. The backbone's embedding is localized and needs no training; the head learns one weight per
+channel. The paper has no such head: it had ImageNet weights and thousands of pictures.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from sammed.datasets.pseudo.cam.config import NONE_NAME
 from sammed.embeddings.scan import Scan
 
 SIDE = 32
-"""Cells along a side of the square on which all embeddings are seen, whatever their slices' proportions."""
+"""Cells per side of the square to which all embeddings are resampled, whatever their slices' proportions."""
 
-_MOST_STEPS = 50  # of a fit that has mostly ended before
+_MOST_STEPS = 50  # of a fit that usually ends earlier
 
 
 class EmbeddingHead(nn.Module):
-    """A map for each class, linear in the embedding, and its soft maximum as the class's logit.
+    """A map for each class, linear in the embedding, with its soft maximum as the class's logit.
 
     The soft maximum is a log-sum-exp over the cells (Pinheiro and Collobert 2015): the higher `sharpness`,
-    the fewer cells speak for a picture. Absence has no place, so that the logit of none is always 0.
+    the fewer cells decide. Absence has no place in a picture, so the logit of none is always 0.
     """
 
     speaks: Tensor
@@ -42,7 +42,7 @@ class EmbeddingHead(nn.Module):
         self.register_buffer("speaks", torch.tensor([float(name != NONE_NAME) for name in names]))
 
     def forward(self, embeddings: Float[Tensor, "N C s s"]) -> Float[Tensor, "N K"]:
-        """Logits of the classes."""
+        """Return the logits of the classes."""
         seen = self.trunk(embeddings).flatten(2)  # N C s*s
         maps = self.weights @ seen + self.biases[:, None]  # N K s*s
         softest = torch.logsumexp(self.sharpness * maps, dim=2) - math.log(maps.shape[2])
@@ -59,10 +59,10 @@ def fit_head(
 ) -> None:
     """Fit the head, in place, to all pictures at once.
 
-    The loss is the cross-entropy, classes weighing as told, and `decay` times the sum of squared weights.
+    The loss is the cross-entropy with class `weights`, plus `decay` times the sum of squared weights.
     """
     with torch.no_grad():
-        head.train()(embeddings)  # the mean and spread of each channel
+        head.train()(embeddings)  # sets the mean and spread of each channel
     head.eval()
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
 
@@ -77,7 +77,7 @@ def fit_head(
 
 
 def square_embedding(scan: Scan, index: int) -> Float[Tensor, "C s s"]:
-    """The embedding of a slice, without the padding beside it, as a square."""
+    """Return the embedding of a slice, without its padding, as a square."""
     embedding = scan.embeddings([index]).float()
     frame, side = scan.frame, embedding.shape[-1]
     rows = math.ceil(side * frame.content_height / frame.size)

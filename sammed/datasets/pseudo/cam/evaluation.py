@@ -1,12 +1,11 @@
-"""Evaluating: prompts from activation maps beside prompts from the truth (paper, 3.4, tables 2 to 8).
+"""Evaluation: prompts from activation maps compared with prompts from the truth (3.4, tables 2 to 8).
 
-As in the paper the class of each picture is given, and only pictures that hold the label count. For
-evaluation alone: it sees the truth.
+As in the paper, the class of each picture is given, and only pictures that hold the label count. For
+evaluation only, since it uses the truth.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,21 +16,19 @@ from jaxtyping import Bool
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import Picture, open_case
-from sammed.datasets.pseudo.cam.classifier import Classifier
 from sammed.datasets.pseudo.cam.config import Activation, CamConfig, CamPoint, CamPrompt, Network
-from sammed.datasets.pseudo.cam.prompting import map_prompts, truth_prompts
+from sammed.datasets.pseudo.cam.map_prompts import map_prompts, truth_prompts
 from sammed.datasets.pseudo.cam.reading import Reader
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.coarse.decoding import prompted_logits
+from sammed.datasets.pseudo.slice_logits import prompted_logits
 from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed.prompts.prompt import Prompt
-from sammed.reports.report import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Dice, IoU and the share of pixels that are right, 0..1 (formulas of 3.4); also the means of several."""
+    """Dice, IoU and the share of correct pixels, 0..1 (formulas of 3.4), of one picture or as means."""
 
     dice: float
     iou: float
@@ -52,18 +49,9 @@ class PromptRow:
     from_truth: Overlap
     pictures: int
 
-    @property
-    def share(self) -> Overlap:
-        """What prompts from maps reach of what prompts from the truth do; NaN where those reach nothing."""
-        return Overlap(
-            _share(self.from_map.dice, self.from_truth.dice),
-            _share(self.from_map.iou, self.from_truth.iou),
-            _share(self.from_map.pixel_accuracy, self.from_truth.pixel_accuracy),
-        )
-
 
 def overlap(prediction: Bool[np.ndarray, "H W"], truth: Bool[np.ndarray, "H W"]) -> Overlap:
-    """The three measures of one picture; two empty masks are the same."""
+    """Return the three measures of one picture; two empty masks agree fully."""
     found = dice(prediction, truth)
     return Overlap(found, found / (2 - found), float((prediction == truth).mean()))
 
@@ -75,12 +63,12 @@ def evaluate_prompts(
     backbone: Backbone,
     ways: Sequence[tuple[CamPrompt, CamPoint]],
 ) -> tuple[PromptRow, ...]:
-    """A row for each reader, label and way of prompting, over the labeled pictures of the cases."""
+    """Return a row for each reader, label and way of prompting, over the labeled pictures of the cases."""
     scores: dict[tuple[int, int, int], list[tuple[Overlap, Overlap]]] = defaultdict(list)
     for case in cases:
         opened = open_case(case, labeled_set)
         scan = opened.scan(backbone)
-        for index in filter(opened.is_known, range(opened.slicing.count)):
+        for index in opened.known:
             picture = opened.picture(index)
             for place, reader in enumerate(readers):
                 for value in _held(picture, reader):
@@ -91,26 +79,9 @@ def evaluate_prompts(
     )
 
 
-def prompt_table(rows: Sequence[PromptRow], title: str = "") -> Table:
-    """The rows as the paper's tables 2 to 8 have them, the shares of the truth's prompts beside them."""
-    headers = (
-        *("Label", "Network", "Classes", "Map", "Prompt", "Point"),
-        *("Dice", "of truth", "IoU", "of truth ", "Pixels", "of truth  "),
-        "Pictures",
-    )
-    return Table(title, headers, tuple(_cells(row) for row in rows))
-
-
-def class_table(classifier: Classifier, title: str = "") -> Table:
-    """Precision, recall and F1 of each class on the pictures held out (tables 1 and 6)."""
-    headers = ("Class", "Precision", "Recall", "F1", "Pictures")
-    rows = tuple((row.name, row.precision, row.recall, row.f1, row.pictures) for row in classifier.rows)
-    return Table(title, headers, rows)
-
-
 def _held(picture: Picture, reader: Reader) -> list[int]:
-    """The reader's labels that a picture holds."""
-    assert picture.labels is not None  # only known slices are looked at
+    """Return the reader's labels that a picture holds."""
+    assert picture.labels is not None  # only known slices are used
     return [value for value in reader.task.values if value and (picture.labels == value).any()]
 
 
@@ -121,7 +92,7 @@ def _score(
     value: int,
     ways: Sequence[tuple[CamPrompt, CamPoint]],
 ) -> list[tuple[Overlap, Overlap]]:
-    """From the map and from the truth, for each way of prompting."""
+    """Return the scores from the map and from the truth, for each way of prompting."""
     assert picture.labels is not None
     truth = picture.labels == value
     pixels = view(scan, picture.index, reader.config)[None]
@@ -164,15 +135,3 @@ def _mean(overlaps: Sequence[Overlap]) -> Overlap:
         sum(each.iou for each in overlaps) / count,
         sum(each.pixel_accuracy for each in overlaps) / count,
     )
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else math.nan
-
-
-def _cells(row: PromptRow) -> tuple[str | float | int, ...]:
-    point = "" if row.prompts == "box" else row.point
-    kind = (row.label, row.network, row.classes, row.activation, row.prompts, point)
-    found, share = row.from_map, row.share
-    pairs = (found.dice, share.dice, found.iou, share.iou, found.pixel_accuracy, share.pixel_accuracy)
-    return *kind, *pairs, row.pictures

@@ -1,6 +1,6 @@
-"""Presence: which gold pictures hold which label, and what is told apart by it (paper, 3.1).
+"""Presence: which gold pictures hold which label, and the classes that follow from it (paper, 3.1).
 
-A mask says no more here than that its label is in the picture, which a person can say at a glance.
+Only the presence of a label in a mask is used, which an annotator sees at a glance.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sammed_volumes.labels import Label
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenPicture:
-    """A gold picture as `view` shows it, and the values that it holds."""
+    """A gold picture as `view` shows it, and the label values that it holds."""
 
     case: str
     pixels: Float[Tensor, "C S S"]
@@ -36,7 +36,7 @@ class SeenPicture:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one classifier tells apart: the value that each class stands for, 0 for none of them."""
+    """What one classifier separates: the label value of each class, 0 for none of them."""
 
     values: tuple[int, ...]
     names: tuple[str, ...]
@@ -47,7 +47,7 @@ class Task:
         return tuple(name for value, name in zip(self.values, self.names, strict=True) if value)
 
     def class_of(self, present: frozenset[int]) -> int:
-        """The class of a picture that holds these values."""
+        """Return the class of a picture that holds these values."""
         held = [place for place, value in enumerate(self.values) if value in present]
         return held[0] if held else self.values.index(0)
 
@@ -55,7 +55,7 @@ class Task:
 def seen_pictures(
     gold: LabeledSet, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None = None
 ) -> list[SeenPicture]:
-    """The gold pictures; AnnotationError where there is none."""
+    """Return the gold pictures. Raises AnnotationError where there is none."""
     seen = [each for case in gold.gold for each in _seen(open_case(case, gold), config, backbone, cache)]
     if not seen:
         raise AnnotationError("The set has no gold picture, so there is nothing to learn from.")
@@ -65,10 +65,10 @@ def seen_pictures(
 def plan_tasks(
     seen: Sequence[SeenPicture], labels: Sequence[Label], plan: ClassPlan, reporter: Reporter
 ) -> tuple[Task, ...]:
-    """What is told apart: all labels at once where no picture holds two, else each one for itself.
+    """Return the tasks: all labels at once where no picture holds two of them, else one task per label.
 
-    A label that is in all pictures, or in none, is passed over with a sentence. Raises AnnotationError where
-    nothing is left.
+    A label that is in all pictures, or in none, is reported and skipped. Raises AnnotationError where no task
+    is left.
     """
     exclusive = all(len(each.present) <= 1 for each in seen)
     if exclusive and plan == "auto":
@@ -80,16 +80,16 @@ def plan_tasks(
     missing = [label.name for label in labels if label.value not in learned]
     if not tasks:
         raise AnnotationError(
-            f"The gold pictures don't differ in whether they hold {' or '.join(missing)}; a classifier needs "
-            "pictures with it and pictures without."
+            f"All gold pictures hold {' or '.join(missing)}, or none does; a classifier needs "
+            "pictures with it and pictures without it."
         )
     if missing:
-        reporter.message(f"Not learned, for all gold pictures have it or none has: {', '.join(missing)}.")
+        reporter.message(f"Skipped labels, which all gold pictures have or none has: {', '.join(missing)}.")
     return tuple(tasks)
 
 
 def as_pictures(seen: Sequence[SeenPicture], task: Task) -> Pictures:
-    """The pictures with their classes; gray ones get three channels where others are colored."""
+    """Return the pictures with their classes; gray ones get three channels if others are in color."""
     channels = max(len(each.pixels) for each in seen)
     pixels = [each.pixels.expand(channels, -1, -1) for each in seen]
     classes = [task.class_of(each.present) for each in seen]
@@ -99,15 +99,15 @@ def as_pictures(seen: Sequence[SeenPicture], task: Task) -> Pictures:
 def _seen(
     opened: OpenCase, config: ClassifierConfig, backbone: Backbone, cache: EmbeddingCache | None
 ) -> Iterator[SeenPicture]:
-    """The labeled pictures of one case."""
+    """Yield the labeled pictures of one case."""
     scan, stack = opened.scan(backbone, cache=cache), opened.label_stack()
-    for index in filter(opened.is_known, range(opened.slicing.count)):
+    for index in opened.known:
         present = frozenset(int(value) for value in np.unique(stack[index]) if value)
         yield SeenPicture(opened.case.name, view(scan, index, config), present)
 
 
 def _task(labels: Sequence[Label], seen: Sequence[SeenPicture]) -> Task:
-    """The classes that occur among these labels and their absence."""
+    """Return the classes that occur among these labels and their absence."""
     names = {0: NONE_NAME, **{label.value: label.name for label in labels}}
     wanted = set(names)
     held = {value for each in seen for value in (each.present & wanted or {0})}

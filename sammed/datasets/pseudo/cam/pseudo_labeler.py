@@ -1,14 +1,13 @@
-"""Prompts from class activation maps as a pseudo-labeler: presence of a label is all that it learns from.
+"""Prompts from class activation maps as a pseudo-labeler, which learns only from the presence of labels.
 
-The score of a label is the classifier's probability that the picture holds it (for a volume the mean over
-the slices that it labeled); it says nothing of the outline.
+The score of a label is the classifier's probability that the picture holds it (for a volume, the mean over
+the labeled slices); it does not judge the outline.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,12 +17,12 @@ from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
 from sammed.datasets.pseudo.cam.config import CamConfig
-from sammed.datasets.pseudo.cam.prompting import map_prompts
-from sammed.datasets.pseudo.cam.reading import Reader, learn_readers
+from sammed.datasets.pseudo.cam.map_prompts import map_prompts
+from sammed.datasets.pseudo.cam.reading import Reader, train_readers
 from sammed.datasets.pseudo.cam.viewing import view
-from sammed.datasets.pseudo.coarse.decoding import highest_label, prompted_logits
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, mean_by_value, nothing_found, settings_digest
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
+from sammed.datasets.pseudo.slice_logits import highest_label, prompted_logits
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.scan import Scan
 from sammed.progress import Reporter
@@ -31,7 +30,7 @@ from sammed.progress import Reporter
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding:
-    """What was found in one slice: a value's logits, and the probability that the slice holds it."""
+    """A finding in one slice: a value's logits, and the probability that the slice holds it."""
 
     value: int
     logits: Float[np.ndarray, "H W"]
@@ -40,20 +39,20 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CamLabeler:
-    """The method `cam`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler` says what it does."""
+    """The method `cam`, a `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler`."""
 
     config: CamConfig
     tools: Tools
 
     @property
     def name(self) -> str:
-        """The method's name, the origin of its labels."""
+        """The origin of its labels."""
         return "cam"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Learn the classifiers and label every case; AnnotationError where none can tell classes apart."""
         backbone = self.tools.backbone()
-        readers = learn_readers(gold, self.config, self.tools.seed, backbone, reporter, self.tools.cache)
+        readers = train_readers(gold, self.config, self.tools.seed, backbone, reporter, self.tools.cache)
         digest = _digest(self.config, readers)
         job = _Job(gold, backbone, readers, self.config, digest, reporter, self.tools.cache)
         for case in unlabeled:
@@ -62,7 +61,7 @@ class CamLabeler:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """What every case is labeled with."""
+    """What is needed to label every case."""
 
     gold: LabeledSet
     backbone: Backbone
@@ -73,16 +72,16 @@ class _Job:
     cache: EmbeddingCache | None
 
     def label(self, case: Case) -> PseudoLabel:
-        """The pseudo-label of one case."""
+        """Return the pseudo-label of one case."""
         opened = open_case(case, self.gold)
         slices = self._slices(case, opened)
         shape = opened.slicing.stack_shape[1:]
         stack = [highest_label({each.value: each.logits for each in found}, shape) for found in slices]
         if not any(values.any() for values in stack):
             names = sorted({name for reader in self.readers for name in reader.task.label_names})
-            reason = f"The classifier sees nothing of {', '.join(names)}."
+            reason = f"The classifier finds no {' or '.join(names)}."
             return nothing_found(case.name, reason, self.digest)
-        scores = _mean_probabilities([each for found in slices for each in found])
+        scores = mean_by_value((each.value, each.probability) for found in slices for each in found)
         return PseudoLabel(
             case.name,
             from_pictures(np.stack(stack), opened, self.gold),
@@ -92,7 +91,7 @@ class _Job:
         )
 
     def _slices(self, case: Case, opened: OpenCase) -> list[list[Finding]]:
-        """What is found in each slice of the stack."""
+        """Return the findings in each slice of the stack."""
         scan = opened.scan(self.backbone, cache=self.cache)
         slices = []
         with self.reporter.task(f"slices of {case.name}", opened.slicing.count) as task:
@@ -102,7 +101,7 @@ class _Job:
         return slices
 
     def _findings(self, scan: Scan, index: int) -> Iterator[Finding]:
-        """What each reader sees in a slice, outlined by the backbone."""
+        """Yield what each reader finds in a slice, outlined by the backbone."""
         pixels = view(scan, index, self.config)[None]
         shape = scan.frame.height, scan.frame.width
         for reader in self.readers:
@@ -117,13 +116,5 @@ class _Job:
                 yield Finding(value, logits, float(probabilities[class_index]))
 
 
-def _mean_probabilities(found: Sequence[Finding]) -> dict[int, float]:
-    values = sorted({each.value for each in found})
-    return {
-        value: float(np.mean([each.probability for each in found if each.value == value])) for value in values
-    }
-
-
 def _digest(config: CamConfig, readers: Sequence[Reader]) -> str:
-    learned = " ".join(reader.classifier.digest() for reader in readers)
-    return hashlib.sha256(f"cam {sorted(asdict(config).items())} {learned}".encode()).hexdigest()
+    return settings_digest("cam", config, " ".join(reader.classifier.digest() for reader in readers))

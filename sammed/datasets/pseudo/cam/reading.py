@@ -1,4 +1,4 @@
-"""Reading: a learned classifier, and where in a picture it sees what it says."""
+"""Reading: a trained classifier, and where in a picture its evidence is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sammed.datasets.pseudo.cam.activation import ActivationMapper
 from sammed.datasets.pseudo.cam.classifier import Classifier
 from sammed.datasets.pseudo.cam.config import Activation, CamConfig
 from sammed.datasets.pseudo.cam.presence import SeenPicture, Task, as_pictures, plan_tasks, seen_pictures
-from sammed.datasets.pseudo.cam.training import check_separates, learn_classifier
+from sammed.datasets.pseudo.cam.training import check_separates, train_classifier
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.errors import AnnotationError
 from sammed.progress import Reporter
@@ -24,7 +24,7 @@ from sammed.progress import Reporter
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reader:
-    """One learned classifier, what it tells apart, the settings it was learned with, and its maps."""
+    """One trained classifier, its task, its settings, and its maps."""
 
     task: Task
     classifier: Classifier
@@ -34,25 +34,25 @@ class Reader:
     def map(
         self, pixels: Float[Tensor, "1 C S S"], class_index: int, shape: tuple[int, ...]
     ) -> Float[np.ndarray, "H W"]:
-        """Where a picture speaks for a class, 0..1, on the slice's own pixels."""
+        """Return the evidence for a class, 0..1, on the slice's own pixels."""
         height, width = shape
         found: np.ndarray = self.mapper.maps(pixels, class_index, (height, width))[0].numpy()
         return found
 
 
 def make_reader(task: Task, classifier: Classifier, config: CamConfig) -> Reader:
-    """A reader whose maps are those that the config names."""
+    """Return a reader with the maps that the config names."""
     layer = "trunk" if config.network == "embedding" else f"trunk.{config.layer}"
     mapper = ActivationMapper(classifier.network, layer, config.activation)
     return Reader(task, classifier, config, mapper)
 
 
 def mapped_by(reader: Reader, activation: Activation) -> Reader:
-    """The same classifier with other maps (tables 2 and 3)."""
+    """Return the same classifier with other maps (tables 2 and 3)."""
     return make_reader(reader.task, reader.classifier, replace(reader.config, activation=activation))
 
 
-def learn_readers(
+def train_readers(
     gold: LabeledSet,
     config: CamConfig,
     seed: int,
@@ -60,15 +60,15 @@ def learn_readers(
     reporter: Reporter,
     cache: EmbeddingCache | None = None,
 ) -> tuple[Reader, ...]:
-    """A reader for each task that a classifier can do; those that it can't are told to the reporter.
+    """Train a reader for each task; tasks that a classifier can't learn are reported.
 
-    Raises AnnotationError where there is none.
+    Raises AnnotationError where no task can be learned.
     """
     seen = seen_pictures(gold, config, backbone, cache)
     readers, problems = [], []
     for task in plan_tasks(seen, gold.labels, config.classes, reporter):
         try:
-            readers.append(_learn_reader(seen, task, config, seed, backbone.device, reporter))
+            readers.append(_train_reader(seen, task, config, seed, backbone.device, reporter))
         except AnnotationError as error:
             problems.append(str(error))
     if not readers:
@@ -78,7 +78,7 @@ def learn_readers(
     return tuple(readers)
 
 
-def _learn_reader(
+def _train_reader(
     seen: Sequence[SeenPicture],
     task: Task,
     config: CamConfig,
@@ -87,10 +87,10 @@ def _learn_reader(
     reporter: Reporter,
 ) -> Reader:
     pictures = as_pictures(seen, task)
-    classifier = learn_classifier(pictures, task.names, config, seed=seed, device=device, reporter=reporter)
+    classifier = train_classifier(pictures, task.names, config, seed=seed, device=device, reporter=reporter)
     check_separates(classifier, config.least_gain)
     reporter.message(
-        f"{config.network}, {classifier.start}, tells {', '.join(task.names)} apart with a mean recall of "
-        f"{classifier.mean_recall:.2f} on pictures held out."
+        f"{config.network}, {classifier.start}, separates {', '.join(task.names)} with a mean recall of "
+        f"{classifier.mean_recall:.2f} on held-out pictures."
     )
     return make_reader(task, classifier, config)

@@ -1,4 +1,4 @@
-"""Learning the classifier, and whether it can tell the classes apart at all (3.1)."""
+"""Train the classifier and check that it separates the classes at all (3.1)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sammed.errors import AnnotationError
 from sammed.progress import Reporter
 
 
-def learn_classifier(
+def train_classifier(
     pictures: Pictures,
     names: Sequence[str],
     config: ClassifierConfig,
@@ -34,10 +34,10 @@ def learn_classifier(
     device: torch.device,
     reporter: Reporter,
 ) -> Classifier:
-    """A classifier of pictures, learned from some of them and tested on those held out.
+    """Train a classifier on some of the pictures and test it on the held-out ones.
 
     `names` are those of the classes. Raises AnnotationError where a class has fewer than two pictures.
-    Whether it learned anything, `check_separates` says.
+    `check_separates` checks that it learned anything.
     """
     _check_classes(pictures, names)
     held = hold_out(pictures, config.held_out, np.random.default_rng(seed))
@@ -59,27 +59,27 @@ def learn_classifier(
 
 
 def check_separates(classifier: Classifier, least_gain: float) -> None:
-    """Raise AnnotationError unless its mean recall on pictures held out is so much above chance."""
+    """Raise AnnotationError unless the mean recall on held-out pictures is `least_gain` above chance."""
     chance = 1 / len(classifier.names)
     if classifier.mean_recall < chance + least_gain:
         raise AnnotationError(
-            f"The classifier can't tell {', '.join(classifier.names)} apart: on pictures held out its mean "
-            f"recall is {classifier.mean_recall:.2f}, where guessing gives {chance:.2f}. More gold cases, "
-            "weights that know ImageNet, or the network embedding may help."
+            f"The classifier can't separate {', '.join(classifier.names)}: on held-out pictures its mean "
+            f"recall is {classifier.mean_recall:.2f}, and guessing gives {chance:.2f}. Try more gold cases, "
+            "ImageNet weights, or the network embedding."
         )
 
 
 def hold_out(pictures: Pictures, share: float, rng: np.random.Generator) -> Bool[Tensor, " N"]:
-    """Which pictures are held out: whole cases, such that every class is on both sides.
+    """Return which pictures to hold out: whole cases, such that every class is on both sides.
 
-    Where no draw of cases does that, as with one volume, pictures of each class are drawn instead; their
-    neighbors in the volume are then among those learned from, and the score is too good.
+    Where no sample of cases does that, as with one volume, pictures of each class are sampled instead; their
+    neighbors in the volume are then training pictures, and the score is too good.
     """
     names = sorted(set(pictures.cases))
     count = max(1, round(share * len(names)))
     for _ in range(20 if count < len(names) else 0):
-        drawn = set(rng.choice(names, count, replace=False).tolist())
-        held = torch.tensor([case in drawn for case in pictures.cases])
+        sampled = set(rng.choice(names, count, replace=False).tolist())
+        held = torch.tensor([case in sampled for case in pictures.cases])
         if _on_both_sides(pictures.classes, held):
             return held
     held = torch.zeros(len(pictures.classes), dtype=torch.bool)
@@ -104,7 +104,7 @@ def _check_classes(pictures: Pictures, names: Sequence[str]) -> None:
 
 
 def _fitted(pictures: Pictures, names: Sequence[str], config: ClassifierConfig) -> nn.Module:
-    """A linear head on the embeddings of these pictures."""
+    """Return a linear head fitted to the embeddings of these pictures."""
     head = EmbeddingHead(pictures.pixels.shape[1], names, config.sharpness)
     weights = _class_weights(pictures.classes, len(names), config.balanced)
     fit_head(head, pictures.pixels, pictures.classes, weights, config.weight_decay)
@@ -126,7 +126,7 @@ def _train(
     )
     rng = np.random.default_rng((seed, 1))
     network.train()
-    # Dropout draws from torch's own state, which is given back.
+    # Dropout uses torch's global random state, which is restored.
     with torch.random.fork_rng(devices=[]), reporter.task("classifier", config.epochs) as task:
         torch.manual_seed(seed)
         for _ in range(config.epochs):
@@ -140,13 +140,13 @@ def _train(
 
 
 def _settle_norms(network: nn.Module, pictures: Pictures, batch_size: int, rng: np.random.Generator) -> None:
-    """Statistics of the batch norms from a whole epoch: those gathered in a few steps lag behind."""
+    """Set the statistics of the batch norms from a whole epoch; those of a few steps lag behind."""
     device = next(network.parameters()).device
     update_bn((pixels.to(device) for pixels, _ in _batches(pictures, batch_size, rng)), network)
 
 
 def _class_weights(classes: Tensor, count: int, balanced: bool) -> Tensor:
-    """Weights of the cross-entropy, one in the mean: those of rare classes are above it."""
+    """Return weights of the cross-entropy with mean 1; rare classes have higher ones."""
     if not balanced:
         return torch.ones(count)
     return len(classes) / (count * torch.bincount(classes, minlength=count).clamp(min=1).float())
@@ -155,7 +155,7 @@ def _class_weights(classes: Tensor, count: int, balanced: bool) -> Tensor:
 def _batches(
     pictures: Pictures, batch_size: int, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pictures and classes in random order; no batch of one, of which a batch norm knows no spread."""
+    """Yield pictures and classes in random order, without batches of one, which a batch norm can't use."""
     order = torch.from_numpy(rng.permutation(len(pictures.classes)))
     for rows in torch.split(order, batch_size):
         if len(rows) > 1:

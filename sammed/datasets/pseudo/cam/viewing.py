@@ -1,4 +1,4 @@
-"""What a classifier sees of a slice: its pixels as a square, or the backbone's embedding of it."""
+"""What a classifier sees of a slice: its pixels as a square, or the backbone's embedding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sammed_volumes.intensity import with_channels
 
 
 def view(scan: Scan, index: int, config: ClassifierConfig) -> Float[Tensor, "C S S"]:
-    """One slice of the stack, on the CPU: pixels 0..1 in its one channel or three, or its embedding."""
+    """Return one slice, on the CPU: pixels 0..1 in its one or three channels, or its embedding."""
     if config.network == "embedding":
         return square_embedding(scan, index).cpu()
     shown = with_channels(scan.image(index))

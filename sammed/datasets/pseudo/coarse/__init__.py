@@ -1,1 +1,1 @@
-"""Auto-Generate-WLs: a student's coarse masks prompt the backbone, whose masks are the weak labels."""
+"""Auto-Generate-WLs: a student's coarse labels prompt the backbone, whose masks are the weak labels."""

@@ -1,4 +1,4 @@
-"""How coarse masks become weak labels: every number, and where it comes from (Auto-Generate-WLs, 3)."""
+"""How coarse labels become weak labels: every number, and its source (Auto-Generate-WLs, 3)."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,12 +12,12 @@ COARSE_PROMPTS: tuple[CoarsePrompt, ...] = get_args(CoarsePrompt)
 
 @dataclass(frozen=True, slots=True)
 class RegionConfig:
-    """Which regions of a probability map are the object, and how points are laid.
+    """Which regions of a probability map are the object, and where points are placed.
 
     Raises ConfigError for a value out of range.
     """
 
-    threshold: float = 0.5  # of the probability, above which a pixel belongs to the coarse mask
+    threshold: float = 0.5  # of the probability, above which a pixel belongs to the coarse label
     least_pixels: int = 20  # "filter out small blocks"; the paper names no number, ours
     least_share: float = 0.25  # of the largest region's pixels; a smaller block is noise; ours
     most_regions: int = 3  # "largest contiguous region(s)"; ours
@@ -27,14 +27,14 @@ class RegionConfig:
     def __post_init__(self) -> None:
         for name in ("threshold", "least_share", "low_probability"):
             if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it lies from 0 to below 1.")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1.")
         for name, least in (("least_pixels", 1), ("most_regions", 1), ("negatives", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be {least} or more.")
         if self.low_probability >= self.threshold:
             raise ConfigError(
                 f"low_probability is {self.low_probability}, the threshold {self.threshold}; "
-                "a point outside must be less likely than the coarse mask."
+                "the former must be lower, since background points are outside the coarse label."
             )
 
 
@@ -42,15 +42,15 @@ class RegionConfig:
 class CoarseConfig(RegionConfig):
     """Settings of Auto-Generate-WLs. Raises ConfigError for a value out of range.
 
-    `prompts` is what the backbone gets: a box or points for each region of the student's coarse mask. The
-    baselines of the paper's table 1 and appendix B need no student and know one label: "automatic" takes the
-    best of the masks that the backbone proposes by itself, "none" what it makes of no prompt at all. The
-    other settings are those of the student that makes the coarse masks.
+    `prompts` states what prompts the backbone: a box or points for each region of the student's coarse label.
+    The baselines of the paper's table 1 and appendix B need no student and support one label: "automatic"
+    takes the best mask that the backbone proposes by itself, "none" its mask without any prompt. The other
+    settings are those of the student that makes the coarse labels.
     """
 
     prompts: CoarsePrompt = "box"
     most_of_one_class: float = 0.97  # a label with a larger share of one class is dropped; paper, 3
-    least_agreement: float = 0.0  # Dice of a label's two masks, below which the slice is dropped; ours
+    least_agreement: float = 0.0  # Dice of coarse and weak label, below which the slice is dropped; ours
     network: NetworkName = "unet++"  # paper, 4.2, like all that follow
     size_px: int = 256
     batch_size: int = 4
@@ -63,25 +63,22 @@ class CoarseConfig(RegionConfig):
     def __post_init__(self) -> None:
         RegionConfig.__post_init__(self)
         if self.prompts not in COARSE_PROMPTS:
-            raise ConfigError(f"prompts is {self.prompts!r}; it is one of {', '.join(COARSE_PROMPTS)}.")
+            raise ConfigError(f"prompts is {self.prompts!r}; use one of {', '.join(COARSE_PROMPTS)}.")
         if not 0.5 <= self.most_of_one_class <= 1:
-            raise ConfigError(
-                f"most_of_one_class is {self.most_of_one_class}; a share of one of two classes lies from "
-                "0.5 to 1."
-            )
+            raise ConfigError(f"most_of_one_class is {self.most_of_one_class}; it must be from 0.5 to 1.")
         if not 0 <= self.least_agreement <= 1:
-            raise ConfigError(f"least_agreement is {self.least_agreement}; a Dice lies from 0 to 1.")
+            raise ConfigError(f"least_agreement is {self.least_agreement}; it must be from 0 to 1.")
         if self.network == "dynunet":
-            raise ConfigError("A dynunet takes volumes; coarse masks are made picture by picture.")
+            raise ConfigError("A dynunet takes volumes, but coarse labels are made picture by picture.")
         self.student(channels=1, seed=0)
 
     @property
     def is_baseline(self) -> bool:
-        """Whether the backbone is asked without a student's coarse mask."""
+        """Whether the method works without a student's coarse label."""
         return self.prompts in ("automatic", "none")
 
     def student(self, channels: int, seed: int) -> StudentConfig:
-        """The settings of the student, whose loss is the paper's."""
+        """Return the settings of the student, with the loss of the paper."""
         return StudentConfig(
             network=self.network,
             size_px=self.size_px,

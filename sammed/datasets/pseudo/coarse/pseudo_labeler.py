@@ -1,14 +1,13 @@
-"""Auto-Generate-WLs as a pseudo-labeler: a student's coarse masks become prompts (section 3).
+"""Auto-Generate-WLs as a pseudo-labeler: a student's coarse labels become prompts (section 3).
 
-The score of a label is the Dice of coarse mask and weak label: far apart, one of the two is wrong. The
-baselines have no coarse mask; their score is 0.
+The score of a label is the Dice of its coarse and weak label: if it is low, one of them is wrong. The
+baselines have no coarse label, and their score is 0.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,28 +16,27 @@ from jaxtyping import Float
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import (
     OpenCase,
-    Picture,
     from_pictures,
     ignore_from_pictures,
     open_case,
-    pictures_of,
 )
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
+from sammed.datasets.pseudo.gold_pictures import gold_pictures
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, mean_by_value, nothing_found, settings_digest
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.students.student import Student
 from sammed.datasets.students.student_file import student_digest
 from sammed.datasets.students.training import train_student
 from sammed.embeddings.scan import Scan
-from sammed.errors import AnnotationError, ConfigError
+from sammed.errors import ConfigError
 from sammed.progress import Reporter
 
 CHECKPOINT_NAME = "coarse-student.safetensors"
 _WHY: Mapping[Dropped, str] = {
-    "empty": "no coarse mask",
+    "empty": "no coarse label",
     "uniform": "nearly all of one class",
-    "contradictory": "coarse and weak mask disagree",
+    "contradictory": "coarse and weak label disagree",
 }
 
 # The weak label of one slice of a case.
@@ -47,24 +45,24 @@ Maker = Callable[[Scan, OpenCase, int], WeakLabel]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseLabeler:
-    """The method `coarse`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler` says what it does."""
+    """The method `coarse`, a `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler`."""
 
     config: CoarseConfig
     tools: Tools
 
     @property
     def name(self) -> str:
-        """The method's name, the origin of its labels."""
+        """The origin of its labels."""
         return "coarse"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
-        """Train the student and label every case; AnnotationError where no gold picture has a label."""
+        """Train the student and label every case. Raises AnnotationError where no gold picture is labeled."""
         if self.config.is_baseline:
-            maker, digest = self._baseline(gold), _digest(self.config, "")
+            maker, digest = self._baseline(gold), settings_digest(self.name, self.config, "")
         else:
             student = self._student(gold, reporter)
             maker = partial(_prompted, student, self.config)
-            digest = _digest(self.config, student_digest(student))
+            digest = settings_digest(self.name, self.config, student_digest(student))
         encode = partial(OpenCase.scan, backbone=self.tools.backbone(), cache=self.tools.cache)
         for case in unlabeled:
             yield attempt(case, partial(_label_case, case, gold, encode, maker, digest, reporter))
@@ -72,8 +70,8 @@ class CoarseLabeler:
     def _baseline(self, gold: LabeledSet) -> Maker:
         if len(gold.labels) != 1:
             raise ConfigError(
-                f"Without a coarse mask the backbone can't say which of {len(gold.labels)} labels it found; "
-                "prompt it with boxes or points, or take a set with one label."
+                f"Without a coarse label the backbone can't tell {len(gold.labels)} labels apart; "
+                "use boxes or points as prompts, or a set with one label."
             )
         value = gold.labels[0].value
         return lambda scan, _opened, index: baseline_label(scan, index, value, self.config)
@@ -89,16 +87,6 @@ class CoarseLabeler:
             checkpoint=None if workspace is None else workspace / CHECKPOINT_NAME,
             window=gold.window,
         )
-
-
-def gold_pictures(gold: LabeledSet) -> list[Picture]:
-    """The pictures that a person labeled; AnnotationError where there is none, or none holds a label."""
-    pictures = [
-        picture for case in gold.gold for picture in pictures_of(case, gold) if picture.labels is not None
-    ]
-    if not any(picture.labels.any() for picture in pictures if picture.labels is not None):
-        raise AnnotationError("No gold picture of the set holds a label, so there is nothing to learn from.")
-    return pictures
 
 
 def _prompted(student: Student, config: CoarseConfig, scan: Scan, opened: OpenCase, index: int) -> WeakLabel:
@@ -127,7 +115,7 @@ def _label_case(
         return nothing_found(case.name, f"No weak label is left: {_dropped(found)}.", digest)
     if len(kept) < len(found):
         reporter.message(f"{case.name}: {_dropped(found)}; {len(kept)} of {len(found)} slices have labels.")
-    scores = _mean_agreement(found)
+    scores = mean_by_value(pair for weak in found for pair in weak.agreement.items())
     return PseudoLabel(
         case.name,
         from_pictures(np.stack([weak.values for weak in found]), opened, gold),
@@ -139,9 +127,9 @@ def _label_case(
 
 
 def _dropped(found: Sequence[WeakLabel]) -> str:
-    """Why slices have no label at all, and how many for each reason: "coarse mask empty in 3 slices"."""
+    """Return why slices have no label, with counts: "no coarse label in 3 slices"."""
     without = [weak for weak in found if not weak.values.any()]
-    # A mask that holds no pixel, where that isn't said to be uniform, is as good as none.
+    # An empty mask that was not dropped as uniform counts as a missing one.
     reasons = [max(weak.dropped.values(), key=tuple(_WHY).index, default="empty") for weak in without]
     counts = {reason: reasons.count(reason) for reason in _WHY}
     return ", ".join(
@@ -149,16 +137,3 @@ def _dropped(found: Sequence[WeakLabel]) -> str:
         for reason, count in counts.items()
         if count
     )
-
-
-def _mean_agreement(found: Sequence[WeakLabel]) -> dict[int, float]:
-    """The mean over the slices that have a mask of each value."""
-    values = sorted({value for weak in found for value in weak.agreement})
-    return {
-        value: float(np.mean([weak.agreement[value] for weak in found if value in weak.agreement]))
-        for value in values
-    }
-
-
-def _digest(config: CoarseConfig, student: str) -> str:
-    return hashlib.sha256(f"coarse {sorted(asdict(config).items())} {student}".encode()).hexdigest()

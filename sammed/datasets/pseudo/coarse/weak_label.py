@@ -1,4 +1,4 @@
-"""The weak label of one picture: coarse mask, prompts, the backbone's mask, what is dropped (section 3)."""
+"""The weak label of one picture: coarse label, prompts, the backbone's mask, what is dropped (section 3)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt
 
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
-from sammed.datasets.pseudo.coarse.decoding import highest_label, prompted_logits, unprompted_logits
-from sammed.datasets.pseudo.coarse.regions import region_prompts
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
-from sammed.datasets.pseudo.samdsk.proposing import propose
+from sammed.datasets.pseudo.coarse.region_prompts import region_prompts
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
+from sammed.datasets.pseudo.proposals.proposing import propose
+from sammed.datasets.pseudo.slice_logits import highest_label, prompted_logits, unprompted_logits
 from sammed.embeddings.scan import Scan
 from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import with_channels
 
 Dropped = Literal["empty", "uniform", "contradictory"]
-_PROPOSALS = 20  # the best so many are looked at
+_PROPOSALS = 20  # the number of best proposals considered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeakLabel:
-    """Values of one picture, how coarse and weak mask agree for each value (Dice), and which were dropped.
+    """Values of one picture, the agreement of coarse and weak label for each value (Dice), and drops.
 
-    `dropped` says of a value why it has no mask: the coarse mask was empty, nearly all of the mask was one
-    class, or coarse and weak mask of some value agreed too little. `ignore` is where nothing is known: all of
-    a picture without a mask, else what a dropped mask held.
+    `dropped` maps a value without a mask to the reason: the coarse label was empty, nearly all of the mask
+    was one class, or coarse and weak label of some value disagreed. `ignore` is where the label is unknown:
+    all of a picture without a mask, else the pixels of dropped masks.
     """
 
     values: UInt[np.ndarray, "H W"]
@@ -43,7 +43,7 @@ def weak_label(
     probabilities: Mapping[int, Float[np.ndarray, "H W"]],
     config: CoarseConfig,
 ) -> WeakLabel:
-    """The weak label of a slice of the stack from a student's probabilities of each value."""
+    """Return the weak label of a slice from a student's probabilities of each value."""
     logits: dict[int, np.ndarray] = {}
     for value, probability in probabilities.items():
         prompts = list(region_prompts(probability, config.prompts, config))
@@ -61,14 +61,14 @@ def weak_label(
 
 
 def _contradictory(found: WeakLabel, agreement: Mapping[int, float]) -> WeakLabel:
-    """All of the slice is unknown: an object that neither mask shows would else pass for background."""
+    """Return a wholly unknown slice, because an object in neither label would pass for background."""
     dropped: dict[int, Dropped] = {**found.dropped, **dict.fromkeys(agreement, "contradictory")}
     values = np.zeros_like(found.values)
     return WeakLabel(values, {}, dropped, np.ones(values.shape, dtype=bool))
 
 
 def baseline_label(scan: Scan, index: int, value: int, config: CoarseConfig) -> WeakLabel:
-    """What the backbone makes of a slice when nobody says where the object is, as the label `value`."""
+    """Return what the backbone finds in a slice without a prompt, as the label `value`."""
     logits: dict[int, np.ndarray] = {}
     if config.prompts == "none":
         logits[value] = unprompted_logits(scan, index)
@@ -80,7 +80,7 @@ def baseline_label(scan: Scan, index: int, value: int, config: CoarseConfig) -> 
 
 
 def best_proposal(scan: Scan, index: int, most: float) -> Bool[np.ndarray, "H W"] | None:
-    """The best of the backbone's own masks of a slice that isn't nearly all one class; None where all are."""
+    """Return the backbone's best own mask of a slice that is not nearly uniform; None where all are."""
     shown = with_channels(scan.image(index))
     spacing = scan.slicing.pixel_spacing_mm
     proposals = propose(scan.backbone, shown, spacing, ProposalConfig(most=_PROPOSALS))
@@ -89,7 +89,7 @@ def best_proposal(scan: Scan, index: int, most: float) -> Bool[np.ndarray, "H W"
 
 
 def is_uniform(mask: Bool[np.ndarray, "H W"], most: float) -> bool:
-    """Whether more than the share `most` of a mask is of one class, the object or the background."""
+    """Return whether more than the share `most` of a mask is one class, the object or the background."""
     share = float(mask.mean())
     return max(share, 1 - share) > most
 
@@ -100,7 +100,7 @@ def _settled(
     wanted: tuple[int, ...],
     config: CoarseConfig,
 ) -> WeakLabel:
-    """Logits as values, those of masks that are nearly all one class taken out."""
+    """Return logits as values, without masks that are nearly all one class."""
     values = highest_label(logits, shape)
     dropped: dict[int, Dropped] = {value: "empty" for value in wanted if value not in logits}
     for value in logits:

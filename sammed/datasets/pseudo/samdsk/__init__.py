@@ -1,1 +1,1 @@
-"""SamDSK: SAM's proposals matched with a student's probability maps, round after round."""
+"""SamDSK: match SAM's proposals with a student's probability maps, round after round."""

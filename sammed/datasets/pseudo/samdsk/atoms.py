@@ -1,7 +1,7 @@
-"""Atoms: where proposals overlap, the pixels that the same proposals cover are one.
+"""Atoms: pixels that the same proposals cover form one atom.
 
-A union of proposals is a union of atoms, so an intersection or an area over pixels is a sum over atoms, of
-which there are some hundreds where a picture has some hundred thousand pixels.
+A union of proposals is a union of atoms, so an intersection or an area over pixels is a sum over atoms. A
+picture has some hundred thousand pixels, but only some hundred atoms.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt8
 
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
+from sammed.datasets.pseudo.proposals.proposals import Proposals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Atoms:
-    """`membership` says which of K proposals cover each of A atoms, `area` how many pixels an atom has.
+    """`membership` marks which of K proposals cover each of A atoms; `area` is an atom's number of pixels.
 
-    `of_pixel` is each pixel's atom, in the picture's order; A where no proposal covers it.
+    `of_pixel` is each pixel's atom, in the picture's order, and A where no proposal covers it.
     """
 
     membership: Bool[np.ndarray, "K A"]
@@ -26,16 +26,16 @@ class Atoms:
     of_pixel: Int64[np.ndarray, " pixels"]
 
     def mass(self, probabilities: Float[np.ndarray, "H W"]) -> Float[np.ndarray, " A"]:
-        """Sum of a probability map over each atom."""
+        """Return the sum of a probability map over each atom."""
         count = self.membership.shape[1]
         sums = np.bincount(self.of_pixel, probabilities.reshape(-1).astype(np.float64), minlength=count + 1)
         return sums[:count]
 
 
 def find_atoms(proposals: Proposals) -> Atoms:
-    """The atoms of a picture's proposals, in a fixed order."""
+    """Return the atoms of a picture's proposals, in a fixed order."""
     signatures = _signatures(proposals)
-    # Neighbors mostly share a signature, so that only the starts of runs need sorting.
+    # Neighbors mostly share a signature, so only the starts of runs need sorting.
     starts = np.flatnonzero(np.r_[True, (signatures[1:] != signatures[:-1]).any(axis=1)])
     distinct, of_run = distinct_rows(signatures[starts])
     lengths = np.diff(np.r_[starts, len(signatures)])
@@ -50,7 +50,7 @@ def find_atoms(proposals: Proposals) -> Atoms:
 def distinct_rows(
     rows: UInt8[np.ndarray, "N bytes"],
 ) -> tuple[UInt8[np.ndarray, "D bytes"], Int64[np.ndarray, " N"]]:
-    """The distinct rows in ascending order of their bytes, and which of them each row is."""
+    """Return the distinct rows in ascending order of their bytes, and the index of each row among them."""
     if rows.shape[1] == 0:
         return rows[:1], np.zeros(len(rows), dtype=np.int64)
     whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
@@ -59,7 +59,7 @@ def distinct_rows(
 
 
 def _signatures(proposals: Proposals) -> UInt8[np.ndarray, "pixels bytes"]:
-    """For each pixel a bit for each proposal, the first proposal in the lowest bit."""
+    """Return for each pixel a bit for each proposal, the first proposal in the lowest bit."""
     pixels = proposals.height * proposals.width
     signatures = np.zeros((pixels, (proposals.count + 7) // 8), dtype=np.uint8)
     for index in range(proposals.count):

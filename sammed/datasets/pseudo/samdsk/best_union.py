@@ -1,9 +1,9 @@
 """The best union of proposals for one class: Dinkelbach's iterations on the soft IoU (SamDSK, equation 3).
 
-Dinkelbach: with λ the IoU of the choice at hand, the choice that maximizes numerator - λ x denominator is a
-better one, until that maximum is 0; then λ is the greatest IoU there is. Each step is exact
-(`program.solve`). A program that is too large is not solved: the greedy choice stays, and its relaxation
-bounds the greatest IoU.
+Dinkelbach: with λ the IoU of the current choice, the choice that maximizes numerator - λ x denominator is
+better, until that maximum is 0; then λ is the greatest possible IoU. Each step is exact (`program.solve`). A
+program that is too large is not solved: the greedy choice remains, and its relaxation bounds the greatest
+IoU.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from sammed.datasets.pseudo.samdsk.program import build_program, relaxed_excess,
 from sammed.datasets.pseudo.samdsk.soft_iou import SoftIou
 
 TOLERANCE = 1e-6
-"""Below this an IoU is not told from its bound."""
+"""Below this difference an IoU equals its bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Proposals for one class (indices in ascending order), their IoU, and what no choice surpasses."""
+    """Proposals for one class (indices in ascending order), their IoU, and its upper bound."""
 
     chosen: tuple[int, ...]
     score: float
@@ -39,12 +39,12 @@ class Choice:
 def choose(
     fraction: SoftIou, limits: CountLimits, allowed: Bool[np.ndarray, " K"], config: MatchingConfig
 ) -> Choice | None:
-    """The choice with the greatest IoU among the allowed proposals; None where too few are allowed."""
+    """Return the choice with the greatest IoU among the allowed proposals; None where too few are allowed."""
     start = choose_greedily(fraction, limits, allowed)
     if start is None:
         return None
     score = fraction.of(start)
-    # One proposal at most: the greedy choice has tried them all. An empty map: every union scores alike.
+    # At most one proposal: the greedy choice tried all. An empty map: every union has the same score.
     if limits.upper <= 1 or fraction.total <= 0:
         return Choice(start, score, score)
     return _improve(fraction, limits, allowed, config, start)
@@ -69,8 +69,8 @@ def _improve(
 
 
 def _bound(ratio: float, excess: float) -> float:
-    """No IoU exceeds this where numerator - ratio x denominator nowhere exceeds `excess` x P.
+    """Return a bound of the IoU where numerator - ratio x denominator never exceeds `excess` x P.
 
-    For the denominator is P or more, so that numerator / denominator <= ratio + excess.
+    The denominator is at least P, so numerator / denominator <= ratio + excess.
     """
     return min(1.0, ratio + excess)

@@ -12,9 +12,9 @@ from sammed.datasets.pseudo.samdsk.soft_iou import SoftIou
 def choose_greedily(
     fraction: SoftIou, limits: CountLimits, allowed: Bool[np.ndarray, " K"]
 ) -> tuple[int, ...] | None:
-    """Indices in ascending order, as many as the limits say; None where too few are allowed.
+    """Return indices in ascending order, within the limits; None where too few are allowed.
 
-    With an upper limit of 1 nothing is better than this choice.
+    With an upper limit of 1 this choice is optimal.
     """
     most = min(limits.upper, int(np.count_nonzero(allowed)))
     if most < limits.lower:

@@ -1,4 +1,4 @@
-"""What the rounds came through, for the report (SamDSK, figure 7)."""
+"""The record of the rounds, for the report (SamDSK, figure 7)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sammed.reports.report import Table
 class Round:
     """One round: how many pictures were tried and added, and their mean scores (β); None without any.
 
-    `trained_on` counts the pictures that the round's student learned from, `inexact` the matchings that may
-    not be the best.
+    `trained_on` counts the training pictures of the round's student, `inexact` the matchings that may not be
+    optimal.
     """
 
     number: int
@@ -27,11 +27,11 @@ class Round:
     def sentence(self) -> str:
         """The round in one line."""
         if self.mean_score is None:
-            return f"Round {self.number}: none of {self.tried} pictures could be matched."
+            return f"Round {self.number}: no match in {self.tried} pictures."
         mean = f"mean score {self.mean_score:.3f}"
         if self.mean_score_added is not None:
             mean += f", of those added {self.mean_score_added:.3f}"
-        inexact = f"; {self.inexact} matchings may not be the best" if self.inexact else ""
+        inexact = f"; {self.inexact} matchings may not be optimal" if self.inexact else ""
         return f"Round {self.number}: {self.added} of {self.tried} pictures added ({mean}){inexact}."
 
 
@@ -43,11 +43,11 @@ class History:
 
     @property
     def added(self) -> int:
-        """Pictures that were added in all rounds."""
+        """The number of pictures added in all rounds."""
         return sum(each.added for each in self.rounds)
 
     def table(self) -> Table:
-        """The rounds as a table of a report."""
+        """Return the rounds as a table of a report."""
         headers = ("round", "trained on", "tried", "added", "mean score", "mean score of those added")
         rows = tuple(
             (each.number, each.trained_on, each.tried, each.added, each.mean_score, each.mean_score_added)

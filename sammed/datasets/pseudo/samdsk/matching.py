@@ -1,9 +1,9 @@
 """Matching proposals with the probability maps of all classes (SamDSK, equations 1 to 4).
 
-Equation 1 is a sum of one IoU a class, and equation 2 joins the classes: a proposal may serve one class
-alone. Without equation 2 each class could be solved by itself (`choosing`), which bounds the sum from above.
-Where two classes want one proposal, there is a branch for each of them that keeps it, and one for the classes
-that did not want it: branch and bound, best bound first, exact unless a limit of `MatchingConfig` was met.
+Equation 1 is a sum of one IoU per class, and equation 2 couples the classes: a proposal may serve one class
+only. Without equation 2 each class could be solved separately (`best_union`), which bounds the sum from
+above. Where two classes claim one proposal, there is a branch for each of them that keeps it, and one for the
+other classes: branch and bound, best bound first, exact unless a limit of `MatchingConfig` was reached.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from sammed.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What equations 1 to 3 chose: for each class the proposals and their IoU with its map.
+    """The choice of equations 1 to 3: for each class the proposals and their IoU with its map.
 
-    `bound` is what no choice surpasses, as a β.
+    `bound` is an upper bound of β.
     """
 
     chosen: tuple[tuple[int, ...], ...]
@@ -48,7 +48,7 @@ class Matching:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Branch:
-    """The best choice of each class among the proposals that this branch leaves to it."""
+    """The best choice of each class among the proposals that this branch allows."""
 
     allowed: Bool[np.ndarray, "C K"]
     choices: tuple[Choice, ...]
@@ -63,7 +63,7 @@ class _Branch:
 
     @property
     def shared(self) -> int | None:
-        """The proposal that most classes want, None where none is wanted twice."""
+        """The proposal that most classes claim; None where none is claimed twice."""
         wanted = Counter(index for choice in self.choices for index in choice.chosen)
         return next((index for index, times in wanted.most_common(1) if times > 1), None)
 
@@ -78,7 +78,7 @@ class _Problem:
         return choose(self.fractions[place], limits, allowed, self.config)
 
     def branch(self, allowed: Bool[np.ndarray, "C K"], known: Sequence[Choice] = ()) -> _Branch | None:
-        """The branch, or None where some class is left too few; a known choice that is allowed stays best."""
+        """Return the branch, or None where a class has too few proposals; keep allowed known choices."""
         choices: list[Choice] = []
         for place, row in enumerate(allowed):
             kept = known[place] if known and row[list(known[place].chosen)].all() else None
@@ -89,7 +89,7 @@ class _Problem:
         return _Branch(allowed, tuple(choices))
 
     def split(self, branch: _Branch, index: int) -> Iterator[_Branch]:
-        """The branches in which proposal `index` serves one of the classes that want it, or another class."""
+        """Yield the branches in which proposal `index` serves one of the claiming classes, or another."""
         wants = np.array([index in choice.chosen for choice in branch.choices])
         keepers = [np.arange(len(wants)) == place for place in np.flatnonzero(wants)]
         if not wants.all():
@@ -102,7 +102,7 @@ class _Problem:
                 yield made
 
     def in_turn(self) -> _Branch | None:
-        """Some choice that is possible: class after class takes what it likes of what is left."""
+        """Return a feasible choice: class after class takes its best of the remaining proposals."""
         proposals = self.fractions[0].membership.shape[0]
         allowed = np.ones((len(self.fractions), proposals), dtype=bool)
         choices: list[Choice] = []
@@ -126,11 +126,11 @@ def match(
     config: MatchingConfig | None = None,
     worth: float = 0.0,
 ) -> Matching | None:
-    """The choice of equations 1 to 3; None where the lower limits ask for more proposals than there are.
+    """Return the choice of equations 1 to 3; None where the lower limits need more proposals than exist.
 
     `maps` are the probabilities (0..1) of the classes without the background, `limits` theirs in this order.
-    Where no choice has a β above `worth`, classes that want the same proposals are settled in turn, not by
-    the search for the best.
+    Where no choice has a β above `worth`, conflicts between classes are resolved in turn, without the search
+    for the optimum.
     """
     if len(limits) != len(maps) or not len(maps):
         raise ConfigError(f"{len(maps)} probability maps need as many count limits, not {len(limits)}.")
@@ -150,7 +150,7 @@ def _search(problem: _Problem, worth: float) -> Matching | None:
 
 
 def _branch_and_bound(problem: _Problem, best: _Branch, root: _Branch) -> Matching:
-    number = count()  # settles ties, so that branches themselves are never compared
+    number = count()  # breaks ties, so that branches themselves are never compared
     waiting = [(-root.bound, next(number), root)]
     settled = best.score  # the greatest bound of branches that need no splitting
     for _ in range(problem.config.most_branches):

@@ -1,4 +1,4 @@
-"""The pool: all pictures of the cases that are to be labeled, and the proposals of each, made once."""
+"""The pool: all unlabeled pictures, and the proposals of each, computed once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jaxtyping import Float
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
+from sammed.datasets.pseudo.proposals.proposals import Proposals
 from sammed.errors import SammedError
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError
 
 Key: TypeAlias = tuple[str, int]
-"""A picture: its case's name, and its place in the stack."""
+"""A picture: its case's name and its place in the stack."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,21 +34,21 @@ class Candidate:
 
     @property
     def key(self) -> Key:
-        """What the picture is known by."""
+        """The key of the picture."""
         return self.case, self.index
 
     @property
     def digest(self) -> str:
-        """sha256 of all that proposals depend on."""
+        """sha256 of everything that proposals depend on."""
         digest = hashlib.sha256(f"{self.image.shape} {self.pixel_spacing_mm}".encode())
         digest.update(np.ascontiguousarray(self.image).tobytes())
         return digest.hexdigest()
 
 
 class Pool:
-    """The pictures that nobody labeled. They are read anew each time, so that none stays in memory.
+    """The pictures without labels. They are read again each time, to save memory.
 
-    A case whose files can't be read goes to `failures`, by name, with the sentence that says why.
+    `failures` maps the name of a case whose files can't be read to the reason.
     """
 
     def __init__(self, labeled_set: LabeledSet, cases: Sequence[Case]) -> None:
@@ -57,9 +57,9 @@ class Pool:
         self._set = labeled_set
 
     def candidates(self, done: Collection[Key], finished: Callable[[], None]) -> Iterator[Candidate]:
-        """All pictures but those in `done`; `finished` is called after each case.
+        """Yield all pictures except those in `done`; call `finished` after each case.
 
-        Of a partly annotated case only the slices that nobody annotated are pictures of the pool.
+        Of a partly annotated case only slices without annotation are in the pool.
         """
         for case in self.cases:
             if case.name not in self.failures:
@@ -78,9 +78,9 @@ class Pool:
 
 
 class ProposalStore:
-    """Proposals by picture. With a folder they are kept there and outlive a kill, else in memory.
+    """Proposals by picture, kept in a folder, where they survive a kill, or else in memory.
 
-    `maker` says what makes them (backbone, settings): kept ones of another maker or picture are made anew.
+    `maker` identifies backbone and settings; stored proposals of another maker or picture are replaced.
     """
 
     def __init__(self, make: Callable[[Candidate], Proposals], maker: str, folder: Path | None) -> None:
@@ -88,7 +88,7 @@ class ProposalStore:
         self._kept: dict[Key, Proposals] = {}
 
     def proposals(self, candidate: Candidate) -> Proposals:
-        """Those of a picture, made when they are first asked for."""
+        """Return the proposals of a picture; they are computed on first use."""
         if self._folder is None:
             if candidate.key not in self._kept:
                 self._kept[candidate.key] = self._make(candidate)
@@ -107,7 +107,7 @@ class ProposalStore:
 
 
 def _read(path: Path, digest: str) -> Proposals | None:
-    """Kept proposals; None where there are none, of something else, or damaged ones."""
+    """Return stored proposals; None where they are missing, damaged or of something else."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             if str(kept["digest"]) != digest:

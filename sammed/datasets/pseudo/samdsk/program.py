@@ -3,7 +3,7 @@
 For a ratio λ it maximizes Σ c_a u_a, c_a = P_a - λ (A_a - P_a), over the choice of proposals z_k, where an
 atom is covered (u_a = 1) if and only if one of its proposals is chosen. The IoU of a choice is above λ where
 this sum is above λ P. Where c_a > 0 the sum itself pushes u_a up, so that u_a <= Σ z_k is enough; where
-c_a < 0 it pushes down, and u_a >= z_k is enough. So only z need be whole.
+c_a < 0 it pushes down, and u_a >= z_k is enough. So only z must be integer.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _SCALE = 1e3  # the solver's tolerances are absolute, about 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """The program of one λ (`ratio`), cut down to what a choice of a greater IoU can hold.
+    """The program of one λ (`ratio`), reduced to what a choice with a greater IoU can contain.
 
-    `proposals` are the indices of its columns; `membership` and `gains` (c, in units of P) speak of merged
+    `proposals` are the indices of its columns; `membership` and `gains` (c, in units of P) refer to merged
     atoms.
     """
 
@@ -37,18 +37,18 @@ class Program:
 
     @property
     def is_empty(self) -> bool:
-        """Whether too few proposals are left for any better choice."""
+        """Whether too few proposals remain for a better choice."""
         return len(self.proposals) < max(1, self.limits.lower)
 
     @property
     def terms(self) -> int:
-        """How many entries its constraints have: what its cost grows with."""
+        """The number of entries of its constraints, which determines its cost."""
         return int(np.count_nonzero(self.membership)) + len(self.gains)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What a program gave: a choice, or None; no choice has a sum of more than λ P + `excess` x P."""
+    """The result of a program: a choice, or None; no choice has a sum above λ P + `excess` x P."""
 
     chosen: tuple[int, ...] | None
     excess: float
@@ -57,10 +57,10 @@ class Step:
 def build_program(
     fraction: SoftIou, ratio: float, limits: CountLimits, allowed: Bool[np.ndarray, " K"]
 ) -> Program:
-    """The program with the proposals that some choice of an IoU above `ratio` can hold, atoms merged.
+    """Return the program with the proposals that a choice with an IoU above `ratio` can contain.
 
-    A choice that holds proposal k gains at most what k's own atoms and the best atoms of the others bring. A
-    proposal without any atom of gain adds nothing, unless more than one proposal must be taken.
+    A choice with proposal k gains at most what k's own atoms and the best atoms of the others add. A proposal
+    without a gaining atom adds nothing, unless more than one proposal is required.
     """
     kept = np.flatnonzero(allowed)
     membership, gains = _merged(fraction.membership[kept], fraction.gains(ratio) / fraction.total)
@@ -74,7 +74,7 @@ def build_program(
 
 
 def solve(program: Program, most_nodes: int) -> Step:
-    """The best choice, or what was found within `most_nodes`; `excess` holds in both cases."""
+    """Return the best choice, or the best within `most_nodes`; `excess` is valid in both cases."""
     if program.is_empty:
         return Step(None, 0.0)
     result = _run(program, 1, {"node_limit": most_nodes, "mip_rel_gap": 0.0})
@@ -86,19 +86,19 @@ def solve(program: Program, most_nodes: int) -> Step:
 
 
 def relaxed_excess(program: Program) -> float:
-    """The `excess` where proposals may be chosen in part: no choice reaches more."""
+    """Return the `excess` of the relaxation, which allows fractions of proposals; it bounds all choices."""
     return 0.0 if program.is_empty else _excess(program, _run(program, 0, {}).fun)
 
 
 def _excess(program: Program, least: float | None) -> float:
-    """From the bound of what the solver minimizes."""
+    """Return the excess from the lower bound of the solver."""
     return np.inf if least is None else max(0.0, -least / _SCALE - program.ratio)
 
 
 def _merged(
     membership: Bool[np.ndarray, "k A"], gains: Float[np.ndarray, " A"]
 ) -> tuple[Bool[np.ndarray, "k a"], Float[np.ndarray, " a"]]:
-    """Atoms that the same proposals cover become one; those that none covers go."""
+    """Merge atoms that the same proposals cover; remove uncovered ones."""
     signatures, which = distinct_rows(np.packbits(membership, axis=0).T)
     sums = np.bincount(which, gains, minlength=len(signatures))
     columns = np.unpackbits(signatures, axis=1, count=len(membership)).astype(bool).T
@@ -147,6 +147,6 @@ def _constraints(program: Program) -> list[optimize.LinearConstraint]:
 
 
 def _unit_rows(columns: Int64[np.ndarray, " n"], width: int) -> sparse.csr_array:
-    """A row for each of `columns` with a 1 there."""
+    """Return a row for each of `columns` with a 1 there."""
     rows = np.arange(len(columns))
     return sparse.csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(columns), width))

@@ -1,21 +1,21 @@
 """SamDSK as a pseudo-labeler. A picture's score is β (equation 4), a case's the mean over its pictures.
 
-Of a volume the slices that no round selected are ignored; a case without a single selected picture has no
-labels, and says why.
+Slices of a volume that no round selected are ignored. A case without a selected picture has no labels, and
+its pseudo-label states the reason.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
-from sammed.datasets.pseudo.coarse.pseudo_labeler import gold_pictures
-from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, nothing_found
+from sammed.datasets.pseudo.gold_pictures import gold_pictures
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, mean_by_value, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
 from sammed.datasets.pseudo.samdsk.history import History
@@ -27,7 +27,7 @@ from sammed_volumes.labels import smallest_unsigned
 
 
 class SamDskLabeler:
-    """The method `samdsk`; `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler` says what it does."""
+    """The method `samdsk`, a `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler`."""
 
     def __init__(self, config: SamDskConfig, tools: Tools) -> None:
         self._config, self._tools = config, tools
@@ -35,7 +35,7 @@ class SamDskLabeler:
 
     @property
     def name(self) -> str:
-        """The method's name, the origin of its labels."""
+        """The origin of its labels."""
         return "samdsk"
 
     @property
@@ -44,7 +44,7 @@ class SamDskLabeler:
         return self._history
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
-        """All rounds, then what came of each case; AnnotationError where no gold picture has a label."""
+        """Run all rounds, then label each case. Raises AnnotationError where no gold picture has a label."""
         pool = Pool(gold, unlabeled)
         rounds = Rounds(gold, gold_pictures(gold), pool, self._config, self._tools)
         expansion = rounds.run(reporter)
@@ -81,19 +81,18 @@ def _of_case(case: Case, gold: LabeledSet, expansion: Expansion) -> PseudoLabel:
     )
 
 
-def _label_scores(annotations: Sequence[Annotation], values: Sequence[int]) -> Mapping[int, float]:
-    """The mean of each label over the pictures in which it was looked for or found."""
-    scores = {}
-    for place, value in enumerate(values):
-        known = [each.label_scores[place] for each in annotations]
-        there = [score for score in known if score is not None]
-        if there:
-            scores[value] = float(np.mean(there))
-    return scores
+def _label_scores(annotations: Sequence[Annotation], values: Sequence[int]) -> dict[int, float]:
+    """Return the mean score of each label over the pictures that have one."""
+    return mean_by_value(
+        (value, score)
+        for each in annotations
+        for value, score in zip(values, each.label_scores, strict=True)
+        if score is not None
+    )
 
 
 def _why(annotations: Sequence[Annotation]) -> str:
-    """One sentence on why a case has no labels: the picture's reason, or how often each was one."""
+    """Return one sentence on why a case has no labels, with the count of each reason."""
     reasons = Counter(each.reason or "no label was found in it" for each in annotations)
     if len(annotations) == 1:
         return f"Not selected: {next(iter(reasons))}."

@@ -1,4 +1,4 @@
-"""SamDSK's rounds: train, match, add what matches well, and again until nothing is added (3, figure 2)."""
+"""SamDSK's rounds: train, match, add good matches, and repeat until nothing is added (3, figure 2)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import LabeledSet
 from sammed.datasets.labeled_sets.pictures import Picture
+from sammed.datasets.pseudo.proposals.box_sizes import sizes_of_labels
+from sammed.datasets.pseudo.proposals.proposals import Proposals
+from sammed.datasets.pseudo.proposals.proposing import check_source, propose
 from sammed.datasets.pseudo.pseudo_labeler import Tools
-from sammed.datasets.pseudo.samdsk.box_sizes import sizes_of_labels
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
 from sammed.datasets.pseudo.samdsk.history import History, Round
 from sammed.datasets.pseudo.samdsk.pool import Candidate, Key, Pool, ProposalStore
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
-from sammed.datasets.pseudo.samdsk.proposing import check_source, propose
 from sammed.datasets.pseudo.samdsk.selection import (
     Annotation,
     annotate_by_matching,
@@ -36,7 +36,7 @@ PROPOSALS_FOLDER = "samdsk-proposals"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expansion:
-    """What the rounds made of the pool: an annotation for each picture, those without labels among them."""
+    """The result of the rounds: an annotation for each picture, including those without labels."""
 
     annotations: Mapping[Key, Annotation]
     history: History
@@ -45,14 +45,14 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tried:
-    """What a round found in one picture, with a sample to learn from if it is selected."""
+    """The result of a round for one picture, with a training sample if it is selected."""
 
     annotation: Annotation
     sample: Sample | None
 
 
 class Rounds:
-    """The labeled set as it grows: human-labeled pictures first, machine-labeled ones with weight λ."""
+    """The growing labeled set: gold pictures first, then machine-labeled ones with weight λ."""
 
     def __init__(
         self, gold: LabeledSet, pictures: Sequence[Picture], pool: Pool, config: SamDskConfig, tools: Tools
@@ -67,7 +67,7 @@ class Rounds:
         self._digest = hashlib.sha256(repr(config).encode())
 
     def run(self, reporter: Reporter) -> Expansion:
-        """All rounds. A selected picture keeps the annotation of the round that selected it."""
+        """Run all rounds. A selected picture keeps the annotation of the round that selected it."""
         selected: dict[Key, Annotation] = {}
         rejected: dict[Key, Annotation] = {}
         rounds: list[Round] = []
@@ -86,14 +86,14 @@ class Rounds:
             reporter.message(rounds[-1].sentence)
             if not rejected or not (added or self._may_add_later(number)):
                 break
-            student = None if added else student  # of the same pictures the same student would come
+            student = None if added else student  # the same pictures would give the same student
         return Expansion(rejected | selected, History(tuple(rounds)), self._digest.hexdigest())
 
     def _may_add_later(self, number: int) -> bool:
         return self._config.selection == "samdsk" and self._config.changes_after(number)
 
     def _train(self, number: int, reporter: Reporter) -> Student:
-        """A student from scratch on all that is labeled by now (equation 5)."""
+        """Train a student from scratch on all pictures labeled so far (equation 5)."""
         student = new_student(self._student_config, self._labels, self._window)
         workspace = self._tools.workspace
         checkpoint = None if workspace is None else workspace / CHECKPOINT_NAME.format(number + 1)

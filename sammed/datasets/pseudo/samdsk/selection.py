@@ -1,7 +1,7 @@
-"""What a round makes of one picture: its annotation and score (SamDSK 3.4, equation 4), or why there is none.
+"""The result of a round for one picture: its annotation and score (SamDSK 3.4, equation 4), or a reason.
 
-SamDSK's annotation is the union of the proposals that were matched, its score β. The baselines' annotation is
-the student's likeliest label, their score the student's own confidence.
+SamDSK's annotation is the union of the matched proposals, and its score is β. The baselines' annotation is
+the student's likeliest label, and their score the student's own confidence.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt
 
+from sammed.datasets.pseudo.proposals.proposals import Proposals
 from sammed.datasets.pseudo.samdsk.atoms import find_atoms
 from sammed.datasets.pseudo.samdsk.config import CountLimits, SamDskConfig
 from sammed.datasets.pseudo.samdsk.matching import Matching, match
-from sammed.datasets.pseudo.samdsk.proposals import Proposals
 from sammed_volumes.labels import smallest_unsigned
 
 SHOWN = 0.5
-"""A label whose probability reaches this nowhere is not in the picture, says the student."""
+"""A label whose probability is below this everywhere is absent according to the student."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotation:
     """Labels of one picture (values, 0 the background), or None and the reason.
 
-    `score` and `label_scores` (in the order of the labels, None for one that a baseline doesn't find) lie
-    between 0 and 1. `is_exact` is False where the matching may not be the best.
+    `score` and `label_scores` (in the order of the labels, None for one that a baseline does not find) are
+    0..1. `is_exact` is False where the matching may not be optimal.
     """
 
     labels: UInt[np.ndarray, "H W"] | None
@@ -46,12 +46,12 @@ def annotate_by_matching(
 ) -> Annotation:
     """Match the labels' probability maps with the proposals (equations 1 to 4).
 
-    A label that may be absent (v_lower of 0) and that the student doesn't see has an empty map: it is matched
-    by no proposal, with an IoU of 1. Equation 1 would give such a picture 0, whatever is chosen.
+    A label that may be absent (v_lower of 0) and that the student does not see gets an empty map: no proposal
+    matches it, with an IoU of 1. Equation 1 would score such a picture 0 for every choice.
     """
     shown = maps.reshape(len(maps), -1).max(axis=1) >= SHOWN
     if not shown.any():
-        return Annotation(None, reason="the student sees no label in it")
+        return Annotation(None, reason="the student finds no label in it")
     if not proposals.count:
         return Annotation(None, reason="the backbone proposes no mask in it")
     absent = ~shown & np.array([each.lower == 0 for each in limits])
@@ -60,7 +60,7 @@ def annotate_by_matching(
     found = match(find_atoms(proposals), counted, counts, config.matching, config.threshold)
     if found is None:
         wanted = sum(each.lower for each in counts)
-        return Annotation(None, reason=f"{wanted} proposals are needed, and it has {proposals.count}")
+        return Annotation(None, reason=f"{wanted} proposals are needed, but it has {proposals.count}")
     labels = unite(proposals, found, counted, values)
     return Annotation(labels, found.beta, found.scores, is_exact=found.is_exact)
 
@@ -68,7 +68,7 @@ def annotate_by_matching(
 def unite(
     proposals: Proposals, matching: Matching, maps: Float[np.ndarray, "C H W"], values: Sequence[int]
 ) -> UInt[np.ndarray, "H W"]:
-    """q_c as a label map: a pixel that the unions of two labels cover goes to the likelier of them."""
+    """Return q_c as a label map; a pixel in the unions of two labels gets the likelier one."""
     covered = np.stack([proposals.union(chosen) for chosen in matching.chosen])
     likely = np.where(covered, maps, -1.0)
     winner = np.asarray(values)[likely.argmax(axis=0)]
@@ -77,17 +77,17 @@ def unite(
 
 
 def likeliest(probabilities: Float[np.ndarray, "K H W"]) -> Float[np.ndarray, "K H W"]:
-    """1 for the likeliest class of each pixel, 0 for the others."""
+    """Return 1 for the likeliest class of each pixel, 0 for the others."""
     classes = np.arange(len(probabilities))[:, None, None]
     hard: Float[np.ndarray, "K H W"] = (probabilities.argmax(axis=0) == classes).astype(np.float32)
     return hard
 
 
 def annotate_by_student(probabilities: Float[np.ndarray, "K H W"], values: Sequence[int]) -> Annotation:
-    """The likeliest class of each pixel, background first; the score is the student's confidence.
+    """Annotate each pixel with its likeliest class; the score is the student's confidence.
 
-    That of a label is the mean probability of the pixels that it gets, that of the picture the mean over
-    the labels that are there, or the background's where none is.
+    The score of a label is the mean probability of its pixels, that of the picture the mean over the labels
+    found, or the background's score where none is. `probabilities` has the background first.
     """
     winner, highest = probabilities.argmax(axis=0), probabilities.max(axis=0)
     scores = [_mean_where(highest, winner == number) for number in range(len(probabilities))]
@@ -102,9 +102,9 @@ def _mean_where(highest: Float[np.ndarray, "H W"], mask: Bool[np.ndarray, "H W"]
 
 
 def is_selected(annotation: Annotation, config: SamDskConfig) -> bool:
-    """Whether the picture joins the labeled set: every one for plain pseudo-labels, else by its score.
+    """Return whether the picture joins the labeled set: always for plain pseudo-labels, else by its score.
 
-    A picture without a single labeled pixel is never selected by score: nothing was matched in it.
+    A picture without a labeled pixel is never selected by score, because nothing was matched in it.
     """
     if annotation.labels is None:
         return False

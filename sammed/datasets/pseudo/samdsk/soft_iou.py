@@ -29,25 +29,25 @@ class SoftIou:
     total: float
 
     def of_atoms(self, covered: Float[np.ndarray, " A"] | Bool[np.ndarray, " A"]) -> float:
-        """IoU where `covered` says of each atom whether (or, relaxed, how far) the union covers it.
+        """Return the IoU where `covered` states for each atom whether (or, relaxed, how much) it is covered.
 
-        1 where neither the map nor the union holds anything, as for two empty masks.
+        It is 1 where both the map and the union are empty, as for two empty masks.
         """
         both = float(self.mass @ covered)
         either = self.total + float((self.area - self.mass) @ covered)
         return both / either if either > 0 else 1.0
 
     def of(self, chosen: Iterable[int]) -> float:
-        """IoU of the map with the union of the chosen proposals, 0..1."""
+        """Return the IoU of the map with the union of the chosen proposals, 0..1."""
         return self.of_atoms(np.logical_or.reduce(self.membership[list(chosen)], axis=0))
 
     def gains(self, ratio: float) -> Float[np.ndarray, " A"]:
-        """What covering each atom adds to numerator - ratio x denominator (Dinkelbach's linear form)."""
+        """Return what each covered atom adds to numerator - ratio x denominator (Dinkelbach's form)."""
         gains: Float[np.ndarray, " A"] = self.mass - ratio * (self.area - self.mass)
         return gains
 
 
 def soft_iou(atoms: Atoms, probabilities: Float[np.ndarray, "H W"]) -> SoftIou:
-    """The fraction of a class whose probability map (0..1) is given."""
+    """Return the fraction of a class from its probability map (0..1)."""
     total = float(probabilities.sum(dtype=np.float64))
     return SoftIou(atoms.membership, atoms.area, atoms.mass(probabilities), total)

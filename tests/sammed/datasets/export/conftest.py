@@ -1,61 +1,24 @@
-"""Folders of images and label volumes as a user has them, and what nnU-Net v2 asks of a data set."""
+"""Data sets for nnU-Net, and what nnU-Net v2 requires of them."""
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import nibabel
 import numpy as np
 import pytest
 import SimpleITK
 
 from sammed.datasets.export.dataset import DataSet
 from sammed.datasets.export.nnunet import export_nnunet
-from sammed.datasets.export.pairing import gather_cases
-from sammed_volumes.formats import read_volume, write_labels
+from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.labeled_set import Case
+from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed_volumes.labels import LabelVolume
 
-
-@dataclass(frozen=True)
-class Folders:
-    """`images/` and `labels/`, and the phantoms that were written to them, by file stem."""
-
-    images: Path
-    labels: Path
-    phantoms: dict
-
-
-def write_image(path: Path, values: np.ndarray, affine: np.ndarray) -> Path:
-    image = nibabel.Nifti1Image(values, affine)
-    image.header.set_xyzt_units("mm")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(image, path)
-    return path
-
-
-def save_mask(path: Path, labels: LabelVolume, image: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_labels(labels, path, like=read_volume(image))
-    return path
-
-
-@pytest.fixture
-def make_folders(tmp_path, phantom) -> Callable[..., Folders]:
-    """`make_folders("a", "b", ...)`: a CT and its labels for each stem, each with noise of its own."""
-
-    def make(*stems: str, ending: str = ".nii.gz", name: str = "") -> Folders:
-        images, labels = tmp_path / name / "images", tmp_path / name / "labels"
-        phantoms = {}
-        for seed, stem in enumerate(stems):
-            made = phantom(shape=(23, 19, 11), seed=len(name) * 100 + seed)
-            image = write_image(images / f"{stem}{ending}", made.volume.voxels, made.volume.affine_ras_mm)
-            save_mask(labels / f"{stem}.nii.gz", made.labels, image)
-            phantoms[stem] = made
-        return Folders(images, labels, phantoms)
-
-    return make
+from ..conftest import save_mask
 
 
 @pytest.fixture
@@ -74,10 +37,13 @@ def gold() -> Callable[..., list]:
 
 @pytest.fixture
 def export(tmp_path) -> Callable[..., DataSet]:
-    """`export(cases, **settings)`: an nnU-Net data set in `tmp_path/raw`."""
-    return lambda cases, **settings: export_nnunet(
-        cases, tmp_path / "raw", **{"name": "Chest", "dataset_id": 501, **settings}
-    )
+    """`export(cases, **settings)`: an nnU-Net data set in `tmp_path/raw`, of cases or gathered ones."""
+
+    def write(cases: Gathered | Sequence[Case], **settings: Any) -> DataSet:
+        gathered = cases if isinstance(cases, Gathered) else Gathered(tuple(cases))
+        return export_nnunet(gathered, tmp_path / "raw", **{"name": "Chest", "dataset_id": 501, **settings})
+
+    return write
 
 
 @pytest.fixture

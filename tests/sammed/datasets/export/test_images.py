@@ -10,8 +10,8 @@ import pytest
 import SimpleITK
 from PIL import Image
 
-from sammed.datasets.export.cases import Case
 from sammed.datasets.export.images import real_values
+from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.errors import ExportError
 from sammed_volumes.volume import Volume
 
@@ -95,7 +95,7 @@ def test_color_pictures_become_three_channels(tmp_path, export, voxels, faults):
     for folder, array in (("images", pixels), ("labels", masks)):
         (tmp_path / folder).mkdir()
         Image.fromarray(array).save(tmp_path / folder / "skin.png")
-    case = Case(tmp_path / "images" / "skin.png", tmp_path / "labels" / "skin.png")
+    case = Case("skin", tmp_path / "images" / "skin.png", tmp_path / "labels" / "skin.png", "gold")
     done = export([case])
     assert faults(done.folder) == []
     assert read_json(done.folder / "dataset.json")["channel_names"] == {"0": "red", "1": "green", "2": "blue"}

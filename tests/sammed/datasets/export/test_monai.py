@@ -9,10 +9,14 @@ from monai.data import load_decathlon_datalist
 from monai.transforms import LoadImaged
 from PIL import Image
 
-from sammed.datasets.export.cases import Case
 from sammed.datasets.export.monai import export_monai
-from sammed.datasets.export.pairing import gather_cases
+from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.labeled_set import Case
+from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.errors import ExportError
+
+# MONAI warns of a DICOM decoder for GPUs that can't be used; no DICOM is read here.
+NO_DECODER = pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")
 
 
 @pytest.fixture
@@ -22,9 +26,8 @@ def done(make_folders, gold, tmp_path):
     cases = gold(folders)
     cases[0] = replace(cases[0], axis=2, annotated_slices=(4, 6))
     tests = gather_cases(make_folders("t", name="t").images, None)
-    return export_monai(
-        [*cases, *gold(machine, origin="pseudo"), *tests], tmp_path / "out", name="Chest", folds=2
-    )
+    gathered = Gathered((*cases, *gold(machine, origin="pseudo"), *tests))
+    return export_monai(gathered, tmp_path / "out", name="Chest", folds=2)
 
 
 def test_datalist_says_it_all(done):
@@ -44,6 +47,7 @@ def test_datalist_says_it_all(done):
     assert (done.training, done.testing, done.folds) == (5, 1, 2)
 
 
+@NO_DECODER
 def test_monai_loads_every_item(done):
     items = load_decathlon_datalist(done.folder / "datalist.json", True, "training")
     load = LoadImaged(keys=("image", "label"), image_only=True)
@@ -77,18 +81,20 @@ def test_manifest_is_that_of_every_data_set(done):
     assert origins == ["gold", "gold", "gold", "pseudo", "pseudo", None]
 
 
+@NO_DECODER
 def test_channels_of_a_color_picture_are_a_list(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "skin.png")
     Image.fromarray((pixels[..., 0] > 99).astype(np.uint8)).save(tmp_path / "mask.png")
-    done = export_monai([Case(tmp_path / "skin.png", tmp_path / "mask.png")], tmp_path / "out", name="Skin")
+    case = Case("skin", tmp_path / "skin.png", tmp_path / "mask.png", "gold")
+    done = export_monai(Gathered((case,)), tmp_path / "out", name="Skin")
     (item,) = load_decathlon_datalist(done.folder / "datalist.json", True, "training")
     loaded = LoadImaged(keys=("image", "label"), image_only=True)(item)
     assert loaded["image"].shape == (3, *loaded["label"].shape)
 
 
 def test_existing_folder_is_kept_unless_told_otherwise(make_folders, gold, tmp_path):
-    cases = gold(make_folders("a"))
+    cases = Gathered(tuple(gold(make_folders("a"))))
     out = tmp_path / "out"
     out.mkdir()
     export_monai(cases, out, name="x")  # an empty folder is no obstacle

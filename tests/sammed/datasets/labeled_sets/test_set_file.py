@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.set_file import MANIFEST_NAME, read_set, write_set
+from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, read_set, write_set
 from sammed.errors import SetError
 from sammed.version import __version__
 from sammed_volumes.errors import OutputError
@@ -70,7 +70,7 @@ def test_set_and_images_move_together(made, tmp_path):
 
 def test_nothing_is_overwritten_unasked(made):
     write_set(made)
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_set(made)
     write_set(made.part("test"), overwrite=True)
     assert [case.name for case in read_set(made.folder).cases] == ["bert"]
@@ -91,7 +91,7 @@ def test_nothing_is_overwritten_unasked(made):
         (lambda data: data["cases"].append(data["cases"][0]), "twice"),
         (lambda data: data["cases"][0].pop("image"), "is damaged: it lacks 'image'"),
         (lambda data: data["cases"][0].update(image=7), "damaged: a value in it is of another kind"),
-        (lambda data: data["labels"][0].update(value=0), "start at 1"),
+        (lambda data: data["labels"][0].update(value=0), "use 1 or more"),
     ],
 )
 def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
@@ -101,7 +101,7 @@ def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(SetError, match=fact) as raised:
         read_set(made.folder)
-    assert MANIFEST_NAME in str(raised.value)
+    assert SET_FILE_NAME in str(raised.value)
     assert "Error" not in str(raised.value)
 
 
@@ -115,7 +115,7 @@ def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
     ],
 )
 def test_what_is_no_manifest_at_all(tmp_path, content, fact):
-    (tmp_path / MANIFEST_NAME).write_bytes(content)
+    (tmp_path / SET_FILE_NAME).write_bytes(content)
     with pytest.raises(SetError, match=fact) as raised:
         read_set(tmp_path)
     assert "Error" not in str(raised.value)

@@ -7,9 +7,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from tests.sammed.pseudo.conftest import disc
 
-from sammed.assist.training import LearnedEncoder
+from sammed.assist.training import TrainedEncoder
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import write_set
 from sammed.datasets.pseudo.assist import AssistLabelConfig, AssistLabeler
@@ -18,7 +17,8 @@ from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.errors import PromptError
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
-from sammed.skills.training import LearningConfig
+from sammed.skills.training import SkillConfig
+from tests.sammed.datasets.pseudo.conftest import disc
 
 CENTERS = {"a": (12, 12), "b": (30, 20), "c": (20, 28), "d": (34, 12)}
 
@@ -93,10 +93,10 @@ def test_auto_finds_in_other_pictures_what_gold_shows(discs, tools, monkeypatch)
     """This SAM has no weights, so that its prompt encoder has nothing to learn."""
 
     def nothing_to_learn(backbone, *_rest):
-        return LearnedEncoder(backbone.new_prompt_encoder(), ())
+        return TrainedEncoder(backbone.new_prompt_encoder(), ())
 
-    monkeypatch.setattr("sammed.skills.training.learn_prompt_encoder", nothing_to_learn)
-    usual = LearningConfig()
+    monkeypatch.setattr("sammed.skills.training.train_prompt_encoder", nothing_to_learn)
+    usual = SkillConfig()
     quick = replace(usual, choosing=replace(usual.choosing, steps=30, folds=2))
     labeler = AutoLabeler(AutoLabelConfig(learning=quick), tools)
     found = list(labeler.label(gold(discs), discs.unlabeled, Silent()))

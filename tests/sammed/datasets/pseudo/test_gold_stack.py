@@ -9,7 +9,6 @@ from PIL import Image
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.pseudo.gold_stack import stack_gold
-from sammed.embeddings.scan import Scan
 from sammed.errors import AnnotationError
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import default_label
@@ -59,7 +58,7 @@ def test_pictures_of_many_shapes_share_the_backbones_square(save, tiny_backbone)
         assert not image[:, filled[1] :].any()
         brightest = image[..., 0] > 0.45
         assert (brightest & mask).sum() / (brightest | mask).sum() > 0.8
-    assert Scan(found.scan, tiny_backbone).embeddings([0, 1]).shape == (2, 256, 16, 16)
+    assert found.scan.embeddings([0, 1]).shape == (2, 256, 16, 16)
     assert found.scan.digest != stacked(make(save("a", 40, 80)), tiny_backbone).scan.digest
 
 

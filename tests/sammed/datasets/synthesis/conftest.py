@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sammed.datasets.synthesis.config import DiffusionConfig
-from sammed.datasets.synthesis.pictures import TrainingPictures, training_pictures
+from sammed.datasets.synthesis.training_pictures import TrainingPictures, training_pictures
 
 SMALL = DiffusionConfig(
     image_size=16, width=32, res_blocks=1, timesteps=50, steps=4, learning_rate=1e-3, checkpoint_seconds=0

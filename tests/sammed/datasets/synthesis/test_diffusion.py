@@ -8,8 +8,8 @@ import torch
 
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import backward_process, new_model, noising_process
-from sammed.datasets.synthesis.pictures import as_picture, training_pictures
 from sammed.datasets.synthesis.sampling import sample_pictures
+from sammed.datasets.synthesis.training_pictures import as_picture, training_pictures
 from sammed.errors import AnnotationError, ConfigError
 from sammed.progress import Silent
 

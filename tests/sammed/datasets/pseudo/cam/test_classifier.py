@@ -18,7 +18,7 @@ from sammed.datasets.pseudo.cam.classifier import (
     class_rows,
 )
 from sammed.datasets.pseudo.cam.config import ClassifierConfig
-from sammed.datasets.pseudo.cam.training import check_separates, hold_out, learn_classifier
+from sammed.datasets.pseudo.cam.training import check_separates, hold_out, train_classifier
 from sammed.errors import AnnotationError, CheckpointError
 from sammed.progress import Silent
 
@@ -42,7 +42,7 @@ def pictures() -> Pictures:
 
 @pytest.fixture(scope="module")
 def learned(pictures) -> Classifier:
-    return learn_classifier(pictures, ("none", "square"), SMALL, seed=0, device=CPU, reporter=Silent())
+    return train_classifier(pictures, ("none", "square"), SMALL, seed=0, device=CPU, reporter=Silent())
 
 
 def test_it_learns_what_can_be_told_apart(learned, pictures):
@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_classifier(pictures):
     config = replace(SMALL, epochs=1)
     state = torch.random.get_rng_state()
     one, other = (
-        learn_classifier(few, ("none", "square"), config, seed=0, device=CPU, reporter=Silent())
+        train_classifier(few, ("none", "square"), config, seed=0, device=CPU, reporter=Silent())
         for _ in range(2)
     )
     assert one.digest() == other.digest()
@@ -80,7 +80,7 @@ def test_what_cannot_be_told_apart_is_said(learned):
 def test_a_class_of_one_picture_teaches_nothing():
     one = Pictures(noise(5), torch.tensor([0, 0, 0, 0, 1]), ("a", "b", "c", "d", "e"))
     with pytest.raises(AnnotationError, match=r"too few: square \(1\)"):
-        learn_classifier(one, ("none", "square"), SMALL, seed=0, device=CPU, reporter=Silent())
+        train_classifier(one, ("none", "square"), SMALL, seed=0, device=CPU, reporter=Silent())
 
 
 def test_whole_cases_are_held_out(pictures):

@@ -12,15 +12,14 @@ from sammed.datasets.pseudo.cam.embedding import SIDE, EmbeddingHead, square_emb
 from sammed.datasets.pseudo.cam.presence import Task
 from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeler
 from sammed.datasets.pseudo.cam.reading import make_reader
-from sammed.datasets.pseudo.cam.training import learn_classifier
+from sammed.datasets.pseudo.cam.training import train_classifier
 from sammed.datasets.pseudo.cam.viewing import view
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.students.scaling import to_square
-from sammed.embeddings.scan import Scan, open_scan
+from sammed.embeddings.scan import open_scan
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
 
 from ..conftest import disc
 
@@ -41,7 +40,7 @@ def embeddings() -> Pictures:
 
 @pytest.fixture(scope="module")
 def learned(embeddings):
-    return learn_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
+    return train_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
 
 
 def test_the_soft_maximum_by_hand():
@@ -80,15 +79,13 @@ def test_the_map_shines_where_the_organ_is(learned, embeddings):
 
 def test_it_learns_the_same_every_time(learned, embeddings):
     state = torch.random.get_rng_state()
-    again = learn_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
+    again = train_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
     assert again.digest() == learned.digest()
     assert torch.equal(torch.random.get_rng_state(), state), "torch's own random state was left changed"
 
 
 def test_the_padding_beside_a_slice_is_not_seen(phantom, tiny_backbone):
-    volume = phantom(modality="mr").volume
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    scan = Scan(open_scan(volume, slicing, Window(0, 99.5, "percentile")), tiny_backbone)
+    scan = open_scan(phantom(modality="mr").volume, tiny_backbone, window=Window(0, 99.5, "percentile"))
     whole = scan.embeddings([1])[0].float()
     frame, side = scan.frame, whole.shape[-1]
     rows = math.ceil(side * frame.content_height / frame.size)
@@ -106,9 +103,7 @@ def test_the_padding_beside_a_slice_is_not_seen(phantom, tiny_backbone):
 
 
 def test_a_resnet_sees_pixels(phantom, tiny_backbone):
-    volume = phantom(modality="mr").volume
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm)
-    scan = Scan(open_scan(volume, slicing, Window(0, 99.5, "percentile")), tiny_backbone)
+    scan = open_scan(phantom(modality="mr").volume, tiny_backbone, window=Window(0, 99.5, "percentile"))
     found = view(scan, 2, ClassifierConfig(image_size=48))
     assert np.array_equal(found.numpy(), to_square(scan.image(2)[:, :, None], 48, 1))
 

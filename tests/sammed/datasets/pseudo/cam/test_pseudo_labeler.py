@@ -44,7 +44,7 @@ def known_classifier(monkeypatch) -> None:
         rows = tuple(ClassRow(name, 1.0, 1.0, 1.0, 2) for name in names)
         return Classifier(BrightnessNetwork().eval(), tuple(names), config.image_size, "by hand", rows)
 
-    monkeypatch.setattr(reading, "learn_classifier", learn)
+    monkeypatch.setattr(reading, "train_classifier", learn)
 
 
 def run(labeled_set, backbone, notes, config=CONFIG):
@@ -124,7 +124,7 @@ def test_a_label_that_cannot_be_told_apart_is_left_out(set_maker, brightness_bac
         rows = tuple(ClassRow(name, recall, recall, recall, 2) for name in names)
         return Classifier(BrightnessNetwork().eval(), tuple(names), config.image_size, "by hand", rows)
 
-    monkeypatch.setattr(reading, "learn_classifier", learn)
+    monkeypatch.setattr(reading, "train_classifier", learn)
     labels = (Label(1, "one", (1, 2, 3)), Label(2, "two", (4, 5, 6)))
     (found,) = run(set_maker.made(labels), brightness_backbone, notes)
     assert set(found.label_scores) == {1}

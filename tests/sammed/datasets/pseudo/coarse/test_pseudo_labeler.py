@@ -11,8 +11,8 @@ from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.pseudo_labeler import CHECKPOINT_NAME, CoarseLabeler
 from sammed.datasets.pseudo.coarse.weak_label import is_uniform
 from sammed.datasets.pseudo.methods import config_type, make_labeler
+from sammed.datasets.pseudo.proposals.proposals import pack
 from sammed.datasets.pseudo.pseudo_labeler import Tools
-from sammed.datasets.pseudo.samdsk.proposals import pack
 from sammed.errors import AnnotationError, ConfigError
 from sammed.metrics.evaluation import dice
 from sammed_volumes.labels import Label

@@ -9,7 +9,6 @@ from sammed.datasets.pseudo.coarse.weak_label import weak_label
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import Window
-from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
 SHAPE = (40, 48)
@@ -29,8 +28,7 @@ def scan(tiny_backbone, monkeypatch) -> Scan:
     monkeypatch.setattr(module, "prompted_logits", fill)
     voxels = np.random.default_rng(0).random((SHAPE[1], SHAPE[0], 1), dtype=np.float32)
     volume = Volume(voxels, np.diag([-1.0, -1.0, 1.0, 1.0]))
-    slicing = plan_slices(volume.shape, volume.affine_ras_mm, axis=2)
-    return Scan(open_scan(volume, slicing, Window(0.0, 1.0, "value")), tiny_backbone)
+    return open_scan(volume, tiny_backbone, window=Window(0.0, 1.0, "value"), axis=2)
 
 
 def block(top: int, bottom: int, left: int, right: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from sammed.datasets.pseudo.proposals.proposals import Proposals, pack
 from sammed.datasets.pseudo.samdsk.atoms import find_atoms
-from sammed.datasets.pseudo.samdsk.proposals import Proposals, pack
 from sammed.errors import ConfigError
 
 from .conftest import ellipses

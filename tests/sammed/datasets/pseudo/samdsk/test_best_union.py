@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
+from sammed.datasets.pseudo.proposals.proposals import pack
 from sammed.datasets.pseudo.samdsk.atoms import find_atoms
 from sammed.datasets.pseudo.samdsk.best_union import choose
 from sammed.datasets.pseudo.samdsk.config import CountLimits, MatchingConfig
 from sammed.datasets.pseudo.samdsk.greedy import choose_greedily
 from sammed.datasets.pseudo.samdsk.program import build_program, relaxed_excess, solve
-from sammed.datasets.pseudo.samdsk.proposals import pack
 from sammed.datasets.pseudo.samdsk.soft_iou import SoftIou, soft_iou
 
 from .conftest import ellipses, soft_iou_of_pixels

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from sammed.datasets.pseudo.proposals.proposals import pack
 from sammed.datasets.pseudo.samdsk.atoms import Atoms, find_atoms
 from sammed.datasets.pseudo.samdsk.config import CountLimits, MatchingConfig
 from sammed.datasets.pseudo.samdsk.matching import match
-from sammed.datasets.pseudo.samdsk.proposals import pack
 from sammed.errors import ConfigError
 
 from .conftest import ellipses, every_assignment

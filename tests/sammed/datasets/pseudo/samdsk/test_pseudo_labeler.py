@@ -12,10 +12,10 @@ import pytest
 
 from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.pseudo.methods import config_type, make_labeler
+from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.pseudo.samdsk import rounds as module
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig, SamDskStudent
-from sammed.datasets.pseudo.samdsk.proposal_config import ProposalConfig
 from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeler
 from sammed.datasets.settings import configure
 from sammed.errors import AnnotationError, ConfigError

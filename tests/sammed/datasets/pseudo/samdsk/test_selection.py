@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sammed.datasets.pseudo.proposals.proposals import pack
 from sammed.datasets.pseudo.samdsk.config import CountLimits, SamDskConfig, SamDskStudent, parse_counts
-from sammed.datasets.pseudo.samdsk.proposals import pack
 from sammed.datasets.pseudo.samdsk.selection import (
     Annotation,
     annotate_by_matching,

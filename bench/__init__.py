@@ -1,0 +1,1 @@
+"""Benches: what sammed's accuracy, pseudo-labels and speed are measured with; see README.md."""

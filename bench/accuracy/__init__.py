@@ -1,0 +1,1 @@
+"""Accuracy on slices that nobody annotated."""

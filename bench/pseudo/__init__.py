@@ -1,0 +1,1 @@
+"""Pseudo-labels, and the students that learn from them."""

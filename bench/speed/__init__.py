@@ -1,0 +1,1 @@
+"""Speed, growth, runtimes and kills at random moments."""

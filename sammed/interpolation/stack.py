@@ -1,0 +1,90 @@
+"""Interpolating a stack: labels for all slices from the annotated ones, without learning. Read this first.
+
+    crop to the object's reach -> flow between neighbors -> carried shapes and random walker, gap by gap
+    -> weights by leaving annotated slices out -> the label with the higher log-odds wins
+
+Annotated slices keep their labels; a label stays away from slices that were annotated as empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float32, UInt
+
+from sammed.auto.annotations import Annotations
+from sammed.errors import AnnotationError, ConfigError
+from sammed.interpolation.carried_shapes import MarkedLabel
+from sammed.interpolation.optical_flow import NeighborFlow
+from sammed.interpolation.voices import VOICES, Stack, Voice, gaps, weigh
+
+Method = Literal["mean", "flow", "random-walker"]
+
+MARGIN_PX = 32
+"""How far beyond the annotated outlines an object may reach in other slices, and half its own size more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InterpolatedStack:
+    """Labels S H W; by label value what the mixture reached on slices left out, and the voices' weights."""
+
+    stack: UInt[np.ndarray, "S H W"]
+    expected_dice: Mapping[int, float | None]
+    weights: Mapping[int, Mapping[Voice, float]]
+
+
+def interpolate_stack(
+    images: Sequence[Float32[np.ndarray, "H W"]],
+    annotations: Annotations,
+    pixel_spacing_mm: tuple[float, float],
+    slice_spacing_mm: float,
+    method: Method = "mean",
+    progress: Callable[[int], None] | None = None,
+) -> InterpolatedStack:
+    """Label every slice; `images` are 0..1, and `progress` is called once for each gap that is filled.
+
+    Raises ConfigError for an unknown method.
+    """
+    if method not in get_args(Method):
+        raise ConfigError(f"There is no method {method!r}; there are {', '.join(get_args(Method))}.")
+    if not annotations.labels:
+        raise AnnotationError("No annotated slice shows a label.")
+    rows, columns = reach(annotations)
+    cropped = np.stack([image[rows, columns] for image in images]).astype(np.float32)
+    stack = Stack(cropped, NeighborFlow(cropped), pixel_spacing_mm, slice_spacing_mm)
+    labels = [
+        MarkedLabel(annotations.indices, annotations.mask(label)[:, rows, columns])
+        for label in annotations.labels
+    ]
+    voices: tuple[Voice, ...] = VOICES if method == "mean" else (method,)
+    weights, expected = weigh(stack, labels, voices)
+    found = np.zeros((len(images), *annotations.masks.shape[1:]), dtype=annotations.masks.dtype)
+    found[list(annotations.indices)] = annotations.masks
+    values = np.array([label.value for label in annotations.labels], dtype=found.dtype)
+    for first, last in gaps(annotations.indices, len(images)):
+        logits = stack.speak(labels, first, last, voices).mixed(weights)
+        winner = values[logits.argmax(axis=0)]
+        found[first : last + 1, rows, columns] = np.where(logits.max(axis=0) > 0, winner, 0)
+        if progress is not None:
+            progress(1)
+    by_value = [label.value for label in annotations.labels]
+    return InterpolatedStack(
+        found, dict(zip(by_value, expected, strict=True)), dict(zip(by_value, weights, strict=True))
+    )
+
+
+def reach(annotations: Annotations) -> tuple[slice, slice]:
+    """Rows and columns that the annotated objects may reach in any slice."""
+    values = [label.value for label in annotations.labels]
+    _, rows, columns = np.nonzero(np.isin(annotations.masks, values))
+    height, width = annotations.masks.shape[1:]
+    return _widened(rows, height), _widened(columns, width)
+
+
+def _widened(places: np.ndarray, length: int) -> slice:
+    first, last = int(places.min()), int(places.max())
+    margin = MARGIN_PX + (last - first + 1) // 2
+    return slice(max(0, first - margin), min(length, last + margin + 1))

@@ -1,0 +1,141 @@
+"""A batch of DICOM series: labels as DICOM SEG, and gaps that get no labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+
+from sammed.batch.labeling import label_batch
+from sammed.batch.manifest import Recipe
+from sammed.batch.request import BatchRequest
+from sammed.progress import Silent
+from sammed.storage.provenance import Provenance, read_provenance
+from sammed_volumes.dicom.codes import parse_code
+from sammed_volumes.formats import read_labels
+from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.volume import Volume, clear_missing
+
+LIVER = Label(3, "liver", (200, 30, 40))
+
+
+@dataclass(frozen=True)
+class Bright:
+    """Stands in for a skill: what is brighter than the mean is liver."""
+
+    labels: LabelVolume
+    missing: tuple[int, ...]
+    axis: int = 2
+
+    def provenance(self, image_file: str, image_sha256: str) -> Provenance:
+        return Provenance(
+            image_file, image_sha256, "pseudo", 2, (), "bright", missing_slices=self.missing, scores={}
+        )
+
+
+class Maker:
+    recipe = Recipe("0" * 64, {})
+    device = "cpu"
+
+    def load(self, place):
+        def label(volume: Volume, reporter) -> Bright:
+            voxels = np.where(volume.voxels > volume.voxels.mean(), 3, 0).astype(np.uint8)
+            clear_missing(voxels, volume)
+            return Bright(LabelVolume(voxels, volume.affine_ras_mm, (LIVER,)), volume.missing_slices)
+
+        return label
+
+
+def write_slice(folder: Path, k: int, series: str) -> None:
+    made = Dataset()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = (
+        f"{series}.{k + 1}" if series else "1.2.9"
+    )
+    made.StudyInstanceUID, made.SeriesInstanceUID, made.FrameOfReferenceUID = "1.2.3", series, "1.2.5"
+    made.Modality, made.Rows, made.Columns = "CT", 6, 8
+    made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
+    made.BitsAllocated = made.BitsStored = 16
+    made.HighBit, made.PixelRepresentation = 15, 1
+    made.ImagePositionPatient, made.ImageOrientationPatient = [0, 0, 3 * k], [1, 0, 0, 0, 1, 0]
+    made.PixelSpacing, made.SliceThickness = [1, 1], 3
+    made.PixelData = np.random.default_rng(k).integers(0, 900, (6, 8)).astype(np.int16).tobytes()
+    made.save_as(folder / f"{k}.dcm", enforce_file_format=True)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Series a and b of six slices, of which b lacks the third; c has no UIDs."""
+    for name, series in (("a", "1.2.3.4"), ("b", "1.2.3.6"), ("c", "")):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        for k in range(6):
+            if (name, k) != ("b", 2):
+                write_slice(tmp_path / "scans" / name, k, series)
+    return tmp_path / "scans"
+
+
+class Notes(Silent):
+    def __init__(self):
+        self.messages = []
+
+    def message(self, text):
+        self.messages.append(text)
+
+
+def run(folder, *names, **settings):
+    inputs = tuple(folder / name for name in names)
+    notes = Notes()
+    return label_batch(BatchRequest(inputs=inputs, **settings), Maker(), notes), notes.messages
+
+
+def test_labels_become_a_dicom_seg(folder):
+    codes = (parse_code("liver=T-62000"),)
+    result, _ = run(folder, "a", suffix=".dcm", codes=codes)
+    (item,) = result.items
+    assert (item.status, item.output) == ("done", folder / "a_label.dcm")
+    segment = pydicom.dcmread(item.output).SegmentSequence[0]
+    assert segment.SegmentAlgorithmType == "AUTOMATIC"
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "10200004"
+    assert read_labels(item.output).labels[0].value == 3
+    assert read_provenance(item.output).method == "bright"
+
+
+def test_a_batch_skips_what_is_done(folder):
+    first, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
+    assert [item.status for item in first.items] == ["done", "done"]
+    again, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
+    assert [item.status for item in again.items] == ["skipped", "skipped"]
+
+
+def test_a_series_with_gaps(folder):
+    refused, _ = run(folder, "b")
+    assert refused.items[0].status == "failed"
+    assert "1 slice is missing" in refused.items[0].error
+    assert "--fill-gaps" in refused.items[0].error
+    result, messages = run(folder, "b", fill_gaps=True)
+    (item,) = result.items
+    voxels = read_labels(item.output).voxels
+    assert voxels.shape == (8, 6, 6)
+    assert not voxels[:, :, 2].any()
+    assert voxels[:, :, 3].any()
+    assert read_provenance(item.output).missing_slices == (2,)
+    filled = "1 slice is missing and filled with background, at 2 along axis 2; it gets no labels"
+    assert messages == [f"{folder / 'b'}: {filled}."]
+
+
+def test_a_series_without_uids_fails_before_it_is_labeled(folder):
+    result, _ = run(folder, "c", suffix=".dcm")
+    (item,) = result.items
+    assert item.status == "failed"
+    assert "this series has no SeriesInstanceUID; use .nii.gz" in item.error
+
+
+def test_a_file_stands_for_its_series(folder):
+    result, _ = run(folder, "a/1.dcm")
+    (item,) = result.items
+    assert item.output == folder / "a" / "1_label.nii.gz"
+    assert read_labels(item.output).shape == (8, 6, 6)

@@ -1,0 +1,79 @@
+"""The job and the command `interpolate`: files in, labels on the image's grid out, no backbone loaded."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import sammed
+from sammed.errors import AnnotationError, ConfigError
+from sammed.jobs.interpolate import InterpolateRequest, interpolate
+from sammed.progress import Silent
+from sammed.storage.provenance import read_provenance
+from sammed_cli.main import cli
+from sammed_volumes.errors import OutputError
+from sammed_volumes.formats import read_labels, read_volume
+from tests.sammed.conftest import Case
+
+
+@pytest.fixture(autouse=True)
+def no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("interpolation loaded a backbone")
+
+    monkeypatch.setattr("sammed.backbones.loading.load_backbone", refuse)
+
+
+def test_labels_lie_on_the_images_grid_and_annotated_slices_stay(case: Case) -> None:
+    result = interpolate(InterpolateRequest(image=case.image, labels=case.labels, slices=3), Silent())
+    image, truth, found = read_volume(case.image), read_labels(case.labels), read_labels(result.output)
+    assert found.grid.is_like(image.grid)
+    for index in result.annotated_slices:
+        taken = np.take(found.voxels, index, result.axis), np.take(truth.voxels, index, result.axis)
+        np.testing.assert_array_equal(*taken)
+    assert {label.name for label in found.labels} == {label.name for label in truth.labels}
+
+
+def test_provenance_names_the_method_and_no_skill(case: Case) -> None:
+    request = InterpolateRequest(image=case.image, labels=case.labels, slices=3, method="flow")
+    result = interpolate(request, Silent())
+    provenance = read_provenance(result.output)
+    assert provenance is not None
+    assert (provenance.method, provenance.origin) == ("interpolation/flow", "pseudo")
+    assert (provenance.skill_digest, provenance.backbone) == (None, None)
+    assert provenance.annotated_slices == result.annotated_slices
+
+
+def test_python_and_command_give_the_same_labels(case: Case) -> None:
+    result = interpolate(InterpolateRequest(image=case.image, labels=case.labels, slices=3), Silent())
+    labeled = sammed.interpolate(read_volume(case.image), read_labels(case.labels), slices=3)
+    np.testing.assert_array_equal(labeled.labels.voxels, read_labels(result.output).voxels)
+    assert "data:image/png;base64," in labeled._repr_html_()
+
+
+def test_the_command_prints_json(case: Case, tmp_path: Path) -> None:
+    output = tmp_path / "found.nii.gz"
+    arguments = [str(case.image), str(case.labels), "--slices", "3", "--output", str(output), "--json"]
+    done = CliRunner().invoke(cli, ["interpolate", *arguments])
+    assert done.exit_code == 0, done.output
+    printed = json.loads(done.stdout)
+    assert set(printed) == {
+        "image", "output", "method", "axis", "annotated_slices", "expected_dice", "seconds"
+    }  # fmt: skip
+    assert output.exists()
+
+
+def test_nothing_is_overwritten(case: Case) -> None:
+    request = InterpolateRequest(image=case.image, labels=case.labels, slices=3)
+    interpolate(request, Silent())
+    with pytest.raises(OutputError, match="already exists"):
+        interpolate(request, Silent())
+
+
+def test_what_does_not_fit_is_refused(case: Case) -> None:
+    with pytest.raises(ConfigError, match="no method"):
+        InterpolateRequest(image=case.image, labels=case.labels, method="magic")  # type: ignore[arg-type]
+    with pytest.raises(AnnotationError):
+        interpolate(InterpolateRequest(image=case.image, labels=case.labels, slice_index=(0,)), Silent())
