@@ -6,7 +6,6 @@ and white lies where both are near.
 """
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
 from sammed_volumes.errors import LabelError
 
@@ -71,6 +70,8 @@ def _is_black_and_white(values: np.ndarray) -> bool:
 
 def _near(mask: np.ndarray, reach: int) -> np.ndarray:
     """Whether the mask is set within `reach` pixels, slice by slice."""
+    from scipy.ndimage import maximum_filter  # when a mask is read, so that commands start faster
+
     near: np.ndarray = maximum_filter(mask, size=(1, 2 * reach + 1, 2 * reach + 1), mode="constant")
     return near
 
