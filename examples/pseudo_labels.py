@@ -23,6 +23,7 @@ QUICK = {"size_px": "96", "features": "16,16,32,64,64,16", "steps": "200", "opti
 def main(
     images: Path | None = None,
     labels: Path | None = None,
+    *,
     method: Mapping[str, str] | None = None,
     student: Mapping[str, str] = QUICK,
     output: Path = Path("example-output/sets"),

@@ -21,7 +21,7 @@ ON_GPUS = False
 
 def slurm_cluster() -> Any:
     """Start SLURM jobs that are Dask workers, one process each, with the resources that sammed asks for."""
-    from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.slurm import SLURMCluster
 
     cluster = SLURMCluster(
         cores=CORES,

@@ -23,6 +23,7 @@ SMALL = {"image_size": "64", "width": "32", "steps": "400", "learning_rate": "5e
 
 def main(
     place: Path | None = None,
+    *,
     settings: Mapping[str, str] = SMALL,
     count: int = 4,
     output: Path = Path("example-output"),

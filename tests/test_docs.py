@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def symbols(path: Path) -> frozenset[str]:
     return frozenset(_defined(ast.parse(path.read_text(encoding="utf-8")).body, ""))
 
 
-def _defined(body: list[ast.stmt], prefix: str):
+def _defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield prefix + node.name
@@ -50,7 +51,7 @@ def _defined(body: list[ast.stmt], prefix: str):
 
 
 @pytest.mark.parametrize("page", MAPS, ids=lambda page: page.name)
-def test_every_path_and_symbol_exists(page) -> None:
+def test_every_path_and_symbol_exists(page: Path) -> None:
     found = places(page)
     assert len(found) > 20, "the pattern no longer sees the spans"
     missing = [
@@ -76,7 +77,7 @@ def test_a_wrong_symbol_would_be_noticed() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_within_the_repository_resolve(page) -> None:
+def test_links_within_the_repository_resolve(page: Path) -> None:
     links = [link for link in _LINK.findall(without_blocks(page)) if "://" not in link]
     missing = [link for link in links if not (page.parent / link.partition("#")[0]).exists()]
     assert not missing
@@ -97,7 +98,9 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_a_command_of_the_readme_can_be_given(line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_of_the_readme_can_be_given(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its words, options and their values are those that click parses; files that it reads are made."""
     monkeypatch.chdir(tmp_path)
     command, words, context = find_command(shlex.split(line)[1:])
@@ -114,7 +117,8 @@ BARE = {"sammed info", "sammed doctor"}
 
 def find_command(words: list[str]) -> tuple[click.Command, list[str], click.Context]:
     """The command that the first words name, the words after, and a context of that command."""
-    command, context = cli, click.Context(cli, info_name="sammed", **cli.context_settings)
+    command: click.Command = cli
+    context = click.Context(cli, info_name="sammed", **cli.context_settings)
     while isinstance(command, click.Group):
         name, *words = words
         found = command.get_command(context, name)

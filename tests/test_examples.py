@@ -138,7 +138,9 @@ def test_a_folder_of_scans_continues_after_a_bad_file(
     assert again.count("skipped") == 1
 
 
-def test_a_folder_on_the_workers_of_a_cluster(pair: Pair, tmp_path: Path) -> None:
+def test_a_folder_on_the_workers_of_a_cluster(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cluster in this process replaces SLURM's; the job script for SLURM is checked as well."""
     from distributed import LocalCluster
 
@@ -154,7 +156,8 @@ def test_a_folder_on_the_workers_of_a_cluster(pair: Pair, tmp_path: Path) -> Non
         torch.set_num_threads(threads)
     assert [item.status for item in result.items] == ["done"]
     assert read_labels("labels/ct_label.nii.gz").shape == (31, 29, 17)
-    module.JOBS, module.ON_GPUS = 0, True
+    monkeypatch.setattr(module, "JOBS", 0)
+    monkeypatch.setattr(module, "ON_GPUS", True)
     with module.slurm_cluster() as jobs:
         script = jobs.job_script()
     assert "--gres=gpu:1" in script

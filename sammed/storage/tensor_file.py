@@ -63,7 +63,7 @@ def read_tensors(kind: TensorKind, path: Path) -> tuple[dict[str, Any], dict[str
     header = _header(kind, path, metadata[kind.key])
     if metadata.get(_DIGEST) != tensor_digest(metadata[kind.key], tensors):
         raise kind.error(
-            f"{path} was altered after it was written: its digest is wrong; create it or copy it again."
+            f"{path} was altered after it was written: its digest is wrong; create or copy it again."
         )
     return header, tensors
 

@@ -57,7 +57,7 @@ def test_nothing_is_overwritten_unasked(
     assert sammed(*command).exit_code == 0
     again = sammed(*command)
     assert again.exit_code == 1
-    assert "exists already" in again.sentence
+    assert "already exists" in again.sentence
     assert sammed(*command, "--overwrite").exit_code == 0
 
 

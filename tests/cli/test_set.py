@@ -208,7 +208,7 @@ def test_labels_are_missing_for_an_export(
 def test_a_file_is_no_set(sammed: Sammed, pictures: Path) -> None:
     run = sammed("set", "info", "images/p0.png")
     assert run.exit_code == 1
-    assert "p0.png is no labeled set, which is a folder with set.json in it" in run.sentence
+    assert "p0.png is not a labeled set, which is a folder with set.json in it" in run.sentence
 
 
 def test_a_3d_student_of_pictures_leaves_nothing(sammed: Sammed, pictures: Path) -> None:

@@ -62,7 +62,7 @@ def test_every_name_is_that_of_its_module(package: ModuleType) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_other_names_are_refused(package: ModuleType) -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'segment'"):
+    with pytest.raises(AttributeError, match=r"No \w+ attribute segment"):
         package.segment  # noqa: B018
 
 

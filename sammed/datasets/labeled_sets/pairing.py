@@ -159,7 +159,7 @@ def _check_complete(bare: Sequence[str], alone: Sequence[str], images: Path, lab
         facts.append(f"labels in {labels} without an image: {', '.join(alone)}")
     if facts:
         raise ExportError(
-            f"Some files have no partner;  {'; '.join(facts)}. A label volume has the name of its image, "
+            f"Some files have no partner; {'; '.join(facts)}. A label volume has the name of its image, "
             "with _label or _seg after it or not, and is in a folder of the same name; rename or move the "
             "others."
         )

@@ -172,7 +172,7 @@ def _check_listed(case: Case, labels: LabelVolume, labeled_set: LabeledSet) -> N
     unknown = [label.value for label in labels.labels if counts[label.value] and label.value not in known]
     if unknown:
         raise SetError(
-            f"Case {case.name}: {case.labels} has the label {unknown[0]}, which the set does not list  "
+            f"Case {case.name}: {case.labels} has the label {unknown[0]}, which the set does not list "
             f"(it lists {', '.join(map(str, sorted(known))) or 'none'})."
         )
 
@@ -181,7 +181,7 @@ def _check_annotated(case: Case, slicing: Slicing) -> None:
     outside = [index for index in case.annotated_slices or () if not 0 <= index < slicing.count]
     if outside:
         raise SetError(
-            f"Case {case.name} lists the annotated slice {outside[0]}: axis {slicing.axis} has 0 to  "
+            f"Case {case.name} lists the annotated slice {outside[0]}: axis {slicing.axis} has 0 to "
             f"{slicing.count - 1}."
         )
 

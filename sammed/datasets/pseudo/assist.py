@@ -94,7 +94,7 @@ class _Session:
         digest = self.backbone.digest if self.skill is None else skill_digest(self.skill)
         placed = self.prompts(opened)
         if not placed:
-            return nothing_found(case.name, "It has no prompt.", digest)
+            return nothing_found(case.name, "There is no prompt for it.", digest)
         scan = opened.scan(self.backbone, window=self.window, cache=self.cache)
         found = decode_with_scores(scan, placed, self._encoder)
         if not found.stack.any():

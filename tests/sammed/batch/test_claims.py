@@ -1,8 +1,10 @@
-"""Claims: one process has a volume, and the dead have none."""
+"""Claims: one process holds a volume, and dead processes hold none."""
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -11,7 +13,7 @@ from sammed_volumes.errors import OutputError
 
 ROOTS = [str(Path(__file__).parents[3] / name) for name in (".", "volumes")]
 
-# Claims what it is told, says so, and stays until it is killed or its input ends.
+# Takes a claim, reports it, and waits until it is killed or its input ends.
 HOLDER = """
 import sys
 sys.path[:0] = sys.argv[3:]
@@ -23,20 +25,24 @@ sys.stdin.read()
 """
 
 
+Holder: TypeAlias = Callable[[str], subprocess.Popen[str]]
+
+
 @pytest.fixture
 def claims(tmp_path: Path) -> Claims:
     return Claims(tmp_path / "claims")
 
 
 @pytest.fixture
-def holder(claims):
-    """`holder("a")`: another process that has the claim on it."""
-    processes = []
+def holder(claims: Claims) -> Iterator[Holder]:
+    """`holder("a")`: another process that holds the claim on "a"."""
+    processes: list[subprocess.Popen[str]] = []
 
-    def start(output: str) -> subprocess.Popen:
+    def start(output: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", HOLDER, str(claims.folder), output, *ROOTS]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         processes.append(process)
+        assert process.stdout is not None
         assert process.stdout.readline() == "taken\n"
         return process
 
@@ -46,7 +52,7 @@ def holder(claims):
         process.communicate()
 
 
-def test_a_claim_is_one_s_until_it_is_released(claims) -> None:
+def test_a_claim_is_exclusive_until_it_is_released(claims: Claims) -> None:
     claim = claims.take("ward 7/a_label.nii.gz")
     assert claim is not None
     assert claims.take("ward 7/a_label.nii.gz") is None
@@ -61,13 +67,13 @@ def test_a_claim_is_one_s_until_it_is_released(claims) -> None:
     assert not claims.folder.exists()
 
 
-def test_another_process_is_named(claims, holder) -> None:
+def test_another_process_is_named(claims: Claims, holder: Holder) -> None:
     process = holder("a")
     assert claims.take("a") is None
     assert claims.owner("a").startswith(f"process {process.pid} on ")
 
 
-def test_the_claim_of_a_killed_process_is_taken_over(claims, holder) -> None:
+def test_the_claim_of_a_killed_process_is_taken_over(claims: Claims, holder: Holder) -> None:
     process = holder("a")
     assert claims.take("a") is None
     process.kill()
@@ -76,20 +82,20 @@ def test_the_claim_of_a_killed_process_is_taken_over(claims, holder) -> None:
     assert claim is not None
     claim.release()
     claims.tidy()
-    assert not claims.folder.exists(), "nor does the dead process leave anything"
+    assert not claims.folder.exists(), "the dead process left something behind"
 
 
-def test_tidying_takes_what_the_dead_left_and_nothing_of_the_living(claims, holder) -> None:
+def test_tidy_removes_the_claims_of_dead_processes_only(claims: Claims, holder: Holder) -> None:
     holder("alive")
     process = holder("dead")
     process.kill()
     process.wait()
     claims.tidy()
     assert claims.take("alive") is None
-    assert len(list(claims.folder.iterdir())) == 2, "the living one's lock and note"
+    assert len(list(claims.folder.iterdir())) == 2, "lock and note of the living process"
 
 
-def test_a_damaged_note_is_no_matter(claims, holder) -> None:
+def test_a_damaged_note_does_no_harm(claims: Claims, holder: Holder) -> None:
     holder("a")
     for note in claims.folder.glob("*.json"):
         note.write_text("{")
@@ -97,7 +103,7 @@ def test_a_damaged_note_is_no_matter(claims, holder) -> None:
     assert claims.owner("a") == "another process"
 
 
-def test_where_no_claim_can_be_written_is_said(tmp_path: Path) -> None:
+def test_a_claim_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't be written"):
         Claims(tmp_path / "file" / "claims").take("a")

@@ -10,6 +10,7 @@ import pytest
 
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import LabelVolume
+from tests.conftest import MakePhantom
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def save_mask(path: Path, labels: LabelVolume, image: Path) -> Path:
 
 
 @pytest.fixture
-def make_folders(tmp_path, phantom) -> Callable[..., Folders]:
+def make_folders(tmp_path: Path, phantom: MakePhantom) -> Callable[..., Folders]:
     """`make_folders("a", "b", ...)`: a CT and its labels for each stem, each with noise of its own."""
 
     def make(*stems: str, ending: str = ".nii.gz", name: str = "") -> Folders:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -30,7 +30,7 @@ class Outer:
             raise ConfigError("steps is 1 or more.")
 
 
-def test_text_becomes_values_of_their_types():
+def test_text_becomes_values_of_their_types() -> None:
     given = {
         "steps": "7",
         "kind": "b",
@@ -46,20 +46,23 @@ def test_text_becomes_values_of_their_types():
 @pytest.mark.parametrize(
     ("settings", "fact"),
     [
-        ({"step": "1"}, "no setting 'step'; there are steps, kind, on, place, inner.rate, inner.sizes"),
+        (
+            {"step": "1"},
+            "no setting 'step'; the settings are steps, kind, on, place, inner.rate, inner.sizes",
+        ),
         ({"inner.other": "1"}, "'other'"),
         ({"steps.x": "1"}, r"'steps\.x'"),
-        ({"steps": "many"}, "steps can't be 'many'; it is int"),
+        ({"steps": "many"}, "steps can't be 'many'; use int"),
         ({"on": "perhaps"}, "on can't be 'perhaps'"),
         ({"steps": "0"}, "1 or more"),
     ],
 )
-def test_what_is_wrong_is_said(settings, fact):
+def test_what_is_wrong_is_said(settings: dict[str, Any], fact: str) -> None:
     with pytest.raises(ConfigError, match=fact):
         configure(Outer, settings)
 
 
-def test_settings_are_described_by_what_would_be_given():
+def test_settings_are_described_by_what_would_be_given() -> None:
     assert list(settings_of(Outer)) == [
         Setting("steps", "3"),
         Setting("kind", "a", ("a", "b")),
@@ -70,7 +73,7 @@ def test_settings_are_described_by_what_would_be_given():
     ]
 
 
-def test_a_setting_that_must_be_given_has_no_value():
+def test_a_setting_that_must_be_given_has_no_value() -> None:
     @dataclass(frozen=True)
     class Asking:
         file: Path
@@ -80,7 +83,7 @@ def test_a_setting_that_must_be_given_has_no_value():
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_has_a_config_that_text_can_set(name):
+def test_every_method_has_a_config_that_text_can_set(name: str) -> None:
     found = config_type(name)
     assert list(names_of(found))
     given = {each.name: each.value for each in settings_of(found) if each.value}
@@ -88,6 +91,6 @@ def test_every_method_has_a_config_that_text_can_set(name):
         assert configure(found, given) == found()
 
 
-def test_an_unknown_method_names_those_that_there_are():
+def test_an_unknown_method_names_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match="assist, auto"):
         method("magic")

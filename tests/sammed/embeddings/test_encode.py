@@ -131,10 +131,13 @@ def test_a_batch_is_as_many_slices_as_keep_a_gpu_busy(tiny_backbone: Backbone) -
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("count", [1, 8, 19])
 def test_on_cuda_overlapping_changes_nothing(count: int, tiny_backbone: Backbone) -> None:
+    encoder = copy.deepcopy(tiny_backbone.image_encoder)
+    assert isinstance(encoder, torch.nn.Module)
+    encoder.to("cuda")
     on_cuda = dataclasses.replace(
         tiny_backbone,
         device=torch.device("cuda"),
-        image_encoder=copy.deepcopy(tiny_backbone.image_encoder).to("cuda"),
+        image_encoder=encoder,
         prompt_encoder=copy.deepcopy(tiny_backbone.prompt_encoder).to("cuda"),
         mask_decoder=copy.deepcopy(tiny_backbone.mask_decoder).to("cuda"),
     )

@@ -21,7 +21,7 @@ from tests.sammed.conftest import Case, Notes
 
 
 def test_values_that_are_no_numbers_are_counted(case: Case, notes: Notes) -> None:
-    image = nibabel.load(case.image)
+    image = nibabel.Nifti1Image.from_filename(case.image)
     voxels = np.asarray(image.dataobj, dtype=np.float32)
     voxels[3, 4, 5], voxels[0, 0, 0] = np.nan, -np.inf
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), case.image)

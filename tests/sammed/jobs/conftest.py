@@ -1,11 +1,14 @@
 """Jobs run on the phantom with the tiny backbone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone, ImageEncoder
+from sammed.batch.result import LabelingItem
+from sammed.storage.provenance import Provenance, read_provenance
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +34,21 @@ def counting(monkeypatch: pytest.MonkeyPatch, tiny_backbone: Backbone) -> Counti
     backbone = replace(tiny_backbone, image_encoder=encoder)
     monkeypatch.setattr("sammed.backbones.loading.load_backbone", lambda _name, **_settings: backbone)
     return encoder
+
+
+def written(item: LabelingItem) -> Path:
+    """The label volume of an image that was labeled."""
+    assert item.output is not None
+    return item.output
+
+
+def reason(item: LabelingItem) -> str:
+    """Why an image was skipped, or failed."""
+    assert item.error is not None
+    return item.error
+
+
+def provenance_of(label: Path) -> Provenance:
+    found = read_provenance(label)
+    assert found is not None
+    return found

@@ -26,6 +26,7 @@ from sammed.embeddings.config import EncodingConfig  # noqa: E402
 from sammed.jobs.auto_label import AutoLabelRequest, auto_label  # noqa: E402
 from sammed.progress import Silent  # noqa: E402
 from sammed.skills.skill import Skill  # noqa: E402
+from sammed_volumes.formats import write_labels  # noqa: E402
 
 
 def main(scans: str, skill: str, output: str, *points: str) -> None:
@@ -81,10 +82,9 @@ def in_the_middle_of_a_line() -> None:
 
 
 def between_labels_and_provenance() -> None:
-    write = labeler.write_labels
 
     def write_and_die(*arguments: Any, **settings: Any) -> None:
-        write(*arguments, **settings)
+        write_labels(*arguments, **settings)
         die()
 
     setattr(labeler, "write_labels", write_and_die)  # noqa: B010

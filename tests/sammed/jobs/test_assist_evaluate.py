@@ -78,9 +78,9 @@ def test_what_can_not_be_measured(case: Case, skill: Path, phantom: Callable[...
         run(case, exclude_slices=(77,))
     assert str(case.image) in str(raised.value)
     everything = tuple(slices_with(case, 2))
-    with pytest.raises(AnnotationError, match="No slice that is left to measure on shows 'heart'") as raised:
+    with pytest.raises(AnnotationError, match="No slice that is left to measure on shows 'heart'") as empty:
         run(case, exclude_slices=everything)
-    assert str(case.labels) in str(raised.value)
+    assert str(case.labels) in str(empty.value)
 
 
 def test_a_label_that_the_skill_does_not_know(

@@ -24,14 +24,14 @@ from sammed.progress import Silent
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
 from sammed.storage.fingerprint import sha256_of
 from sammed.storage.outputs import beside
-from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
-from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.orientation import axis_codes
 from sammed_volumes.volume import Volume
 from tests.conftest import Phantom
 from tests.sammed.conftest import Case
+from tests.sammed.jobs.conftest import provenance_of, reason, written
 
 # All 48: the patient's axes in any order, each in either direction.
 ORIENTATIONS = [
@@ -84,7 +84,7 @@ def test_an_image_gets_its_labels_beside_it(case: Case, skill: Path, tmp_path: P
     assert item.output == tmp_path / "Frau Süß_label.nii.gz"
     names = {"Frau Süß_label.nii.gz", "Frau Süß_label.json", "Frau Süß_label.provenance.json"}
     assert files(tmp_path) - before == names
-    found = read_labels(item.output)
+    found = read_labels(written(item))
     assert [label.name for label in found.labels] == ["lung", "heart", "tumour"]
     counts = found.voxel_counts()
     assert set(item.labels) == {label.name for label in found.labels if counts[label.value]}
@@ -96,20 +96,21 @@ def test_every_generator_labels_slices_that_nobody_annotated(case: Case, skill: 
     (item,) = run(case.image, generator=generator).items
     annotations = read_skill(skill).annotations
     others = np.setdiff1d(np.arange(13), annotations.indices)
-    assert read_labels(item.output).voxels[:, :, others].any()
-    assert read_provenance(item.output).method == f"sam_auto/{generator}"
+    assert read_labels(written(item)).voxels[:, :, others].any()
+    assert provenance_of(written(item)).method == f"sam_auto/{generator}"
 
 
 def test_the_grid_is_the_input_s_to_the_last_bit(case: Case, skill: Path) -> None:
     """Codes, units and an affine that differs between qform and sform: all of it stays."""
-    image = nibabel.load(case.image)
+    image = nibabel.Nifti1Image.from_filename(case.image)
     header = image.header.copy()
     header.set_qform(image.affine, code=2)
     header.set_sform(image.affine + np.diag([0, 0, 0.01, 0]), code=4)
     header.set_xyzt_units("mm", "sec")
     nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), None, header), case.image)
     (item,) = run(case.image).items
-    given, written = nibabel.load(case.image).header, nibabel.load(item.output).header
+    given = nibabel.Nifti1Image.from_filename(case.image).header
+    found = nibabel.Nifti1Image.from_filename(written(item)).header
     for field in (
         "pixdim",
         "qform_code",
@@ -120,17 +121,17 @@ def test_the_grid_is_the_input_s_to_the_last_bit(case: Case, skill: Path) -> Non
         "xyzt_units",
         "quatern_b",
     ):
-        np.testing.assert_array_equal(written[field], given[field], err_msg=field)
-    assert written["dim"].tolist() == given["dim"].tolist()
-    assert written.get_data_dtype() == np.uint8
+        np.testing.assert_array_equal(found[field], given[field], err_msg=field)
+    assert found["dim"].tolist() == given["dim"].tolist()
+    assert found.get_data_dtype() == np.uint8
 
 
-def test_annotated_slices_keep_the_person_s_masks(case: Case, skill: Path) -> None:
+def test_annotated_slices_keep_the_annotator_s_masks(case: Case, skill: Path) -> None:
     (item,) = run(case.image).items
     annotations = read_skill(skill).annotations
-    truth, found = read_labels(case.labels).voxels, read_labels(item.output).voxels
+    truth, found = read_labels(case.labels).voxels, read_labels(written(item)).voxels
     np.testing.assert_array_equal(found[:, :, annotations.indices], truth[:, :, annotations.indices])
-    assert read_provenance(item.output).annotated_slices == annotations.indices
+    assert provenance_of(written(item)).annotated_slices == annotations.indices
 
 
 def test_another_volume_has_no_annotated_slices(
@@ -138,16 +139,17 @@ def test_another_volume_has_no_annotated_slices(
 ) -> None:
     image = save(phantom(seed=1).volume, tmp_path / "other.nii.gz")
     (item,) = run(image).items
-    assert read_provenance(item.output).annotated_slices == ()
+    assert provenance_of(written(item)).annotated_slices == ()
 
 
 def test_provenance_is_what_export_reads(case: Case, skill: Path, tmp_path: Path) -> None:
     (item,) = run(case.image).items
-    written = read_provenance(item.output)
-    assert (written.origin, written.axis, written.backbone) == ("pseudo", 2, "tiny")
-    assert (written.image_file, written.image_sha256) == (case.image.name, sha256_of(case.image))
-    assert written.skill_digest == skill_digest(read_skill(skill))
-    assert all(0 <= score <= 1 for score in written.scores.values())
+    found = provenance_of(written(item))
+    assert (found.origin, found.axis, found.backbone) == ("pseudo", 2, "tiny")
+    assert (found.image_file, found.image_sha256) == (case.image.name, sha256_of(case.image))
+    assert found.skill_digest == skill_digest(read_skill(skill))
+    assert found.scores is not None
+    assert all(0 <= score <= 1 for score in found.scores.values())
     (exported,) = gather_cases(case.image, item.output)
     assert exported.origin == "pseudo"
     assert exported.annotated_slices == read_skill(skill).annotations.indices
@@ -162,7 +164,7 @@ def kept_reference() -> dict[str, np.ndarray]:
 @pytest.fixture
 def reference_ras(case: Case, skill: Path, kept_reference: dict[str, np.ndarray]) -> np.ndarray:
     if not kept_reference:
-        kept_reference["labels"] = as_ras(run(case.image).items[0].output)
+        kept_reference["labels"] = as_ras(written(run(case.image).items[0]))
     return kept_reference["labels"]
 
 
@@ -177,7 +179,7 @@ def test_one_anatomy_gets_one_labeling_however_it_is_stored(
 ) -> None:
     stored = reoriented(phantom().volume, axcodes)
     image = save(stored, tmp_path / f"{axcodes}.nii.gz")
-    turned = run(image).items[0].output
+    turned = written(run(image).items[0])
     assert axis_codes(read_labels(turned).affine_ras_mm) == axcodes
     assert read_labels(turned).shape == stored.shape
     np.testing.assert_array_equal(as_ras(turned), reference_ras)
@@ -187,7 +189,7 @@ def test_one_anatomy_gets_one_labeling_however_it_is_stored(
 def test_formats_of_label_volumes(case: Case, skill: Path, tmp_path: Path, suffix: str) -> None:
     (item,) = run(case.image, output=tmp_path / f"labels{suffix}").items
     assert item.output == tmp_path / f"labels{suffix}"
-    assert [label.name for label in read_labels(item.output).labels] == ["lung", "heart", "tumour"]
+    assert [label.name for label in read_labels(written(item)).labels] == ["lung", "heart", "tumour"]
     beside = run(case.image, suffix=suffix).items[0].output
     assert beside == tmp_path / f"Frau Süß_label{suffix}"
 
@@ -208,15 +210,15 @@ def folder(tmp_path: Path, phantom: Callable[..., Phantom], save: Callable[[Volu
 def test_a_folder_with_a_bad_file(skill: Path, folder: Path, tmp_path: Path) -> None:
     result = run(folder, output=tmp_path / "new" / "labels")
     assert [item.status for item in result.items] == ["done", "failed", "done"]
-    assert str(folder / "b.nii.gz") in result.items[1].error
+    assert str(folder / "b.nii.gz") in reason(result.items[1])
     expected = {
         f"{name}_label{end}" for name in ("a", "ward 7/c") for end in (".nii.gz", ".json", ".provenance.json")
     }
     assert files(tmp_path / "new") == {f"labels/{name}" for name in expected | {MANIFEST_NAME}}
 
 
-def test_a_batch_goes_on_where_it_stopped(skill: Path, folder: Path, tmp_path: Path) -> None:
-    """What is there is skipped; --overwrite makes it again."""
+def test_a_batch_resumes(skill: Path, folder: Path, tmp_path: Path) -> None:
+    """Existing labels are skipped; --overwrite labels again."""
     (folder / "b.nii.gz").unlink()
     (folder / "a_label.nii.gz").write_bytes(b"a person's")
     result = run(folder)
@@ -224,7 +226,7 @@ def test_a_batch_goes_on_where_it_stopped(skill: Path, folder: Path, tmp_path: P
     assert (folder / "a_label.nii.gz").read_bytes() == b"a person's"
     again = run(folder, overwrite=True)
     assert [item.status for item in again.items] == ["done", "done"]
-    assert read_provenance(folder / "a_label.nii.gz").origin == "pseudo"
+    assert provenance_of(folder / "a_label.nii.gz").origin == "pseudo"
 
 
 def test_one_image_is_not_skipped_but_refused(case: Case, skill: Path, tmp_path: Path) -> None:
@@ -239,10 +241,10 @@ def test_one_image_is_not_skipped_but_refused(case: Case, skill: Path, tmp_path:
 def test_interrupted_in_the_middle(
     skill: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C while the third volume's labels are written: the first stays, of the third nothing."""
+    """Ctrl-C while the labels of the second volume are written: the first stays, of the second nothing."""
     (folder / "b.nii.gz").unlink()
     calls: list[Path] = []
-    write = labeler.write_labels
+    write = write_labels
 
     def interrupted_write(labels: LabelVolume, path: Path, **settings: Any) -> None:
         calls.append(path)
@@ -267,8 +269,8 @@ def test_a_disk_that_fills_up(case: Case, skill: Path, tmp_path: Path) -> None:
     with disk_of(300):
         (item,) = run(case.image).items
     assert item.status == "failed"
-    assert str(case.image) in item.error
-    assert "can't be written" in item.error
+    assert str(case.image) in reason(item)
+    assert "can't be written" in reason(item)
     assert files(tmp_path) == before
 
 
@@ -282,8 +284,8 @@ def test_missing_images_fail_and_the_others_are_done(case: Case, skill: Path, tm
     (tmp_path / "empty").mkdir()
     result = run(tmp_path / "nowhere.nii.gz", tmp_path / "empty", case.image)
     assert [item.status for item in result.items] == ["failed", "failed", "done"]
-    assert str(tmp_path / "nowhere.nii.gz") in result.items[0].error
-    assert str(tmp_path / "empty") in result.items[1].error
+    assert str(tmp_path / "nowhere.nii.gz") in reason(result.items[0])
+    assert str(tmp_path / "empty") in reason(result.items[1])
 
 
 def test_propagation_needs_annotated_slices(
@@ -292,8 +294,8 @@ def test_propagation_needs_annotated_slices(
     image = save(phantom(seed=1).volume, tmp_path / "other.nii.gz")
     (item,) = run(image, generator="propagation").items
     assert item.status == "failed"
-    assert str(image) in item.error
-    assert "use the generator sap" in item.error
+    assert str(image) in reason(item)
+    assert "use the generator sap" in reason(item)
 
 
 @pytest.mark.parametrize(
@@ -345,8 +347,8 @@ def test_a_dicom_folder_s_labels_lie_beside_it(tmp_path: Path, monkeypatch: pyte
 
 def test_colors_and_names_come_from_the_skill(case: Case, skill: Path) -> None:
     (item,) = run(case.image).items
-    assert read_labels(item.output).labels == read_skill(skill).labels
-    assert read_volume(case.image).shape == read_labels(item.output).shape
+    assert read_labels(written(item)).labels == read_skill(skill).labels
+    assert read_volume(case.image).shape == read_labels(written(item)).shape
 
 
 def test_defaults() -> None:

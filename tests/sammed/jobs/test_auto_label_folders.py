@@ -20,16 +20,17 @@ from sammed.batch.result import LabelingResult
 from sammed.batch.shards import Shard
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.labeled import Labeled
+from sammed.embeddings.opening import open_volume
 from sammed.errors import ConfigError
 from sammed.jobs.auto_label import AutoLabelRequest, auto_label
 from sammed.progress import Silent
 from sammed.skills.skill import Skill
 from sammed.skills.skill_file import read_skill, skill_digest
 from sammed.storage.fingerprint import sha256_of
-from sammed.storage.provenance import read_provenance
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.volume import Volume
 from tests.conftest import Phantom
+from tests.sammed.jobs.conftest import provenance_of, reason, written
 
 NAMES = ("a", "ward 7/b", "ward 7/c")
 SHAPE = (17, 13, 5)
@@ -107,10 +108,10 @@ def test_the_same_command_again_does_what_is_not_done(
     again = run(scans)
     assert statuses(first) == ["done", "failed", "done", "done"]
     assert statuses(again) == ["done", "done", "skipped", "skipped"]
-    assert "labeled already" in again.items[2].error
+    assert "labeled already" in reason(again.items[2])
     kept = [path for path, time_ns in written.items() if path.stat().st_mtime_ns == time_ns]
     assert sorted(path.name for path in kept) == ["b_label.nii.gz", "c_label.nii.gz"]
-    assert read_provenance(Path("labels/a_label.nii.gz")).image_sha256 == sha256_of(scans / "a.nii.gz")
+    assert provenance_of(Path("labels/a_label.nii.gz")).image_sha256 == sha256_of(scans / "a.nii.gz")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_labels_that_a_person_mended_stay(scans: Path, run: Run, phantom: Callab
     (scans / "a.nii.gz").write_bytes((scans / "ward 7/b.nii.gz").read_bytes())
     (item, *_) = run(scans).items
     assert item.status == "skipped"
-    assert "already exists" in item.error
+    assert "already exists" in reason(item)
     assert path.read_bytes() == mended
 
 
@@ -157,7 +158,7 @@ def test_a_manifest_elsewhere(scans: Path, run: Run, tmp_path: Path) -> None:
 def test_patterns_and_lists(scans: Path, run: Run) -> None:
     Path("list.txt").write_text(f"{scans / 'ward 7/c.nii.gz'}\n", encoding="utf-8")
     result = run(scans / "ward*" / "b.nii.gz", lists=(Path("list.txt"),))
-    assert [item.output.as_posix() for item in result.items] == [
+    assert [written(item).as_posix() for item in result.items] == [
         "labels/ward 7/b_label.nii.gz",
         "labels/c_label.nii.gz",
     ]
@@ -174,9 +175,10 @@ def test_shards_share_one_manifest(scans: Path, run: Run) -> None:
 
 def test_what_another_process_works_on_is_left_to_it(scans: Path, run: Run) -> None:
     held = Claims(Path("labels") / CLAIMS_NAME).take("ward 7/b_label.nii.gz")
+    assert held is not None
     result = run(scans)
     assert statuses(result) == ["done", "skipped", "done"]
-    assert "being processed by process" in result.items[1].error
+    assert "being processed by process" in reason(result.items[1])
     held.release()
     assert statuses(run(scans)) == ["skipped", "done", "skipped"]
 
@@ -185,6 +187,7 @@ def test_what_another_process_let_go_is_taken_at_the_end(
     scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Claims(Path("labels") / CLAIMS_NAME).take("a_label.nii.gz")
+    assert held is not None
     label = Skill.label
 
     def label_and_let_go(skill: Skill, volume: Volume, **settings: Any) -> Labeled:
@@ -198,7 +201,7 @@ def test_what_another_process_let_go_is_taken_at_the_end(
 def test_the_next_volume_is_read_while_this_one_is_labeled(
     scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_volume, label = labeler.open_volume, Skill.label
+    label = Skill.label
     second_is_read = threading.Event()
 
     def read(path: Path, *others: Any) -> Volume:
@@ -226,7 +229,7 @@ def test_a_fault_in_one_volume_stays_its_own(scans: Path, run: Run, monkeypatch:
     monkeypatch.setattr(Skill, "label", fail)
     result = run(scans)
     assert statuses(result) == ["done", "failed", "done"]
-    assert "bug in sammed (ZeroDivisionError: by zero)" in result.items[1].error
+    assert "bug in sammed (ZeroDivisionError: by zero)" in reason(result.items[1])
 
 
 def test_ctrl_c_lets_go_of_everything(scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +285,7 @@ def test_killed_at_any_moment_the_next_run_ends_as_if_undisturbed(
     assert set(last.split()) <= {"done", "skipped"}
     assert labels_below(Path("labels")) == expected
     for path in Path("labels").rglob("*_label.nii.gz"):
-        assert read_provenance(path).origin == "pseudo"
+        assert provenance_of(path).origin == "pseudo"
 
 
 def test_an_image_is_hashed_once(scans: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

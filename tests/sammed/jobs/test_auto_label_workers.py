@@ -20,6 +20,7 @@ from sammed.progress import Silent
 from sammed_volumes.formats import read_labels
 from sammed_volumes.volume import Volume
 from tests.conftest import Phantom
+from tests.sammed.jobs.conftest import reason
 
 NAMES = ("a", "b", "once", "poison", "z")
 
@@ -64,7 +65,7 @@ def test_deaths_of_workers_cost_a_try_each_and_nothing_else(
     assert {name: item.status for name, item in items.items()} == {
         name: "failed" if name == "poison" else "done" for name in NAMES
     }
-    assert "died 3 times" in items["poison"].error
+    assert "died 3 times" in reason(items["poison"])
     starts = Counter(
         line["output"] for line in lines(Path("there") / MANIFEST_NAME) if line["status"] == "started"
     )

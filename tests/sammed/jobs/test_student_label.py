@@ -18,12 +18,12 @@ from sammed.datasets.students.student import new_student
 from sammed.datasets.students.student_file import load_student, save_student, student_digest
 from sammed.jobs.student.label import StudentLabelRequest, student_label
 from sammed.progress import Silent
-from sammed.storage.provenance import read_provenance
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels
 from sammed_volumes.labels import Label
 from sammed_volumes.volume import Volume
 from tests.conftest import Phantom
+from tests.sammed.jobs.conftest import provenance_of, reason
 
 NAMES = ("a", "ward 7/b", "ward 7/c")
 LABELS = (Label(2, "liver", (1, 2, 3)), Label(5, "spleen", (4, 5, 6)))
@@ -81,8 +81,7 @@ def test_the_manifest_notes_every_volume(scans: Path, run: Run, student: Path) -
     digest = student_digest(load_student(student))
     assert {entry["skill_digest"] for entry in last.values()} == {digest}
     assert last["a_label.nii.gz"]["settings"] == {"axis": "auto"}
-    provenance = read_provenance(Path("labels/a_label.nii.gz"))
-    assert provenance is not None
+    provenance = provenance_of(Path("labels/a_label.nii.gz"))
     assert (provenance.method, provenance.skill_digest) == ("student/unet", digest)
     assert provenance.image_sha256 == last["a_label.nii.gz"]["image_sha256"]
     assert voxels_below(Path("labels"))["a_label.nii.gz"].any()
@@ -116,7 +115,7 @@ def test_labels_made_by_hand_stay(scans: Path, run: Run) -> None:
     path.write_bytes(b"made by hand")
     result = run(scans)
     assert statuses(result) == ["skipped", "done", "done"]
-    assert "already exists" in (result.items[0].error or "")
+    assert "already exists" in reason(result.items[0])
     assert path.read_bytes() == b"made by hand"
     with pytest.raises(OutputError, match="already exists"):
         run(scans / "a.nii.gz", output=path)
@@ -128,7 +127,7 @@ def test_two_runs_do_not_label_the_same_volume(scans: Path, run: Run) -> None:
     assert held is not None
     result = run(scans)
     assert statuses(result) == ["done", "skipped", "done"]
-    assert "being processed by process" in (result.items[1].error or "")
+    assert "being processed by process" in reason(result.items[1])
     held.release()
     assert statuses(run(scans)) == ["skipped", "done", "skipped"]
 

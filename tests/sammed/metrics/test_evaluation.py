@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ import torch
 from scipy import ndimage
 
 from sammed.errors import ConfigError
-from sammed.metrics.evaluation import dice, evaluate
+from sammed.metrics.evaluation import Evaluation, Scores, dice, evaluate
 from sammed.metrics.surface import hd95_mm, nsd
 from sammed_volumes.errors import GeometryMismatchError, LabelError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume, default_label
@@ -26,7 +26,17 @@ SHAPE = (23, 19, 17)
 SPACING_MM = (1.0, 2.0, 5.0)
 
 
-def volume(*boxes, labels=None, shape=SHAPE, spacing_mm=SPACING_MM, origin=(0, 0, 0)):
+Corner: TypeAlias = Sequence[int] | np.ndarray
+Box: TypeAlias = tuple[int, Corner, Corner]
+
+
+def volume(
+    *boxes: Box,
+    labels: tuple[Label, ...] | None = None,
+    shape: tuple[int, int, int] = SHAPE,
+    spacing_mm: tuple[float, ...] = SPACING_MM,
+    origin: Sequence[float] = (0, 0, 0),
+) -> LabelVolume:
     """Boxes (value, lowest corner, highest corner) in one label volume."""
     voxels = np.zeros(shape, dtype=np.uint8)
     for value, low, high in boxes:
@@ -38,12 +48,12 @@ def volume(*boxes, labels=None, shape=SHAPE, spacing_mm=SPACING_MM, origin=(0, 0
     return LabelVolume(voxels, affine, labels)
 
 
-def cube(shift=(0, 0, 0), value=1, **rest):
+def cube(shift: Sequence[int] = (0, 0, 0), value: int = 1, **rest: Any) -> LabelVolume:
     low = np.add((5, 5, 4), shift)
     return volume((value, low, low + 8), **rest)
 
 
-def only(evaluation):
+def only(evaluation: Evaluation) -> Scores:
     (label,) = evaluation.labels
     return label.scores
 
@@ -53,7 +63,7 @@ def only(evaluation):
     [(0, 2, 2.0), (1, 2, 4.0), (2, 2, 10.0), (0, 1, 1.0), (2, 1, 5.0)],
     ids=["x by 2 mm", "y by 4 mm", "z by 10 mm", "x by 1 mm", "z by 5 mm"],
 )
-def test_shifted_cube_is_as_far_off_as_it_was_shifted(axis, steps, distance_mm) -> None:
+def test_shifted_cube_is_as_far_off_as_it_was_shifted(axis: int, steps: int, distance_mm: float) -> None:
     shift = [0, 0, 0]
     shift[axis] = steps
     just_enough = only(evaluate(cube(shift), cube(), tolerance_mm=distance_mm))
@@ -69,7 +79,7 @@ def test_surface_dice_weighs_area_in_square_millimeters() -> None:
     # A slab of 40 x 40 x 15 mm, and one that is a slice of 5 mm thicker. Out of tolerance are the two upper
     # faces, 1600 mm2 each, and the upper side of the thicker slab, at most 160 mm x 5 mm. Counted in
     # voxels, of which the sides have a fifth as many as square millimeters, the share would be 0.44.
-    grid = {"shape": (44, 44, 9), "spacing_mm": (1.0, 1.0, 5.0)}
+    grid: dict[str, Any] = {"shape": (44, 44, 9), "spacing_mm": (1.0, 1.0, 5.0)}
     thin = volume((1, (2, 2, 2), (42, 42, 5)), **grid)
     thick = volume((1, (2, 2, 2), (42, 42, 6)), **grid)
     whole_area = (2 * 1600 + 160 * 15) + (2 * 1600 + 160 * 20)
@@ -88,7 +98,7 @@ def test_scores_are_symmetric() -> None:
 
 def test_distances_scale_with_the_spacing_and_overlap_does_not() -> None:
     fine = only(evaluate(cube((2, 1, 0)), cube(), tolerance_mm=1.0))
-    twice = {"spacing_mm": tuple(2 * length for length in SPACING_MM)}
+    twice: dict[str, Any] = {"spacing_mm": tuple(2 * length for length in SPACING_MM)}
     coarse = only(evaluate(cube((2, 1, 0), **twice), cube(**twice), tolerance_mm=2.0))
     assert coarse.hd95_mm == pytest.approx(2 * fine.hd95_mm)
     assert coarse.nsd == pytest.approx(fine.nsd)
@@ -97,7 +107,7 @@ def test_distances_scale_with_the_spacing_and_overlap_does_not() -> None:
 
 def test_the_rest_of_the_field_of_view_changes_nothing() -> None:
     small = only(evaluate(cube((1, 0, 1)), cube()))
-    wide = {"shape": (61, 53, 41)}
+    wide: dict[str, Any] = {"shape": (61, 53, 41)}
     large = only(evaluate(cube((1, 0, 1), **wide), cube(**wide)))
     assert large == small
 
@@ -119,7 +129,7 @@ def test_masks_at_the_border_of_the_volume_are_measured_like_others() -> None:
 
 def test_a_single_slice_is_measured_in_its_plane() -> None:
     # In 3-D every pixel of a single slice would be surface, and its inside would pull HD95 down to 0.
-    flat = {"shape": (41, 37, 1), "spacing_mm": (1.0, 3.0, 10.0)}
+    flat: dict[str, Any] = {"shape": (41, 37, 1), "spacing_mm": (1.0, 3.0, 10.0)}
     reference = volume((1, (5, 5, 0), (35, 30, 1)), **flat)
     prediction = volume((1, (5, 5, 0), (35, 27, 1)), **flat)  # three rows of 3 mm are missing at one edge
     scores = only(evaluate(prediction, reference, tolerance_mm=1.0))
@@ -174,11 +184,12 @@ def test_slices_that_are_alike_add_nothing_to_surface_scores_when_they_are_exclu
 
 
 def test_surface_scores_are_monais_where_all_slices_count() -> None:
-    from monai.metrics import compute_hausdorff_distance, compute_surface_dice
+    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+    from monai.metrics.surface_dice import compute_surface_dice
 
     rng = np.random.default_rng(0)
-    masks = [ndimage.gaussian_filter(rng.normal(size=SHAPE), 2) > 0.02 for _ in range(2)]
-    ours, truth = (torch.from_numpy(mask)[None, None] for mask in masks)
+    left, right = (ndimage.gaussian_filter(rng.normal(size=SHAPE), 2) > 0.02 for _ in range(2))
+    ours, truth = (torch.from_numpy(mask)[None, None] for mask in (left, right))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         distance = compute_hausdorff_distance(
@@ -188,8 +199,8 @@ def test_surface_scores_are_monais_where_all_slices_count() -> None:
             ours, truth, [2.0], include_background=True, spacing=SPACING_MM, use_subvoxels=True
         )
     every = np.ones(SHAPE, dtype=bool)
-    assert hd95_mm(*masks, SPACING_MM, every) == pytest.approx(float(distance), abs=1e-4)
-    assert nsd(*masks, SPACING_MM, every, 2.0) == pytest.approx(float(share), abs=1e-4)
+    assert hd95_mm(left, right, SPACING_MM, every) == pytest.approx(float(distance), abs=1e-4)
+    assert nsd(left, right, SPACING_MM, every, 2.0) == pytest.approx(float(share), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -201,13 +212,13 @@ def test_surface_scores_are_monais_where_all_slices_count() -> None:
         ({"tolerance_mm": math.nan}, "0 mm or more"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, Any], words) -> None:
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         evaluate(cube(), cube(), **settings)
 
 
 @pytest.mark.parametrize("index", [17, -1])
-def test_a_slice_outside_the_volume_is_refused(index) -> None:
+def test_a_slice_outside_the_volume_is_refused(index: int) -> None:
     with pytest.raises(VolumeError, match=rf"Slices \[{index}\] are outside.*0 to 16"):
         evaluate(cube(), cube(), exclude_slices=(index,))
 
@@ -289,7 +300,7 @@ def test_volumes_without_any_label_are_refused() -> None:
         evaluate(nothing, nothing)
 
 
-def named(value, name):
+def named(value: int, name: str) -> tuple[Label, ...]:
     return (Label(value, name, (0, 0, 0)),)
 
 
@@ -317,7 +328,9 @@ def named(value, name):
         ),  # one of three has no voxel
     ],
 )
-def test_labels_are_matched_by_name_then_by_value(ours, truth, dices) -> None:
+def test_labels_are_matched_by_name_then_by_value(
+    ours: tuple[Label, ...], truth: tuple[Label, ...], dices: dict[tuple[int, str], float]
+) -> None:
     box = ((3, 3, 3), (7, 7, 7))
     prediction = volume((ours[0].value, *box), labels=ours)
     reference = volume((truth[0].value, *box), labels=truth)

@@ -1,6 +1,8 @@
 """The picture: what is chosen, what is drawn, and that odd input makes a picture too."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -10,36 +12,45 @@ from sammed.errors import ConfigError
 from sammed.reports.overlay import choose_slices, draw_overlay
 from sammed_volumes.errors import OutputError
 from sammed_volumes.labels import Label
-from sammed_volumes.slices import plan_slices
+from sammed_volumes.slices import Slicing, plan_slices
 
 RED, BLUE = Label(1, "liver", (255, 0, 0)), Label(2, "aorta", (0, 0, 255))
 ANNOTATED_RGB = (255, 210, 63)
 
 
-def slicing(stack_shape, spacing_mm=(1.0, 1.0, 5.0)):
-    """The plan of an axial volume in RAS whose stack has this shape."""
+def slicing(stack_shape: tuple[int, ...], spacing_mm: tuple[float, ...] = (1.0, 1.0, 5.0)) -> Slicing:
+    """Return the slicing of an axial RAS volume whose stack has this shape."""
     slices, height, width = stack_shape
     return plan_slices((width, height, slices), np.diag([*spacing_mm, 1.0]), 2)
 
 
-def squares(shape=(6, 40, 50), value=1, low=10, high=30):
+def squares(
+    shape: tuple[int, int, int] = (6, 40, 50), value: int = 1, low: int = 10, high: int = 30
+) -> np.ndarray:
     stack = np.zeros(shape, dtype=np.uint8)
     stack[:, low:high, low:high] = value
     return stack
 
 
 def draw(
-    path, prediction, reference=None, labels=(RED, BLUE), image=None, spacing_mm=(1.0, 1.0, 5.0), **rest
-):
+    path: Path,
+    prediction: np.ndarray,
+    reference: np.ndarray | None = None,
+    labels: tuple[Label, ...] = (RED, BLUE),
+    image: np.ndarray | None = None,
+    spacing_mm: tuple[float, ...] = (1.0, 1.0, 5.0),
+    **rest: Any,
+) -> np.ndarray:
     if image is None:
         image = np.full(prediction.shape, 0.25, dtype=np.float32)
     plan = slicing(prediction.shape, spacing_mm)
     draw_overlay(image, prediction, reference, labels=labels, slicing=plan, path=path, **rest)
-    return np.round(matplotlib.image.imread(path)[..., :3] * 255).astype(int)
+    pixels: np.ndarray = np.round(matplotlib.image.imread(path)[..., :3] * 255).astype(int)
+    return pixels
 
 
-def has_color(pixels, rgb, within=60):
-    """How many pixels are near a color."""
+def has_color(pixels: np.ndarray, rgb: tuple[int, int, int], within: int = 60) -> int:
+    """Count the pixels near a color."""
     return int((np.abs(pixels - np.array(rgb)).max(axis=-1) < within).sum())
 
 
@@ -99,7 +110,9 @@ def test_many_slices_become_one_grid(tmp_path: Path) -> None:
         (range(30), (), 1, (14,)),
     ],
 )
-def test_chosen_slices(labeled, annotated, count, chosen) -> None:
+def test_chosen_slices(
+    labeled: Iterable[int], annotated: tuple[int, ...], count: int, chosen: tuple[int, ...]
+) -> None:
     found = np.zeros(30, dtype=bool)
     found[list(labeled)] = True
     assert choose_slices(found, annotated, count) == chosen
@@ -108,11 +121,14 @@ def test_chosen_slices(labeled, annotated, count, chosen) -> None:
 def test_numbers_are_the_array_indices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
 
-    titles = []
+    titles: list[str] = []
     original = Axes.set_title
-    monkeypatch.setattr(
-        Axes, "set_title", lambda self, text, **rest: (titles.append(text), original(self, text, **rest))
-    )
+
+    def set_title(axes: Axes, text: str, **rest: Any) -> None:
+        titles.append(text)
+        original(axes, text, **rest)
+
+    monkeypatch.setattr(Axes, "set_title", set_title)
     prediction = squares((3, 40, 50))
     flipped = plan_slices((50, 40, 3), np.diag([1.0, 1.0, -5.0, 1.0]), 2)  # stored from superior to inferior
     image = np.zeros(prediction.shape, dtype=np.float32)
@@ -135,7 +151,7 @@ def test_numbers_are_the_array_indices(tmp_path: Path, monkeypatch: pytest.Monke
     ],
     ids=["one slice", "no labels", "one row", "very tall", "many labels", "odd name"],
 )
-def test_odd_input_makes_a_picture(tmp_path: Path, shape, labels) -> None:
+def test_odd_input_makes_a_picture(tmp_path: Path, shape: tuple[int, ...], labels: tuple[Label, ...]) -> None:
     pixels = draw(tmp_path / "a.png", np.ones(shape, dtype=np.uint8), labels=labels, annotated=[0])
     assert pixels.size
     assert has_color(pixels, ANNOTATED_RGB) > 0

@@ -16,36 +16,39 @@ VOID_TAGS = {"meta", "img", "br", "link"}
 
 
 class Page(HTMLParser):
-    """Tags in order, attributes and text; fails where tags are not closed in order."""
+    """Tags in order, attributes and text; fails if tags are not closed in order."""
 
-    def __init__(self, text) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.open, self.tags, self.attributes, self.words = [], [], [], []
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.words: list[str] = []
         self.feed(text)
         self.close()
         assert self.open == []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.attributes.extend((tag, *pair) for pair in attrs)
+        self.attributes.extend((tag, name, value) for name, value in attrs)
         if tag not in VOID_TAGS:
             self.open.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.words.append(data)
 
 
 @pytest.fixture
-def picture(tmp_path: Path):
+def picture(tmp_path: Path) -> Path:
     path = tmp_path / "overlay.png"
     path.write_bytes(PICTURE_BYTES)
     return path
 
 
-def report(picture, word="lung"):
+def report(picture: Path, word: str = "lung") -> Report:
     return Report(
         title=f"Demo {word}",
         summary=f"Five slices of a {word}.",
@@ -57,7 +60,7 @@ def report(picture, word="lung"):
     )
 
 
-def test_everything_is_in_the_page(picture) -> None:
+def test_everything_is_in_the_page(picture: Path) -> None:
     page = Page(render_report(report(picture)))
     text = "\n".join(page.words)
     for words in (
@@ -78,10 +81,11 @@ def test_everything_is_in_the_page(picture) -> None:
     assert page.tags.count("tr") == 4
 
 
-def test_page_stands_alone(picture) -> None:
+def test_page_stands_alone(picture: Path) -> None:
     page = Page(render_report(report(picture)))
     sources = [value for _, name, value in page.attributes if name in ("src", "href", "srcset", "action")]
     assert len(sources) == 1
+    assert sources[0] is not None
     kind, data = sources[0].split(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(data) == PICTURE_BYTES
@@ -92,7 +96,7 @@ def test_page_stands_alone(picture) -> None:
 @pytest.mark.parametrize(
     "word", ["<b>", "</title><script>alert(1)</script>", '"><img src=x>', "a & b", "{style} {0}"]
 )
-def test_no_text_becomes_markup(picture, word) -> None:
+def test_no_text_becomes_markup(picture: Path, word: str) -> None:
     plain, odd = Page(render_report(report(picture))), Page(render_report(report(picture, word)))
     assert odd.tags == plain.tags
     assert [name for _, name, _ in odd.attributes] == [name for _, name, _ in plain.attributes]
@@ -118,7 +122,7 @@ def test_empty_table_keeps_its_head() -> None:
     assert Page(text).tags.count("th") == 2
 
 
-def test_written_whole_and_not_over_another(tmp_path: Path, picture) -> None:
+def test_written_whole_and_not_over_another(tmp_path: Path, picture: Path) -> None:
     path = write_report(tmp_path / "report.html", report(picture, "Lunge rechts, größer"))
     assert "größer" in path.read_text(encoding="utf-8")
     before = path.read_bytes()

@@ -36,7 +36,7 @@ def gold() -> Callable[..., list]:
 
 
 @pytest.fixture
-def export(tmp_path) -> Callable[..., DataSet]:
+def export(tmp_path: Path) -> Callable[..., DataSet]:
     """`export(cases, **settings)`: an nnU-Net data set in `tmp_path/raw`, of cases or gathered ones."""
 
     def write(cases: Gathered | Sequence[Case], **settings: Any) -> DataSet:

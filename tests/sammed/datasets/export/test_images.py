@@ -2,7 +2,10 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -10,23 +13,33 @@ import pytest
 import SimpleITK
 from PIL import Image
 
+from sammed.datasets.export.dataset import DataSet
 from sammed.datasets.export.images import real_values
 from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.errors import ExportError
 from sammed_volumes.volume import Volume
+from tests.conftest import MakePhantom
+from tests.sammed.datasets.conftest import Folders
 
 
-def read_json(path):
+def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def convert(source, target):
+def convert(source: Path, target: Path) -> Path:
     SimpleITK.WriteImage(SimpleITK.ReadImage(str(source)), str(target))
     return target
 
 
 @pytest.mark.parametrize("ending", [".nrrd", ".mha"])
-def test_an_ending_that_all_images_share_is_kept(make_folders, tmp_path, gold, export, faults, ending):
+def test_an_ending_that_all_images_share_is_kept(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    faults: Callable[[Path], list[str]],
+    ending: str,
+) -> None:
     cases = [
         replace(case, image=convert(case.image, tmp_path / (case.image.name[0] + ending)))
         for case in gold(make_folders("a", "b"))
@@ -38,7 +51,16 @@ def test_an_ending_that_all_images_share_is_kept(make_folders, tmp_path, gold, e
 
 
 @pytest.mark.parametrize("wanted", [None, ".nii.gz", ".nrrd", ".mha"])
-def test_mixed_formats_become_one(make_folders, tmp_path, phantom, gold, export, voxels, faults, wanted):
+def test_mixed_formats_become_one(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    phantom: MakePhantom,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    voxels: Callable[[Path], np.ndarray],
+    faults: Callable[[Path], list[str]],
+    wanted: Any,
+) -> None:
     folders = make_folders("a", "b", "c", "d")
     cases = gold(folders)
     cases[1] = replace(cases[1], image=convert(cases[1].image, tmp_path / "b.nrrd"))
@@ -58,17 +80,25 @@ def test_mixed_formats_become_one(make_folders, tmp_path, phantom, gold, export,
         assert np.allclose(image.GetDirection(), source.GetDirection(), atol=1e-6)
 
 
-def rewrite(path, change, dtype=None):
+def rewrite(
+    path: Path, change: Callable[[np.ndarray], np.ndarray], dtype: type[np.generic] | None = None
+) -> None:
     image = nibabel.load(path)
     values = change(np.asarray(image.dataobj).astype(dtype or np.float32))
     nibabel.save(nibabel.Nifti1Image(values, image.affine), path)
 
 
-def test_nan_and_infinity_become_the_background(make_folders, gold, export, voxels, faults):
+def test_nan_and_infinity_become_the_background(
+    make_folders: Callable[..., Folders],
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    voxels: Callable[[Path], np.ndarray],
+    faults: Callable[[Path], list[str]],
+) -> None:
     folders = make_folders("a")
     path = folders.images / "a.nii.gz"
 
-    def spoil(values):
+    def spoil(values: np.ndarray) -> np.ndarray:
         values[0, 0, :3] = np.nan, np.inf, -np.inf
         return values
 
@@ -80,7 +110,13 @@ def test_nan_and_infinity_become_the_background(make_folders, gold, export, voxe
     assert (written[0, 0, :3] == source[np.isfinite(source)].min()).all()
 
 
-def test_a_fourth_axis_of_one_is_dropped(make_folders, gold, export, voxels, faults):
+def test_a_fourth_axis_of_one_is_dropped(
+    make_folders: Callable[..., Folders],
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    voxels: Callable[[Path], np.ndarray],
+    faults: Callable[[Path], list[str]],
+) -> None:
     folders = make_folders("a")
     rewrite(folders.images / "a.nii.gz", lambda values: values[..., None], np.int16)
     folder = export(gold(folders)).folder
@@ -88,7 +124,12 @@ def test_a_fourth_axis_of_one_is_dropped(make_folders, gold, export, voxels, fau
     assert np.array_equal(voxels(folder / "imagesTr" / "a_0000.nii.gz"), folders.phantoms["a"].volume.voxels)
 
 
-def test_color_pictures_become_three_channels(tmp_path, export, voxels, faults):
+def test_color_pictures_become_three_channels(
+    tmp_path: Path,
+    export: Callable[..., DataSet],
+    voxels: Callable[[Path], np.ndarray],
+    faults: Callable[[Path], list[str]],
+) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
     masks = np.zeros((20, 30), np.uint8)
     masks[3:9, 4:20] = 1
@@ -103,14 +144,16 @@ def test_color_pictures_become_three_channels(tmp_path, export, voxels, faults):
     assert sorted(map(tuple, written.reshape(-1, 3))) == sorted(map(tuple, pixels.reshape(-1, 3)))
 
 
-def test_modality_is_what_the_images_say(make_folders, gold, export):
+def test_modality_is_what_the_images_say(
+    make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], export: Callable[..., DataSet]
+) -> None:
     folders = make_folders("a", "b")
 
-    def as_mr(values):
+    def as_mr(values: np.ndarray) -> np.ndarray:
         return np.abs(values)
 
     rewrite(folders.images / "b.nii.gz", as_mr, np.int16)
-    with pytest.raises(ExportError, match=r"b\.nii\.gz, don't; say the modality"):
+    with pytest.raises(ExportError, match=r"b\.nii\.gz, don't; specify the modality"):
         export(gold(folders))
     done = export(gold(folders), modality="CT")
     assert read_json(done.folder / "dataset.json")["channel_names"] == {"0": "CT"}
@@ -132,7 +175,9 @@ def test_modality_is_what_the_images_say(make_folders, gold, export):
         (np.array([0.25, 7], "f8"), 1.0, 0.0, np.float32),
     ],
 )
-def test_values_are_kept_in_a_type_that_other_tools_read(stored, slope, intercept, kind):
+def test_values_are_kept_in_a_type_that_other_tools_read(
+    stored: np.ndarray, slope: float, intercept: float, kind: type[np.generic]
+) -> None:
     volume = Volume(stored.reshape(2, 1, 1), np.eye(4), slope=slope, intercept=intercept)
     values = real_values(volume)
     assert values.dtype.newbyteorder("=") == kind

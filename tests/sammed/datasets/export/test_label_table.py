@@ -1,5 +1,7 @@
 """One numbering for the labels of many volumes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,11 @@ from sammed.errors import ExportError
 from sammed_volumes.labels import Label, default_label
 
 
-def labels(**values):
+def labels(**values: Any) -> tuple[Label, ...]:
     return tuple(Label(value, name, (0, 0, 0)) for name, value in values.items())
 
 
-def nameless(*values):
+def nameless(*values: int) -> tuple[Label, ...]:
     return tuple(default_label(value) for value in values)
 
 
@@ -37,7 +39,7 @@ def nameless(*values):
         ([labels(liver=1), ()], ("liver",), [{1: 1}, {}]),
     ],
 )
-def test_labels_are_numbered_without_gaps(volumes, names, values):
+def test_labels_are_numbered_without_gaps(volumes: Any, names: Any, values: Any) -> None:
     table = number_labels(volumes)
     assert table.names == names
     assert list(table.values) == values
@@ -48,19 +50,19 @@ def test_labels_are_numbered_without_gaps(volumes, names, values):
 @pytest.mark.parametrize(
     ("volumes", "words"),
     [
-        ([(), ()], "None of the label volumes holds a label"),
+        ([(), ()], "No label volume holds a label"),
         ([labels(Ignore=3)], "'ignore'"),
         ([labels(background=3)], "'background'"),
         ([labels(liver=1, LIVER=2)], "Two labels of one volume are named 'liver'"),
         ([nameless(5), labels(liver=5), labels(spleen=5)], r"Label 5 has no name .*\(liver, spleen\)"),
     ],
 )
-def test_labels_that_can_not_be_told_apart_are_refused(volumes, words):
+def test_labels_that_can_not_be_told_apart_are_refused(volumes: Any, words: str) -> None:
     with pytest.raises(ExportError, match=words):
         number_labels(volumes)
 
 
-def test_voxels_are_renumbered_in_the_smallest_type():
+def test_voxels_are_renumbered_in_the_smallest_type() -> None:
     table = number_labels([labels(liver=2, aorta=4000), labels(aorta=3)])
     stored = np.array([[[0, 2, 4000, 2]]], dtype=np.uint16)
     assert table.renumber(0, stored).tolist() == [[[0, 1, 2, 1]]]

@@ -1,7 +1,9 @@
 """The MONAI datalist, read by MONAI itself."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,18 +11,20 @@ from monai.data import load_decathlon_datalist
 from monai.transforms import LoadImaged
 from PIL import Image
 
+from sammed.datasets.export.dataset import DataSet
 from sammed.datasets.export.monai import export_monai
 from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.errors import ExportError
+from tests.sammed.datasets.conftest import Folders
 
 # MONAI warns of a DICOM decoder for GPUs that can't be used; no DICOM is read here.
 NO_DECODER = pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")
 
 
 @pytest.fixture
-def done(make_folders, gold, tmp_path):
+def done(make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], tmp_path: Path) -> DataSet:
     """Three gold cases, one of them with two annotated slices, two pseudo cases, one test case."""
     folders, machine = make_folders("a", "b", "c"), make_folders("x", "y", name="m")
     cases = gold(folders)
@@ -30,7 +34,7 @@ def done(make_folders, gold, tmp_path):
     return export_monai(gathered, tmp_path / "out", name="Chest", folds=2)
 
 
-def test_datalist_says_it_all(done):
+def test_datalist_says_it_all(done: DataSet) -> None:
     data = json.loads((done.folder / "datalist.json").read_text())
     assert data["labels"] == {"0": "background", "1": "lung", "2": "heart", "3": "tumour", "4": "ignore"}
     assert data["modality"] == {"0": "CT"}
@@ -48,7 +52,7 @@ def test_datalist_says_it_all(done):
 
 
 @NO_DECODER
-def test_monai_loads_every_item(done):
+def test_monai_loads_every_item(done: DataSet) -> None:
     items = load_decathlon_datalist(done.folder / "datalist.json", True, "training")
     load = LoadImaged(keys=("image", "label"), image_only=True)
     for item in items:
@@ -63,7 +67,7 @@ def test_monai_loads_every_item(done):
     assert LoadImaged(keys="image", image_only=True)(test)["image"].shape == (23, 19, 11)
 
 
-def test_folds_of_auto3dseg_keep_machine_labels_out_of_validation(done):
+def test_folds_of_auto3dseg_keep_machine_labels_out_of_validation(done: DataSet) -> None:
     from monai.auto3dseg.utils import datafold_read
 
     for fold in range(done.folds):
@@ -74,7 +78,7 @@ def test_folds_of_auto3dseg_keep_machine_labels_out_of_validation(done):
         assert sum(item["pseudo"] for item in training) == 2
 
 
-def test_manifest_is_that_of_every_data_set(done):
+def test_manifest_is_that_of_every_data_set(done: DataSet) -> None:
     manifest = json.loads((done.folder / "manifest.json").read_text())
     assert manifest["format"] == "sammed-dataset"
     origins = [case["label"] and case["label"]["origin"] for case in manifest["cases"]]
@@ -82,7 +86,7 @@ def test_manifest_is_that_of_every_data_set(done):
 
 
 @NO_DECODER
-def test_channels_of_a_color_picture_are_a_list(tmp_path):
+def test_channels_of_a_color_picture_are_a_list(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "skin.png")
     Image.fromarray((pixels[..., 0] > 99).astype(np.uint8)).save(tmp_path / "mask.png")
@@ -93,14 +97,16 @@ def test_channels_of_a_color_picture_are_a_list(tmp_path):
     assert loaded["image"].shape == (3, *loaded["label"].shape)
 
 
-def test_existing_folder_is_kept_unless_told_otherwise(make_folders, gold, tmp_path):
+def test_existing_folder_is_kept_unless_told_otherwise(
+    make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], tmp_path: Path
+) -> None:
     cases = Gathered(tuple(gold(make_folders("a"))))
     out = tmp_path / "out"
     out.mkdir()
     export_monai(cases, out, name="x")  # an empty folder is no obstacle
-    with pytest.raises(ExportError, match="exists already"):
+    with pytest.raises(ExportError, match="already exists"):
         export_monai(cases, out, name="x")
     export_monai(cases, out, name="y", overwrite=True)
     assert json.loads((out / "datalist.json").read_text())["name"] == "y"
-    with pytest.raises(ExportError, match="no data set of sammed's"):
+    with pytest.raises(ExportError, match="not a data set written by sammed"):
         export_monai(cases, tmp_path / "images", name="x", overwrite=True)

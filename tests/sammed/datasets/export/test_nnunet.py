@@ -2,27 +2,39 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 
+from sammed.datasets.export.dataset import DataSet
+from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.errors import ExportError
 from sammed.storage.fingerprint import sha256_of
 from sammed.storage.provenance import Provenance, provenance_to_json, write_provenance
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
+from tests.sammed.datasets.conftest import Folders
 
 NUMBERS = {"background": 0, "lung": 1, "heart": 2, "tumour": 3}  # 1, 2 and 4 in the phantom's own files
 
 
-def read_json(path):
+def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_data_set_keeps_nnunets_rules(make_folders, tmp_path, gold, export, faults):
+def test_data_set_keeps_nnunets_rules(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    faults: Callable[[Path], list[str]],
+) -> None:
     done = export(gold(make_folders("a", "b", "c d")), description="lungs", license="CC0")
     assert done.folder == tmp_path / "raw" / "Dataset501_Chest"
     assert faults(done.folder) == []
@@ -47,7 +59,12 @@ def test_data_set_keeps_nnunets_rules(make_folders, tmp_path, gold, export, faul
     assert (done.training, done.testing, done.folds, done.labels) == (3, 0, 3, NUMBERS)
 
 
-def test_the_rules_catch_what_is_wrong(make_folders, gold, export, faults):
+def test_the_rules_catch_what_is_wrong(
+    make_folders: Callable[..., Folders],
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    faults: Callable[[Path], list[str]],
+) -> None:
     # The check above proves something only if it can fail.
     folder = export(gold(make_folders("a", "b"))).folder
     about = read_json(folder / "dataset.json")
@@ -65,7 +82,12 @@ def test_the_rules_catch_what_is_wrong(make_folders, gold, export, faults):
         assert words in found
 
 
-def test_images_are_the_sources_and_labels_are_renumbered(make_folders, gold, export, voxels):
+def test_images_are_the_sources_and_labels_are_renumbered(
+    make_folders: Callable[..., Folders],
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    voxels: Callable[[Path], np.ndarray],
+) -> None:
     folders = make_folders("a")
     folder = export(gold(folders)).folder
     assert (folder / "imagesTr" / "a_0000.nii.gz").read_bytes() == (folders.images / "a.nii.gz").read_bytes()
@@ -75,7 +97,15 @@ def test_images_are_the_sources_and_labels_are_renumbered(make_folders, gold, ex
     assert written.dtype == np.uint8
 
 
-def test_labels_are_united_by_name(make_folders, tmp_path, write_mask, gold, export, voxels, faults):
+def test_labels_are_united_by_name(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    write_mask: Callable[[Path, LabelVolume, Path], Path],
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    voxels: Callable[[Path], np.ndarray],
+    faults: Callable[[Path], list[str]],
+) -> None:
     folders = make_folders("a", "b")
     _, second = gold(folders)
     swapped = folders.phantoms["b"].labels.voxels.copy()
@@ -93,7 +123,14 @@ def test_labels_are_united_by_name(make_folders, tmp_path, write_mask, gold, exp
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_slices_that_nobody_labeled_are_ignored(make_folders, gold, export, voxels, faults, axis):
+def test_slices_that_nobody_labeled_are_ignored(
+    make_folders: Callable[..., Folders],
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    voxels: Callable[[Path], np.ndarray],
+    faults: Callable[[Path], list[str]],
+    axis: int,
+) -> None:
     folders = make_folders("a", "b")
     sparse, whole = gold(folders)
     done = export([replace(sparse, axis=axis, annotated_slices=(4, 6)), whole])
@@ -110,7 +147,9 @@ def test_slices_that_nobody_labeled_are_ignored(make_folders, gold, export, voxe
     assert (entry["axis"], entry["annotated_slices"], entry["ignored_slices"]) == (axis, [4, 6], len(others))
 
 
-def test_machine_labels_are_whole_though_a_person_marked_a_few_slices(make_folders, gold, export):
+def test_machine_labels_are_whole_though_a_person_marked_a_few_slices(
+    make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], export: Callable[..., DataSet]
+) -> None:
     cases = gold(make_folders("a", "b"))
     pseudo = replace(cases[0], origin="pseudo", axis=2, annotated_slices=(4,))
     assert "ignore" not in export([pseudo, cases[1]]).labels
@@ -119,13 +158,22 @@ def test_machine_labels_are_whole_though_a_person_marked_a_few_slices(make_folde
 @pytest.mark.parametrize(
     ("slices", "words"), [((4, 11), r"\[11\].*0 to 10"), ((), "no slice"), ((-1,), r"\[-1\]")]
 )
-def test_annotated_slices_outside_the_volume_are_refused(make_folders, tmp_path, gold, export, slices, words):
+def test_annotated_slices_outside_the_volume_are_refused(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    slices: int,
+    words: str,
+) -> None:
     with pytest.raises(ExportError, match=words):
         export(gold(make_folders("a"), axis=2, annotated_slices=slices))
     assert list((tmp_path / "raw").iterdir()) == []
 
 
-def test_manifest_says_where_everything_comes_from(make_folders, gold, export):
+def test_manifest_says_where_everything_comes_from(
+    make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], export: Callable[..., DataSet]
+) -> None:
     folders = make_folders("a", "b")
     image, label = folders.images / "a.nii.gz", folders.labels / "a.nii.gz"
     written = Provenance(
@@ -148,14 +196,21 @@ def test_manifest_says_where_everything_comes_from(make_folders, gold, export):
     assert done.notes[0] != ""
 
 
-def test_labels_of_another_image_are_pointed_out(make_folders, export):
+def test_labels_of_another_image_are_pointed_out(
+    make_folders: Callable[..., Folders], export: Callable[..., DataSet]
+) -> None:
     folders = make_folders("a", "b")
     write_provenance(folders.labels / "b.nii.gz", Provenance("b.nii.gz", "0" * 64, "pseudo"))
     notes = export(gather_cases(folders.images, folders.labels)).notes
     assert "b.nii.gz was made for another image" in notes[0]
 
 
-def test_cases_without_labels_are_test_cases(make_folders, gold, export, faults):
+def test_cases_without_labels_are_test_cases(
+    make_folders: Callable[..., Folders],
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    faults: Callable[[Path], list[str]],
+) -> None:
     folders, others = make_folders("a", "b"), make_folders("t 1", name="t")
     done = export([*gold(folders), *gather_cases(others.images, None)])
     assert [path.name for path in (done.folder / "imagesTs").iterdir()] == ["t_1_0000.nii.gz"]
@@ -174,26 +229,40 @@ def test_cases_without_labels_are_test_cases(make_folders, gold, export, faults)
         ({"file_ending": ".png"}, r"not in '\.png'"),
     ],
 )
-def test_settings_that_nnunet_refuses(make_folders, tmp_path, gold, export, settings, words):
+def test_settings_that_nnunet_refuses(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    settings: dict[str, Any],
+    words: str,
+) -> None:
     with pytest.raises(ExportError, match=words):
         export(gold(make_folders("a")), **settings)
     assert not list(tmp_path.glob("raw/*"))
 
 
-def test_a_number_belongs_to_one_data_set(make_folders, gold, export):
+def test_a_number_belongs_to_one_data_set(
+    make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], export: Callable[..., DataSet]
+) -> None:
     cases = gold(make_folders("a"))
     export(cases)
-    with pytest.raises(ExportError, match=r"501 belongs to .*Dataset501_Chest"):
+    with pytest.raises(ExportError, match=r"Dataset501_Chest already has the number 501"):
         export(cases, name="Other")
     export(cases, name="Other", dataset_id=502)
 
 
-def test_nothing_to_train_on(make_folders, export):
+def test_nothing_to_train_on(make_folders: Callable[..., Folders], export: Callable[..., DataSet]) -> None:
     with pytest.raises(ExportError, match="No case has labels"):
         export(gather_cases(make_folders("a").images, None))
 
 
-def test_labels_on_another_grid_are_refused(make_folders, tmp_path, gold, export):
+def test_labels_on_another_grid_are_refused(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+) -> None:
     cases = gold(make_folders("a", "b"))
     moved = tmp_path / "moved.nii.gz"
     image = nibabel.load(cases[1].labels)
@@ -205,7 +274,12 @@ def test_labels_on_another_grid_are_refused(make_folders, tmp_path, gold, export
     assert not list((tmp_path / "raw").iterdir())
 
 
-def test_damaged_image_is_named_and_nothing_is_left(make_folders, tmp_path, gold, export):
+def test_damaged_image_is_named_and_nothing_is_left(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+) -> None:
     cases = gold(make_folders("a", "b"))
     cases[1].image.write_bytes(cases[1].image.read_bytes()[:200])
     with pytest.raises(VolumeError, match=r"b\.nii\.gz"):

@@ -1,12 +1,16 @@
 """A labeled set as a data set: what is trained on, what is ignored, what is only tested on."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 
 from sammed.datasets.export.cases import cases_of_set
+from sammed.datasets.export.dataset import DataSet
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.errors import SetError
 from sammed_volumes.labels import Label
@@ -23,8 +27,8 @@ def masks(seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-def save(tmp_path):
-    def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0):
+def save(tmp_path: Path) -> Callable[..., Path]:
+    def save(name: str, voxels: np.ndarray, shift_mm: float = 0.0) -> Path:
         path = tmp_path / "set" / name
         path.parent.mkdir(exist_ok=True)
         affine = AFFINE.copy()
@@ -36,7 +40,7 @@ def save(tmp_path):
 
 
 @pytest.fixture
-def labeled_set(tmp_path, save) -> LabeledSet:
+def labeled_set(tmp_path: Path, save: Any) -> LabeledSet:
     """Gold, partly gold and pseudo-labeled cases, one without labels, one to test on."""
     rng = np.random.default_rng(5)
     images = {
@@ -62,7 +66,12 @@ def labeled_set(tmp_path, save) -> LabeledSet:
     return LabeledSet(tmp_path / "set", ORGANS, cases, {"tested": "test"}, ignore_value=UNKNOWN)
 
 
-def test_the_set_becomes_a_data_set(labeled_set, export, faults, voxels):
+def test_the_set_becomes_a_data_set(
+    labeled_set: LabeledSet,
+    export: Callable[..., DataSet],
+    faults: Callable[[Path], list[str]],
+    voxels: Callable[[Path], np.ndarray],
+) -> None:
     written = export(cases_of_set(labeled_set))
     assert faults(written.folder) == []
     assert written.labels == {"background": 0, "Spleen": 1, "Liver": 2, "ignore": 3}
@@ -84,7 +93,7 @@ def test_the_set_becomes_a_data_set(labeled_set, export, faults, voxels):
     assert np.array_equal(voxels(written.folder / "labelsTr/machine.nii.gz"), machine)
 
 
-def test_only_gold_is_validated_on(labeled_set, export):
+def test_only_gold_is_validated_on(labeled_set: LabeledSet, export: Callable[..., DataSet]) -> None:
     import json
 
     written = export(cases_of_set(labeled_set))
@@ -93,13 +102,15 @@ def test_only_gold_is_validated_on(labeled_set, export):
     assert all("machine" in fold["train"] for fold in folds)
 
 
-def test_a_set_without_labels_to_train_on(labeled_set):
+def test_a_set_without_labels_to_train_on(labeled_set: LabeledSet) -> None:
     bare = labeled_set.keep(lambda case: case.name in ("bare", "tested"))
     with pytest.raises(SetError, match=r"set has no labeled case outside the test split"):
         cases_of_set(bare)
 
 
-def test_voxels_to_ignore_on_another_grid(labeled_set, save, export):
+def test_voxels_to_ignore_on_another_grid(
+    labeled_set: LabeledSet, save: Any, export: Callable[..., DataSet]
+) -> None:
     from sammed_volumes.errors import GeometryMismatchError
 
     small = save("small.nii.gz", np.zeros((3, 3, 3), dtype=np.uint8), shift_mm=0.3)

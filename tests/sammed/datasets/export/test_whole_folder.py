@@ -1,20 +1,29 @@
 """A data set appears whole or not at all, and never over something else."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from sammed.datasets.export import dataset as dataset_module
+from sammed.datasets.export.dataset import DataSet
+from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.errors import ExportError
+from tests.sammed.datasets.conftest import Folders
 
 
-def contents(folder):
+def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_existing_data_set_is_kept_unless_told_otherwise(make_folders, gold, export):
+def test_existing_data_set_is_kept_unless_told_otherwise(
+    make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], export: Callable[..., DataSet]
+) -> None:
     folders = make_folders("a", "b")
     done = export(gold(folders))
     before = contents(done.folder)
-    with pytest.raises(ExportError, match="exists already"):
+    with pytest.raises(ExportError, match="already exists"):
         export(gold(folders)[:1])
     assert contents(done.folder) == before
     export(gold(folders)[:1], overwrite=True)
@@ -22,11 +31,16 @@ def test_existing_data_set_is_kept_unless_told_otherwise(make_folders, gold, exp
     assert [path.name for path in done.folder.parent.iterdir()] == [done.folder.name]
 
 
-def test_folder_of_somebody_else_is_never_overwritten(make_folders, tmp_path, gold, export):
+def test_folder_of_somebody_else_is_never_overwritten(
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+) -> None:
     folder = tmp_path / "raw" / "Dataset501_Chest"
     folder.mkdir(parents=True)
     (folder / "precious.txt").write_text("mine")
-    with pytest.raises(ExportError, match="no data set of sammed's"):
+    with pytest.raises(ExportError, match="not a data set written by sammed"):
         export(gold(make_folders("a")), overwrite=True)
     assert [path.name for path in folder.iterdir()] == ["precious.txt"]
 
@@ -36,15 +50,21 @@ def test_folder_of_somebody_else_is_never_overwritten(make_folders, tmp_path, go
 )
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "over another"])
 def test_accident_in_the_middle_leaves_nothing_half(
-    make_folders, tmp_path, gold, export, monkeypatch, accident, is_there
-):
+    make_folders: Callable[..., Folders],
+    tmp_path: Path,
+    gold: Callable[..., list[Case]],
+    export: Callable[..., DataSet],
+    monkeypatch: pytest.MonkeyPatch,
+    accident: BaseException,
+    is_there: bool,
+) -> None:
     folders = make_folders("a", "b", "c")
     if is_there:
         before = contents(export(gold(folders)).folder)
     written = []
     original = dataset_module.write_labels
 
-    def write_once(*args, **rest):
+    def write_once(*args: Any, **rest: Any) -> list[Path]:
         if written:
             raise accident
         written.append(args)

@@ -1,6 +1,7 @@
 """Which label volume belongs to which image."""
 
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,17 @@ from sammed.errors import ConfigError, ExportError, SetError
 from sammed.storage.fingerprint import sha256_of
 from sammed.storage.provenance import Provenance, write_provenance
 from sammed_volumes.formats import strip_suffix
+from tests.sammed.datasets.conftest import Folders
 
 
-def touch(folder, *names):
+def touch(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / name).touch()
     return folder
 
 
-def pairs(cases):
+def pairs(cases: Sequence[Case]) -> list[tuple[str, str | None]]:
     return [(case.image.name, case.labels.name if case.labels else None) for case in cases]
 
 
@@ -39,18 +41,18 @@ def pairs(cases):
         ("x_label.nii.gz", "x_label.nii.gz"),
     ],
 )
-def test_label_volume_is_found_by_name(tmp_path, image, label):
+def test_label_volume_is_found_by_name(tmp_path: Path, image: str, label: str) -> None:
     images, labels = touch(tmp_path / "images", image), touch(tmp_path / "labels", label)
     assert pairs(gather_cases(images, labels)) == [(image, label)]
 
 
-def test_cases_come_in_order_of_name_and_other_files_are_passed_over(tmp_path):
+def test_cases_come_in_order_of_name_and_other_files_are_passed_over(tmp_path: Path) -> None:
     images = touch(tmp_path / "images", "b.nii.gz", "a.nrrd", "notes.txt", ".hidden.nii.gz", "a.json")
     labels = touch(tmp_path / "labels", "a_label.nii.gz", "a_label.json", "b.seg.nrrd", "b.provenance.csv")
     assert pairs(gather_cases(images, labels)) == [("a.nrrd", "a_label.nii.gz"), ("b.nii.gz", "b.seg.nrrd")]
 
 
-def test_images_and_labels_may_share_a_folder(tmp_path):
+def test_images_and_labels_may_share_a_folder(tmp_path: Path) -> None:
     folder = touch(
         tmp_path, "a.nii.gz", "a_label.nii.gz", "a_label.json", "b.nii.gz", "b.seg.nrrd", "c.mha", "c_seg.mha"
     )
@@ -58,30 +60,30 @@ def test_images_and_labels_may_share_a_folder(tmp_path):
     assert pairs(gather_cases(folder, folder)) == expected
 
 
-def test_two_files_are_a_pair_whatever_their_names(tmp_path):
+def test_two_files_are_a_pair_whatever_their_names(tmp_path: Path) -> None:
     touch(tmp_path, "ct.nii.gz", "truth.nii.gz")
     cases = gather_cases(tmp_path / "ct.nii.gz", tmp_path / "truth.nii.gz")
     assert pairs(cases) == [("ct.nii.gz", "truth.nii.gz")]
 
 
-def test_folder_among_the_images_is_a_series(tmp_path):
+def test_folder_among_the_images_is_a_series(tmp_path: Path) -> None:
     touch(tmp_path / "images" / "patient 1", "1.dcm")
     touch(tmp_path / "images" / "other", "readme.txt")
     labels = touch(tmp_path / "labels", "patient 1_label.nii.gz")
     assert pairs(gather_cases(tmp_path / "images", labels)) == [("patient 1", "patient 1_label.nii.gz")]
 
 
-def test_without_labels_all_are_test_cases(tmp_path):
+def test_without_labels_all_are_test_cases(tmp_path: Path) -> None:
     cases = gather_cases(touch(tmp_path, "b.nii.gz", "a.mha"), None)
     assert pairs(cases) == [("a.mha", None), ("b.nii.gz", None)]
 
 
-def names(cases):
+def names(cases: Sequence[Case]) -> list[tuple[str, bool]]:
     safe = case_names(case.name for case in cases)
     return [(name, case.is_labeled) for name, case in zip(safe, cases, strict=True)]
 
 
-def test_folders_below_are_paired_by_their_places(tmp_path):
+def test_folders_below_are_paired_by_their_places(tmp_path: Path) -> None:
     images = touch(tmp_path / "images", "x.nii.gz")
     touch(images / "sub dir ü/deep", "pat 3 é.nii.gz", "notes.txt")
     touch(images / "sub", "x.nii.gz", ".hidden.nii.gz")
@@ -96,7 +98,7 @@ def test_folders_below_are_paired_by_their_places(tmp_path):
     assert [case.labels for case in gather_cases(images, None)] == [None, None, None]
 
 
-def test_a_label_of_another_folder_is_no_partner(tmp_path):
+def test_a_label_of_another_folder_is_no_partner(tmp_path: Path) -> None:
     images, labels = touch(tmp_path / "images/a", "x.nii.gz").parent, tmp_path / "labels"
     touch(labels / "b", "x.nii.gz")
     with pytest.raises(ExportError, match=r"without labels: a/x\.nii\.gz; .*an image: b/x\.nii\.gz"):
@@ -105,13 +107,13 @@ def test_a_label_of_another_folder_is_no_partner(tmp_path):
     assert (case.labels, case.name) == (None, "a_x")
 
 
-def test_folders_below_may_hold_images_beside_labels(tmp_path):
+def test_folders_below_may_hold_images_beside_labels(tmp_path: Path) -> None:
     touch(tmp_path / "a", "x.nii.gz", "x_label.nii.gz")
     touch(tmp_path / "b", "x.nii.gz", "x_seg.nii.gz")
     assert names(gather_cases(tmp_path, tmp_path)) == [("a_x", True), ("b_x", True)]
 
 
-def test_labels_that_lie_among_the_images_are_no_images(tmp_path):
+def test_labels_that_lie_among_the_images_are_no_images(tmp_path: Path) -> None:
     labels = touch(touch(tmp_path / "scans", "x.nii.gz") / "labels", "x_label.nii.gz")
     assert names(gather_cases(tmp_path / "scans", labels)) == [("x", True)]
     images = touch(touch(tmp_path / "gold", "x.nii.gz") / "images", "x.nii.gz")
@@ -119,20 +121,22 @@ def test_labels_that_lie_among_the_images_are_no_images(tmp_path):
 
 
 @pytest.mark.parametrize("labels", ["labels", None])
-def test_labels_that_auto_label_left_beside_an_image_are_no_images(tmp_path, labels):
+def test_labels_that_auto_label_left_beside_an_image_are_no_images(
+    tmp_path: Path, labels: str | None
+) -> None:
     images = touch(tmp_path / "images", "x.png", "x_label.nii.gz", "y_label.nii.gz")
     masks = None if labels is None else touch(tmp_path / labels, "x.png")
     found = gather_cases(images, masks, label_suffixes=(".png",), complete=False)
     assert names(found) == [("x", masks is not None), ("y_label", False)]
 
 
-def test_two_places_that_would_be_one_name_are_refused(tmp_path):
+def test_two_places_that_would_be_one_name_are_refused(tmp_path: Path) -> None:
     images = touch(touch(tmp_path / "images", "sub_x.nii.gz") / "sub", "x.nii.gz").parent
-    with pytest.raises(ExportError, match=r"x\.nii\.gz are one case, sub_x, by their names; rename one"):
+    with pytest.raises(ExportError, match=r"x\.nii\.gz both have the case name sub_x; rename one"):
         gather_cases(images, None)
 
 
-def test_series_lie_in_folders_below_and_what_is_beside_their_slices_is_no_image(tmp_path):
+def test_series_lie_in_folders_below_and_what_is_beside_their_slices_is_no_image(tmp_path: Path) -> None:
     images = touch(tmp_path / "images/ward/patient 1", "1.dcm", "preview.png").parents[1]
     touch(images / "ward", "x.nii.gz")
     labels = touch(tmp_path / "labels/ward", "patient 1_label.nii.gz", "x_label.nii.gz").parent
@@ -141,7 +145,7 @@ def test_series_lie_in_folders_below_and_what_is_beside_their_slices_is_no_image
     assert names(cases) == [("ward_patient_1", True), ("ward_x", True)]
 
 
-def test_a_folder_beside_an_image_of_its_name_is_searched(tmp_path):
+def test_a_folder_beside_an_image_of_its_name_is_searched(tmp_path: Path) -> None:
     images = touch(tmp_path / "images", "x.nii.gz")
     labels = touch(tmp_path / "labels", "x.nii.gz")
     for root in (images, labels):
@@ -150,14 +154,14 @@ def test_a_folder_beside_an_image_of_its_name_is_searched(tmp_path):
 
 
 @pytest.mark.parametrize("labels", ["labels", "images", None], ids=["two", "one", "no labels"])
-def test_folder_without_an_image(tmp_path, labels):
+def test_folder_without_an_image(tmp_path: Path, labels: str | None) -> None:
     for folder in ("images", "labels"):
         touch(tmp_path / folder, "notes.txt")
     with pytest.raises(ExportError, match=r"images holds no image: no file that ends in \.nii\.gz"):
         gather_cases(tmp_path / "images", None if labels is None else tmp_path / labels)
 
 
-def test_files_without_partner_are_listed(tmp_path):
+def test_files_without_partner_are_listed(tmp_path: Path) -> None:
     images = touch(tmp_path / "images", "a.nii.gz", "b.nii.gz", "c.nii.gz")
     labels = touch(tmp_path / "labels", "a.nii.gz", "x_label.nii.gz", "y.nii.gz")
     with pytest.raises(ExportError) as caught:
@@ -166,25 +170,25 @@ def test_files_without_partner_are_listed(tmp_path):
         assert words in str(caught.value)
 
 
-def test_two_label_volumes_for_one_image_are_refused(tmp_path):
+def test_two_label_volumes_for_one_image_are_refused(tmp_path: Path) -> None:
     images = touch(tmp_path / "images", "a.nii.gz")
     labels = touch(tmp_path / "labels", "a.nii.gz", "a_seg.nii.gz")
     with pytest.raises(ExportError, match=r"a\.nii\.gz has two label volumes, a\.nii\.gz and a_seg\.nii\.gz"):
         gather_cases(images, labels)
 
 
-def test_two_images_of_one_name_are_refused(tmp_path):
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     images = touch(tmp_path / "images", "a.nii.gz", "a.nrrd")
-    with pytest.raises(ExportError, match=r"a\.nrrd are one case"):
+    with pytest.raises(ExportError, match=r"a\.nrrd both have the case name"):
         gather_cases(images, touch(tmp_path / "labels", "a.nii.gz"))
 
 
-def test_missing_folder_is_named(tmp_path):
+def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"no file or folder .*nowhere"):
         gather_cases(tmp_path / "nowhere", tmp_path)
 
 
-def test_marked_slices_are_those_with_labels(make_folders):
+def test_marked_slices_are_those_with_labels(make_folders: Callable[..., Folders]) -> None:
     folders = make_folders("a")
     (case,) = gather_cases(folders.images, folders.labels, marked_only=True)
     voxels = folders.phantoms["a"].labels.voxels
@@ -197,7 +201,7 @@ def test_marked_slices_are_those_with_labels(make_folders):
     assert whole.annotated_slices is None
 
 
-def test_provenance_goes_before_the_settings(make_folders):
+def test_provenance_goes_before_the_settings(make_folders: Callable[..., Folders]) -> None:
     folders = make_folders("a", "b")
     image, label = folders.images / "a.nii.gz", folders.labels / "a.nii.gz"
     written = Provenance(
@@ -209,7 +213,7 @@ def test_provenance_goes_before_the_settings(make_folders):
     assert second.origin == "gold"
 
 
-def test_provenance_in_the_shared_folder_is_no_label(make_folders):
+def test_provenance_in_the_shared_folder_is_no_label(make_folders: Callable[..., Folders]) -> None:
     folders = make_folders("a")
     shutil.copy(folders.labels / "a.nii.gz", folders.images / "a_label.nii.gz")
     write_provenance(folders.images / "a_label.nii.gz", Provenance("a.nii.gz", "0" * 64, "pseudo"))
@@ -228,18 +232,18 @@ def test_provenance_in_the_shared_folder_is_no_label(make_folders):
         (["_x_.nii.gz"], ["x"]),
     ],
 )
-def test_case_names_are_safe_and_unique(files, names):
+def test_case_names_are_safe_and_unique(files: list[str], names: list[str]) -> None:
     assert list(case_names(strip_suffix(Path(file)) for file in files)) == names
 
 
-def test_a_hidden_file_that_is_named_is_a_case(tmp_path):
+def test_a_hidden_file_that_is_named_is_a_case(tmp_path: Path) -> None:
     touch(tmp_path, ".ct.nii.gz", ".truth.nii.gz")
     for labels in (tmp_path / ".truth.nii.gz", None):
         (case,) = gather_cases(tmp_path / ".ct.nii.gz", labels)
         assert case.name == "ct"
 
 
-def test_nonsense_is_refused(tmp_path):
+def test_nonsense_is_refused(tmp_path: Path) -> None:
     images = touch(tmp_path, "a.nii.gz")
     with pytest.raises(ConfigError, match="gold or pseudo"):
         gather_cases(images, None, origin="silver")

@@ -1,7 +1,11 @@
 """Readers: folders of pairs, nnU-Net's raw format, MONAI's data lists."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from sammed.datasets.labeled_sets.folder_reader import gather_pairs
@@ -12,7 +16,9 @@ from sammed.storage.fingerprint import sha256_of
 from sammed.storage.provenance import Provenance, write_provenance
 
 
-def test_images_and_masks_are_paired_by_their_stems(tmp_path, save_disc):
+def test_images_and_masks_are_paired_by_their_stems(
+    tmp_path: Path, save_disc: Callable[..., np.ndarray]
+) -> None:
     save_disc(tmp_path / "images/b.png", tmp_path / "masks/b.png")
     save_disc(tmp_path / "images/a.png", tmp_path / "masks/a_label.png")
     save_disc(tmp_path / "images/c.png")
@@ -21,13 +27,13 @@ def test_images_and_masks_are_paired_by_their_stems(tmp_path, save_disc):
     assert found.cases[0].labels == tmp_path / "masks/a_label.png"
 
 
-def test_a_mask_without_an_image_is_refused(tmp_path, save_disc):
+def test_a_mask_without_an_image_is_refused(tmp_path: Path, save_disc: Callable[..., np.ndarray]) -> None:
     save_disc(tmp_path / "images/a.png", tmp_path / "masks/zoe.png")
     with pytest.raises(ExportError, match=r"zoe\.png"):
         gather_pairs(tmp_path / "images", tmp_path / "masks")
 
 
-def test_labels_of_a_machine_say_so(tmp_path, save_phantom):
+def test_labels_of_a_machine_say_so(tmp_path: Path, save_phantom: Callable[..., None]) -> None:
     image, label = tmp_path / "images/a.nii.gz", tmp_path / "labels/a_label.nii.gz"
     save_phantom(image, label)
     provenance = Provenance(
@@ -45,13 +51,13 @@ def test_labels_of_a_machine_say_so(tmp_path, save_phantom):
     assert case.score == pytest.approx(sum(case.label_scores.values()) / len(case.label_scores))
 
 
-def nnunet(folder, labels, **more):
+def nnunet(folder: Path, labels: Any, **more: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"labels": labels, "file_ending": ".nii.gz", **more})
     (folder / "dataset.json").write_text(text, encoding="utf-8")
 
 
-def test_nnunet_version_2(tmp_path, save_phantom):
+def test_nnunet_version_2(tmp_path: Path, save_phantom: Callable[..., None]) -> None:
     save_phantom(tmp_path / "imagesTr/a_0000.nii.gz", tmp_path / "labelsTr/a.nii.gz")
     save_phantom(tmp_path / "imagesTr/a_0001.nii.gz")
     save_phantom(tmp_path / "imagesTs/b_0000.nii.gz")
@@ -64,7 +70,9 @@ def test_nnunet_version_2(tmp_path, save_phantom):
     assert gather_nnunet(tmp_path, channel=1).cases[0].image.name == "a_0001.nii.gz"
 
 
-def test_nnunet_tells_of_missing_images_and_channels(tmp_path, save_phantom):
+def test_nnunet_tells_of_missing_images_and_channels(
+    tmp_path: Path, save_phantom: Callable[..., None]
+) -> None:
     for name in ("a", "b", "c"):
         save_phantom(tmp_path / f"imagesTr/{name}_0000.nii.gz", tmp_path / f"labelsTr/{name}.nii.gz")
     for name in ("a", "c", "d"):
@@ -80,11 +88,11 @@ def test_nnunet_tells_of_missing_images_and_channels(tmp_path, save_phantom):
         "f": "imagesTr holds no f_0000.nii.gz and no f_0001.nii.gz.",
         "e": "imagesTs holds no e_0000.nii.gz.",
     }
-    with pytest.raises(SetError, match=r"no whole case: .*imagesTr holds no a_0007\.nii\.gz\."):
+    with pytest.raises(SetError, match=r"no complete case: .*imagesTr holds no a_0007\.nii\.gz\."):
         gather_nnunet(tmp_path, channel=7)
 
 
-def test_the_decathlons_older_form(tmp_path, save_phantom):
+def test_the_decathlons_older_form(tmp_path: Path, save_phantom: Callable[..., None]) -> None:
     save_phantom(tmp_path / "imagesTr/a.nii.gz", tmp_path / "labelsTr/a.nii.gz")
     nnunet(tmp_path, {"0": "background", "1": "liver"})
     found = gather_nnunet(tmp_path)
@@ -99,15 +107,15 @@ def test_the_decathlons_older_form(tmp_path, save_phantom):
 
 @pytest.mark.parametrize(
     ("labels", "fact"),
-    [({"background": 0, "whole": [1, 2]}, "regions"), (["liver"], "no labels"), ({"liver": 1}, "holds no")],
+    [({"background": 0, "whole": [1, 2]}, "regions"), (["liver"], "no labels"), ({"liver": 1}, "have no")],
 )
-def test_what_nnunet_says_and_we_cannot_use(tmp_path, labels, fact):
+def test_what_nnunet_says_and_we_cannot_use(tmp_path: Path, labels: Any, fact: str) -> None:
     nnunet(tmp_path, labels)
     with pytest.raises(SetError, match=fact):
         gather_nnunet(tmp_path)
 
 
-def test_monais_data_list(tmp_path):
+def test_monais_data_list(tmp_path: Path) -> None:
     data = {
         "labels": {"0": "background", "1": "liver"},
         "training": [
@@ -133,13 +141,13 @@ def test_monais_data_list(tmp_path):
 @pytest.mark.parametrize(
     ("text", "fact"),
     [
-        ("[]", "no object"),
-        ("{", "no JSON"),
+        ("[]", "not a JSON object"),
+        ("{", "is not JSON"),
         ("{}", "no case"),
         ('{"training": [{"image": ["a", "b"]}]}', "several"),
     ],
 )
-def test_what_is_no_data_list(tmp_path, text, fact):
+def test_what_is_no_data_list(tmp_path: Path, text: str, fact: str) -> None:
     (tmp_path / "list.json").write_text(text, encoding="utf-8")
     with pytest.raises(SetError, match=fact):
         gather_monai(tmp_path / "list.json")

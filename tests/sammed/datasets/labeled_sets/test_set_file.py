@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from sammed_volumes.labels import Label
 
 
 @pytest.fixture
-def made(tmp_path) -> LabeledSet:
+def made(tmp_path: Path) -> LabeledSet:
     folder = tmp_path / "set"
     folder.mkdir()
     scans = tmp_path / "scans"
@@ -44,7 +45,7 @@ def absolute(labeled_set: LabeledSet, case: Case) -> list[Path | None]:
     return [None if path is None else labeled_set.path(path).resolve() for path in paths]
 
 
-def test_a_set_comes_back_as_it_was(made):
+def test_a_set_comes_back_as_it_was(made: Any) -> None:
     write_set(made)
     read = read_set(made.folder)
     assert (read.labels, read.splits, read.window, read.ignore_value) == (
@@ -59,7 +60,7 @@ def test_a_set_comes_back_as_it_was(made):
             assert getattr(ours, name) == getattr(theirs, name), name
 
 
-def test_set_and_images_move_together(made, tmp_path):
+def test_set_and_images_move_together(made: Any, tmp_path: Path) -> None:
     write_set(made)
     moved = tmp_path / "elsewhere"
     moved.mkdir()
@@ -68,7 +69,7 @@ def test_set_and_images_move_together(made, tmp_path):
     assert read.path(read.case("bert").image).resolve() == (moved / "scans/c.nii.gz").resolve()
 
 
-def test_nothing_is_overwritten_unasked(made):
+def test_nothing_is_overwritten_unasked(made: Any) -> None:
     write_set(made)
     with pytest.raises(OutputError, match="already exists"):
         write_set(made)
@@ -79,22 +80,25 @@ def test_nothing_is_overwritten_unasked(made):
 @pytest.mark.parametrize(
     ("change", "fact"),
     [
-        (lambda data: data.update(format="other"), "no labeled set"),
-        (lambda data: data.pop("format"), "no labeled set"),
-        (lambda data: data.update(version=9), rf"later version of sammed \({__version__}\); update sammed"),
+        (lambda data: data.update(format="other"), "not a labeled set"),
+        (lambda data: data.pop("format"), "not a labeled set"),
+        (
+            lambda data: data.update(version=9),
+            rf"later version of sammed \({__version__}\) wrote it; update sammed",
+        ),
         (
             lambda data: [data.update(version=9), data.pop("sammed_version")],
-            "later version of sammed; update sammed",
+            "later version of sammed wrote it; update sammed",
         ),
-        (lambda data: data.pop("version"), r"is damaged: it lacks 'version'; make the set anew\."),
+        (lambda data: data.pop("version"), r"is damaged: it lacks 'version'; make the set again\."),
         (lambda data: data["cases"][0].update(split="exam"), "'exam'"),
         (lambda data: data["cases"].append(data["cases"][0]), "twice"),
         (lambda data: data["cases"][0].pop("image"), "is damaged: it lacks 'image'"),
-        (lambda data: data["cases"][0].update(image=7), "damaged: a value in it is of another kind"),
+        (lambda data: data["cases"][0].update(image=7), "damaged: one of its values has the wrong type"),
         (lambda data: data["labels"][0].update(value=0), "use 1 or more"),
     ],
 )
-def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
+def test_a_damaged_manifest_names_itself_and_the_fault(made: Any, change: Any, fact: str) -> None:
     path = write_set(made)
     data = json.loads(path.read_text(encoding="utf-8"))
     change(data)
@@ -108,19 +112,19 @@ def test_a_damaged_manifest_names_itself_and_the_fault(made, change, fact):
 @pytest.mark.parametrize(
     ("content", "fact"),
     [
-        (b'{\n  "format": }', r"is damaged: it is no JSON at line 2, column 13; make the set anew\."),
-        (b"", "no JSON at line 1, column 1"),
-        (b"\xff\xfe", "no text in UTF-8"),
-        (b"[]", "no labeled set"),
+        (b'{\n  "format": }', r"is damaged: it is not JSON at line 2, column 13; make the set again\."),
+        (b"", "not JSON at line 1, column 1"),
+        (b"\xff\xfe", "not UTF-8 text"),
+        (b"[]", "not a labeled set"),
     ],
 )
-def test_what_is_no_manifest_at_all(tmp_path, content, fact):
+def test_what_is_no_manifest_at_all(tmp_path: Path, content: Any, fact: str) -> None:
     (tmp_path / SET_FILE_NAME).write_bytes(content)
     with pytest.raises(SetError, match=fact) as raised:
         read_set(tmp_path)
     assert "Error" not in str(raised.value)
 
 
-def test_a_missing_set_says_how_to_make_one(tmp_path):
+def test_a_missing_set_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SetError, match="sammed set make"):
         read_set(tmp_path)

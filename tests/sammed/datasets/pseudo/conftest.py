@@ -73,12 +73,12 @@ class SetMaker:
 
 
 @pytest.fixture
-def set_maker(tmp_path) -> SetMaker:
+def set_maker(tmp_path: Path) -> SetMaker:
     return SetMaker(tmp_path)
 
 
 @pytest.fixture
-def disc_set(set_maker) -> LabeledSet:
+def disc_set(set_maker: SetMaker) -> LabeledSet:
     """Six gold pictures with a disc and six without; unlabeled: one with a disc, one without."""
     for index in range(6):
         set_maker.add(f"with{index}", disc((12 + 4 * index, 20)), gold=True)

@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 
 from sammed.assist.training import TrainedEncoder
+from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import write_set
 from sammed.datasets.pseudo.assist import AssistLabelConfig, AssistLabeler
@@ -18,25 +20,25 @@ from sammed.errors import PromptError
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed.skills.training import SkillConfig
-from tests.sammed.datasets.pseudo.conftest import disc
+from tests.sammed.datasets.pseudo.conftest import SetMaker, disc
 
 CENTERS = {"a": (12, 12), "b": (30, 20), "c": (20, 28), "d": (34, 12)}
 
 
 @pytest.fixture
-def tools(brightness_backbone) -> Tools:
+def tools(brightness_backbone: Backbone) -> Tools:
     return Tools(backbone=lambda: brightness_backbone)
 
 
 @pytest.fixture
-def discs(set_maker) -> LabeledSet:
+def discs(set_maker: SetMaker) -> LabeledSet:
     """Discs in pictures of one shape, two of them gold."""
     for name, center in CENTERS.items():
         set_maker.add(name, disc(center), gold=name in "ab")
     return set_maker.made()
 
 
-def found_dice(found) -> dict[str, float]:
+def found_dice(found: Any) -> dict[str, float]:
     assert [each.reason for each in found if each.labels is None] == []
     return {each.case: dice(each.labels.voxels[:, :, 0].T > 0, disc(CENTERS[each.case])) for each in found}
 
@@ -46,7 +48,9 @@ def gold(labeled_set: LabeledSet) -> LabeledSet:
 
 
 @pytest.mark.parametrize("style", ["box", "point", "points", "box+points"])
-def test_assist_marks_what_it_is_prompted_for(discs, set_maker, tools, tmp_path, style):
+def test_assist_marks_what_it_is_prompted_for(
+    discs: LabeledSet, set_maker: SetMaker, tools: Tools, tmp_path: Path, style: str
+) -> None:
     truth = tmp_path / "truth"
     truth.mkdir()
     for name in "cd":
@@ -62,7 +66,9 @@ def test_assist_marks_what_it_is_prompted_for(discs, set_maker, tools, tmp_path,
     assert all(0.5 < each.score <= 1 for each in found)
 
 
-def test_slices_without_a_persons_prompt_are_ignored(set_maker, tools, tmp_path):
+def test_slices_without_a_persons_prompt_are_ignored(
+    set_maker: SetMaker, tools: Tools, tmp_path: Path
+) -> None:
     """A box in slices 1 and 3 of 5: nobody knows whether the others were looked at."""
     mask = disc(CENTERS["c"])
     voxels = np.repeat((50 + 150 * mask).astype(np.int16).T[:, :, None], 5, axis=2)
@@ -81,7 +87,7 @@ def test_slices_without_a_persons_prompt_are_ignored(set_maker, tools, tmp_path)
     assert found.labels.voxels.any(axis=(0, 1)).tolist() == [False, True, False, True, False]
 
 
-def test_a_folder_of_prompts_that_is_not_there(discs, tools, tmp_path):
+def test_a_folder_of_prompts_that_is_not_there(discs: LabeledSet, tools: Tools, tmp_path: Path) -> None:
     labeler = AssistLabeler(AssistLabelConfig(prompts=tmp_path / "none"), tools)
     assert labeler.name == "assist"
     with pytest.raises(PromptError, match="no folder"):
@@ -89,10 +95,12 @@ def test_a_folder_of_prompts_that_is_not_there(discs, tools, tmp_path):
 
 
 @pytest.mark.slow
-def test_auto_finds_in_other_pictures_what_gold_shows(discs, tools, monkeypatch):
+def test_auto_finds_in_other_pictures_what_gold_shows(
+    discs: LabeledSet, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """This SAM has no weights, so that its prompt encoder has nothing to learn."""
 
-    def nothing_to_learn(backbone, *_rest):
+    def nothing_to_learn(backbone: Backbone, *_rest: Any) -> TrainedEncoder:
         return TrainedEncoder(backbone.new_prompt_encoder(), ())
 
     monkeypatch.setattr("sammed.skills.training.train_prompt_encoder", nothing_to_learn)

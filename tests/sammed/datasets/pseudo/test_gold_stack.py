@@ -1,5 +1,6 @@
 """Gold slices of several cases as one scan."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -7,15 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.pseudo.gold_stack import stack_gold
+from sammed.datasets.pseudo.gold_stack import GoldStack, stack_gold
 from sammed.errors import AnnotationError
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import default_label
+from tests.conftest import MakePhantom
 
 
 @pytest.fixture
-def save(tmp_path):
+def save(tmp_path: Path) -> Callable[..., Case]:
     """`save(name, height, width, color=False)`: a picture with a bright label 1; its case."""
 
     def write(name: str, height: int = 40, width: int = 48, color: bool = False) -> Case:
@@ -30,15 +33,19 @@ def save(tmp_path):
     return write
 
 
-def make(*cases) -> LabeledSet:
+def make(*cases: Case) -> LabeledSet:
     return LabeledSet(Path(), (default_label(1), default_label(2)), cases)
 
 
-def stacked(labeled_set, backbone, slices=10, empty_slices=2):
+def stacked(
+    labeled_set: LabeledSet, backbone: Backbone, slices: int = 10, empty_slices: int = 2
+) -> GoldStack:
     return stack_gold(labeled_set, backbone, slices=slices, empty_slices=empty_slices, seed=0)
 
 
-def test_pictures_of_one_shape_are_stacked_as_they_are(save, tiny_backbone):
+def test_pictures_of_one_shape_are_stacked_as_they_are(
+    save: Callable[..., Case], tiny_backbone: Backbone
+) -> None:
     found = stacked(make(save("a"), save("bb", color=True)), tiny_backbone)
     assert found.scan.slicing.stack_shape == (2, 64, 64), "gray and color have no common shape"
     found = stacked(make(save("a"), save("bb")), tiny_backbone)
@@ -49,7 +56,9 @@ def test_pictures_of_one_shape_are_stacked_as_they_are(save, tiny_backbone):
         np.testing.assert_array_equal(bright, found.annotations.masks[index] == 1)
 
 
-def test_pictures_of_many_shapes_share_the_backbones_square(save, tiny_backbone):
+def test_pictures_of_many_shapes_share_the_backbones_square(
+    save: Callable[..., Case], tiny_backbone: Backbone
+) -> None:
     found = stacked(make(save("a", 40, 80), save("bb", 90, 45, color=True)), tiny_backbone)
     assert found.scan.slicing.stack_shape == (2, 64, 64)
     for index, filled in enumerate(((32, 64), (64, 32))):
@@ -62,7 +71,9 @@ def test_pictures_of_many_shapes_share_the_backbones_square(save, tiny_backbone)
     assert found.scan.digest != stacked(make(save("a", 40, 80)), tiny_backbone).scan.digest
 
 
-def test_a_volume_gives_slices_of_every_label_and_empty_ones(tmp_path, phantom, tiny_backbone):
+def test_a_volume_gives_slices_of_every_label_and_empty_ones(
+    tmp_path: Path, phantom: MakePhantom, tiny_backbone: Backbone
+) -> None:
     made = phantom()
     nibabel.save(nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), tmp_path / "a.nii.gz")
     write_labels(made.labels, tmp_path / "b.nii.gz", like=made.volume)
@@ -74,7 +85,9 @@ def test_a_volume_gives_slices_of_every_label_and_empty_ones(tmp_path, phantom, 
     assert 0 < (~shown).sum() <= 2
 
 
-def test_only_annotated_slices_of_a_partly_annotated_volume_are_taken(tmp_path, phantom, tiny_backbone):
+def test_only_annotated_slices_of_a_partly_annotated_volume_are_taken(
+    tmp_path: Path, phantom: MakePhantom, tiny_backbone: Backbone
+) -> None:
     made = phantom()
     nibabel.save(nibabel.Nifti1Image(made.volume.voxels, made.volume.affine_ras_mm), tmp_path / "a.nii.gz")
     write_labels(made.labels, tmp_path / "b.nii.gz", like=made.volume)
@@ -85,7 +98,9 @@ def test_only_annotated_slices_of_a_partly_annotated_volume_are_taken(tmp_path, 
     assert len(found.annotations.indices) == 1
 
 
-def test_gold_that_teaches_nothing_is_refused(tmp_path, save, tiny_backbone):
+def test_gold_that_teaches_nothing_is_refused(
+    tmp_path: Path, save: Callable[..., Case], tiny_backbone: Backbone
+) -> None:
     with pytest.raises(AnnotationError, match="no gold case"):
         stacked(make(), tiny_backbone)
     case = save("a")

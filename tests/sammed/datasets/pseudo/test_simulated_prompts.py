@@ -1,6 +1,7 @@
 """Simulated prompts: every style says what it should and nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sammed.datasets.pseudo.assist_config import PROMPT_STYLES, AssistLabelConfi
 from sammed.datasets.pseudo.prompted import mask_stability
 from sammed.datasets.pseudo.simulated_prompts import simulate_prompts
 from sammed.errors import ConfigError
+from sammed.prompts.placing import PlacedPrompt
 from sammed.prompts.prompt import PointSign
 from sammed_volumes.labels import default_label
 
@@ -25,13 +27,13 @@ def truth() -> np.ndarray:
     return stack
 
 
-def prompts(truth, style, **settings):
+def prompts(truth: np.ndarray, style: str, **settings: Any) -> list[PlacedPrompt]:
     config = AssistLabelConfig(truth=Path("set"), style=style, **settings)
     return list(simulate_prompts(truth, LABELS, config, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)
-def test_each_instance_of_each_label_gets_a_prompt(truth, style):
+def test_each_instance_of_each_label_gets_a_prompt(truth: np.ndarray, style: str) -> None:
     placed = prompts(truth, style)
     assert [(each.label.value, each.slice_index) for each in placed] == [(1, 0), (1, 0), (2, 2)]
     for each in placed:
@@ -50,29 +52,31 @@ def test_each_instance_of_each_label_gets_a_prompt(truth, style):
         ("box+points", "points+box", 4, 0),
     ],
 )
-def test_a_style_says_so_much(truth, style, kind, foreground, background):
+def test_a_style_says_so_much(
+    truth: np.ndarray, style: str, kind: str, foreground: Any, background: Any
+) -> None:
     prompt = prompts(truth, style, points=4)[0].prompt
     assert prompt.kind == kind
     assert [int((prompt.signs == sign).sum()) for sign in (1, 0)] == [foreground, background]
 
 
-def test_an_exact_box_is_the_extent(truth):
+def test_an_exact_box_is_the_extent(truth: np.ndarray) -> None:
     placed = prompts(truth, "box", box_inner=0.0, box_outer=0.0)
     np.testing.assert_array_equal(placed[2].prompt.box_xyxy_slice, [10, 8, 24, 19])
 
 
-def test_a_label_that_fills_the_slice_has_no_point_outside():
+def test_a_label_that_fills_the_slice_has_no_point_outside() -> None:
     (placed,) = prompts(np.ones((1, 9, 9), dtype=np.uint8), "signed-points", points=2)
     assert placed.prompt.signs.tolist() == [1, 1]
 
 
-def test_prompts_come_from_one_place():
+def test_prompts_come_from_one_place() -> None:
     for settings in ({}, {"prompts": Path("a"), "truth": Path("b")}):
         with pytest.raises(ConfigError, match="either prompts=FOLDER"):
             AssistLabelConfig(**settings)
 
 
-def test_stability_by_hand():
+def test_stability_by_hand() -> None:
     """Thresholds at +1 and -1: 2 of 4 pixels stay; a sure mask keeps all; an empty one has none."""
     logits = torch.tensor(
         [[[2.0, 2.0], [0.5, -0.5]], [[9.0, 9.0], [-9.0, -9.0]], [[-9.0, -9.0], [-9.0, -9.0]]]

@@ -1,7 +1,8 @@
 """Pictures of bright discs, and a student small enough to learn them in seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def pictures() -> Callable[..., list[Picture]]:
 def tiny_config() -> Callable[..., StudentConfig]:
     """`tiny_config(steps=40, ...)`: a UNet with few channels for pictures of 32 pixels."""
 
-    def make(**settings) -> StudentConfig:
+    def make(**settings: Any) -> StudentConfig:
         usual = {
             "network": "unet",
             "size_px": 32,
@@ -60,7 +61,7 @@ class StopsAfter(Silent):
         self._left = steps
 
     @contextmanager
-    def task(self, name, total):
+    def task(self, name: str, total: int) -> Iterator[Any]:
         yield self
 
     def advance(self, steps: int = 1) -> None:

@@ -1,6 +1,9 @@
 """The student: its file, its grids, its samples, in 2-D and in 3-D."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +24,13 @@ from sammed.progress import Silent
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 from sammed_volumes.volume import Volume
+from tests.conftest import MakePhantom
+from tests.sammed.datasets.students.conftest import StopsAfter
 
 LABELS = (Label(2, "liver", (1, 2, 3)), Label(300, "spleen", (4, 5, 6)))
 
 
-def test_a_student_comes_back_as_it_was(tmp_path, tiny_config):
+def test_a_student_comes_back_as_it_was(tmp_path: Path, tiny_config: Callable[..., StudentConfig]) -> None:
     student = new_student(tiny_config(loss="dice+ce"), LABELS, Window(-5, 9, "hu"))
     path = save_student(student, tmp_path / "s.safetensors")
     read = load_student(path)
@@ -35,7 +40,7 @@ def test_a_student_comes_back_as_it_was(tmp_path, tiny_config):
     np.testing.assert_array_equal(read.probabilities(image), student.probabilities(image))
 
 
-def test_a_damaged_file_names_itself(tmp_path, tiny_config):
+def test_a_damaged_file_names_itself(tmp_path: Path, tiny_config: Callable[..., StudentConfig]) -> None:
     path = save_student(new_student(tiny_config(), LABELS), tmp_path / "s.safetensors")
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
@@ -49,7 +54,9 @@ def test_a_damaged_file_names_itself(tmp_path, tiny_config):
         load_student(tmp_path / "none.safetensors")
 
 
-def test_color_goes_to_a_gray_student_and_gray_to_a_colored_one(tiny_config):
+def test_color_goes_to_a_gray_student_and_gray_to_a_colored_one(
+    tiny_config: Callable[..., StudentConfig],
+) -> None:
     gray = np.random.default_rng(0).random((20, 30, 1), dtype=np.float32)
     color = np.repeat(gray, 3, axis=2)
     one, three = (new_student(tiny_config(channels=channels), LABELS) for channels in (1, 3))
@@ -57,13 +64,13 @@ def test_color_goes_to_a_gray_student_and_gray_to_a_colored_one(tiny_config):
     np.testing.assert_allclose(three.probabilities(color), three.probabilities(gray), atol=1e-6)
 
 
-def test_values_are_those_of_the_labels(tiny_config):
+def test_values_are_those_of_the_labels(tiny_config: Callable[..., StudentConfig]) -> None:
     student = new_student(tiny_config(), LABELS)
     probabilities = np.eye(3, dtype=np.float32).reshape(3, 1, 3)
     np.testing.assert_array_equal(student.values_of(probabilities), [[0, 2, 300]])
 
 
-def test_squares_keep_places():
+def test_squares_keep_places() -> None:
     """A ramp stays a ramp there and back, and classes move with the image."""
     ramp = np.linspace(0, 1, 48, dtype=np.float32)[None, :, None].repeat(40, axis=0)
     square = to_square(ramp, 32, 1)
@@ -79,14 +86,14 @@ def test_squares_keep_places():
     [
         ({"network": "vgg"}, "network is 'vgg'"),
         ({"size_px": 100}, "multiple of 16"),
-        ({"channels": 2}, "1 channel or 3"),
+        ({"channels": 2}, "takes 1 or 3"),
         ({"learning_rate": 0.0}, "above 0"),
-        ({"learning_rate": 1e-6}, "to a smaller one"),
+        ({"learning_rate": 1e-6}, "least_learning_rate from 0"),
         ({"dice_weight": 0.0, "entropy_weight": 0.0}, "not both 0"),
-        ({"batch_size": 0}, "at least one sample"),
+        ({"batch_size": 0}, "batch_size, epochs and steps must be"),
     ],
 )
-def test_what_a_config_refuses(settings, fact):
+def test_what_a_config_refuses(settings: dict[str, Any], fact: str) -> None:
     with pytest.raises(ConfigError, match=fact):
         StudentConfig(**settings)
 
@@ -100,7 +107,7 @@ def samples(count: int, depth: int | None = None) -> list[Sample]:
     ]
 
 
-def test_every_epoch_shows_each_sample_once(tiny_config):
+def test_every_epoch_shows_each_sample_once(tiny_config: Callable[..., StudentConfig]) -> None:
     config = tiny_config(batch_size=2, epochs=3, steps=None, augment=False)
     marked = [replace(each, weight=float(number)) for number, each in enumerate(samples(4))]
     batches = Batches(marked, config, None)
@@ -111,7 +118,7 @@ def test_every_epoch_shows_each_sample_once(tiny_config):
     assert shown[:2] != shown[2:4]
 
 
-def test_augmentation_moves_image_and_classes_together():
+def test_augmentation_moves_image_and_classes_together() -> None:
     augmentation = Augmentation(is_3d=False)
     classes = torch.zeros(32, 32, dtype=torch.uint8)
     classes[10:22, 8:20] = 1
@@ -126,7 +133,7 @@ def test_augmentation_moves_image_and_classes_together():
     torch.testing.assert_close(again, augmentation(image, classes, 3))
 
 
-def test_a_stack_gives_patches_of_one_depth(tiny_config):
+def test_a_stack_gives_patches_of_one_depth(tiny_config: Callable[..., StudentConfig]) -> None:
     config = tiny_config(network="dynunet", depth_px=16, batch_size=1, augment=False)
     for depth in (9, 40):
         (sample,) = samples(1, depth)
@@ -135,7 +142,7 @@ def test_a_stack_gives_patches_of_one_depth(tiny_config):
         assert (batch.classes == IGNORED).flatten(2).all(2).sum() == max(0, 16 - depth)
 
 
-def test_a_3d_student_learns_and_labels_any_depth(tiny_config):
+def test_a_3d_student_learns_and_labels_any_depth(tiny_config: Callable[..., StudentConfig]) -> None:
     config = tiny_config(network="dynunet", depth_px=16, steps=2, batch_size=1, features=(4, 4, 8, 8, 8, 4))
     student = new_student(config, LABELS[:1])
     train_on_samples(student, samples(2, 20), Silent())
@@ -146,8 +153,8 @@ def test_a_3d_student_learns_and_labels_any_depth(tiny_config):
 
 
 def test_a_3d_student_goes_on_from_its_checkpoint_and_comes_back_from_its_file(
-    tiny_config, stops_after, tmp_path
-):
+    tiny_config: Callable[..., StudentConfig], stops_after: type[StopsAfter], tmp_path: Path
+) -> None:
     """MONAI's DynUNet names each block twice; what is written holds it once, and nothing is lost."""
     config = tiny_config(
         network="dynunet",
@@ -173,7 +180,9 @@ def test_a_3d_student_goes_on_from_its_checkpoint_and_comes_back_from_its_file(
     np.testing.assert_array_equal(read.volume_probabilities(stack), resumed.volume_probabilities(stack))
 
 
-def test_labels_lie_on_the_volumes_own_grid(tiny_config, phantom):
+def test_labels_lie_on_the_volumes_own_grid(
+    tiny_config: Callable[..., StudentConfig], phantom: MakePhantom
+) -> None:
     made = phantom(axcodes="PIR").volume
     student = new_student(tiny_config(), LABELS, Window(-200, 200, "hu"))
     found = label_by_student(made, student)

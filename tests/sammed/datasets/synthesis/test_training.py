@@ -1,19 +1,24 @@
 """Training: it learns, it goes on after a break as if there had been none, and its file comes back."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.model_file import load_model, model_digest, save_model
 from sammed.datasets.synthesis.sampling import sample_pictures
 from sammed.datasets.synthesis.training import batch_rows, train_diffusion
+from sammed.datasets.synthesis.training_pictures import TrainingPictures
 from sammed.errors import SynthesisError
 from sammed.progress import Silent
 
 
-def test_it_learns_to_tell_noise_from_picture(pictures, small):
+def test_it_learns_to_tell_noise_from_picture(pictures: TrainingPictures, small: DiffusionConfig) -> None:
     trained = train_diffusion(pictures, replace(small, steps=40), Silent())
     assert len(trained.losses) == 40
     assert trained.losses[0] == pytest.approx(1, abs=0.1), "who knows nothing is wrong by 1"
@@ -27,11 +32,11 @@ class Interrupt(Silent):
     def __init__(self, steps: int) -> None:
         self.left = steps
 
-    def task(self, name, total):
+    def task(self, name: str, total: int) -> Iterator[Any]:
         from contextlib import contextmanager
 
         @contextmanager
-        def opened():
+        def opened() -> Iterator[Any]:
             yield self
 
         return opened()
@@ -42,7 +47,9 @@ class Interrupt(Silent):
             raise KeyboardInterrupt
 
 
-def test_after_a_break_it_goes_on_to_the_same_model(pictures, small, tmp_path):
+def test_after_a_break_it_goes_on_to_the_same_model(
+    pictures: TrainingPictures, small: DiffusionConfig, tmp_path: Path
+) -> None:
     whole = train_diffusion(pictures, small, Silent())
     checkpoint = tmp_path / "model.checkpoint.safetensors"
     with pytest.raises(KeyboardInterrupt):
@@ -53,7 +60,9 @@ def test_after_a_break_it_goes_on_to_the_same_model(pictures, small, tmp_path):
     assert model_digest(resumed.model) == model_digest(whole.model)
 
 
-def test_a_checkpoint_of_another_training_is_refused(pictures, small, tmp_path):
+def test_a_checkpoint_of_another_training_is_refused(
+    pictures: TrainingPictures, small: DiffusionConfig, tmp_path: Path
+) -> None:
     checkpoint = tmp_path / "model.checkpoint.safetensors"
     train_diffusion(pictures, replace(small, steps=1), Silent(), checkpoint=checkpoint)
     with pytest.raises(SynthesisError, match=r"another training \(other config\)"):
@@ -63,14 +72,14 @@ def test_a_checkpoint_of_another_training_is_refused(pictures, small, tmp_path):
         train_diffusion(fewer, replace(small, steps=1), Silent(), checkpoint=checkpoint)
 
 
-def test_each_epoch_shows_every_picture_once(small):
+def test_each_epoch_shows_every_picture_once(small: DiffusionConfig) -> None:
     config = replace(small, batch_size=3)
     seen = [row for step in range(4) for row in batch_rows(config, 6, step)]
     assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
     assert seen[:6] != seen[6:]
 
 
-def test_the_file_holds_the_model(pictures, small, tmp_path):
+def test_the_file_holds_the_model(pictures: TrainingPictures, small: DiffusionConfig, tmp_path: Path) -> None:
     model = train_diffusion(pictures, replace(small, steps=1), Silent()).model
     path = save_model(model, tmp_path / "model.safetensors")
     read = load_model(path)
@@ -80,7 +89,9 @@ def test_the_file_holds_the_model(pictures, small, tmp_path):
     np.testing.assert_array_equal(*samples)
 
 
-def test_a_file_that_is_altered_or_something_else_is_refused(pictures, small, tmp_path):
+def test_a_file_that_is_altered_or_something_else_is_refused(
+    pictures: TrainingPictures, small: DiffusionConfig, tmp_path: Path
+) -> None:
     model = train_diffusion(pictures, replace(small, steps=1), Silent()).model
     path = save_model(model, tmp_path / "model.safetensors")
     content = bytearray(path.read_bytes())

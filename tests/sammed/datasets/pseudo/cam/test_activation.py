@@ -37,14 +37,14 @@ def scaled(map_: np.ndarray) -> np.ndarray:
     return (map_ - map_.min()) / (map_.max() - map_.min())
 
 
-def test_grad_cam_weighs_channels_by_their_mean_gradient(pixels):
+def test_grad_cam_weighs_channels_by_their_mean_gradient(pixels: torch.Tensor) -> None:
     """ReLU(sum of alpha_k A_k) with alpha = (2/4, -1/4)."""
     by_hand = np.maximum(0.5 * FIRST - 0.25 * SECOND, 0)
     found = ActivationMapper(TinyNetwork().eval(), "layer", "grad-cam").maps(pixels, 1, (2, 2))
     np.testing.assert_allclose(found[0].numpy(), scaled(by_hand), atol=1e-6)
 
 
-def test_grad_cam_plus_plus_weighs_each_pixel(pixels):
+def test_grad_cam_plus_plus_weighs_each_pixel(pixels: torch.Tensor) -> None:
     """alpha = g^2 / (2 g^2 + sum(A) g^3) at each pixel; a weight is the sum of alpha ReLU(g)."""
     gradient = 2 / 4
     alpha = gradient**2 / (2 * gradient**2 + FIRST.sum() * gradient**3)
@@ -55,21 +55,21 @@ def test_grad_cam_plus_plus_weighs_each_pixel(pixels):
     assert not np.allclose(found[0].numpy(), scaled(np.maximum(0.5 * FIRST - 0.25 * SECOND, 0)), atol=0.05)
 
 
-def test_a_picture_that_does_not_speak_for_the_class_has_a_map_of_zeros(pixels):
+def test_a_picture_that_does_not_speak_for_the_class_has_a_map_of_zeros(pixels: torch.Tensor) -> None:
     against = pixels.clone()
     against[:, 0], against[:, 1] = 0, pixels[:, 0]
     mapper = ActivationMapper(TinyNetwork().eval(), "layer", "grad-cam")
     assert not mapper.maps(against, 1, (2, 2)).any()
 
 
-def test_each_picture_has_its_own_map_on_the_slice(pixels):
+def test_each_picture_has_its_own_map_on_the_slice(pixels: torch.Tensor) -> None:
     both = torch.cat([pixels, pixels.flip(-1)])
     found = ActivationMapper(TinyNetwork().eval(), "layer", "grad-cam++").maps(both, 1, (5, 7))
     assert found.shape == (2, 5, 7)
     torch.testing.assert_close(found[1], found[0].flip(-1))
 
 
-def test_the_network_stays_as_it_was(pixels):
+def test_the_network_stays_as_it_was(pixels: torch.Tensor) -> None:
     network = TinyNetwork().eval().requires_grad_(False)
     ActivationMapper(network, "layer", "grad-cam").maps(pixels, 1, (2, 2))
     assert not network.layer._forward_hooks

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.datasets.pseudo.cam.classifier import Pictures
+from sammed.backbones.backbone import Backbone
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.datasets.pseudo.cam.classifier import Classifier, Pictures
 from sammed.datasets.pseudo.cam.config import CamConfig, ClassifierConfig
 from sammed.datasets.pseudo.cam.embedding import SIDE, EmbeddingHead, square_embedding
 from sammed.datasets.pseudo.cam.presence import Task
@@ -20,6 +22,8 @@ from sammed.embeddings.scan import open_scan
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed_volumes.intensity import Window
+from tests.conftest import MakePhantom
+from tests.sammed.conftest import Notes
 
 from ..conftest import disc
 
@@ -39,11 +43,11 @@ def embeddings() -> Pictures:
 
 
 @pytest.fixture(scope="module")
-def learned(embeddings):
+def learned(embeddings: Pictures) -> Classifier:
     return train_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
 
 
-def test_the_soft_maximum_by_hand():
+def test_the_soft_maximum_by_hand() -> None:
     head = EmbeddingHead(1, NAMES, sharpness=2.0).eval()
     with torch.no_grad():
         head.weights[1] = 1.0
@@ -54,21 +58,21 @@ def test_the_soft_maximum_by_hand():
     assert found == pytest.approx([0.0, math.log(mean) / 2], rel=1e-4), "none has no place and speaks never"
 
 
-def test_an_equal_map_is_its_own_soft_maximum():
+def test_an_equal_map_is_its_own_soft_maximum() -> None:
     head = EmbeddingHead(1, ("a", "b"), sharpness=4.0).eval()
     with torch.no_grad():
         head.biases.copy_(torch.tensor([0.5, -1.0]))
     assert head(torch.zeros(1, 1, 3, 3))[0].tolist() == pytest.approx([0.5, -1.0])
 
 
-def test_presence_teaches_which_channel_shows_the_organ(learned):
+def test_presence_teaches_which_channel_shows_the_organ(learned: Classifier) -> None:
     weights = learned.network.weights[1].abs()
     assert weights.argmax() == 2
     assert learned.mean_recall > 0.9
     assert learned.start == "the backbone's embedding"
 
 
-def test_the_map_shines_where_the_organ_is(learned, embeddings):
+def test_the_map_shines_where_the_organ_is(learned: Classifier, embeddings: Pictures) -> None:
     reader = make_reader(Task((0, 1), NAMES), learned, CONFIG)
     for index in (1, 9, 23):
         map_ = reader.map(embeddings.pixels[index][None], 1, (8, 8))
@@ -77,14 +81,14 @@ def test_the_map_shines_where_the_organ_is(learned, embeddings):
         assert map_.max() == 1
 
 
-def test_it_learns_the_same_every_time(learned, embeddings):
+def test_it_learns_the_same_every_time(learned: Classifier, embeddings: Pictures) -> None:
     state = torch.random.get_rng_state()
     again = train_classifier(embeddings, NAMES, CONFIG, seed=0, device=CPU, reporter=Silent())
     assert again.digest() == learned.digest()
     assert torch.equal(torch.random.get_rng_state(), state), "torch's own random state was left changed"
 
 
-def test_the_padding_beside_a_slice_is_not_seen(phantom, tiny_backbone):
+def test_the_padding_beside_a_slice_is_not_seen(phantom: MakePhantom, tiny_backbone: Backbone) -> None:
     scan = open_scan(phantom(modality="mr").volume, tiny_backbone, window=Window(0, 99.5, "percentile"))
     whole = scan.embeddings([1])[0].float()
     frame, side = scan.frame, whole.shape[-1]
@@ -102,16 +106,18 @@ def test_the_padding_beside_a_slice_is_not_seen(phantom, tiny_backbone):
     assert torch.allclose(corners, own, atol=1e-5)
 
 
-def test_a_resnet_sees_pixels(phantom, tiny_backbone):
+def test_a_resnet_sees_pixels(phantom: MakePhantom, tiny_backbone: Backbone) -> None:
     scan = open_scan(phantom(modality="mr").volume, tiny_backbone, window=Window(0, 99.5, "percentile"))
     found = view(scan, 2, ClassifierConfig(image_size=48))
     assert np.array_equal(found.numpy(), to_square(scan.image(2)[:, :, None], 48, 1))
 
 
-def test_presence_alone_yields_a_mask(disc_set, brightness_backbone, notes):
+def test_presence_alone_yields_a_mask(
+    disc_set: LabeledSet, brightness_backbone: Backbone, notes: Notes
+) -> None:
     labeler = CamLabeler(CONFIG, Tools(lambda: brightness_backbone))
     gold = disc_set.keep(lambda case: case.is_gold)
     found, empty = labeler.label(gold, disc_set.unlabeled, notes)
     assert dice(found.labels.voxels[:, :, 0].T == 1, disc((30, 15))) > 0.9
     assert empty.outcome == "nothing"
-    assert "embedding, the backbone's embedding, tells none, disc apart" in notes.messages[0]
+    assert "embedding, the backbone's embedding, separates none, disc" in notes.messages[0]

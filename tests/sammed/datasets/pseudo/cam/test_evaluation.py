@@ -2,17 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 
+from sammed.backbones.backbone import Backbone
+from sammed.datasets.labeled_sets.labeled_set import LabeledSet
 from sammed.datasets.pseudo.cam.classifier import Classifier, ClassRow
 from sammed.datasets.pseudo.cam.config import CamConfig
 from sammed.datasets.pseudo.cam.evaluation import Overlap, evaluate_prompts, overlap
 from sammed.datasets.pseudo.cam.presence import Task
 from sammed.datasets.pseudo.cam.reading import Reader
+from tests.sammed.datasets.pseudo.conftest import SetMaker
 
 from ..conftest import disc
 
 
-def test_the_three_measures_by_hand():
+def test_the_three_measures_by_hand() -> None:
     prediction = np.array([[1, 1, 0, 0], [0, 0, 0, 0]], dtype=bool)
     truth = np.array([[1, 0, 0, 0], [1, 0, 0, 0]], dtype=bool)
     found = overlap(prediction, truth)
@@ -27,7 +31,7 @@ class TrueMap:
     def __init__(self, mask: np.ndarray) -> None:
         self.mask = mask
 
-    def maps(self, pixels, class_index, shape):
+    def maps(self, pixels: torch.Tensor, class_index: int, shape: tuple[int, int]) -> torch.Tensor:
         import torch
 
         assert class_index == 1
@@ -35,7 +39,7 @@ class TrueMap:
 
 
 @pytest.fixture
-def truth_set(set_maker):
+def truth_set(set_maker: SetMaker) -> LabeledSet:
     set_maker.add("with", disc((30, 15)), gold=True)
     set_maker.add("without", np.zeros((40, 48), dtype=bool), gold=True)
     return set_maker.made()
@@ -49,7 +53,9 @@ def reader(mask: np.ndarray) -> Reader:
 WAYS = (("box", "center"), ("point", "center"), ("point", "maximum"))
 
 
-def test_a_map_that_is_right_reaches_what_the_truth_does(truth_set, brightness_backbone):
+def test_a_map_that_is_right_reaches_what_the_truth_does(
+    truth_set: LabeledSet, brightness_backbone: Backbone
+) -> None:
     rows = evaluate_prompts(truth_set.cases, truth_set, [reader(disc((30, 15)))], brightness_backbone, WAYS)
     assert [(row.prompts, row.point) for row in rows] == list(WAYS)
     for row in rows:
@@ -61,14 +67,14 @@ def test_a_map_that_is_right_reaches_what_the_truth_does(truth_set, brightness_b
         assert row.from_map == row.from_truth or (row.point == "maximum" and share > 0.9)
 
 
-def test_a_map_that_is_wrong_falls_behind(truth_set, brightness_backbone):
+def test_a_map_that_is_wrong_falls_behind(truth_set: LabeledSet, brightness_backbone: Backbone) -> None:
     (row,) = evaluate_prompts(
         truth_set.cases, truth_set, [reader(disc((8, 32), 4))], brightness_backbone, WAYS[:1]
     )
     assert row.from_map.dice < 0.2 < row.from_truth.dice
 
 
-def test_a_map_of_zeros_finds_nothing(truth_set, brightness_backbone):
+def test_a_map_of_zeros_finds_nothing(truth_set: LabeledSet, brightness_backbone: Backbone) -> None:
     (row,) = evaluate_prompts(
         truth_set.cases, truth_set, [reader(np.zeros((40, 48)))], brightness_backbone, WAYS[:1]
     )

@@ -1,6 +1,7 @@
 """From an activation map to prompts: pseudo mask, box, point."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def map_() -> np.ndarray:
 @pytest.mark.parametrize(
     ("prompts", "kind"), [("box", "box"), ("box+point", "points+box"), ("point", "points")]
 )
-def test_each_kind_of_prompt(map_, prompts, kind):
+def test_each_kind_of_prompt(map_: np.ndarray, prompts: str, kind: str) -> None:
     (prompt,) = map_prompts(map_, CamConfig(prompts=prompts))
     assert prompt.kind == kind
     if prompts != "point":
@@ -34,22 +35,22 @@ def test_each_kind_of_prompt(map_, prompts, kind):
         assert prompt.signs.tolist() == [PointSign.FOREGROUND]
 
 
-def test_the_maximum_is_where_the_map_is_highest(map_):
+def test_the_maximum_is_where_the_map_is_highest(map_: np.ndarray) -> None:
     (prompt,) = map_prompts(map_, CamConfig(prompts="point", point="maximum"))
     assert prompt.points_xy_slice.tolist() == [[6, 4]]
 
 
-def test_the_threshold_says_what_belongs_to_the_pseudo_mask(map_):
+def test_the_threshold_says_what_belongs_to_the_pseudo_mask(map_: np.ndarray) -> None:
     assert pseudo_mask(map_, 0.65).sum() == 45
     assert pseudo_mask(map_, 0.55).sum() == 54
     assert len(list(map_prompts(map_, CamConfig(threshold=0.55, most_regions=2)))) == 2
 
 
-def test_a_map_of_zeros_has_no_prompt():
+def test_a_map_of_zeros_has_no_prompt() -> None:
     assert list(map_prompts(np.zeros((5, 7)), CamConfig())) == []
 
 
-def test_the_truth_is_prompted_in_its_center(map_):
+def test_the_truth_is_prompted_in_its_center(map_: np.ndarray) -> None:
     (prompt,) = truth_prompts(map_ > 0.65, CamConfig(prompts="box+point", point="maximum"))
     assert prompt.points_xy_slice.tolist() == [[10, 6]]
     assert prompt.box_xyxy_slice.tolist() == [6, 4, 14, 8]
@@ -64,7 +65,7 @@ def test_the_truth_is_prompted_in_its_center(map_):
         ({"most_regions": 0}, "most_regions is 0"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings, sentence):
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         CamConfig(**settings)
 
@@ -78,12 +79,12 @@ def test_settings_out_of_range_are_refused(settings, sentence):
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"sharpness": 0.0}, "sharpness is 0.0"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0"),
-        ({"network": "embedding", "weights": Path(__file__)}, "weights are those of a ResNet"),
+        ({"network": "embedding", "weights": Path(__file__)}, "weights are for a ResNet"),
         ({"image_size": 16}, "image_size is 16"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"weights": Path("nowhere.pth")}, r"no file of weights nowhere\.pth"),
+        ({"weights": Path("nowhere.pth")}, r"no weights file nowhere\.pth"),
     ],
 )
-def test_a_classifiers_settings_out_of_range_are_refused(settings, sentence):
+def test_a_classifiers_settings_out_of_range_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         ClassifierConfig(**settings)

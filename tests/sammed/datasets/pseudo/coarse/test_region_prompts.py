@@ -1,5 +1,7 @@
 """From probabilities to prompts: which regions count, where boxes and points lie."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -25,28 +27,28 @@ MEDIUM = (slice(18, 26), slice(20, 26))  # 48 pixels
 SPECK = (slice(28, 30), slice(2, 5))  # 6 pixels
 
 
-def test_the_box_is_the_extent_of_each_main_region():
+def test_the_box_is_the_extent_of_each_main_region() -> None:
     found = list(region_prompts(map_of(LARGE, MEDIUM, SPECK), "box", RegionConfig()))
     assert [prompt.box_xyxy_slice.tolist() for prompt in found] == [[5, 3, 15, 12], [20, 18, 25, 25]]
 
 
-def test_a_region_small_beside_the_largest_is_noise():
+def test_a_region_small_beside_the_largest_is_noise() -> None:
     mask = map_of(LARGE, MEDIUM) > 0.5
     assert len(main_regions(mask, RegionConfig(least_share=0.4))) == 2  # 48 of 110 pixels
     assert len(main_regions(mask, RegionConfig(least_share=0.5))) == 1
 
 
-def test_no_more_regions_than_asked_for():
+def test_no_more_regions_than_asked_for() -> None:
     assert len(main_regions(map_of(LARGE, MEDIUM) > 0.5, RegionConfig(most_regions=1))) == 1
 
 
 @pytest.mark.parametrize("probability", [map_of(), map_of(SPECK)], ids=["empty", "specks alone"])
-def test_an_empty_coarse_mask_has_no_prompt(probability):
+def test_an_empty_coarse_mask_has_no_prompt(probability: np.ndarray) -> None:
     assert list(region_prompts(probability, "box", RegionConfig())) == []
     assert list(region_prompts(probability, "points", RegionConfig())) == []
 
 
-def test_points_are_the_middle_and_low_probabilities():
+def test_points_are_the_middle_and_low_probabilities() -> None:
     probability = map_of(LARGE, outside=0.3)
     probability[20:, 30:] = 0.01  # the only pixels of low probability
     (prompt,) = region_prompts(probability, "points", RegionConfig(negatives=2))
@@ -59,12 +61,12 @@ def test_points_are_the_middle_and_low_probabilities():
     assert apart >= 5, "the negatives lie together"
 
 
-def test_where_nothing_is_unlikely_there_is_no_negative():
+def test_where_nothing_is_unlikely_there_is_no_negative() -> None:
     (prompt,) = region_prompts(map_of(LARGE, outside=0.3), "points", RegionConfig())
     assert prompt.signs.tolist() == [PointSign.FOREGROUND]
 
 
-def test_the_middle_of_a_ring_lies_in_the_ring():
+def test_the_middle_of_a_ring_lies_in_the_ring() -> None:
     y, x = np.mgrid[:31, :37]
     radius = np.hypot(y - 15, x - 18)
     ring = (radius > 6) & (radius < 12)
@@ -78,9 +80,9 @@ def test_the_middle_of_a_ring_lies_in_the_ring():
     [
         ({"threshold": 1.0}, "threshold is 1.0"),
         ({"least_pixels": 0}, "least_pixels is 0"),
-        ({"low_probability": 0.6}, "a point outside must be less likely"),
+        ({"low_probability": 0.6}, "the former must be lower"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings, sentence):
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         RegionConfig(**settings)

@@ -30,7 +30,7 @@ def best_by_force(masks: np.ndarray, probabilities: np.ndarray, limits: CountLim
     )
 
 
-def test_a_fraction_worked_out_by_hand():
+def test_a_fraction_worked_out_by_hand() -> None:
     # p = 0.9 0.8 0.3 0.0; the union covers the first three pixels: 2.0 / (2.0 + 3 - 2.0)
     masks = np.array([[[1, 1, 0, 0]], [[0, 1, 1, 0]]], dtype=bool)
     fraction = fraction_of(masks, np.array([[0.9, 0.8, 0.3, 0.0]]))
@@ -39,7 +39,7 @@ def test_a_fraction_worked_out_by_hand():
     assert fraction.of(()) == 0.0
 
 
-def test_a_binary_map_gives_the_iou_of_two_masks(rng):
+def test_a_binary_map_gives_the_iou_of_two_masks(rng: np.random.Generator) -> None:
     masks = ellipses(rng, (15, 15), 6)
     truth = masks[0] & ~masks[3]
     fraction = fraction_of(masks, truth.astype(float))
@@ -47,7 +47,7 @@ def test_a_binary_map_gives_the_iou_of_two_masks(rng):
     assert fraction.of((1, 2)) == pytest.approx((union & truth).sum() / (union | truth).sum())
 
 
-def test_nothing_matches_nothing():
+def test_nothing_matches_nothing() -> None:
     fraction = fraction_of(np.ones((1, 3, 3), dtype=bool), np.zeros((3, 3)))
     chosen = choose(fraction, CountLimits(0, 2), np.array([True]), HERE)
     assert chosen is not None
@@ -55,7 +55,7 @@ def test_nothing_matches_nothing():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_the_choice_is_that_of_brute_force(seed):
+def test_the_choice_is_that_of_brute_force(seed: int) -> None:
     rng = np.random.default_rng(seed)
     masks = ellipses(rng, (14, 14), 7)
     probabilities = rng.uniform(0, 1, (14, 14)) ** rng.uniform(0.3, 4)
@@ -71,7 +71,7 @@ def test_the_choice_is_that_of_brute_force(seed):
     assert choice.is_exact
 
 
-def test_the_greedy_choice_is_beaten():
+def test_the_greedy_choice_is_beaten() -> None:
     # A bar of six: its middle four match best alone, but its two halves together match it wholly.
     masks = np.zeros((3, 1, 10), dtype=bool)
     masks[0, 0, 3:7] = True
@@ -88,7 +88,7 @@ def test_the_greedy_choice_is_beaten():
     assert (choice.chosen, choice.score) == ((1, 2), 1.0)
 
 
-def test_a_large_problem_gets_the_greedy_choice_and_a_bound_that_holds(rng):
+def test_a_large_problem_gets_the_greedy_choice_and_a_bound_that_holds(rng: np.random.Generator) -> None:
     masks = ellipses(rng, (24, 24), 9)
     probabilities = rng.uniform(0, 1, (24, 24))
     fraction, limits = fraction_of(masks, probabilities), CountLimits(1, 4)
@@ -101,7 +101,7 @@ def test_a_large_problem_gets_the_greedy_choice_and_a_bound_that_holds(rng):
     assert rough.score <= exact.score <= rough.bound < 1.0
 
 
-def test_leaving_proposals_out_of_the_program_loses_no_better_choice(rng):
+def test_leaving_proposals_out_of_the_program_loses_no_better_choice(rng: np.random.Generator) -> None:
     masks = ellipses(rng, (30, 30), 12, least=0.05)
     probabilities = (masks[0] | masks[1]) * 0.9
     fraction, limits = fraction_of(masks, probabilities), CountLimits(1, 3)
@@ -114,7 +114,7 @@ def test_leaving_proposals_out_of_the_program_loses_no_better_choice(rng):
     assert step.excess <= relaxed_excess(program) + 1e-9
 
 
-def test_only_allowed_proposals_are_chosen(rng):
+def test_only_allowed_proposals_are_chosen(rng: np.random.Generator) -> None:
     masks = ellipses(rng, (16, 16), 6)
     fraction = fraction_of(masks, rng.uniform(0, 1, (16, 16)))
     allowed = np.array([True, False, True, False, True, False])

@@ -19,7 +19,7 @@ def atoms_of(masks: np.ndarray) -> Atoms:
     return find_atoms(pack(masks, *masks.shape[1:]))
 
 
-def test_beta_is_the_mean_over_classes():
+def test_beta_is_the_mean_over_classes() -> None:
     masks = np.zeros((2, 2, 4), dtype=bool)
     masks[0, 0] = True
     masks[1, 1, :2] = True
@@ -33,7 +33,7 @@ def test_beta_is_the_mean_over_classes():
     assert found.beta == 0.75
 
 
-def test_a_proposal_serves_one_class_alone():
+def test_a_proposal_serves_one_class_alone() -> None:
     """Both classes want the first proposal; the sum decides which of them has to take another."""
     masks = np.zeros((2, 1, 10), dtype=bool)
     masks[0, 0, :6] = True
@@ -51,7 +51,7 @@ def test_a_proposal_serves_one_class_alone():
 
 
 @pytest.mark.parametrize("seed", range(45))
-def test_the_matching_is_that_of_brute_force(seed):
+def test_the_matching_is_that_of_brute_force(seed: int) -> None:
     rng = np.random.default_rng(seed)
     proposals, classes = int(rng.integers(1, 6)), int(rng.integers(1, 4))
     masks = ellipses(rng, SHAPE, proposals)
@@ -72,7 +72,7 @@ def test_the_matching_is_that_of_brute_force(seed):
     assert all(each.lower <= len(c) <= each.upper for c, each in zip(found.chosen, limits, strict=True))
 
 
-def test_cut_short_it_still_bounds_the_best(rng):
+def test_cut_short_it_still_bounds_the_best(rng: np.random.Generator) -> None:
     masks = ellipses(rng, SHAPE, 6, least=0.2)
     maps = np.stack([ndimage.gaussian_filter(masks[:2].any(axis=0).astype(float), 1) * 0.45] * 2)
     limits = [CountLimits(1, 2)] * 2
@@ -82,7 +82,7 @@ def test_cut_short_it_still_bounds_the_best(rng):
     assert short.beta <= best <= short.bound
 
 
-def test_what_is_not_worth_it_is_not_searched(rng):
+def test_what_is_not_worth_it_is_not_searched(rng: np.random.Generator) -> None:
     masks = ellipses(rng, SHAPE, 6, least=0.2)
     maps = np.stack([masks[:2].any(axis=0) * 0.45] * 2)
     limits = [CountLimits(1, 2)] * 2
@@ -92,7 +92,7 @@ def test_what_is_not_worth_it_is_not_searched(rng):
     assert quick.beta <= best.beta <= quick.bound <= 0.9
 
 
-def test_without_proposals_there_is_no_matching():
+def test_without_proposals_there_is_no_matching() -> None:
     nothing = find_atoms(pack([], 3, 3))
     maps = np.full((1, 3, 3), 0.7)
     assert match(nothing, maps, [CountLimits(1, 2)]) is None
@@ -101,12 +101,12 @@ def test_without_proposals_there_is_no_matching():
     assert (allowed.chosen, allowed.beta) == (((),), 0.0)
 
 
-def test_each_class_needs_its_limits():
+def test_each_class_needs_its_limits() -> None:
     with pytest.raises(ConfigError, match="2 probability maps need as many count limits, not 1"):
         match(find_atoms(pack([], 3, 3)), np.zeros((2, 3, 3)), [CountLimits()])
 
 
 @pytest.mark.parametrize(("lower", "upper"), [(-1, 2), (2, 1)])
-def test_impossible_count_limits(lower, upper):
-    with pytest.raises(ConfigError, match="the first is 0 or more"):
+def test_impossible_count_limits(lower: int, upper: int) -> None:
+    with pytest.raises(ConfigError, match="the first must be 0 or more"):
         CountLimits(lower, upper)

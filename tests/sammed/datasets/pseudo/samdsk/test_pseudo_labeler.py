@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from sammed.datasets.labeled_sets.labeled_set import Case
+from sammed.backbones.backbone import Backbone
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.pseudo.methods import config_type, make_labeler
 from sammed.datasets.pseudo.proposals.config import ProposalConfig
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.pseudo.samdsk import rounds as module
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig, SamDskStudent
@@ -21,6 +23,8 @@ from sammed.datasets.settings import configure
 from sammed.errors import AnnotationError, ConfigError
 from sammed.metrics.evaluation import dice
 from sammed_volumes.intensity import Window
+from tests.sammed.conftest import Notes
+from tests.sammed.datasets.pseudo.conftest import SetMaker
 
 from ..conftest import SHAPE, disc
 
@@ -42,15 +46,15 @@ class KnownStudent:
 
 
 @pytest.fixture
-def students(monkeypatch) -> list[KnownStudent]:
+def students(monkeypatch: pytest.MonkeyPatch) -> list[KnownStudent]:
     """The students that were trained."""
     made: list[KnownStudent] = []
 
-    def new_student(config, labels, window):
+    def new_student(config: Any, labels: Any, window: Any) -> KnownStudent:
         made.append(KnownStudent())
         return made[-1]
 
-    def train(student, samples, reporter, checkpoint):
+    def train(student: Any, samples: Any, reporter: Any, checkpoint: Any) -> None:
         student.weights = [sample.weight for sample in samples]
 
     monkeypatch.setattr(module, "new_student", new_student)
@@ -59,18 +63,22 @@ def students(monkeypatch) -> list[KnownStudent]:
     return made
 
 
-def run(made, backbone, notes, workspace=None, **settings):
+def run(
+    made: LabeledSet, backbone: Backbone, notes: Notes, workspace: Path | None = None, **settings: Any
+) -> tuple[SamDskLabeler, list[PseudoLabel]]:
     config = SamDskConfig(**{"proposals": PROPOSALS, **settings})
     labeler = SamDskLabeler(config, Tools(lambda: backbone, 0, workspace))
     gold = made.keep(lambda case: case.is_gold)
     return labeler, list(labeler.label(gold, made.unlabeled, notes))
 
 
-def mask_of(found) -> np.ndarray:
+def mask_of(found: Any) -> np.ndarray:
     return found.labels.voxels[:, :, 0].T == 1
 
 
-def test_wider_limits_add_what_one_proposal_does_not_cover(set_maker, brightness_backbone, notes, students):
+def test_wider_limits_add_what_one_proposal_does_not_cover(
+    set_maker: SetMaker, brightness_backbone: Backbone, notes: Notes, students: list[KnownStudent]
+) -> None:
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("one", disc((30, 15)), gold=False)
     set_maker.add("pair", PAIR, gold=False)
@@ -85,12 +93,14 @@ def test_wider_limits_add_what_one_proposal_does_not_cover(set_maker, brightness
     assert one.ignore is None
     assert one.maker_digest == pair.maker_digest != ""
     assert none.outcome == "nothing"
-    assert none.reason == "Not selected: the student sees no label in it."
+    assert none.reason == "Not selected: the student finds no label in it."
     assert notes.messages[0].startswith("Round 1: 1 of 3 pictures added (mean score 0.")
     assert len(labeler.history.table().rows) == 3
 
 
-def test_it_ends_when_nothing_is_added(set_maker, brightness_backbone, notes, students):
+def test_it_ends_when_nothing_is_added(
+    set_maker: SetMaker, brightness_backbone: Backbone, notes: Notes, students: list[KnownStudent]
+) -> None:
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
     labeler, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1",))
@@ -102,8 +112,8 @@ def test_it_ends_when_nothing_is_added(set_maker, brightness_backbone, notes, st
 
 
 def test_a_round_that_adds_nothing_does_not_end_it_while_limits_widen(
-    set_maker, brightness_backbone, notes, students
-):
+    set_maker: SetMaker, brightness_backbone: Backbone, notes: Notes, students: list[KnownStudent]
+) -> None:
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
     labeler, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1/1-2",))
@@ -115,8 +125,12 @@ def test_a_round_that_adds_nothing_does_not_end_it_while_limits_widen(
 
 
 def test_hard_maps_help_a_student_that_is_seldom_sure(
-    set_maker, brightness_backbone, notes, students, monkeypatch
-):
+    set_maker: SetMaker,
+    brightness_backbone: Backbone,
+    notes: Notes,
+    students: list[KnownStudent],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(KnownStudent, "sure", 0.7)
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("one", disc((30, 15)), gold=False)
@@ -126,7 +140,9 @@ def test_hard_maps_help_a_student_that_is_seldom_sure(
     assert hard.score > 0.9
 
 
-def test_rejected_pictures_can_be_kept_with_their_scores(set_maker, brightness_backbone, notes, students):
+def test_rejected_pictures_can_be_kept_with_their_scores(
+    set_maker: SetMaker, brightness_backbone: Backbone, notes: Notes, students: list[KnownStudent]
+) -> None:
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
     _, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1",), keep_rejected=True)
@@ -136,8 +152,10 @@ def test_rejected_pictures_can_be_kept_with_their_scores(set_maker, brightness_b
 
 
 @pytest.mark.parametrize(("selection", "added"), [("all", 2), ("confidence", 1)])
-def test_the_baselines_need_no_backbone(disc_set, notes, students, selection, added):
-    def no_backbone():
+def test_the_baselines_need_no_backbone(
+    disc_set: LabeledSet, notes: Notes, students: list[KnownStudent], selection: str, added: Any
+) -> None:
+    def no_backbone() -> None:
         raise AssertionError("nobody asks for it")
 
     config = SamDskConfig(selection=selection)
@@ -157,7 +175,9 @@ def save_stack(stack: np.ndarray, path: Path) -> Path:
     return path
 
 
-def test_slices_that_were_not_selected_are_ignored(set_maker, brightness_backbone, notes, students):
+def test_slices_that_were_not_selected_are_ignored(
+    set_maker: SetMaker, brightness_backbone: Backbone, notes: Notes, students: list[KnownStudent]
+) -> None:
     set_maker.add("gold", disc((20, 20)), gold=True)
     stack = np.stack([50 + 150 * mask for mask in (disc((30, 15)), np.zeros(SHAPE), PAIR)])
     set_maker.cases.append(Case("volume", save_stack(stack, set_maker.folder / "volume.nii.gz")))
@@ -170,8 +190,8 @@ def test_slices_that_were_not_selected_are_ignored(set_maker, brightness_backbon
 
 
 def test_of_a_partly_annotated_volume_the_other_slices_are_tried(
-    set_maker, brightness_backbone, notes, students
-):
+    set_maker: SetMaker, brightness_backbone: Backbone, notes: Notes, students: list[KnownStudent]
+) -> None:
     truth = np.stack([disc((20, 20)), disc((30, 15)), disc((25, 22))])
     image = save_stack(50 + 150 * truth, set_maker.folder / "volume.nii.gz")
     labels = save_stack(truth * [[[1]], [[0]], [[0]]], set_maker.folder / "marked.nii.gz")
@@ -187,7 +207,9 @@ def test_of_a_partly_annotated_volume_the_other_slices_are_tried(
     assert dice(found.labels.voxels[:, :, 2].T == 1, truth[2]) > 0.9
 
 
-def test_a_case_that_can_not_be_read_stops_no_other(disc_set, brightness_backbone, notes, students):
+def test_a_case_that_can_not_be_read_stops_no_other(
+    disc_set: LabeledSet, brightness_backbone: Backbone, notes: Notes, students: list[KnownStudent]
+) -> None:
     missing = Case("missing", disc_set.folder / "missing.png")
     made = disc_set.with_cases([*disc_set.cases, missing])
     _, found = run(made, brightness_backbone, notes)
@@ -195,19 +217,30 @@ def test_a_case_that_can_not_be_read_stops_no_other(disc_set, brightness_backbon
     assert "missing.png" in found[2].reason
 
 
-def test_gold_without_a_label_teaches_nothing(set_maker, brightness_backbone, notes):
+def test_gold_without_a_label_teaches_nothing(
+    set_maker: SetMaker, brightness_backbone: Backbone, notes: Notes
+) -> None:
     set_maker.add("gold", np.zeros(SHAPE, dtype=bool), gold=True)
     set_maker.add("other", disc((20, 20)), gold=False)
     with pytest.raises(AnnotationError, match="nothing to learn from"):
         run(set_maker.made(), brightness_backbone, notes)
 
 
-def test_counts_of_a_label_that_the_set_lacks_are_refused_at_once(disc_set, brightness_backbone, notes):
+def test_counts_of_a_label_that_the_set_lacks_are_refused_at_once(
+    disc_set: LabeledSet, brightness_backbone: Backbone, notes: Notes
+) -> None:
     with pytest.raises(ConfigError, match="counts name the label 5"):
         run(disc_set, brightness_backbone, notes, counts=("5:1-1",))
 
 
-def test_proposals_outlive_a_kill(disc_set, brightness_backbone, notes, students, tmp_path, monkeypatch):
+def test_proposals_outlive_a_kill(
+    disc_set: LabeledSet,
+    brightness_backbone: Backbone,
+    notes: Notes,
+    students: list[KnownStudent],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     workspace = tmp_path / "work"
     _, first = run(disc_set, brightness_backbone, notes, workspace)
     kept = sorted((workspace / module.PROPOSALS_FOLDER).iterdir())
@@ -224,7 +257,9 @@ def test_proposals_outlive_a_kill(disc_set, brightness_backbone, notes, students
     assert len(asked) == 3, "other settings, other proposals"
 
 
-def test_a_real_student_and_the_settings_of_the_command_line(disc_set, brightness_backbone, notes, tmp_path):
+def test_a_real_student_and_the_settings_of_the_command_line(
+    disc_set: LabeledSet, brightness_backbone: Backbone, notes: Notes, tmp_path: Path
+) -> None:
     """Six gold discs teach a small network enough for its maps to be matched."""
     settings = {
         "threshold": "0.6",
