@@ -13,6 +13,7 @@ import click
 from sammed.backbones.registry import BACKBONES, DEFAULT_BACKBONE
 from sammed.embeddings.config import EncodingConfig
 from sammed_cli.values import named_code, shard, whole_numbers
+from sammed_cli.values import spacing as spacing_text
 from sammed_cli.values import window as window_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -92,6 +93,16 @@ codes = click.option(
 )
 flatten = click.option(
     "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, the later one wins."
+)
+colors = click.option(
+    "--colors", is_flag=True, help="Make each color of a picture a label, named by its hex code."
+)
+spacing = click.option(
+    "--spacing",
+    "spacing_mm",
+    type=spacing_text,
+    metavar="X,Y,Z",
+    help="Spacing of pictures in mm: along a row, along a column, from slice to slice.",
 )
 resample = click.option(
     "--resample", is_flag=True, help="Interpolate labels that are on another lattice than the image."
@@ -185,6 +196,10 @@ batch_inputs = together(
         type=EXISTING_FILE,
         help="Text file with one such path per line; may be repeated.",
     ),
+    click.option(
+        "--stack", is_flag=True, help="A folder of numbered pictures is one volume, not one image each."
+    ),
+    spacing,
     click.option(
         "--resume/--no-resume",
         default=None,

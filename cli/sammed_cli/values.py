@@ -32,6 +32,17 @@ def shard(text: str) -> Shard:
         raise click.BadParameter(str(error)) from None
 
 
+def spacing(text: str) -> tuple[float, float, float]:
+    """Return millimeters along X, Y and Z from text such as "0.5,0.5,3"."""
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not three lengths in mm such as 0.5,0.5,3.") from None
+    if not all(0 < length < float("inf") for length in (x, y, z)):
+        raise click.BadParameter(f"{text!r} has a length that is not above 0 mm.")
+    return x, y, z
+
+
 def named_code(text: str) -> NamedCode:
     """The code of a label, "liver=T-62000"."""
     from sammed_volumes.dicom.codes import parse_code

@@ -45,8 +45,8 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 class Labeler:
     """Reads, labels and writes volumes, and notes the outcome of each in the ledger.
 
-    With `creates_folders` it creates the folders of the outputs. `fill_gaps` and `codes` are those of the
-    `BatchRequest`.
+    With `creates_folders` it creates the folders of the outputs. `fill_gaps`, `codes` and `spacing_mm` are
+    those of the `BatchRequest`.
     """
 
     make: MakeLabels
@@ -55,6 +55,7 @@ class Labeler:
     creates_folders: bool
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
+    spacing_mm: tuple[float, float, float] | None = None
 
     def label(self, target: Target) -> LabelingItem | Busy:
         """Read, label and write one volume."""
@@ -75,7 +76,13 @@ class Labeler:
                 if isinstance(found, Settled):
                     return self._settled(target, found)
                 taken = found
-                volume = open_volume(target.image, target.series, self.reporter, fill_gaps=self.fill_gaps)
+                volume = open_volume(
+                    target.image,
+                    target.series,
+                    self.reporter,
+                    fill_gaps=self.fill_gaps,
+                    spacing_mm=self.spacing_mm,
+                )
                 if label_suffix_of(target.output) == DICOM_LABEL_SUFFIX:
                     check_can_hold_labels(volume)
         except self._faults as error:

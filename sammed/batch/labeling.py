@@ -43,7 +43,15 @@ def label_batch(request: BatchRequest, maker: Maker, reporter: Reporter) -> Labe
         work = label_on_workers(request, maker, config, targets.targets, creates_folders)
         return _gather(work, targets.targets, reporter)
     ledger = NoLedger(request.overwrite) if config is None else Ledger(config)
-    labeler = Labeler(maker.load(None), ledger, reporter, creates_folders, request.fill_gaps, request.codes)
+    labeler = Labeler(
+        maker.load(None),
+        ledger,
+        reporter,
+        creates_folders,
+        request.fill_gaps,
+        request.codes,
+        request.spacing_mm,
+    )
     try:
         return _gather(_label_here(labeler, targets.targets), targets.targets, reporter)
     finally:

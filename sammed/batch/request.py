@@ -19,6 +19,7 @@ class BatchRequest:
     tree of inputs; None writes each label volume beside its image. `suffix` is the format if `output` does
     not name one.
 
+    `spacing_mm` is that of pictures, X, Y, Z. `stack` makes each folder of numbered pictures one volume.
     `fill_gaps` fills slices that a DICOM series lacks. `codes` are those of structures in a DICOM SEG.
 
     A batch keeps a manifest, in the output folder or at `manifest`. `resume` skips volumes that are labeled
@@ -32,6 +33,8 @@ class BatchRequest:
     overwrite: bool = False
     suffix: str = ".nii.gz"
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    stack: bool = False
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
     manifest: Path | None = None

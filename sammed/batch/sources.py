@@ -16,6 +16,7 @@ from pathlib import Path
 from sammed.errors import ConfigError
 from sammed_volumes.dicom.series import DicomSeries, find_series
 from sammed_volumes.formats import strip_suffix, suffix_of
+from sammed_volumes.picture_folder import is_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,22 @@ class Sources:
     notes: tuple[str, ...] = ()
 
 
-def find_sources(inputs: Sequence[Path], lists: Sequence[Path] = (), series: str | None = None) -> Sources:
+def find_sources(
+    inputs: Sequence[Path], lists: Sequence[Path] = (), series: str | None = None, *, stack: bool = False
+) -> Sources:
     """Find the volumes of `inputs` (files, folders, patterns with * and ?) and of the text files `lists`.
 
-    `series` chooses in every DICOM folder; without it each series is a source. A path that doesn't exist and
-    a folder without volumes are sources too: reading them reports the error. Raises ConfigError for a pattern
-    without a match, and for a list that can't be read or is empty.
+    `series` chooses in every DICOM folder; without it each series is a source. With `stack` each folder
+    of pictures is one source, else each picture. A path that doesn't exist and a folder without volumes are
+    sources too: reading them reports the error. Raises ConfigError for a pattern without a match, and for a
+    list that can't be read or is empty.
     """
     named = [each for path in inputs for each in _expanded(path)] + [
         each for path in lists for each in _listed(path)
     ]
-    found = tuple(dict.fromkeys(source for path, root in named for source in _sources(path, root, series)))
+    found = tuple(
+        dict.fromkeys(source for path, root in named for source in _sources(path, root, series, stack))
+    )
     single = len(inputs) == 1 and not lists and named[0][0] == inputs[0]
     is_batch = not (single and [source.image for source in found] == [inputs[0]])
     return Sources(found, is_batch, _common([root for _, root in named]), _notes(found))
@@ -108,17 +114,21 @@ def _common(folders: Iterable[Path]) -> Path:
     return Path(os.path.commonpath([_absolute(each) for each in distinct]))
 
 
-def _sources(path: Path, root: Path, series: str | None) -> Iterator[Source]:
+def _sources(path: Path, root: Path, series: str | None, stack: bool) -> Iterator[Source]:
     if not path.is_dir():
         yield Source(path, strip_suffix(path), _below(path, root))
         return
-    found = [
-        source
-        for folder in _folders(path)
-        for source in (*_files(folder, root), *_series(folder, root, series))
-    ]
+    found = [source for folder in _folders(path) for source in _in_folder(folder, root, series, stack)]
     # The order of Python's paths, part by part: files and folders of a folder are mixed.
     yield from sorted(found, key=lambda each: each.image) or [_whole_folder(path, root, series)]
+
+
+def _in_folder(folder: Path, root: Path, series: str | None, stack: bool) -> Iterator[Source]:
+    if stack and is_stack(folder):
+        yield _whole_folder(folder, root, None)
+        return
+    yield from _files(folder, root)
+    yield from _series(folder, root, series)
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -24,7 +24,7 @@ class Targets:
 
 def find_targets(request: BatchRequest, reporter: Reporter) -> Targets:
     """Return the volumes of a request, or of its shard; ConfigError if two would have the same output."""
-    sources = find_sources(request.inputs, request.lists, request.series)
+    sources = find_sources(request.inputs, request.lists, request.series, stack=request.stack)
     for note in sources.notes:
         reporter.message(note)
     single = not (sources.is_batch or request.is_spread)

@@ -29,6 +29,7 @@ class LabelerOpening:
     creates_folders: bool
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
+    spacing_mm: tuple[float, float, float] | None = None
 
     def __call__(self, place: Place) -> Callable[[Target], LabelingItem | Busy]:
         """Load the model, with the threads and the graphics card of this worker."""
@@ -40,6 +41,7 @@ class LabelerOpening:
             self.creates_folders,
             self.fill_gaps,
             self.codes,
+            self.spacing_mm,
         )
         return labeler.label
 
@@ -61,6 +63,7 @@ def label_on_workers(
         creates_folders,
         request.fill_gaps,
         request.codes,
+        request.spacing_mm,
     )
     given = {
         replace(each, image=each.image.absolute(), output=each.output.absolute()): each for each in targets

@@ -58,12 +58,16 @@ def open(
 
 
 def open_volume(
-    path: Path, series: str | None = None, reporter: Reporter | None = None, *, fill_gaps: bool = False
+    path: Path,
+    series: str | None = None,
+    reporter: Reporter | None = None,
+    *,
+    fill_gaps: bool = False,
+    spacing_mm: tuple[float, float, float] | None = None,
 ) -> Volume:
     """Read a volume and report what is special about it; VolumeError if it can't be read or is constant."""
-    volume = read_volume(path, series=series, fill_gaps=fill_gaps)
-    for note in volume.notes:
-        (reporter or Silent()).message(f"{path}: {note}.")
+    volume = read_volume(path, series=series, fill_gaps=fill_gaps, spacing_mm=spacing_mm)
+    report_notes(volume, reporter or Silent())
     if volume.non_finite_count:
         (reporter or Silent()).message(
             f"{path}: {volume.non_finite_count} values are NaN or infinite; "
@@ -79,6 +83,7 @@ def open_labels(
     volume: Volume,
     *,
     flatten: bool = False,
+    colors: bool = False,
     resample: bool = False,
     reporter: Reporter | None = None,
 ) -> LabelVolume:
@@ -86,11 +91,18 @@ def open_labels(
 
     Raises VolumeError if they are empty or do not lie on it.
     """
-    found = (
-        labels
-        if isinstance(labels, LabelVolume)
-        else read_labels(Path(labels), flatten=flatten, like=volume.grid)
-    )
+    if isinstance(labels, LabelVolume):
+        found = labels
+    else:
+        found = read_labels(Path(labels), flatten=flatten, colors=colors, like=volume.grid)
     if found.is_empty:
         raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
+    if reporter is not None:
+        report_notes(found, reporter)
     return labels_on(volume, found, resample=resample, report=reporter.message if reporter else None)
+
+
+def report_notes(found: Volume | LabelVolume, reporter: Reporter) -> None:
+    """Report what is special about the file that was read."""
+    for note in found.notes:
+        reporter.message(f"{found.path or 'The volume'}: {note}.")

@@ -44,8 +44,10 @@ class AssistEvaluateRequest:
     axis: int | None = None
     window: str = "auto"
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
     fill_gaps: bool = False
     flatten: bool = False
+    colors: bool = False
     resample: bool = False
 
     def __post_init__(self) -> None:
@@ -93,7 +95,12 @@ def assist_evaluate(request: AssistEvaluateRequest, reporter: Reporter) -> Assis
     """Simulate users on all slices with a label, except those that the skill was learned from."""
     scan, skill = open_seen(request, reporter)
     truth = open_labels(
-        request.labels, scan.volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+        request.labels,
+        scan.volume,
+        flatten=request.flatten,
+        colors=request.colors,
+        resample=request.resample,
+        reporter=reporter,
     )
     with naming(request.image):
         excluded = {scan.slicing.stack_index(index) for index in request.exclude_slices}

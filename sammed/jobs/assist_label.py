@@ -51,6 +51,7 @@ class AssistLabelRequest:
     overwrite: bool = False
     suffix: str = ".nii.gz"
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
 

@@ -53,7 +53,9 @@ class AssistTrainRequest:
     overwrite: bool = False
     auto: bool = True
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
+    colors: bool = False
     resample: bool = False
 
     def __post_init__(self) -> None:
@@ -90,9 +92,14 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
     check_free(request.output, overwrite=request.overwrite)
     started = time.perf_counter()
     pair, is_demo = _pair(request, reporter)
-    volume = open_volume(pair.image, request.series, reporter)
+    volume = open_volume(pair.image, request.series, reporter, spacing_mm=request.spacing_mm)
     labels = open_labels(
-        pair.labels, volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+        pair.labels,
+        volume,
+        flatten=request.flatten,
+        colors=request.colors,
+        resample=request.resample,
+        reporter=reporter,
     )
     window, encoding = parse_window(request.window), request.encoding
     scan = open_scan(

@@ -38,7 +38,9 @@ class AutoTrainRequest:
     output: Path | None = None
     overwrite: bool = False
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
+    colors: bool = False
     resample: bool = False
 
     def __post_init__(self) -> None:
@@ -56,9 +58,14 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
     skill = load(request.skill, request.encoding)
-    volume = open_volume(request.image, request.series, reporter)
+    volume = open_volume(request.image, request.series, reporter, spacing_mm=request.spacing_mm)
     labels = open_labels(
-        request.labels, volume, flatten=request.flatten, resample=request.resample, reporter=reporter
+        request.labels,
+        volume,
+        flatten=request.flatten,
+        colors=request.colors,
+        resample=request.resample,
+        reporter=reporter,
     )
     skill.model.labels_in(labels)
     with naming(request.skill):

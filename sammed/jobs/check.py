@@ -17,13 +17,16 @@ from sammed_volumes.placing import Fit, fit, labels_on
 class CheckRequest:
     """Check `labels` against `image`, or against a DICOM folder in which `series` chooses.
 
-    `flatten` lets a later segment win over an earlier one.
+    `flatten` lets a later segment win over an earlier one; `colors` makes each color of a picture a label.
+    `spacing_mm` is that of pictures, X, Y, Z.
     """
 
     labels: Path
     image: Path
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
+    colors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,10 @@ class CheckResult:
 
 def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
     """Compare both files as all commands do (`sammed_volumes.placing.labels_on`), and report it in words."""
-    image = read_volume(request.image, series=request.series)
-    labels = read_labels(request.labels, flatten=request.flatten)
+    image = read_volume(request.image, series=request.series, spacing_mm=request.spacing_mm)
+    labels = read_labels(request.labels, flatten=request.flatten, colors=request.colors, like=image.grid)
     found, details = fit(image.grid, labels), ""
-    sentences: list[str] = []
+    sentences = [f"{each.path}: {note}." for each in (image, labels) for note in each.notes]
     lies_on: Literal["grid", "lattice", "no"] = "grid" if found.is_same else "lattice"
     try:
         labels_on(image, labels, report=sentences.append)

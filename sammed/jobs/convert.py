@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sammed.embeddings.opening import report_notes
 from sammed.errors import ConfigError
 from sammed.progress import Reporter
 from sammed.storage.fingerprint import image_digest
@@ -34,7 +35,9 @@ class ConvertRequest:
     like: Path | None = None
     orientation: str | None = None
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
+    colors: bool = False
     resample: bool = False
     overwrite: bool = False
 
@@ -70,8 +73,16 @@ class ConvertResult:
 def convert(request: ConvertRequest, reporter: Reporter) -> ConvertResult:
     """Write the labels; every voxel keeps its label and its place unless they are resampled."""
     check_free(request.output, overwrite=request.overwrite)
-    labels = read_labels(request.source, flatten=request.flatten)
-    placed, like, found = _placed(request, labels, reporter)
+    image = None if request.like is None else read_volume(request.like, series=request.series)
+    labels = read_labels(
+        request.source,
+        flatten=request.flatten,
+        colors=request.colors,
+        spacing_mm=request.spacing_mm,
+        like=None if image is None else image.grid,
+    )
+    report_notes(labels, reporter)
+    placed, like, found = _placed(request, labels, image, reporter)
     files = _write(request, placed, like, _provenance(request, placed, found))
     return ConvertResult(
         files=files,
@@ -83,11 +94,10 @@ def convert(request: ConvertRequest, reporter: Reporter) -> ConvertResult:
 
 
 def _placed(
-    request: ConvertRequest, labels: LabelVolume, reporter: Reporter
+    request: ConvertRequest, labels: LabelVolume, like: Volume | None, reporter: Reporter
 ) -> tuple[LabelVolume, Volume, LatticeMap | None]:
     """The labels where they go, a volume on that grid, and the map there; None if they were resampled."""
-    if request.like is not None:
-        like = read_volume(request.like, series=request.series)
+    if like is not None:
         placed = labels_on(like, labels, resample=request.resample, report=reporter.message)
         return placed, like, fit(like.grid, labels).map
     if not labels.is_placed:

@@ -21,9 +21,11 @@ from sammed_volumes.errors import LabelError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import default_window, is_ct
 from sammed_volumes.labels import LabelVolume
+from sammed_volumes.nifti_position import position_in
 from sammed_volumes.orientation import axis_codes
+from sammed_volumes.picture_folder import is_stack
 from sammed_volumes.slices import Slicing, plan_slices
-from sammed_volumes.volume import Volume, planes
+from sammed_volumes.volume import Header, NiftiHeader, Volume, planes
 
 if TYPE_CHECKING:
     from sammed.auto.annotations import Annotations
@@ -44,14 +46,17 @@ class InfoRequest:
     """Describe a volume, a label volume, a DICOM folder or a skill.
 
     `series` chooses in a DICOM folder; `axis` is the slice axis; `flatten` lets later segments of a
-    `.seg.nrrd` win over earlier ones.
+    `.seg.nrrd` win over earlier ones; `fill_gaps` fills slices that a DICOM series lacks.
+    `colors` makes each color of a picture a label; `spacing_mm` is that of pictures, X, Y, Z.
     """
 
     file: Path
     series: str | None = None
-    fill_gaps: bool = False
+    spacing_mm: tuple[float, float, float] | None = None
     axis: int | None = None
     flatten: bool = False
+    colors: bool = False
+    fill_gaps: bool = False
 
     def __post_init__(self) -> None:
         check_axis(self.axis)
@@ -89,10 +94,13 @@ def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
         return _of_skill(path, read_skill(path))
     if suffix_of(path) == ".seg.nrrd" or is_dicom_labels(path):
         return _of_labels(path, read_labels(path, flatten=flatten), axis)
-    volume = read_volume(path, series=request.series, fill_gaps=request.fill_gaps)
-    if path.is_file() and _may_be_labels(volume):
+    spacing_mm = request.spacing_mm
+    volume = read_volume(path, series=request.series, fill_gaps=request.fill_gaps, spacing_mm=spacing_mm)
+    is_dicom_folder = path.is_dir() and not is_stack(path)
+    if not is_dicom_folder and (request.colors or _may_be_labels(volume)):
         try:
-            return _of_labels(path, read_labels(path, flatten=flatten), axis)
+            labels = read_labels(path, flatten=flatten, colors=request.colors, spacing_mm=spacing_mm)
+            return _of_labels(path, labels, axis, volume.header)
         except LabelError:
             pass  # then it is an image
     return _of_volume(path, volume, axis)
@@ -130,16 +138,34 @@ def _of_volume(path: Path, volume: Volume, axis: int | None) -> InfoResult:
         ("values not finite", volume.non_finite_count),
         ("intensities", _intensities(volume)),
         ("default window", f"{window.low:g} to {window.high:g} {window.unit}"),
-        *((f"note {number}", note) for number, note in enumerate(volume.notes, start=1)),
+        *_position(volume.header),
+        *_notes(volume.notes),
     )
     return InfoResult(path, "volume", facts)
 
 
-def _of_labels(path: Path, labels: LabelVolume, axis: int | None) -> InfoResult:
+def _position(header: Header | None) -> Facts:
+    """Return what a NIfTI header states about the position, nothing for other formats."""
+    if not isinstance(header, NiftiHeader):
+        return ()
+    position = position_in(header)
+    codes: Facts = (("sform code", position.sform_code), ("qform code", position.qform_code))
+    if position.apart_mm is None:
+        return codes
+    return (*codes, ("sform and qform apart mm", round(position.apart_mm, 4)))
+
+
+def _notes(notes: tuple[str, ...]) -> Facts:
+    return tuple((f"note {number}", note) for number, note in enumerate(notes, start=1))
+
+
+def _of_labels(path: Path, labels: LabelVolume, axis: int | None, header: Header | None = None) -> InfoResult:
     slicing = plan_slices(labels.shape, labels.affine_ras_mm, axis)
     facts = (
         *_grid(labels.shape, labels.affine_ras_mm, slicing),
         ("stored as", str(labels.voxels.dtype)),
+        *_position(header),
+        *_notes(labels.notes),
     )
     return InfoResult(path, "labels", facts, _label_table(labels, slicing))
 

@@ -42,6 +42,10 @@ class SeenRequest(Protocol):
         """The series of a DICOM folder."""
 
     @property
+    def spacing_mm(self) -> tuple[float, float, float] | None:
+        """The spacing of pictures, X, Y, Z."""
+
+    @property
     def fill_gaps(self) -> bool:
         """Whether to fill slices that a DICOM series lacks."""
 
@@ -54,7 +58,9 @@ def open_seen(request: SeenRequest, reporter: Reporter) -> tuple[Scan, Skill | N
     """
     encoding = request.encoding
     skill = load(request.skill, encoding) if request.skill else None
-    volume = open_volume(request.image, request.series, reporter, fill_gaps=request.fill_gaps)
+    volume = open_volume(
+        request.image, request.series, reporter, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
+    )
     if skill is None:
         window = parse_window(request.window)
         backbone, cache = encoding.load_backbone(), encoding.open_cache()

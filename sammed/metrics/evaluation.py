@@ -11,7 +11,7 @@ and NSD are 0 and HD95 has no value (NaN here, null in JSON).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from sammed.errors import ConfigError
+from sammed.metrics.matching import match_labels
 from sammed.metrics.surface import hd95_mm, nsd
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.errors import LabelError, VolumeError
@@ -109,7 +110,7 @@ def evaluate(
 
     Only labels that the volumes list count. Two labels are the same if they have the same name (ignoring
     case), or, if one of them has no name of its own, the same value; a label that only one volume has is
-    compared with an empty mask.
+    compared with an empty mask. If no two labels are the same, see `match_labels`.
 
     `exclude_slices` are indices along array `axis` (default: the axis of `plan_slices`), such as the slices
     that the prediction was learned from. They don't affect any score: Dice and IoU don't count their voxels,
@@ -136,7 +137,7 @@ def evaluate(
     counted = np.broadcast_to(True, canvas.shape) if kept is None else kept.voxels
     spacing = spacing_mm(reference.affine_ras_mm)
     rows = []
-    for ours, truth in _match(prediction.labels, reference.labels):
+    for ours, truth in match_labels(prediction.labels, reference.labels, report):
         masks = (_mask(prediction, ours, kept), _mask(canvas, truth, kept))
         rows.append(_label_scores(ours, truth, _scores(*masks, counted, spacing, tolerance_mm)))
     mean = _mean(row.scores for row in rows)
@@ -187,28 +188,6 @@ def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, 
     nearest = counted[np.abs(slices[:, None] - counted).argmin(axis=1)]
     along = [length if other == axis else 1 for other, length in enumerate(shape)]
     return _Kept(axis, nearest, np.broadcast_to(np.isin(slices, counted).reshape(along), shape))
-
-
-def _match(ours: Sequence[Label], truth: Sequence[Label]) -> list[tuple[Label | None, Label | None]]:
-    """Pair labels of prediction and reference, by name first, then by value; None for a missing partner."""
-    left = list(ours)
-    partners: dict[int, Label] = {}
-    for same in (_same_name, _same_value):
-        for label in truth:
-            found = next((one for one in left if label.value not in partners and same(one, label)), None)
-            if found is not None:
-                partners[label.value] = found
-                left.remove(found)
-    return [*((partners.get(label.value), label) for label in truth), *((label, None) for label in left)]
-
-
-def _same_name(one: Label, other: Label) -> bool:
-    return one.own_name == other.own_name != ""
-
-
-def _same_value(one: Label, other: Label) -> bool:
-    """Whether two labels have the same value and their own names, if any, do not differ."""
-    return one.value == other.value and not (one.own_name and other.own_name)
 
 
 def _mask(labels: LabelVolume, label: Label | None, kept: _Kept | None) -> Bool[np.ndarray, "X Y Z"]:

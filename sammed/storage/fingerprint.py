@@ -15,8 +15,9 @@ from jaxtyping import UInt
 from sammed_volumes.dicom.headers import DICOM_SUFFIXES
 from sammed_volumes.file_digest import sha256_of as sha256_of
 from sammed_volumes.formats import strip_suffix, suffix_of
+from sammed_volumes.picture_folder import is_stack, pictures_in
 
-_HEADERS = (".mhd", ".nhdr")  # their voxels are in separate files
+_HEADERS = (".mhd", ".nhdr", ".hdr")  # their voxels are in separate files
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Fingerprint:
 
 
 def fingerprint(image: Path, known: Fingerprint | None = None) -> Fingerprint:
-    """Return the fingerprint of a file or of a DICOM folder; OSError if it can't be read.
+    """Return the fingerprint of a file or of the files of a folder; OSError if it can't be read.
 
     If the stamp is that of `known`, the content is not read.
     """
@@ -65,9 +66,11 @@ def _files(image: Path) -> list[Path]:
     """Return all files that the image consists of, in order."""
     if image.is_file() and image.suffix.lower() in DICOM_SUFFIXES:  # one file stands for its series
         return _files(image.parent)
+    if is_stack(image):
+        return list(pictures_in(image))
     if image.is_dir():
         return sorted(path for path in image.iterdir() if path.is_file() and _may_be_dicom(path))
-    if suffix_of(image) in _HEADERS:
+    if suffix_of(image) in _HEADERS or image.suffix.lower() == ".img":
         stem = strip_suffix(image) + "."
         return sorted(path for path in image.parent.iterdir() if path.name.startswith(stem))
     return [image]

@@ -47,7 +47,8 @@ def test_bad_cases_are_listed_and_the_status_is_1(sammed: Sammed, pictures: Path
     (problem,) = run.json["problems"]
     assert problem["case"] == "p1"
     assert run.json["cases"]["train"] == {"gold": 3}
-    assert "not a complete picture" in sammed("set", "make", "images", "masks", "--output", "two").stderr
+    again = sammed("set", "make", "images", "masks", "--output", "two")
+    assert "it is text; copy or export it again" in again.stderr
 
 
 def test_folders_below_are_in_the_set(sammed: Sammed, pictures: Path) -> None:

@@ -51,21 +51,22 @@ def test_scaled_labels_have_their_real_values(tmp_path: Path) -> None:
     nibabel.save(image, tmp_path / "halves.nii")
     with pytest.raises(LabelError, match="fractional values"):
         read_labels(tmp_path / "halves.nii")
-    whole = whole_numbers(Volume(VALUES, np.eye(4), slope=2.0, intercept=1.0))
+    whole, notes = whole_numbers(Volume(VALUES, np.eye(4), slope=2.0, intercept=1.0))
+    assert notes == ()
     np.testing.assert_array_equal(whole, VALUES.astype(int) * 2 + 1)
     assert whole.dtype == np.uint16
 
 
 def test_large_values_stay_exact() -> None:
     large = np.array([0, 2**24 + 1, 2**40 + 3], dtype=np.float64).reshape(1, 1, 3)
-    whole = whole_numbers(Volume(large, np.eye(4)))
+    whole, _ = whole_numbers(Volume(large, np.eye(4)))
     assert whole.ravel().tolist() == [0, 2**24 + 1, 2**40 + 3]
 
 
 @pytest.mark.parametrize("dtype", ["u1", "<i2", ">i4"])
 def test_integers_are_views(dtype: str) -> None:
     voxels = VALUES.astype(dtype)
-    assert np.shares_memory(whole_numbers(Volume(voxels, np.eye(4))), voxels)
+    assert np.shares_memory(whole_numbers(Volume(voxels, np.eye(4)))[0], voxels)
 
 
 def test_selecting_by_name_and_value() -> None:

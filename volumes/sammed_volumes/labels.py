@@ -71,7 +71,8 @@ class LabelVolume:
     """Unsigned whole numbers X Y Z on a grid; `labels` are in ascending order of value.
 
     Every value above 0 in the voxels has a label; a label may have no voxels. `is_placed` is that of the
-    grid, `resampled` True if the voxels were interpolated from another grid.
+    grid. `resampled` is True if the voxels were interpolated from another grid. `notes` are facts about the
+    file that the user should know.
     """
 
     voxels: np.ndarray
@@ -80,6 +81,7 @@ class LabelVolume:
     path: Path | None = None
     is_placed: bool = True
     resampled: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels.dtype.kind != "u" or self.voxels.ndim != 3:

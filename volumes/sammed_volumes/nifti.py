@@ -1,14 +1,16 @@
-"""NIfTI-1 and NIfTI-2, `.nii` and `.nii.gz`, read and written with nibabel."""
+"""NIfTI-1 and NIfTI-2, `.nii` and `.nii.gz`, and Analyze, with nibabel; writes NIfTI only."""
 
+import gzip
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sammed_volumes.errors import UnreadableVolumeError, VolumeError
+from sammed_volumes.nifti_position import position_in
 from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, check_three_axes, three_axes
 
 _XFORM_SCANNER = 1  # NIfTI's code for scanner coordinates
@@ -17,24 +19,34 @@ _XFORM_SCANNER = 1  # NIfTI's code for scanner coordinates
 _LARGEST_NIFTI1 = 32767
 
 
-def read_nifti(path: Path) -> Volume:
-    """Read a volume: a `.nii` as a memory map, a `.nii.gz` as an array of the stored type."""
-    with _plain_errors(), _silence():
-        image = _load(path)
+_LEFT_AND_RIGHT_UNSAFE = (
+    "Analyze does not state which side is left, so left and right may be swapped; use the NIfTI or DICOM "
+    "original if there is one"
+)
+
+
+def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
+    """Read a volume: a `.nii` as a memory map, a `.nii.gz` as an array of the stored type.
+
+    `gzip_layers` is how many times gzip compressed the file; None if as the suffix states. A `.hdr` is read
+    with its `.img`, as NIfTI or Analyze.
+    """
+    with _plain_errors(), _silence(), _loaded(path, gzip_layers) as image:
         # Check before reading gigabytes for nothing.
         check_numbers(image.get_data_dtype())
         check_three_axes(image.shape)
         stored = image.dataobj.get_unscaled()
+        header = _header(image)
+        position = None if header is None else position_in(header)
     return Volume(
         voxels=three_axes(stored),
         affine_ras_mm=np.asarray(image.affine, dtype=np.float64),
         slope=float(image.dataobj.slope),
         intercept=float(image.dataobj.inter),
-        header=NiftiHeader(
-            version=2 if image.header.sizeof_hdr == 540 else 1, block=image.header.binaryblock
-        ),
+        header=header,
         path=path,
-        is_placed=bool(image.header["sform_code"] > 0 or image.header["qform_code"] > 0),
+        notes=(_LEFT_AND_RIGHT_UNSAFE,) if position is None else position.notes,
+        is_placed=position is None or position.is_stated,
     )
 
 
@@ -78,9 +90,29 @@ def _is_sheared(affine_ras_mm: np.ndarray) -> bool:
     return not np.allclose(directions.T @ directions, np.eye(3), atol=1e-5)
 
 
-def _load(path: Path) -> Any:
+def _header(image: Any) -> NiftiHeader | None:
+    """Return the header of a NIfTI image, None for Analyze."""
+    if not isinstance(image, _nibabel().Nifti1Pair):
+        return None
+    return NiftiHeader(version=2 if image.header.sizeof_hdr == 540 else 1, block=image.header.binaryblock)
+
+
+@contextmanager
+def _loaded(path: Path, gzip_layers: int | None) -> Iterator[Any]:
+    """Load an image, whose voxels can be read until the context ends."""
     nibabel = _nibabel()
-    return nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
+    if gzip_layers is None:
+        yield nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
+        return
+    with ExitStack() as files:
+        stream: Any = files.enter_context(path.open("rb"))
+        for _ in range(gzip_layers):
+            stream = files.enter_context(gzip.GzipFile(fileobj=stream, mode="rb"))
+        start = stream.read(4)
+        stream.seek(0)
+        is_second = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
+        image_class = nibabel.Nifti2Image if is_second else nibabel.Nifti1Image
+        yield image_class.from_file_map({"image": nibabel.FileHolder(fileobj=stream)})
 
 
 def _nibabel() -> Any:
@@ -108,6 +140,10 @@ def _plain_errors() -> Iterator[None]:
         yield
     except VolumeError:
         raise
+    except FileNotFoundError as error:
+        raise UnreadableVolumeError(
+            f"its voxels should be in {error.filename}, which is missing; put it there"
+        ) from error
     except (EOFError, zlib.error) as error:
         raise UnreadableVolumeError("it is cut short or damaged; copy or export it again") from error
     except (ImageFileError, HeaderDataError, OSError, ValueError) as error:

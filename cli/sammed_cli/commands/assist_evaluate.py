@@ -13,7 +13,7 @@ from sammed_cli.values import whole_numbers
 
 @click.command("assist-evaluate", short_help="Measure the Dice of simulated users.")
 @click.argument("image", type=options.EXISTING)
-@click.argument("labels", type=options.EXISTING_FILE)
+@click.argument("labels", type=options.EXISTING)
 @click.option("--skill", type=options.EXISTING_FILE, help="A skill to compare with the plain backbone.")
 @click.option(
     "--points",
@@ -44,8 +44,10 @@ from sammed_cli.values import whole_numbers
 @options.axis
 @options.window
 @options.series
+@options.spacing
 @options.fill_gaps
 @options.flatten
+@options.colors
 @options.resample
 @options.json_output
 @click.pass_obj

@@ -39,6 +39,7 @@ from sammed_cli.terminal import Terminal
 @options.axis
 @options.window
 @options.series
+@options.spacing
 @options.fill_gaps
 @options.codes
 @click.option(

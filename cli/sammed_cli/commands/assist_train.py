@@ -30,7 +30,9 @@ from sammed_cli.terminal import Terminal
 @options.window
 @options.seed
 @options.series
+@options.spacing
 @options.flatten
+@options.colors
 @options.resample
 @click.option(
     "--output", type=options.NEW_FILE, default="skill.safetensors", show_default=True, help="Skill to write."

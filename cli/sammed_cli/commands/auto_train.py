@@ -18,7 +18,9 @@ from sammed_cli.terminal import Terminal
 @options.encoding_of_skill
 @options.seed
 @options.series
+@options.spacing
 @options.flatten
+@options.colors
 @options.resample
 @click.option("--output", type=options.NEW_FILE, help="Skill to write.  [default: replace --skill]")
 @options.overwrite

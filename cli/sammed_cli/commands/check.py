@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Check that labels lie on an image.")
-@click.argument("labels", type=options.EXISTING_FILE)
+@click.argument("labels", type=options.EXISTING)
 @click.argument("image", type=options.EXISTING)
 @options.series
+@options.spacing
 @options.flatten
+@options.colors
 @options.json_output
 @click.pass_obj
 def check(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:

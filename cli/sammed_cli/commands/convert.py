@@ -11,7 +11,7 @@ from sammed_cli.terminal import Terminal
 
 
 @click.command(short_help="Convert a label volume.")
-@click.argument("source", type=options.EXISTING_FILE, metavar="IN")
+@click.argument("source", type=options.EXISTING, metavar="IN")
 @click.argument("output", type=options.NEW_FILE, metavar="OUT")
 @click.option("--like", type=options.EXISTING, metavar="IMAGE", help="Put the labels on the image's grid.")
 @click.option(
@@ -20,7 +20,9 @@ from sammed_cli.terminal import Terminal
     help="Store the array with its axes toward these ends of the patient.",
 )
 @options.series
+@options.spacing
 @options.flatten
+@options.colors
 @options.resample
 @options.overwrite
 @options.json_output

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Compare two label volumes.")
-@click.argument("prediction", type=options.EXISTING_FILE)
-@click.argument("reference", type=options.EXISTING_FILE)
+@click.argument("prediction", type=options.EXISTING)
+@click.argument("reference", type=options.EXISTING)
 @options.exclude_slices
 @options.axis
 @click.option(
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     help="Surfaces that are closer than this agree for NSD.",
 )
 @options.flatten
+@options.colors
 @options.resample
 @options.json_output
 @click.pass_obj

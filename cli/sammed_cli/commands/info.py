@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 @click.command(short_help="Describe a file.")
 @click.argument("file", type=options.EXISTING)
 @options.series
+@options.spacing
 @options.fill_gaps
 @options.axis
 @options.flatten
+@options.colors
 @options.json_output
 @click.pass_obj
 def info(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sammed.datasets.labeled_sets.gathered import Gathered, Problem
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.pictures import open_case
+from sammed.embeddings.opening import report_notes
 from sammed.errors import SammedError, SetError
 from sammed.progress import Reporter
 from sammed.storage.fingerprint import image_digest
@@ -34,7 +35,7 @@ def make_set(
     `names` replace the files' names of label values. Raises SetError where no case can be used, where no
     label volume has a label, and for the name of a value that no label has.
     """
-    labels, problems = _listed(gathered)
+    labels, problems = _listed(gathered, reporter)
     labels = _named(labels, names or {}) if labels else _of_names(names or {})
     unnamed = [str(label.value) for label in labels if not label.own_name]
     if names and unnamed:
@@ -67,7 +68,7 @@ def _fault(case: Case, labeled_set: LabeledSet, seen: dict[str, str]) -> str | N
     return None
 
 
-def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
+def _listed(gathered: Gathered, reporter: Reporter) -> tuple[tuple[Label, ...], list[Problem]]:
     """Return the listed labels, or else those in the label volumes, each with one name."""
     if gathered.labels is not None:
         return gathered.labels, []
@@ -77,7 +78,7 @@ def _listed(gathered: Gathered) -> tuple[tuple[Label, ...], list[Problem]]:
     problems = []
     for case in gathered.cases:
         try:
-            for label in _labels_of(case):
+            for label in _labels_of(case, reporter):
                 _join(found, label, case)
         except (SammedError, VolumeError, OSError) as error:
             problems.append(Problem(case.name, str(error)))
@@ -97,10 +98,11 @@ def _of_names(names: Mapping[int, str]) -> tuple[Label, ...]:
     return tuple(Label(value, name, default_color(value)) for value, name in sorted(names.items()))
 
 
-def _labels_of(case: Case) -> Sequence[Label]:
+def _labels_of(case: Case, reporter: Reporter) -> Sequence[Label]:
     if case.labels is None:
         return ()
     volume = read_labels(case.labels)
+    report_notes(volume, reporter)
     counts = volume.voxel_counts()
     return [label for label in volume.labels if counts[label.value] or label.own_name]
 

@@ -180,7 +180,7 @@ def test_a_bad_case_and_one_without_a_finding_are_told_and_the_others_done(
     result = pseudo_label(request(discs), Silent())
     by_case = {item.case: item for item in result.items}
     assert (by_case[bare[0]].status, by_case[bare[1]].status) == ("failed", "nothing")
-    assert "not a complete picture" in (by_case[bare[0]].reason or "")
+    assert "it is text; copy or export it again" in (by_case[bare[0]].reason or "")
     assert by_case[bare[1]].reason == "All masks are empty."
     assert result.count("labeled") == 3
     assert not result.is_good

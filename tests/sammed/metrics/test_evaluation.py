@@ -320,7 +320,12 @@ def named(value: int, name: str) -> tuple[Label, ...]:
             named(6, "spleen"),
             {(6, "spleen"): 0.0, (6, "liver"): 0.0},
         ),  # two names, one value
-        (named(2, "label_2"), named(6, "liver"), {(6, "liver"): 0.0, (2, "label_2"): 0.0}),
+        (named(2, "label_2"), named(6, "liver"), {(6, "liver"): 1.0}),  # each side has one label only
+        (
+            (*named(2, "label_2"), *named(3, "label_3")),
+            named(6, "liver"),
+            {(6, "liver"): 0.0, (2, "label_2"): 0.0, (3, "label_3"): 1.0},
+        ),  # one of three has no voxel
     ],
 )
 def test_labels_are_matched_by_name_then_by_value(
@@ -332,8 +337,36 @@ def test_labels_are_matched_by_name_then_by_value(
     evaluation = evaluate(prediction, reference)
     assert {(label.value, label.name): label.scores.dice for label in evaluation.labels} == dices
     sides = {label.name: label.only_in for label in evaluation.labels}
-    if len(sides) == 2:
-        assert sides == {truth[0].name: "reference", ours[0].name: "prediction"}
+    if len(sides) > 1:
+        assert sides == {truth[0].name: "reference", **{label.name: "prediction" for label in ours}}
+
+
+@pytest.mark.parametrize(
+    ("ours", "truth", "sentence"),
+    [
+        (named(1, "label_1"), named(255, "label_255"), "each has only one, so these two are compared."),
+        (named(1, "lung"), named(255, "liver"), "give the same structures the same names or values."),
+        (
+            (*named(1, "label_1"), *named(2, "label_2")),
+            named(255, "label_255"),
+            "give the same structures the same names or values.",
+        ),
+        (named(1, "label_1"), named(1, "label_1"), None),
+        ((), named(1, "label_1"), None),
+    ],
+)
+def test_labels_of_which_none_match_are_reported(ours, truth, sentence):
+    box = ((3, 3, 3), (7, 7, 7))
+    said: list[str] = []
+    prediction = volume((ours[0].value, *box), labels=ours) if ours else volume(labels=())
+    evaluation = evaluate(prediction, volume((truth[0].value, *box), labels=truth), report=said.append)
+    assert len(said) == (sentence is not None)
+    if sentence is not None:
+        assert said[0].startswith("Prediction and reference share no label: the prediction has ")
+        assert said[0].endswith(sentence)
+        assert f"{truth[0].name} ({truth[0].value})" in said[0]
+    is_compared = bool(sentence) and "are compared" in str(sentence)
+    assert evaluation.labels[0].scores.dice == (1.0 if is_compared or (ours and sentence is None) else 0.0)
 
 
 def test_a_name_goes_before_a_value_of_another_label() -> None:

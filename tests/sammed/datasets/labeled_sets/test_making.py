@@ -57,7 +57,7 @@ def test_bad_cases_are_told_and_the_others_kept(tmp_path: Path, discs: LabeledSe
     assert [case.name for case in made.cases] == ["d0", "d5", "d6", "d7"]
     reasons = {problem.case: problem.reason for problem in problems}
     assert "same image as in case d0" in reasons["d1"]
-    assert "not a complete picture" in reasons["d2"]
+    assert "it is text; copy or export it again" in reasons["d2"]
     assert "no such file" in reasons["d3"]
     assert "not on the grid" in reasons["d4"]
 
