@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class Augmentation:
         return torch.as_tensor(np.asarray(changed["image"])).clamp(0, 1), found
 
 
-def _transform(is_3d: bool):  # type: ignore[no-untyped-def]  # MONAI has no types
+def _transform(is_3d: bool) -> Any:  # MONAI has no types
     from monai.transforms.compose import Compose
     from monai.transforms.intensity.dictionary import RandAdjustContrastd, RandGaussianNoised
     from monai.transforms.spatial.dictionary import RandAffined

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -9,9 +10,12 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from sammed.batch.labeling import label_batch
+from sammed.batch.maker import MakeLabels
 from sammed.batch.manifest import Recipe
+from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
-from sammed.progress import Silent
+from sammed.batch.result import LabelingItem
+from sammed.progress import Reporter, Silent
 from sammed.storage.provenance import Provenance, read_provenance
 from sammed_volumes.dicom.codes import parse_code
 from sammed_volumes.formats import read_labels
@@ -39,8 +43,8 @@ class Maker:
     recipe = Recipe("0" * 64, {})
     device = "cpu"
 
-    def load(self, place):
-        def label(volume: Volume, reporter) -> Bright:
+    def load(self, place: Place | None) -> MakeLabels:
+        def label(volume: Volume, reporter: Reporter) -> Bright:
             voxels = np.where(volume.voxels > volume.voxels.mean(), 3, 0).astype(np.uint8)
             clear_missing(voxels, volume)
             return Bright(LabelVolume(voxels, volume.affine_ras_mm, (LIVER,)), volume.missing_slices)
@@ -68,7 +72,7 @@ def write_slice(folder: Path, k: int, series: str) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """Series a and b of six slices, of which b lacks the third; c has no UIDs."""
     for name, series in (("a", "1.2.3.4"), ("b", "1.2.3.6"), ("c", "")):
         (tmp_path / "scans" / name).mkdir(parents=True)
@@ -79,20 +83,20 @@ def folder(tmp_path):
 
 
 class Notes(Silent):
-    def __init__(self):
+    def __init__(self) -> None:
         self.messages = []
 
-    def message(self, text):
+    def message(self, text: str) -> None:
         self.messages.append(text)
 
 
-def run(folder, *names, **settings):
+def run(folder: Path, *names: str, **settings: Any) -> list[LabelingItem]:
     inputs = tuple(folder / name for name in names)
     notes = Notes()
     return label_batch(BatchRequest(inputs=inputs, **settings), Maker(), notes), notes.messages
 
 
-def test_labels_become_a_dicom_seg(folder):
+def test_labels_become_a_dicom_seg(folder: Path) -> None:
     codes = (parse_code("liver=T-62000"),)
     result, _ = run(folder, "a", suffix=".dcm", codes=codes)
     (item,) = result.items
@@ -104,14 +108,14 @@ def test_labels_become_a_dicom_seg(folder):
     assert read_provenance(item.output).method == "bright"
 
 
-def test_a_batch_skips_what_is_done(folder):
+def test_a_batch_skips_what_is_done(folder: Path) -> None:
     first, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
     assert [item.status for item in first.items] == ["done", "done"]
     again, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
     assert [item.status for item in again.items] == ["skipped", "skipped"]
 
 
-def test_a_series_with_gaps(folder):
+def test_a_series_with_gaps(folder: Path) -> None:
     refused, _ = run(folder, "b")
     assert refused.items[0].status == "failed"
     assert "1 slice is missing" in refused.items[0].error
@@ -127,14 +131,14 @@ def test_a_series_with_gaps(folder):
     assert messages == [f"{folder / 'b'}: {filled}."]
 
 
-def test_a_series_without_uids_fails_before_it_is_labeled(folder):
+def test_a_series_without_uids_fails_before_it_is_labeled(folder: Path) -> None:
     result, _ = run(folder, "c", suffix=".dcm")
     (item,) = result.items
     assert item.status == "failed"
     assert "this series has no SeriesInstanceUID; use .nii.gz" in item.error
 
 
-def test_a_file_stands_for_its_series(folder):
+def test_a_file_stands_for_its_series(folder: Path) -> None:
     result, _ = run(folder, "a/1.dcm")
     (item,) = result.items
     assert item.output == folder / "a" / "1_label.nii.gz"

@@ -355,7 +355,9 @@ def test_labels_are_matched_by_name_then_by_value(
         ((), named(1, "label_1"), None),
     ],
 )
-def test_labels_of_which_none_match_are_reported(ours, truth, sentence):
+def test_labels_of_which_none_match_are_reported(
+    ours: tuple[Label, ...], truth: tuple[Label, ...], sentence: str | None
+) -> None:
     box = ((3, 3, 3), (7, 7, 7))
     said: list[str] = []
     prediction = volume((ours[0].value, *box), labels=ours) if ours else volume(labels=())

@@ -109,7 +109,7 @@ def test_a_skill_is_saved_and_loaded(case: Case, tmp_path: Path) -> None:
     path = learned.save("liver.safetensors")
     assert path == Path("liver.safetensors")
     check_same(sammed.load(path).model, learned.model)
-    assert "lung, heart, tumour; tiny; 2 annotated slices" in repr(sammed.load(str(path)))
+    assert "lung, heart, tumour; tiny; 3 annotated slices" in repr(sammed.load(str(path)))
     with pytest.raises(OutputError, match="already exists"):
         learned.save(path)
     learned.save(path, overwrite=True)
