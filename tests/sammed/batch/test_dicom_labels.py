@@ -14,7 +14,7 @@ from sammed.batch.maker import MakeLabels
 from sammed.batch.manifest import Recipe
 from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
-from sammed.batch.result import LabelingItem
+from sammed.batch.result import LabelingResult
 from sammed.progress import Reporter, Silent
 from sammed.storage.provenance import Provenance, read_provenance
 from sammed_volumes.dicom.codes import parse_code
@@ -90,7 +90,7 @@ class Notes(Silent):
         self.messages.append(text)
 
 
-def run(folder: Path, *names: str, **settings: Any) -> list[LabelingItem]:
+def run(folder: Path, *names: str, **settings: Any) -> tuple[LabelingResult, list[str]]:
     inputs = tuple(folder / name for name in names)
     notes = Notes()
     return label_batch(BatchRequest(inputs=inputs, **settings), Maker(), notes), notes.messages
