@@ -13,12 +13,23 @@ import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
 from sammed.errors import ConfigError
+from sammed.reports.legend import (
+    ANNOTATED,
+    INK,
+    TRUTH,
+    TRUTH_DASHES,
+    Color,
+    draw_legend,
+    label_color,
+    legend_columns,
+    legend_entries,
+)
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.labels import Label
 from sammed_volumes.slices import Slicing
@@ -26,23 +37,15 @@ from sammed_volumes.slices import Slicing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-_Color: TypeAlias = str | tuple[float, float, float]
 
 _PAPER = "#0f1216"
-_INK = "#e8ebef"
 _QUIET_INK = "#8b94a0"
-_ANNOTATED = "#ffd23f"
-_TRUTH = "#ffffff"
-_TRUTH_DASHES = (0.0, (3.2, 2.2))
 
 _PANEL_INCHES = 2.1  # width of a panel
 _TALLEST_INCHES = 4.2
 _GAP_INCHES = 0.12
 _TITLE_INCHES = 0.24  # above each panel
 _LEGEND_ROW_INCHES = 0.22
-_LEGEND_ENTRY_INCHES = 1.6
 _LEAST_WIDTH_INCHES = 4.5  # room for the legend under a single panel
 _DOTS_PER_INCH = 150
 
@@ -116,7 +119,7 @@ def overlay_png(
     foreground = _foreground(image.shape[:3], stacks, labels)
     chosen = choose_slices(np.any(foreground, axis=(1, 2)), annotated, columns * rows)
     view = _view(np.any(foreground, axis=0), slicing)
-    entries = _legend_entries(labels, truth=reference is not None, annotated=bool(annotated))
+    entries = legend_entries(labels, truth=reference is not None, annotated=bool(annotated))
     figure, panels = _figure(len(chosen), min(columns, len(chosen)), view, len(entries))
     for panel, index in zip(panels, chosen, strict=True):
         _draw_image(panel, image[index], view)
@@ -125,7 +128,7 @@ def overlay_png(
         )
         score = None if dice_per_slice is None else dice_per_slice.get(index)
         _draw_title(panel, slicing.array_index(index), score, annotated=index in annotated)
-    _draw_legend(figure, entries)
+    draw_legend(figure, entries)
     return _png(figure)
 
 
@@ -197,7 +200,7 @@ def _figure(count: int, columns: int, view: _View, entry_count: int) -> tuple[Fi
     height = across * view.proportion
     step_x, step_y = across + _GAP_INCHES, height + _TITLE_INCHES + _GAP_INCHES
     width = max(columns * step_x + _GAP_INCHES, _LEAST_WIDTH_INCHES)
-    legend = _LEGEND_ROW_INCHES * math.ceil(entry_count / _legend_columns(width)) + 2 * _GAP_INCHES
+    legend = _LEGEND_ROW_INCHES * math.ceil(entry_count / legend_columns(width)) + 2 * _GAP_INCHES
     size = (width, math.ceil(count / columns) * step_y + legend)
     figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, facecolor=_PAPER)
     left = (width - (columns * step_x - _GAP_INCHES)) / 2
@@ -223,14 +226,14 @@ def _draw_outlines(
     """Draw the prediction first, so that the thin dashes of the truth are on top of its wider lines."""
     for label in labels:
         if (mask := masks["prediction"]) is not None:
-            _outline(panel, mask == label.value, view, _color(label), 1.6, "solid")
+            _outline(panel, mask == label.value, view, label_color(label), 1.6, "solid")
     for label in labels:
         if (mask := masks["reference"]) is not None:
-            _outline(panel, mask == label.value, view, _TRUTH, 0.9, _TRUTH_DASHES)
+            _outline(panel, mask == label.value, view, TRUTH, 0.9, TRUTH_DASHES)
 
 
 def _outline(
-    panel: Axes, mask: Bool[np.ndarray, "H W"], view: _View, color: _Color, width: float, dashes: Any
+    panel: Axes, mask: Bool[np.ndarray, "H W"], view: _View, color: Color, width: float, dashes: Any
 ) -> None:
     from matplotlib.patheffects import withStroke
 
@@ -247,67 +250,11 @@ def _outline(
 
 def _draw_title(panel: Axes, index: int, score: float | None, *, annotated: bool) -> None:
     for spine in panel.spines.values():
-        spine.set(edgecolor=_ANNOTATED if annotated else _PAPER, linewidth=2.2 if annotated else 0.5)
-    color = _ANNOTATED if annotated else _QUIET_INK
+        spine.set(edgecolor=ANNOTATED if annotated else _PAPER, linewidth=2.2 if annotated else 0.5)
+    color = ANNOTATED if annotated else _QUIET_INK
     panel.set_title(f"slice {index}", loc="left", color=color, fontsize=8.5, pad=4)
     if score is not None and not math.isnan(score):
-        panel.set_title(f"Dice {score:.3f}", loc="right", color=_INK, fontsize=8.5, pad=4)
-
-
-def _draw_legend(figure: Figure, entries: Sequence[tuple[str, Any]]) -> None:
-    from matplotlib.legend_handler import HandlerTuple
-
-    names, handles = [name for name, _ in entries], [handle for _, handle in entries]
-    legend = figure.legend(
-        handles,
-        names,
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.0)},
-        loc="lower center",
-        ncols=min(len(names), _legend_columns(figure.get_figwidth())),
-        frameon=False,
-        labelcolor=_INK,
-        fontsize=9,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # a "$" in a label's name is a dollar sign
-
-
-def _legend_entries(labels: Sequence[Label], *, truth: bool, annotated: bool) -> list[tuple[str, Any]]:
-    """Return names and matplotlib handles; a tuple of lines is drawn as one line of several colors."""
-    from matplotlib.lines import Line2D
-
-    entries: list[tuple[str, Any]] = [
-        (_plain(label.name), _square(_color(label), filled=True)) for label in labels
-    ]
-    colors: list[_Color] = [_color(label) for label in labels[:3]] or [_INK]
-    entries.append(("prediction", tuple(Line2D([], [], color=color, linewidth=1.8) for color in colors)))
-    if truth:
-        entries.append(("truth", Line2D([], [], color=_TRUTH, linewidth=1.1, linestyle=_TRUTH_DASHES)))
-    if annotated:
-        entries.append(("annotated slice", _square(_ANNOTATED, filled=False)))
-    return entries
-
-
-def _square(color: _Color, *, filled: bool) -> Line2D:
-    from matplotlib.lines import Line2D
-
-    square = Line2D([], [], linestyle="none", marker="s", markersize=9, markeredgewidth=1.8, color=color)
-    square.set_markerfacecolor(color if filled else "none")
-    return square
-
-
-def _legend_columns(width_inches: float) -> int:
-    return max(1, int(width_inches // _LEGEND_ENTRY_INCHES))
-
-
-def _plain(name: str) -> str:
-    """Return a name that matplotlib shows; it hides names that start with an underscore."""
-    return f" {name}" if name.startswith("_") else name
-
-
-def _color(label: Label) -> tuple[float, float, float]:
-    red, green, blue = label.color_rgb
-    return red / 255, green / 255, blue / 255
+        panel.set_title(f"Dice {score:.3f}", loc="right", color=INK, fontsize=8.5, pad=4)
 
 
 def _png(figure: Figure) -> bytes:
