@@ -15,6 +15,7 @@ from bench.accuracy.ablation import ablation
 from bench.accuracy.assist import assist
 from bench.accuracy.automatic import automatic
 from bench.accuracy.cases import Case, find_cases
+from bench.accuracy.interpolation import interpolation
 from bench.accuracy.rows import ROWS_NAME, Row, latest_rows
 from bench.accuracy.tables import write_tables
 from bench.accuracy.trials import Laboratory, Trial
@@ -26,6 +27,7 @@ MEASURES: Mapping[str, Callable[[Trial], Iterator[Row]]] = {
     "automatic": automatic,
     "ablation": ablation,
     "assist": assist,
+    "interpolation": interpolation,
 }
 ENCODING = EncodingConfig(precision="float32")
 

@@ -55,6 +55,16 @@ def test_automatic_labels_of_the_chest(chest: Pair, tmp_path: Path, run: Run) ->
     assert "## automatic, over boxes from the truth" in page
 
 
+def test_interpolation_of_the_chest(chest: Pair, tmp_path: Path, run: Run) -> None:
+    options = ("--measure", "interpolation", "--seeds", 1, "--slices", 3)
+    run(main, *options, "--output", tmp_path / "results")
+    rows = latest_rows(tmp_path / "results")
+    methods = {"mean", "flow", "random-walker"}
+    assert {row.way for row in rows if "," not in row.way} == methods
+    assert {row.way for row in rows} >= {f"{method}, between" for method in methods}
+    assert all(0 <= row.dice <= 1 for row in rows)
+
+
 def test_ablation_and_simulated_users(chest: Pair, data: Path, tmp_path: Path, run: Run) -> None:
     options = ("--data", data, "--group", "spleen CT", "--seeds", 1, "--slices", 2)
     measures = ("--measure", "ablation", "--measure", "assist", "--draw", "normal")
