@@ -62,6 +62,7 @@ def test_the_commands_are_those_of_the_design() -> None:
     }  # fmt: skip
     assert {name[0] for name in COMMANDS if name} == {
         "demo",
+        "interpolate",
         "assist-train",
         "assist-label",
         "assist-evaluate",

@@ -204,10 +204,10 @@ def test_the_next_volume_is_read_while_this_one_is_labeled(
     label = Skill.label
     second_is_read = threading.Event()
 
-    def read(path: Path, *others: Any) -> Volume:
+    def read(path: Path, *others: Any, **settings: Any) -> Volume:
         if path.name == "b.nii.gz":
             second_is_read.set()
-        return open_volume(path, *others)
+        return open_volume(path, *others, **settings)
 
     def wait_and_label(skill: Skill, volume: Volume, **settings: Any) -> Labeled:
         assert second_is_read.wait(20), "nothing was read in the meantime"

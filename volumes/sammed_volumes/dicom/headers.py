@@ -2,9 +2,10 @@
 
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -132,17 +133,46 @@ def number_of(header: Any, keyword: str, default: float) -> float:
     return default if found is None else found[0]
 
 
+class _Quiet:
+    """Hides warnings while any thread is in the block: the first one in hides, the last one out restores.
+
+    Filters and levels belong to the process, so threads that each restored what they found would leave them
+    hidden for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._restore = ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            self._restore.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            self._restore.callback(logging.disable, logging.root.manager.disable)
+            logging.disable(logging.WARNING)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._restore.close()
+
+
+_QUIET = _Quiet()
+
+
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
     """Keep pydicom's and highdicom's warnings about sloppy headers from the user's terminal."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = logging.root.manager.disable
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(before)
+    _QUIET.enter()
+    try:
+        yield
+    finally:
+        _QUIET.leave()
 
 
 def _parse(file: BinaryIO) -> "tuple[FileDataset | None, bool]":
