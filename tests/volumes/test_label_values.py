@@ -202,3 +202,10 @@ def test_the_error_for_another_grid_states_both(tmp_path: Path) -> None:
     assert "[[" not in str(error.value)
     for part in ("shape 7 x 11 x 6", "shape 7 x 11 x 5", "[[0.5 0. 0. 0. ]"):
         assert part in error.value.details
+
+
+def test_values_that_all_round_to_zero_are_refused() -> None:
+    voxels = np.zeros((3, 4, 5), dtype=np.float32)
+    voxels[1, 2, 3] = 1e-4
+    with pytest.raises(LabelError, match=r"all its values round to 0, such as 0\.0001"):
+        whole_numbers(Volume(voxels, np.eye(4)))

@@ -47,7 +47,7 @@ def _lossless(values: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, tupl
     if share == 1:
         return _black_and_white(values, between, "on smoothed borders")
     if between.size > _MANY and _has_jpeg_values(between) and _is_black_and_white(values):
-        return _black_and_white(values, between, "as by JPEG compression")
+        return _black_and_white(values, between, "as smoothed borders or JPEG compression leave them")
     if between.size > _MANY and share > 0.5:
         raise LabelError(
             f"it has {between.size} values between 0 and 255, most of them on borders, as if smoothed; "

@@ -52,6 +52,11 @@ def _convert(volume: Volume) -> tuple[np.ndarray, tuple[str, ...]]:
             f"it contains fractional values such as {found.fractional_example} ({found.fractional} voxels), "
             "but labels are whole numbers; use the label file, or resample labels without interpolation"
         )
+    if found.rounded and found.highest == 0:
+        raise LabelError(
+            f"all its values round to 0, such as {found.rounded_example} ({found.rounded} voxels); "
+            "save the labels as whole numbers"
+        )
     whole = np.empty(volume.shape, dtype=smallest_unsigned(found.highest), order="F")
     for k in range(volume.shape[2]):
         whole[:, :, k] = np.rint(_real(volume, volume.voxels[:, :, k]))
@@ -71,9 +76,7 @@ def _real(volume: Volume, plane: np.ndarray) -> np.ndarray:
 def _look_at(values: np.ndarray, stored: np.ndarray, found: _Found) -> None:
     """Add a plane of values to `found`; raises LabelError for negative values and those not finite."""
     if not np.isfinite(values).all():
-        raise LabelError(
-            "it contains values that are not finite, but labels are whole numbers; use the label file"
-        )
+        raise LabelError("it contains values that are not finite; replace NaN and infinity by 0")
     nearest = np.rint(values)
     distance = np.abs(values - nearest)
     is_fractional = distance > _ROUNDED

@@ -107,7 +107,9 @@ def test_several_series_are_listed(two_series: Path) -> None:
         read_volume(two_series)
     text = str(error.value)
     assert "it contains 2 series (1: CT Thorax nativ, 3 slices, UID 1.2.3.9; 2: CT Lungenkern" in text
-    assert "B60, 2 slices, UID 1.2.3.4); choose one by its number or UID" in text
+    assert (
+        "B60, 2 slices, UID 1.2.3.4); choose one with --series by its number in this list or its UID" in text
+    )
 
 
 @pytest.mark.parametrize(("series", "count"), [("1.2.3.9", 3), ("1", 3), ("1.2.3.4", 2), ("2", 2)])
@@ -117,7 +119,8 @@ def test_a_series_is_chosen_by_uid_or_number(two_series: Path, series: str, coun
 
 def test_an_unknown_series_lists_those_that_exist(two_series: Path) -> None:
     with pytest.raises(
-        SeriesError, match=r"\(1: CT Thorax nativ.*; there is no series '3', choose one by its number or UID"
+        SeriesError,
+        match=r"\(1: CT Thorax nativ.*; there is no series '3': choose one with --series",
     ):
         read_volume(two_series, series="3")
 
@@ -172,7 +175,7 @@ def test_kinds_of_slices_of_which_none_is_odd_are_listed(dicom: DicomMaker) -> N
         SeriesError,
         match=r"it contains one series with 2 sub-volumes \(1: CT Thorax, 4 slices, UID 1.2.3.4: "
         r"1.1 \(7 x 5 pixels, 2 slices\), 1.2 \(9 x 5 pixels, 2 slices\)\); "
-        r"choose one by its number \(--series 1.2\)",
+        r"choose one by its number in this list \(--series 1.2\)",
     ):
         read_volume(folder)
     assert read_volume(folder, series="1.1").shape == (7, 5, 2)

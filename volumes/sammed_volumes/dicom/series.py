@@ -216,14 +216,14 @@ def _listed(
         _series_text(place, groups[uid], parts[uid]) for place, uid in enumerate(uids, start=1)
     )
     count = f"{len(uids)} series"
-    asked = "choose one by its number or UID"
+    asked = "choose one with --series by its number in this list or its UID"
     is_known = series is None
     if len(uids) == 1:
         count = f"one series with {len(parts[uids[0]])} sub-volumes"
-        asked = "choose one by its number (--series 1.2)"
+        asked = "choose one by its number in this list (--series 1.2)"
         is_known = is_known or series == uids[0]
     if not is_known:
-        asked = f"there is no series {series!r}, {asked}"
+        asked = f"there is no series {series!r}: {asked}"
     return f"it contains {count} ({listed}); {asked}"
 
 
