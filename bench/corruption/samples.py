@@ -157,7 +157,7 @@ _ALL = (
         pack=records.with_skill_header,
     ),
     Sample(
-        *("sidecar", "a.json", volumes.write_own_labels, (volumes.read_labels_of_sidecar,)),
+        *("sidecar", "a.json", volumes.write_sidecar, (volumes.read_labels_of_sidecar,)),
         is_text=True,
         words=_JSON_WORDS,
     ),

@@ -41,6 +41,11 @@ def write_own_labels(path: Path) -> None:
     write_labels(_labels(), path, like=Volume(_image(), _AFFINE_RAS_MM))
 
 
+def write_sidecar(path: Path) -> None:
+    """Write labels as NIfTI with a sidecar, which is `path`."""
+    write_own_labels(path.with_suffix(".nii.gz"))
+
+
 def write_picture(path: Path) -> None:
     """Write one slice as a picture."""
     Image.fromarray((_labels().voxels[:, :, 4].T > 0).astype(np.uint8) * 255).save(path)
