@@ -9,6 +9,7 @@ import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -45,7 +46,7 @@ class Bench:
         self._honest.mkdir()
         # Not in this process: ITK's threads would be missing in the processes that are forked later.
         for reader in (sample.write, *sample.readers):
-            outcome, detail = _in_process(lambda call=reader: call(self.path), _MOST_BYTES)
+            outcome, detail = _in_process(partial(reader, self.path), _MOST_BYTES)
             if outcome != "result":
                 raise RuntimeError(f"The honest {sample.name} fails: {detail}")
         self._most_bytes = 2 * len(sample.unpack(self.path)) + _SPARE_BYTES
@@ -70,7 +71,7 @@ class Bench:
         path = folder / self._sample.file_name
         path.write_bytes(self.content(number))
         reader = self._sample.readers[number % len(self._sample.readers)]
-        outcome, detail = _in_process(lambda: reader(path), self._most_bytes)
+        outcome, detail = _in_process(partial(reader, path), self._most_bytes)
         shutil.rmtree(folder)
         return Trial(number, outcome, detail)
 

@@ -1,6 +1,7 @@
 """Samples of volumes and labels: a few thousand voxels, written by other libraries or by sammed."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -59,12 +60,13 @@ def write_pages(path: Path) -> None:
 
 def write_series(path: Path) -> None:
     """Write a CT series of four slices into the file's folder; `path` is one of them."""
+    itk: Any = SimpleITK  # untyped in parts
     for k in range(4):
-        image = SimpleITK.GetImageFromArray(_image().T[k : k + 1])
+        image: Any = SimpleITK.GetImageFromArray(_image().T[k : k + 1])
         image.SetSpacing((2.0, 2.0, 5.0))
         for tag, text in _tags(k).items():
             image.SetMetaData(tag, text)
-        writer = SimpleITK.ImageFileWriter()
+        writer: Any = itk.ImageFileWriter()
         writer.KeepOriginalImageUIDOn()
         writer.SetFileName(str(path if k == 0 else path.with_name(f"slice{k}.dcm")))
         writer.Execute(image)
