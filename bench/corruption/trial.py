@@ -1,6 +1,7 @@
 """Trials: one damaged file is read in a process of its own, with limits on time and memory."""
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -44,6 +45,7 @@ class Bench:
         self._place = tempfile.TemporaryDirectory()
         self._honest = Path(self._place.name) / "honest"
         self._honest.mkdir()
+        gc.freeze()  # so that collecting garbage copies no memory in the forked processes
         # Not in this process: ITK's threads would be missing in the processes that are forked later.
         for reader in (sample.write, *sample.readers):
             outcome, detail = _in_process(partial(reader, self.path), _MOST_BYTES)
@@ -105,14 +107,15 @@ def _limited(call: Callable[[], None], most_bytes: int) -> tuple[Outcome, str]:
         os.dup2(1, 2)
     resource.setrlimit(resource.RLIMIT_AS, (_size_bytes() + _MOST_BYTES,) * 2)
     before = _peak_bytes()
-    outcome, detail = _outcome(call)
+    outcome, detail = outcome_of(call)
     grown = _peak_bytes() - before
     if grown > most_bytes:
         return "memory", f"took {grown >> 20} MB: {detail}"
     return outcome, detail[:2000]
 
 
-def _outcome(call: Callable[[], None]) -> tuple[Outcome, str]:
+def outcome_of(call: Callable[[], None]) -> tuple[Outcome, str]:
+    """Call; return what became of it, and the message."""
     try:
         call()
     except MemoryError as error:
