@@ -114,6 +114,17 @@ def test_cut_short(tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: st
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_tiff_without_a_width(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(GRAY).save(path)
+    content = bytearray(path.read_bytes())
+    ifd = int.from_bytes(content[4:8], "little")
+    content[ifd + 2 : ifd + 4] = b"\xff\xff"  # the tag of the first entry, which is the width
+    path.write_bytes(content)
+    with pytest.raises(UnreadableVolumeError, match="it is not a complete picture"):
+        read_volume(path)
+
+
 @pytest.mark.parametrize("highest", [1, 255, 256, 65535])
 def test_labels_of_a_picture_are_written_as_a_picture(tmp_path: Path, highest: int) -> None:
     Image.fromarray(GRAY).save(tmp_path / "scan.png")
