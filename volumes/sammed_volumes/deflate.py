@@ -4,7 +4,8 @@ import zlib
 
 from sammed_volumes.errors import UnreadableVolumeError
 
-_MOST_PER_BYTE = 1032  # no stream of deflate holds more, by its format
+MOST_PER_BYTE = 1032
+"""No stream of deflate holds more bytes for each of its own, by its format."""
 
 
 def inflate(compressed: bytes, window: int, size: int) -> bytes:
@@ -13,6 +14,6 @@ def inflate(compressed: bytes, window: int, size: int) -> bytes:
     Raises UnreadableVolumeError before it takes memory if so few bytes can't hold the stated size, and
     zlib.error for a damaged stream. `window` is zlib's `wbits`.
     """
-    if not 0 <= size <= _MOST_PER_BYTE * len(compressed):
+    if not 0 <= size <= MOST_PER_BYTE * len(compressed):
         raise UnreadableVolumeError("its header states more voxels than it holds; copy or export it again")
     return zlib.decompress(compressed, window, size)
