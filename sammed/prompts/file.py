@@ -150,7 +150,10 @@ def _position(coordinates: list[Any], where: str, index: int | None, axis: int) 
     """Return three coordinates; the slice's index is inserted where it was given once for the entry."""
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in coordinates):
         raise PromptError(f"{where}: coordinates are numbers, not {coordinates!r}.")
-    numbers = [float(each) for each in coordinates]
+    try:
+        numbers = [float(each) for each in coordinates]
+    except OverflowError:
+        raise PromptError(f"{where}: a coordinate is too large a number.") from None
     if index is not None:
         numbers.insert(axis, float(index))
     i, j, k = numbers

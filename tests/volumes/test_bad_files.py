@@ -296,3 +296,17 @@ def test_a_file_without_read_permission(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_labels_are_not_a_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "it is a folder; use a file" in fails(tmp_path, capfd, read_labels)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.hdr"])
+@pytest.mark.parametrize("sizes", [(32767, 32767, 32767), (-1, 5, 7), (0, 5, 7)])
+def test_a_size_that_the_file_can_not_hold(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, sizes: tuple[int, ...]
+) -> None:
+    path = tmp_path / name
+    image_class = nibabel.AnalyzeImage if name.endswith(".hdr") else nibabel.Nifti1Image
+    nibabel.save(image_class(np.zeros((3, 5, 7), dtype=np.int16), np.eye(4)), path)
+    content = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
+    content = content[:42] + np.array(sizes, dtype="<i2").tobytes() + content[48:]
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert "copy or export it again" in fails(path, capfd, kind=UnreadableVolumeError)

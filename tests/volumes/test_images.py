@@ -114,6 +114,20 @@ def test_cut_short(tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: st
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_tiff_whose_second_page_has_no_width(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    page = Image.fromarray(GRAY)
+    page.save(path, save_all=True, append_images=[page])
+    content = bytearray(path.read_bytes())
+    first = int.from_bytes(content[4:8], "little")
+    end = first + 2 + 12 * int.from_bytes(content[first : first + 2], "little")
+    second = int.from_bytes(content[end : end + 4], "little")
+    content[second + 2 : second + 4] = b"\xff\xff"  # the tag of the page's first entry, which is the width
+    path.write_bytes(content)
+    with pytest.raises(UnreadableVolumeError, match="it is not a complete picture"):
+        read_volume(path)
+
+
 @pytest.mark.parametrize("highest", [1, 255, 256, 65535])
 def test_labels_of_a_picture_are_written_as_a_picture(tmp_path: Path, highest: int) -> None:
     Image.fromarray(GRAY).save(tmp_path / "scan.png")

@@ -1,5 +1,6 @@
 """NRRD and MetaImage: their text headers, as different programs write them."""
 
+import zlib
 from pathlib import Path
 
 import nrrd
@@ -145,3 +146,25 @@ def test_a_metaimage_with_two_axes(tmp_path: Path) -> None:
     volume = read_volume(tmp_path / "a.mha")
     np.testing.assert_array_equal(volume.voxels[:, :, 0], VOXELS[0])
     assert volume.spacing_mm == (0.5, 0.75, 1.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DimSize = 3 5 0",
+        "DimSize = 3 5 -7",
+        "DimSize = 3 5 1000000000000",
+        f"DimSize = 3 5 1{'0' * 30}",
+        "ElementSpacing = 1 x 1",
+        "Offset = 0 0",
+        "TransformMatrix = 1 0 0 1",
+    ],
+)
+@pytest.mark.parametrize("compressed", ["True", "False"])
+def test_a_metaimage_that_contradicts_itself(tmp_path: Path, line: str, compressed: str) -> None:
+    lines = ["NDims = 3", "BinaryData = True", "DimSize = 3 5 7", "ElementType = MET_SHORT", line]
+    content = VOXELS.tobytes(order="F")
+    content = zlib.compress(content) if compressed == "True" else content
+    path = meta_file(tmp_path / "a.mha", [*lines, f"CompressedData = {compressed}"], content)
+    with pytest.raises(UnreadableVolumeError, match="copy or export it again"):
+        read_volume(path)

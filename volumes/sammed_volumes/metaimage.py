@@ -4,6 +4,7 @@ Does not use ITK, because ITK's MetaIO prints its errors to the terminal, reject
 file into memory. The tests compare reading and writing with SimpleITK.
 """
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sammed_volumes.affine import swap_ras_lps
+from sammed_volumes.deflate import inflate
 from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.volume import ItkHeader, Volume, three_axes
 
@@ -56,11 +58,11 @@ def read_metaimage(path: Path) -> Volume:
     try:
         text = _read_text(path)
         stored = _read_voxels(path, text)
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+        header = _grid(text)
+    except (OSError, ValueError, KeyError, EOFError, OverflowError, zlib.error) as error:
         if isinstance(error, UnreadableVolumeError | UnsupportedVolumeError):
             raise
         raise UnreadableVolumeError("it is not a complete MetaImage; copy or export it again") from error
-    header = _grid(text)
     return Volume(three_axes(stored), affine_of(header), header=header, path=path)
 
 
@@ -124,7 +126,7 @@ def _read_text(path: Path) -> _Text:
 def _read_voxels(path: Path, text: _Text) -> np.ndarray:
     if int(text.get("ElementNumberOfChannels", default="1")) != 1:
         raise UnsupportedVolumeError("its voxels have several channels, as in an RGB image; save one channel")
-    shape = tuple(int(word) for word in text.fields["DimSize"].split())
+    shape = _shape(text)
     is_big = text.flag("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
     dtype = np.dtype(_TYPES[text.fields["ElementType"]]).newbyteorder(">" if is_big else "<")
     place = text.fields["ElementDataFile"]
@@ -135,7 +137,7 @@ def _read_voxels(path: Path, text: _Text) -> np.ndarray:
         raise UnreadableVolumeError(f"its voxels should be in {data_path}, which is missing; put it there")
     start = text.end if data_path == path else int(text.get("HeaderSize", default="0"))
     if start < 0:  # -1 means: the voxels are at the end of the file
-        start = data_path.stat().st_size - int(np.prod(shape)) * dtype.itemsize
+        start = data_path.stat().st_size - math.prod(shape) * dtype.itemsize
     if text.flag("CompressedData"):
         return _unpacked(data_path, start, dtype, shape)
     if not text.flag("BinaryData"):
@@ -144,11 +146,17 @@ def _read_voxels(path: Path, text: _Text) -> np.ndarray:
     return np.memmap(data_path, dtype=dtype, mode="r", offset=start, shape=shape, order="F")
 
 
+def _shape(text: _Text) -> tuple[int, ...]:
+    shape = tuple(int(word) for word in text.fields["DimSize"].split())
+    if not shape or min(shape) < 1:
+        raise UnreadableVolumeError("its DimSize is not one of a volume; copy or export it again")
+    return shape
+
+
 def _unpacked(path: Path, start: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    size = int(np.prod(shape)) * dtype.itemsize
     with path.open("rb") as file:
         file.seek(start)
-        data = zlib.decompress(file.read(), _GZIP_OR_ZLIB, size)  # into a buffer of the right size at once
+        data = inflate(file.read(), _GZIP_OR_ZLIB, math.prod(shape) * dtype.itemsize)
     return np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
 
 

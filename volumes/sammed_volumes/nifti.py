@@ -1,6 +1,7 @@
 """NIfTI-1 and NIfTI-2, `.nii` and `.nii.gz`, and Analyze, with nibabel; writes NIfTI only."""
 
 import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sammed_volumes.deflate import MOST_PER_BYTE
 from sammed_volumes.errors import UnreadableVolumeError, VolumeError
 from sammed_volumes.nifti_position import position_in
 from sammed_volumes.volume import NiftiHeader, Volume, check_numbers, check_three_axes, three_axes
@@ -35,6 +37,7 @@ def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
         # Check before reading gigabytes for nothing.
         check_numbers(image.get_data_dtype())
         check_three_axes(image.shape)
+        _check_size(image, path, gzip_layers)
         stored = image.dataobj.get_unscaled()
         header = _header(image)
         position = None if header is None else position_in(header)
@@ -97,6 +100,15 @@ def _header(image: Any) -> NiftiHeader | None:
     return NiftiHeader(version=2 if image.header.sizeof_hdr == 540 else 1, block=image.header.binaryblock)
 
 
+def _check_size(image: Any, path: Path, gzip_layers: int | None) -> None:
+    """Raise UnreadableVolumeError, before memory is taken, if the file can't hold what its header states."""
+    stored = Path(image.file_map["image"].filename or path)  # of Analyze another file than the header's
+    layers = int(stored.suffix.lower() == ".gz") if gzip_layers is None else gzip_layers
+    size = math.prod(image.shape) * image.get_data_dtype().itemsize
+    if not 0 < size <= stored.stat().st_size * MOST_PER_BYTE**layers:
+        raise UnreadableVolumeError("it is cut short or damaged; copy or export it again")
+
+
 @contextmanager
 def _loaded(path: Path, gzip_layers: int | None) -> Iterator[Any]:
     """Load an image, whose voxels can be read until the context ends."""
@@ -146,5 +158,5 @@ def _plain_errors() -> Iterator[None]:
         ) from error
     except (EOFError, zlib.error) as error:
         raise UnreadableVolumeError("it is cut short or damaged; copy or export it again") from error
-    except (ImageFileError, HeaderDataError, OSError, ValueError) as error:
+    except (ImageFileError, HeaderDataError, OSError, ValueError, OverflowError) as error:
         raise UnreadableVolumeError("it is not a complete NIfTI file; copy or export it again") from error

@@ -6,6 +6,7 @@ give equal files.
 """
 
 import io
+import math
 import re
 import zlib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sammed_volumes.affine import swap_ras_lps
+from sammed_volumes.deflate import inflate
 from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.volume import NrrdHeader, Volume, three_axes
 
@@ -101,8 +103,7 @@ def _read_voxels(header: Mapping[str, Any], file: BinaryIO, path: Path) -> np.nd
         )
     if encoding == "raw":
         return np.memmap(path, dtype, "r", offset=file.tell(), shape=shape, order="F")
-    size = int(np.prod(shape)) * dtype.itemsize
-    data = zlib.decompress(file.read(), _GZIP_WINDOW, size)  # into a buffer of the right size at once
+    data = inflate(file.read(), _GZIP_WINDOW, math.prod(shape) * dtype.itemsize)
     return np.frombuffer(data, dtype).reshape(shape, order="F")
 
 

@@ -6,6 +6,7 @@ The EXIF orientation of a photograph is applied, so masks that were made in any 
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,11 @@ GRAY_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")
 _EXIF_ORIENTATION, _UPRIGHT = 0x0112, 1
 _TIFF_DESCRIPTION, _TIFF_X_RESOLUTION, _TIFF_Y_RESOLUTION = 270, 282, 283
 _LOSSY_FORMATS = ("JPEG", "MPO")
+# What Pillow raises for broken files.
+_BROKEN = (
+    *(OSError, EOFError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError, RuntimeError),
+    *(AttributeError, struct.error),
+)
 _MM_OF_UNIT = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
 _MM_OF_UNIT |= dict.fromkeys(("micron", "um", "\u00b5m", "\u03bcm", "\\u00b5m"), 1e-3)
 
@@ -88,8 +94,7 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from error
     except VolumeError:
         raise
-    # Pillow raises SyntaxError for broken files, too.
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except _BROKEN as error:
         raise UnreadableVolumeError("it is not a complete picture; copy or export it again") from error
 
 

@@ -143,6 +143,7 @@ def test_without_known_labels_the_marks_define_them(read: Read) -> None:
         ({"label": 1, "points": [[4, 5, 2, "?"]]}, 'a point is 3 coordinates and "\\+" or "-"'),
         ({"label": 1, "points": [[4, 5, 2, []]]}, "a point is 3 coordinates"),
         ({"label": 1, "points": [["4", 5, 2, "+"]]}, "coordinates are numbers"),
+        ({"label": 1, "points": [[4, 5, 10**400, "+"]]}, "a coordinate is too large a number"),
         ({"label": 1, "points": [[4, 5, float("nan"), "+"]]}, "outside the volume"),
         ({"label": 1, "points": [[4, 5, 2, "-"]]}, "slice 2 liver has background points only"),
         ({"label": 1, "points": 5}, "points is a list"),

@@ -1,0 +1,47 @@
+"""Damaged files of each format that is read: `python -m bench.corruption --seed 0 --count 1000`; Linux."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from bench.corruption.samples import SAMPLES
+from bench.corruption.trial import GOOD, OUTCOMES, Bench, Trial
+
+
+@click.command()
+@click.option("--seed", default=0, show_default=True)
+@click.option("--count", default=1000, show_default=True, help="Files of each format.")
+@click.option("--format", "formats", multiple=True, type=click.Choice([*SAMPLES]), help="Only these formats.")
+@click.option("--number", type=int, help="Only this one of the files, to repeat a case.")
+@click.option("--keep", type=click.Path(path_type=Path), help="With --number: write the damaged file here.")
+def main(seed: int, count: int, formats: tuple[str, ...], number: int | None, keep: Path | None) -> None:
+    """Read damaged files; exits with 1 after a traceback, a hang or too much memory."""
+    numbers = range(count) if number is None else range(number, number + 1)
+    counts: dict[str, Counter[str]] = {}
+    for name in formats or SAMPLES:
+        trials = _trials(name, seed, numbers, keep)
+        counts[name] = Counter(trial.outcome for trial in trials)
+        for trial in trials:
+            if trial.outcome not in GOOD or number is not None:
+                command = f"--format {name} --seed {seed} --number {trial.number}"
+                click.echo(f"{trial.outcome}: {command}: {trial.detail}")
+    click.echo(f"{'format':12}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
+    for name, found in counts.items():
+        click.echo(f"{name:12}" + "".join(f"{found[outcome]:11}" for outcome in OUTCOMES))
+    sys.exit(any(set(found) - set(GOOD) for found in counts.values()))
+
+
+def _trials(name: str, seed: int, numbers: range, keep: Path | None) -> list[Trial]:
+    bench = Bench(SAMPLES[name], seed)
+    try:
+        if keep is not None:
+            keep.write_bytes(bench.content(numbers[0]))
+        return [bench.run(number) for number in numbers]
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()
