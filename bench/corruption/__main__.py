@@ -19,18 +19,18 @@ from bench.corruption.trial import GOOD, OUTCOMES, Bench, Trial
 def main(seed: int, count: int, formats: tuple[str, ...], number: int | None, keep: Path | None) -> None:
     """Read damaged files; exits with 1 after a traceback, a hang or too much memory."""
     numbers = range(count) if number is None else range(number, number + 1)
-    counts: dict[str, Counter[str]] = {}
+    faults = 0
+    click.echo(f"{'format':12}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
     for name in formats or SAMPLES:
         trials = _trials(name, seed, numbers, keep)
-        counts[name] = Counter(trial.outcome for trial in trials)
+        counts = Counter(trial.outcome for trial in trials)
+        click.echo(f"{name:12}" + "".join(f"{counts[outcome]:11}" for outcome in OUTCOMES))
         for trial in trials:
             if trial.outcome not in GOOD or number is not None:
                 command = f"--format {name} --seed {seed} --number {trial.number}"
-                click.echo(f"{trial.outcome}: {command}: {trial.detail}")
-    click.echo(f"{'format':12}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
-    for name, found in counts.items():
-        click.echo(f"{name:12}" + "".join(f"{found[outcome]:11}" for outcome in OUTCOMES))
-    sys.exit(any(set(found) - set(GOOD) for found in counts.values()))
+                click.echo(f"  {trial.outcome}: {command}: {trial.detail}")
+        faults += sum(trial.outcome not in GOOD for trial in trials)
+    sys.exit(faults > 0)
 
 
 def _trials(name: str, seed: int, numbers: range, keep: Path | None) -> list[Trial]:
