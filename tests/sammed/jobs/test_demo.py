@@ -16,6 +16,11 @@ from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import read_labels, read_volume
 
 
+@pytest.fixture(autouse=True)
+def tiny_machine() -> None:
+    """Override that of `conftest.py`: the demo runs with the real backbone, since its figures are tested."""
+
+
 @pytest.mark.slow
 def test_the_whole_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMMED_CACHE", str(tmp_path / "cache"))
