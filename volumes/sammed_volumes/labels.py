@@ -60,9 +60,12 @@ class Label:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Label:
         """Read what `to_json` wrote; the color is optional. Raises LookupError, TypeError or ValueError."""
-        value = int(entry["value"])
-        color = entry.get("color_rgb", entry.get(_FORMER_COLOR_KEY, default_color(value)))
-        red, green, blue = (int(part) for part in color)
+        try:
+            value = int(entry["value"])
+            color = entry.get("color_rgb", entry.get(_FORMER_COLOR_KEY, default_color(value)))
+            red, green, blue = (int(part) for part in color)
+        except OverflowError as error:  # JSON's Infinity, or a number such as 1e999
+            raise ValueError("a label's value or color is infinite") from error
         return cls(value, str(entry["name"]), (red, green, blue))
 
 

@@ -96,6 +96,8 @@ def test_nothing_is_overwritten_unasked(made: Any) -> None:
         (lambda data: data["cases"][0].pop("image"), "is damaged: it lacks 'image'"),
         (lambda data: data["cases"][0].update(image=7), "damaged: one of its values has the wrong type"),
         (lambda data: data["labels"][0].update(value=0), "use 1 or more"),
+        (lambda data: data["labels"][0].update(value=float("inf")), "damaged: one of its values"),
+        (lambda data: data["labels"][0].update(color_rgb=[0, 0, float("inf")]), "damaged: one of its values"),
     ],
 )
 def test_a_damaged_manifest_names_itself_and_the_fault(made: Any, change: Any, fact: str) -> None:
