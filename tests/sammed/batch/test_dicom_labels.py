@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from sammed.batch.labeling import label_batch
 from sammed.batch.maker import MakeLabels
@@ -15,12 +16,13 @@ from sammed.batch.manifest import Recipe
 from sammed.batch.place import Place
 from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingResult
-from sammed.progress import Reporter, Silent
+from sammed.progress import Reporter
 from sammed.storage.provenance import Provenance, read_provenance
 from sammed_volumes.dicom.codes import parse_code
 from sammed_volumes.formats import read_labels
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.volume import Volume, clear_missing
+from tests.sammed.conftest import Notes
 
 LIVER = Label(3, "liver", (200, 30, 40))
 
@@ -55,9 +57,9 @@ class Maker:
 def write_slice(folder: Path, k: int, series: str) -> None:
     made = Dataset()
     made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
-    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = (
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.2")
+    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = UID(
         f"{series}.{k + 1}" if series else "1.2.9"
     )
     made.StudyInstanceUID, made.SeriesInstanceUID, made.FrameOfReferenceUID = "1.2.3", series, "1.2.5"
@@ -82,14 +84,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.messages = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
 def run(folder: Path, *names: str, **settings: Any) -> tuple[LabelingResult, list[str]]:
     inputs = tuple(folder / name for name in names)
     notes = Notes()
@@ -101,11 +95,14 @@ def test_labels_become_a_dicom_seg(folder: Path) -> None:
     result, _ = run(folder, "a", suffix=".dcm", codes=codes)
     (item,) = result.items
     assert (item.status, item.output) == ("done", folder / "a_label.dcm")
+    assert item.output is not None
     segment = pydicom.dcmread(item.output).SegmentSequence[0]
     assert segment.SegmentAlgorithmType == "AUTOMATIC"
     assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "10200004"
     assert read_labels(item.output).labels[0].value == 3
-    assert read_provenance(item.output).method == "bright"
+    provenance = read_provenance(item.output)
+    assert provenance is not None
+    assert provenance.method == "bright"
 
 
 def test_a_batch_skips_what_is_done(folder: Path) -> None:
@@ -118,15 +115,18 @@ def test_a_batch_skips_what_is_done(folder: Path) -> None:
 def test_a_series_with_gaps(folder: Path) -> None:
     refused, _ = run(folder, "b")
     assert refused.items[0].status == "failed"
-    assert "1 slice is missing" in refused.items[0].error
-    assert "--fill-gaps" in refused.items[0].error
+    assert "1 slice is missing" in (refused.items[0].error or "")
+    assert "--fill-gaps" in (refused.items[0].error or "")
     result, messages = run(folder, "b", fill_gaps=True)
     (item,) = result.items
+    assert item.output is not None
     voxels = read_labels(item.output).voxels
     assert voxels.shape == (8, 6, 6)
     assert not voxels[:, :, 2].any()
     assert voxels[:, :, 3].any()
-    assert read_provenance(item.output).missing_slices == (2,)
+    provenance = read_provenance(item.output)
+    assert provenance is not None
+    assert provenance.missing_slices == (2,)
     filled = "1 slice is missing and filled with background, at 2 along axis 2; it gets no labels"
     assert messages == [f"{folder / 'b'}: {filled}."]
 
@@ -135,7 +135,7 @@ def test_a_series_without_uids_fails_before_it_is_labeled(folder: Path) -> None:
     result, _ = run(folder, "c", suffix=".dcm")
     (item,) = result.items
     assert item.status == "failed"
-    assert "this series has no SeriesInstanceUID; use .nii.gz" in item.error
+    assert "this series has no SeriesInstanceUID; use .nii.gz" in (item.error or "")
 
 
 def test_a_file_stands_for_its_series(folder: Path) -> None:
