@@ -30,7 +30,12 @@ pytestmark = [
 def run(*command: object, cwd: Path, status: int = 0) -> str:
     """Run a program and return its output; a failure shows all of it."""
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=CLEAN, capture_output=True, text=True, check=False
+        [str(part) for part in command],
+        cwd=cwd,
+        env=CLEAN,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.returncode == status, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -307,7 +307,7 @@ def test_the_program_itself_says_one_sentence(case: Case, tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-m", "sammed_cli", "assist-train", case.image, case.labels],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         env={
             "PYTHONPATH": f"{ROOT}:{ROOT / 'cli'}:{ROOT / 'volumes'}",

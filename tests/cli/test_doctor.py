@@ -47,7 +47,7 @@ def test_the_doctor_runs_where_torch_is_broken(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sammed_cli", "doctor", "--json"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         env={"PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT / 'cli'}:{ROOT / 'volumes'}", "PATH": "/usr/bin:/bin"},
     )

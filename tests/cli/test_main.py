@@ -50,7 +50,7 @@ COMMANDS = dict(every_command())
 def python(*arguments: str) -> str:
     """Run Python in another process, in which nothing is imported yet, and return what it printed."""
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=ENVIRONMENT, check=True
+        [sys.executable, *arguments], capture_output=True, encoding="utf-8", env=ENVIRONMENT, check=True
     )
     return done.stdout
 
@@ -300,7 +300,7 @@ def test_ctrl_c_in_another_process_leaves_nothing_half_written(tmp_path: Path) -
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"

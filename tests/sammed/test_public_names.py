@@ -72,7 +72,7 @@ def test_importing_loads_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {roots}; {code}"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     assert done.stdout == "set()\n"

@@ -117,7 +117,7 @@ def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(path)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         env={**os.environ, "PYTHONPATH": str(root / "volumes")},
     )

@@ -33,7 +33,7 @@ def test_importing_loads_no_image_library_and_no_torch() -> None:
     code += "\nimport sys\nprint({'torch', 'SimpleITK', 'nibabel', 'nrrd', 'PIL'} & set(sys.modules))"
     folder = Path(sammed_volumes.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=folder
     )
     assert done.stdout.strip() == "set()"
 

@@ -36,7 +36,7 @@ def start_python() -> Callable[[str], "subprocess.Popen[str]"]:
 
     def start(code: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, encoding="utf-8"
         )
 
     return start

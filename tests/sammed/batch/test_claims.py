@@ -40,7 +40,7 @@ def holder(claims: Claims) -> Iterator[Holder]:
 
     def start(output: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", HOLDER, str(claims.folder), output, *ROOTS]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
         processes.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "taken\n"

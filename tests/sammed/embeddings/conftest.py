@@ -79,7 +79,7 @@ def run_python(tmp_path: Path) -> Callable[[str], str]:
             env=environment,
             cwd=tmp_path,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         assert done.returncode == 0, done.stderr

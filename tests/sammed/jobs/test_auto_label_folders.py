@@ -278,7 +278,7 @@ def test_killed_at_any_moment_the_next_run_ends_as_if_undisturbed(
     ]
     script = Path(__file__).with_name("killed_labeling.py")
     command = [sys.executable, str(script), str(scans), str(skill), "labels", *points]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr
     *outcomes, last = done.stdout.splitlines()
     assert [line.endswith("killed") for line in outcomes[:5]] == [True] * 5, outcomes

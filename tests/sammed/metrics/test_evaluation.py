@@ -406,6 +406,6 @@ def test_importing_metrics_loads_neither_torch_nor_monai() -> None:
     code = "import sys, sammed.metrics.evaluation; print(sorted({'torch', 'monai'} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, env=environment
     )
     assert done.stdout.strip() == "[]"

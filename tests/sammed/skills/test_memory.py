@@ -29,7 +29,7 @@ def test_a_volume_of_600_large_slices_takes_less_than_3_gb(cached: bool, tmp_pat
         env=environment,
         cwd=tmp_path,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     _, after_few, after_more = json.loads(done.stdout)
