@@ -16,7 +16,6 @@ from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.opening import open_labels, open_volume
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.metrics.evaluation import dice
-from sammed_volumes.intensity import auto_window
 from sammed_volumes.labels import Label, LabelVolume
 
 AS_IN_THE_PAPER = " (slices sampled as in the paper)"
@@ -86,8 +85,7 @@ class Laboratory:
             scan.slicing, labels, labels.select(values), slices=slices, draw=self._draw, seed=seed
         )
         if is_new:
-            region = annotations.region(scan.slicing.count)
-            scan = scan.through(auto_window(scan.volume, scan.slicing, region))
+            scan = scan.through_window_of(annotations.region(scan.slicing.count))
             self._opened = {key: (scan, labels)}  # one at a time, for the memory
         truth = scan.slicing.to_stack(labels.voxels)
         return Trial(case, seed, self._draw, scan, truth, annotations)

@@ -12,6 +12,7 @@ import click
 
 from sammed.backbones.registry import BACKBONES, DEFAULT_BACKBONE
 from sammed.embeddings.config import EncodingConfig
+from sammed_cli import assignments
 from sammed_cli.values import named_code, shard, whole_numbers
 from sammed_cli.values import spacing as spacing_text
 from sammed_cli.values import window as window_text
@@ -25,6 +26,18 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def settings(help: str) -> Callable[[Function], Function]:
+    """Return the option --set KEY=VALUE, which may be repeated."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        callback=assignments.settings,
+        metavar="KEY=VALUE",
+        help=help,
+    )
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
@@ -223,6 +236,12 @@ batch_inputs = together(
         help="Share the work among N processes (Dask).",
     ),
     click.option("--cluster", metavar="ADDRESS", help="Use the Dask cluster with this scheduler address."),
+)
+image_output = together(
+    click.option(
+        "--output", type=NEW_FILE, help="Label volume to write.  [default: IMAGE_label beside IMAGE]"
+    ),
+    label_format,
 )
 batch_output = together(
     click.option(

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float16
+from jaxtyping import Bool, Float, Float16
 from torch import Tensor
 
 from sammed.backbones.backbone import Backbone
@@ -92,6 +92,12 @@ class Scan:
         scan = Scan(self.volume, self.slicing, window, self._backbone, self.cache, self._progress)
         scan.check_shown()
         return scan
+
+    def through_window_of(self, region: Bool[np.ndarray, "S H W"]) -> Scan:
+        """Return a scan through the window that shows a region well; this scan if its window was given."""
+        if self.window_is_given:
+            return self
+        return self.through(auto_window(self.volume, self.slicing, region))
 
     def check_shown(self) -> None:
         """Raise VolumeError if the window shows nothing of the volume."""

@@ -14,7 +14,6 @@ from sammed.embeddings.scan import Scan
 from sammed.errors import naming
 from sammed.interpolation.stack import Method, interpolate_stack
 from sammed.progress import Reporter, Silent
-from sammed_volumes.intensity import auto_window
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.volume import Volume
 
@@ -59,9 +58,7 @@ def interpolate(
 def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, reporter: Reporter) -> Labeled:
     """Label all slices of a scan from its annotated ones; a scan without a window is shown through theirs."""
     slicing = scan.slicing
-    if not scan.window_is_given:
-        region = annotations.region(slicing.count)
-        scan = scan.through(auto_window(scan.volume, slicing, region))
+    scan = scan.through_window_of(annotations.region(slicing.count))
     images = [_gray(scan.image(index)) for index in range(slicing.count)]
     with reporter.task("interpolation", len(annotations.indices) + 1) as task:
         found = interpolate_stack(

@@ -4,8 +4,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
+from sammed.assist.config import PromptSet
+from sammed.auto.slice_sampling import Draw
 from sammed.batch.sources import is_label
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_labels, open_volume
@@ -19,9 +21,6 @@ from sammed_volumes.atomic_file import check_free
 from sammed_volumes.formats import suffix_of
 from sammed_volumes.intensity import parse_window
 from sammed_volumes.slices import Slicing
-
-Draw: TypeAlias = Literal["normal", "even"]
-PromptKind: TypeAlias = Literal["points", "boxes", "composite"]
 
 DEFAULT_SKILL = Path("skill" + MODEL_SUFFIX)
 
@@ -44,7 +43,7 @@ class AssistTrainRequest:
     empty_slices: tuple[int, ...] = ()
     draw: Draw = "normal"
     label: tuple[str, ...] = ()
-    prompts: PromptKind = "composite"
+    prompts: PromptSet = "composite"
     encoding: EncodingConfig = EncodingConfig()
     axis: int | None = None
     window: str = "auto"
@@ -63,7 +62,7 @@ class AssistTrainRequest:
             raise ConfigError("Give an image and its labels, or neither.")
         check_slices(self.slices, self.slice_index, self.empty_slices)
         check_word("way to draw slices", self.draw, get_args(Draw))
-        check_word("kind of prompts", self.prompts, get_args(PromptKind))
+        check_word("kind of prompts", self.prompts, get_args(PromptSet))
         check_axis(self.axis)
         check_seed(self.seed)
         check_model("skill", self.output)

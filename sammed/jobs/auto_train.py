@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from sammed.auto.slice_sampling import annotate
+from sammed.auto.slice_sampling import Draw, annotate
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_labels, open_volume
 from sammed.errors import naming
-from sammed.jobs.assist_train import DEFAULT_SKILL, AssistTrainResult, Draw, train_result
+from sammed.jobs.assist_train import DEFAULT_SKILL, AssistTrainResult, train_result
 from sammed.jobs.validation import check_model, check_replaced, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.skills.inference import scan_for

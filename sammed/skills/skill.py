@@ -22,7 +22,6 @@ from sammed.skills.inference import GeneratorName, label_scan, scan_for
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, skill_digest, write_skill
 from sammed.skills.training import SkillConfig, train_skill
-from sammed_volumes.intensity import auto_window
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.volume import Volume
 
@@ -137,9 +136,7 @@ def learn(
             draw=draw,
             seed=seed,
         )
-    if not opened.window_is_given:
-        region = annotations.region(opened.slicing.count)
-        opened = opened.through(auto_window(opened.volume, opened.slicing, region))
+    opened = opened.through_window_of(annotations.region(opened.slicing.count))
     reporter = reporter or Silent()
     with reporter.task("encoding annotated slices", len(annotations.indices)) as task:
         opened.encode(annotations.indices, task.advance)

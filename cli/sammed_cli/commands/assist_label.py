@@ -42,10 +42,7 @@ from sammed_cli.terminal import Terminal
 @options.spacing
 @options.fill_gaps
 @options.codes
-@click.option(
-    "--output", type=options.NEW_FILE, help="Label volume to write.  [default: IMAGE_label beside IMAGE]"
-)
-@options.label_format
+@options.image_output
 @options.overwrite
 @options.json_output
 @click.pass_obj

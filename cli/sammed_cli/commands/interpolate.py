@@ -27,10 +27,7 @@ from sammed_cli.terminal import Terminal
 @options.seed
 @options.series
 @options.flatten
-@click.option(
-    "--output", type=options.NEW_FILE, help="Label volume to write.  [default: IMAGE_label beside IMAGE]"
-)
-@options.label_format
+@options.image_output
 @options.overwrite
 @options.json_output
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from sammed.datasets.pseudo.methods import METHODS
-from sammed_cli import assignments, options
+from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 
@@ -36,14 +36,7 @@ _METHOD = click.Choice(tuple(METHODS))
     help="; ".join(f"{name}: {method.summary}" for name, method in METHODS.items()) + ".",
 )
 @click.option("--output", type=options.NEW_FOLDER, required=True, help="Folder of the new set.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    callback=assignments.settings,
-    metavar="KEY=VALUE",
-    help="A setting of the method; may be repeated. --settings METHOD lists all.",
-)
+@options.settings("A setting of the method; may be repeated. --settings METHOD lists all.")
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),

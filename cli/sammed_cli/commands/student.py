@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sammed_cli import assignments, options
+from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 
@@ -24,14 +24,7 @@ def student() -> None:
     show_default=True,
     help="MONAI's BasicUNet or BasicUNetPlusPlus on slices, or DynUNet in 3-D.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    callback=assignments.settings,
-    metavar="KEY=VALUE",
-    help="A setting such as epochs=40, size_px=128, loss=dice+ce, optimizer=adam; may be repeated.",
-)
+@options.settings("A setting such as epochs=40, size_px=128, loss=dice+ce, optimizer=adam; may be repeated.")
 @click.option("--gold-only", is_flag=True, help="Learn from gold labels only.")
 @click.option(
     "--pseudo-weight",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sammed_cli import assignments, options
+from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 
@@ -21,14 +21,7 @@ def synthesize() -> None:
 
 @synthesize.command()
 @click.argument("labeled_set", type=options.EXISTING, metavar="SET")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    callback=assignments.settings,
-    metavar="KEY=VALUE",
-    help="A setting such as image_size=64, width=32, steps=5000, batch_size=8; may be repeated.",
-)
+@options.settings("A setting such as image_size=64, width=32, steps=5000, batch_size=8; may be repeated.")
 @click.option(
     "--output",
     type=options.NEW_FILE,

@@ -79,6 +79,10 @@ class BrightnessDecoder(nn.Module):
 
 @pytest.fixture(scope="session")
 def brightness_backbone() -> Backbone:
+    return brightness_sam(BrightnessDecoder())
+
+
+def brightness_sam(decoder: BrightnessDecoder) -> Backbone:
     """A SAM without weights whose masks are what is as bright as the prompt."""
     return Backbone(
         name="brightness",
@@ -87,7 +91,7 @@ def brightness_backbone() -> Backbone:
         device=torch.device("cpu"),
         dtype=torch.float32,
         image_encoder=BrightnessEncoder(),
-        mask_decoder=BrightnessDecoder(),
+        mask_decoder=decoder,
         prompt_encoder=WrittenPrompt(),
         preparation=PixelPreparation(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
     )

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from torch import nn
 
 from sammed.backbones.backbone import Backbone
-from sammed.backbones.registry import PixelPreparation
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed_volumes.labels import Label
-from tests.sammed.auto.conftest import SIZE, BrightnessDecoder, BrightnessEncoder, WrittenPrompt
+from tests.sammed.auto.conftest import BrightnessDecoder, brightness_sam
 
 DISC = Label(1, "disc", (220, 60, 60))
 SHAPE = (40, 48)
@@ -34,18 +32,7 @@ class Decoder(BrightnessDecoder):
 
 @pytest.fixture(scope="session")
 def brightness_backbone() -> Backbone:
-    """A SAM without weights whose masks are what is as bright as the prompt."""
-    return Backbone(
-        name="brightness",
-        digest="brightness",
-        image_size=SIZE,
-        device=torch.device("cpu"),
-        dtype=torch.float32,
-        image_encoder=BrightnessEncoder(),
-        mask_decoder=Decoder(),
-        prompt_encoder=WrittenPrompt(),
-        preparation=PixelPreparation(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
-    )
+    return brightness_sam(Decoder())
 
 
 class SetMaker:
