@@ -1,6 +1,6 @@
 """Skills that benches learn: as the commands learn them, from slices that are annotated already."""
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.embeddings.scan import Scan
 from sammed.progress import Silent
 from sammed.skills.skill import Skill

@@ -1,4 +1,4 @@
-from .auto.annotations import Annotations as Annotations
+from .annotations.annotations import Annotations as Annotations
 from .backbones.backbone import Backbone as Backbone
 from .backbones.loading import load_backbone as load_backbone
 from .backbones.registry import BACKBONES as BACKBONES

@@ -20,7 +20,7 @@ from bench.accuracy.rows import ROWS_NAME, Row, latest_rows
 from bench.accuracy.tables import write_tables
 from bench.accuracy.trials import Laboratory, Trial
 from bench.rows import append_rows
-from sammed.auto.slice_sampling import Draw
+from sammed.annotations.slice_sampling import Draw
 from sammed.embeddings.config import EncodingConfig
 
 MEASURES: Mapping[str, Callable[[Trial], Iterator[Row]]] = {

@@ -9,8 +9,8 @@ from jaxtyping import Int64, UInt
 from bench.accuracy.cases import Case
 from bench.accuracy.rows import Row
 from bench.rows import current_commit
-from sammed.auto.annotations import Annotations
-from sammed.auto.slice_sampling import Draw, annotate
+from sammed.annotations.annotations import Annotations
+from sammed.annotations.slice_sampling import Draw, annotate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.opening import open_labels, open_volume

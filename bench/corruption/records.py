@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load, save
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.batch.manifest import Entry, Manifest, Recipe
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import read_set, write_set

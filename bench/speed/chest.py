@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from sammed.auto.annotations import Annotations
-from sammed.auto.slice_sampling import annotate
+from sammed.annotations.annotations import Annotations
+from sammed.annotations.slice_sampling import annotate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.cache import EmbeddingCache
 from sammed.embeddings.opening import open_labels, open_volume

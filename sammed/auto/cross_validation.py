@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.decoding import decode_coarse
 from sammed.auto.fusion import LARGEST_LOGIT, MASKS_FROM, RADIUS, mix, smooth
 from sammed.auto.held_out import HeldOut, hold_out

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
 from sammed.auto.sap_training import SapTrainingConfig, prepare_episodes, train_sap_net
 from sammed.embeddings.scan import Scan

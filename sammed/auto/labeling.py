@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Float16, UInt
 from torch import Tensor, nn
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.components import largest_components
 from sammed.auto.decoding import CHUNK as DECODED_TOGETHER
 from sammed.auto.decoding import decode_coarse

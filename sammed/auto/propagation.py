@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sammed.annotations.annotations import Annotations
 from sammed.assist.masks import decode_prompts, unite
-from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
 from sammed.embeddings.scan import Scan
 from sammed.errors import ConfigError

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from sammed.annotations.annotations import Annotations
 from sammed.assist.losses import biased_dice_loss
-from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
 from sammed.backbones.frame import Frame
 from sammed_volumes.labels import Label

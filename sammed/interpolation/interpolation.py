@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float32
 
-from sammed.auto.annotations import Annotations
-from sammed.auto.slice_sampling import Draw, annotate, wanted_labels
+from sammed.annotations.annotations import Annotations
+from sammed.annotations.slice_sampling import Draw, annotate, wanted_labels
 from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.opening import File, open_labels
 from sammed.embeddings.opening import open as open_image

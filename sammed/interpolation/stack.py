@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float32, UInt
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.errors import AnnotationError, ConfigError
 from sammed.interpolation.carried_shapes import MarkedLabel
 from sammed.interpolation.optical_flow import NeighborFlow

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
+from sammed.annotations.slice_sampling import Draw
 from sammed.assist.config import PromptSet
-from sammed.auto.slice_sampling import Draw
 from sammed.batch.sources import is_label
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_labels, open_volume

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from sammed.auto.slice_sampling import Draw, annotate
+from sammed.annotations.slice_sampling import Draw, annotate
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_labels, open_volume
 from sammed.errors import naming

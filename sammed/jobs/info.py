@@ -28,7 +28,7 @@ from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Header, NiftiHeader, Volume, planes
 
 if TYPE_CHECKING:
-    from sammed.auto.annotations import Annotations
+    from sammed.annotations.annotations import Annotations
     from sammed.skills.model import SkillModel
 
 Kind: TypeAlias = Literal["volume", "labels", "skill"]

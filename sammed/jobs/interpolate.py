@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from sammed.auto.slice_sampling import Draw
+from sammed.annotations.slice_sampling import Draw
 from sammed.embeddings.opening import open as open_image
 from sammed.interpolation.interpolation import interpolate as interpolate_marks
 from sammed.interpolation.stack import Method

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import LabeledStack, highest_wins, label_stack
 from sammed.auto.propagation import PropagationConfig, propagate

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sammed.annotations.annotations import Annotations
 from sammed.assist.label_encoder import LabelEncoder
-from sammed.auto.annotations import Annotations
 from sammed.auto.classification import TrainedClassifier
 from sammed.auto.label_choice import LabelChoice
 from sammed.auto.sap_training import TrainedSapNet

@@ -8,8 +8,8 @@ from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
+from sammed.annotations.slice_sampling import Draw, annotate, wanted_labels
 from sammed.assist.config import AssistConfig, PromptSet
-from sammed.auto.slice_sampling import Draw, annotate, wanted_labels
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.labeled import Labeled

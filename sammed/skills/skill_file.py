@@ -18,7 +18,7 @@ import torch
 from jaxtyping import UInt
 from torch import Tensor
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.classification import TrainedClassifier
 from sammed.auto.label_choice import LabelChoice
 from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
+from sammed.annotations.annotations import Annotations
 from sammed.assist.config import AssistConfig
 from sammed.assist.training import train_prompt_encoder
-from sammed.auto.annotations import Annotations
 from sammed.auto.classification import ClassificationConfig, train_classifier
 from sammed.auto.cross_validation import CrossValidationConfig, cross_validate
 from sammed.auto.sap_training import SapTrainingConfig, prepare_episodes, train_sap_net

@@ -21,7 +21,7 @@ import pytest
 import torch
 
 import sammed_cli
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import write_skill
 from sammed_volumes.formats import write_labels

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.cross_validation import USUAL_WIDTH_SLICES
 from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import LabeledStack

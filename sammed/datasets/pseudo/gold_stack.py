@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, UInt
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.frame import Frame
 from sammed.datasets.even_choice import choose_evenly

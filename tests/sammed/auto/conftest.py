@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.backbones.registry import PixelPreparation
 from sammed.embeddings.scan import Scan, open_scan

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sammed.annotations.annotations import Annotations
 from sammed.auto import cross_validation
-from sammed.auto.annotations import Annotations
 from sammed.auto.cross_validation import (
     USUAL_RULE,
     USUAL_WIDTH_SLICES,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from sammed.annotations.annotations import Annotations
 from sammed.auto import held_out
-from sammed.auto.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT, RADIUS
 from sammed.auto.held_out import HeldOut, hold_out
 from sammed.auto.sap_net import SapNetConfig

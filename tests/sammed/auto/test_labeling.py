@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.classification import ClassificationConfig, train_classifier
 from sammed.auto.fusion import MASKS_FROM, MaskFrom
 from sammed.auto.label_choice import LabelChoice

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.labeling import highest_wins
 from sammed.auto.propagation import PropagationConfig, propagate, surviving_points
 from sammed.backbones.backbone import Backbone

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.fusion import LARGEST_LOGIT
 from sammed.auto.label_choice import USUAL_BORDER_UNCERTAINTY, LabelChoice
 from sammed.auto.labeling import label_stack

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.errors import ConfigError
 from sammed.interpolation.stack import interpolate_stack
 from sammed_volumes.labels import default_label

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sammed.auto.slice_sampling import annotate
+from sammed.annotations.slice_sampling import annotate
 from sammed.errors import AnnotationError, ConfigError
 from sammed.jobs.assist_train import AssistTrainRequest, assist_train, find_pair
 from sammed.jobs.demo_data import demo_pair

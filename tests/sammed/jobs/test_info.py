@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.jobs.info import InfoRequest, InfoResult, info
 from sammed.progress import Silent
 from sammed.skills.model import SkillModel

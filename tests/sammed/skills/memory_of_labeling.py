@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.auto.label_choice import LabelChoice
 from sammed.auto.labeling import label_stack
 from sammed.backbones.backbone import Backbone as RealBackbone

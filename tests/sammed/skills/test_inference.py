@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from sammed.auto.slice_sampling import annotate
+from sammed.annotations.slice_sampling import annotate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.labeled import Labeled
 from sammed.embeddings.scan import open_scan

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.backbones.backbone import Backbone
 from sammed.errors import SkillError
 from sammed.skills.model import SkillModel

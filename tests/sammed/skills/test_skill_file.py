@@ -12,8 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from sammed.auto.annotations import Annotations
-from sammed.auto.slice_sampling import annotate
+from sammed.annotations.annotations import Annotations
+from sammed.annotations.slice_sampling import annotate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import open_scan
 from sammed.errors import SkillError

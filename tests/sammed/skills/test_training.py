@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sammed.auto.annotations import Annotations
-from sammed.auto.slice_sampling import annotate
+from sammed.annotations.annotations import Annotations
+from sammed.annotations.slice_sampling import annotate
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import Scan, open_scan
 from sammed.progress import Silent, Task

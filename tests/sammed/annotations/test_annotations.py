@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.errors import AnnotationError
 from sammed_volumes.labels import default_label
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from sammed.auto.annotations import Annotations
-from sammed.auto.slice_sampling import Draw, mark, sample_slices
+from sammed.annotations.annotations import Annotations
+from sammed.annotations.slice_sampling import Draw, mark, sample_slices
 from sammed.errors import AnnotationError
 from sammed_volumes.labels import Label, default_label
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Int64, UInt
 
-from sammed.auto.annotations import Annotations
+from sammed.annotations.annotations import Annotations
 from sammed.errors import AnnotationError
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.slices import Slicing

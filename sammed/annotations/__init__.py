@@ -1,0 +1,1 @@
+"""Annotations: the slices that a user marked, how they are sampled from a labeled volume, where to mark."""
