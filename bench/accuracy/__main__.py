@@ -40,7 +40,7 @@ ENCODING = EncodingConfig(precision="float32")
 @click.option("--label", multiple=True, help="Only these labels, and those learned together with them.")
 @click.option("--most", default=99, show_default=True, help="Cases per group.")
 @click.option("--slices", type=int, help="Annotated slices, in place of each case's own number.")
-@click.option("--draw", type=click.Choice(["normal", "even"]), default="even", show_default=True)
+@click.option("--draw", type=click.Choice(["even", "paper"]), default="even", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("docs/results"), show_default=True)
 @click.option("--page-only", is_flag=True, help="Measure nothing; write the page from the rows.")
 def main(

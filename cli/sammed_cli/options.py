@@ -274,10 +274,10 @@ annotated_slices = together(
     ),
     click.option(
         "--draw",
-        type=click.Choice(("normal", "even")),
-        default="normal",
+        type=click.Choice(("even", "paper")),
+        default="even",
         show_default=True,
-        help="How --slices samples: normally around the median labeled slice (paper, 3.3), or evenly.",
+        help="How --slices samples: spread over the labels, or near their median slice (paper, 3.3).",
     ),
 )
 skill = click.option(

@@ -12,12 +12,12 @@ from sammed.errors import AnnotationError
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.slices import Slicing
 
-Draw = Literal["normal", "even"]
+Draw = Literal["even", "paper"]
 
 BACKGROUND_SLICES = 2
 """Empty slices that are sampled besides the annotated ones; the paper gives no number."""
 
-TRIES = 200  # of sampling slices until each label is in one
+TRIES = 200  # of sampling slices as in the paper until each label is in one
 FULL = 0.8  # least share of marked slices between the first and the last in a complete label file
 
 
@@ -33,6 +33,11 @@ class Marked:
     def foreground(self) -> Int64[np.ndarray, " F"]:
         """Slices that show any label."""
         return np.flatnonzero(self.shows.any(axis=1))
+
+    @property
+    def complete(self) -> Int64[np.ndarray, " F"]:
+        """Slices that show all labels."""
+        return np.flatnonzero(self.shows.all(axis=1))
 
     @property
     def is_complete(self) -> bool:
@@ -66,7 +71,7 @@ def annotate(
     slices: int | None = None,
     slice_index: Sequence[int] = (),
     empty_slices: Sequence[int] = (),
-    draw: Draw = "normal",
+    draw: Draw = "even",
     seed: int = 0,
 ) -> Annotations:
     """Return the annotated slices of a label volume: sampled, named, or all that are marked.
@@ -103,47 +108,81 @@ def sample_slices(
 ) -> Annotations:
     """Sample `count` slices that show the labels and, where empty ones are known, `background` that don't.
 
-    "normal" samples around the median foreground slice m with the deviation s of the foreground, N(m, s²);
-    "even" spreads the slices over the foreground. Slices that show all labels come first. Background slices
-    are sampled uniformly or, with "even", just beyond either end of the object, where an annotator would mark
-    that it ends. They are only taken from a complete label file with more slices than were asked for.
+    "even" spreads the slices over all that show a label, so that each label is in two of them where that is
+    possible. "paper" samples around the median m of the slices that show all labels, with their deviation s:
+    N(m, s²) (3.3). Background slices lie, with "even", just beyond either end of the object, where an
+    annotator would mark that it ends; the rest is sampled uniformly. They are only taken from a complete
+    label file with more slices than were asked for.
     """
-    candidates = _candidates(marked, count)
-    for _ in range(TRIES):
-        chosen = _normal(candidates, count, rng) if way == "normal" else _even(candidates, count, rng)
-        if marked.shows[chosen].any(axis=0).all():
-            return marked.take(chosen, _background(marked, count, background, way, rng))
+    if marked.foreground.size < count:
+        names = ", ".join(label.name for label in marked.labels)
+        raise AnnotationError(
+            f"{count} slices were asked for, but only {marked.foreground.size} show {names}."
+        )
+    chosen = _even(marked, count, rng) if way == "even" else _normal(marked, count, rng)
     missing = [
         label.name for column, label in enumerate(marked.labels) if not marked.shows[chosen, column].any()
     ]
-    raise AnnotationError(
-        f"{count} slices can't show every label ({', '.join(missing)} is missing): "
-        "sample more, name them, or train the labels one by one."
-    )
+    if missing:
+        raise AnnotationError(
+            f"{count} slices can't show every label ({', '.join(missing)} is missing): "
+            "sample more, name them, or train the labels one by one."
+        )
+    return marked.take(chosen, _background(marked, count, background, way, rng))
 
 
-def _candidates(marked: Marked, count: int) -> Int64[np.ndarray, " F"]:
-    complete = np.flatnonzero(marked.shows.all(axis=1))
-    if complete.size >= count:
-        return complete
-    found = marked.foreground
-    if found.size < count:
-        names = ", ".join(label.name for label in marked.labels)
-        raise AnnotationError(f"{count} slices were asked for, but only {found.size} show {names}.")
-    return found
+def _even(marked: Marked, count: int, rng: np.random.Generator) -> list[int]:
+    """Spread slices over all that show a label; if so few can't show each, over those that show all."""
+    chosen = _spread(marked, marked.foreground, count, rng)
+    if not marked.shows[chosen].any(axis=0).all() and marked.complete.size >= count:
+        return _spread(marked, marked.complete, count, rng)
+    return chosen
 
 
-def _normal(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    """Sample different slices with the odds of N(m, s²), as if sampling until `count` were found."""
+def _spread(
+    marked: Marked, candidates: Int64[np.ndarray, " F"], count: int, rng: np.random.Generator
+) -> list[int]:
+    """Sample one slice from about the middle of each of `count` equal parts.
+
+    Then slices are exchanged until each label is in one of them, and until each is in two, where that is
+    possible without taking as much from another label.
+    """
+    places = (np.arange(count) + rng.uniform(0.3, 0.7)) / count * candidates.size
+    chosen = [int(candidates[place]) for place in places.astype(int)]
+    for often in (1, 2):
+        for column in np.argsort(marked.shows.sum(axis=0), kind="stable"):
+            if marked.shows[chosen, column].sum() < often:
+                chosen = _with_one_more(marked.shows, chosen, int(column), often)
+    return chosen
+
+
+def _with_one_more(shows: Bool[np.ndarray, "S k"], chosen: list[int], column: int, often: int) -> list[int]:
+    """Exchange the nearest slice that can be spared for one that shows a label, far from those that do."""
+    new = np.setdiff1d(np.flatnonzero(shows[:, column]), chosen)
+    needed = shows[chosen].sum(axis=0) <= often
+    spare = [each for each in chosen if not (shows[each, column] or needed[shows[each]].any())]
+    if not new.size or not spare:
+        return chosen
+    shown = [each for each in chosen if shows[each, column]]
+    distance = np.abs(new[:, None] - shown).min(axis=1) if shown else -np.abs(new - np.median(new))
+    added = int(new[distance.argmax()])
+    removed = min(spare, key=lambda each: abs(each - added))
+    return sorted({*chosen, added} - {removed})
+
+
+def _normal(marked: Marked, count: int, rng: np.random.Generator) -> list[int]:
+    """Sample different slices with the odds of N(m, s²), until each label is in one of them.
+
+    They are slices that show all labels, or any label if these are too few.
+    """
+    candidates = marked.complete if marked.complete.size >= count else marked.foreground
     distance = (candidates - np.median(candidates)) / max(float(candidates.std()), 0.5)
     odds = np.exp(-0.5 * distance**2)
-    return sorted(rng.choice(candidates, count, replace=False, p=odds / odds.sum()).tolist())
-
-
-def _even(candidates: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    """Sample one slice from about the middle of each of `count` equal parts."""
-    places = (np.arange(count) + rng.uniform(0.3, 0.7)) / count * len(candidates)
-    return [int(candidates[place]) for place in places.astype(int)]
+    for _ in range(TRIES):
+        chosen = sorted(rng.choice(candidates, count, replace=False, p=odds / odds.sum()).tolist())
+        if marked.shows[chosen].any(axis=0).all():
+            break
+    return chosen
 
 
 def _background(

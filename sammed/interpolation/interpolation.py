@@ -27,7 +27,7 @@ def interpolate(
     slice_index: tuple[int, ...] = (),
     empty_slices: tuple[int, ...] = (),
     labels: tuple[str | int, ...] = (),
-    draw: Draw = "normal",
+    draw: Draw = "even",
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> Labeled:

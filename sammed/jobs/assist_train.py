@@ -41,7 +41,7 @@ class AssistTrainRequest:
     slices: int | None = None
     slice_index: tuple[int, ...] = ()
     empty_slices: tuple[int, ...] = ()
-    draw: Draw = "normal"
+    draw: Draw = "even"
     label: tuple[str, ...] = ()
     prompts: PromptSet = "composite"
     encoding: EncodingConfig = EncodingConfig()

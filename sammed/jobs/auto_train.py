@@ -32,7 +32,7 @@ class AutoTrainRequest:
     slices: int | None = None
     slice_index: tuple[int, ...] = ()
     empty_slices: tuple[int, ...] = ()
-    draw: Draw = "normal"
+    draw: Draw = "even"
     encoding: EncodingConfig = EncodingConfig()
     seed: int = 0
     output: Path | None = None

@@ -26,7 +26,7 @@ class InterpolateRequest:
     slices: int | None = None
     slice_index: tuple[int, ...] = ()
     empty_slices: tuple[int, ...] = ()
-    draw: Draw = "normal"
+    draw: Draw = "even"
     label: tuple[str, ...] = ()
     method: Method = "mean"
     axis: int | None = None

@@ -103,7 +103,7 @@ def learn(
     slice_index: Sequence[int] = (),
     empty_slices: Sequence[int] = (),
     labels: Sequence[str | int] = (),
-    draw: Draw = "normal",
+    draw: Draw = "even",
     prompts: PromptSet = "composite",
     auto: bool = True,
     seed: int = 0,

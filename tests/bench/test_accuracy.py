@@ -67,7 +67,7 @@ def test_interpolation_of_the_chest(chest: Pair, tmp_path: Path, run: Run) -> No
 
 def test_ablation_and_simulated_users(chest: Pair, data: Path, tmp_path: Path, run: Run) -> None:
     options = ("--data", data, "--group", "spleen CT", "--seeds", 1, "--slices", 2)
-    measures = ("--measure", "ablation", "--measure", "assist", "--draw", "normal")
+    measures = ("--measure", "ablation", "--measure", "assist", "--draw", "paper")
     run(main, *options, *measures, "--output", tmp_path / "results")
     rows = latest_rows(tmp_path / "results")
     assert [row.table for row in rows] == ["ablation"] * 5 + ["assist"] * 12

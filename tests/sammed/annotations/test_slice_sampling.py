@@ -23,7 +23,7 @@ def stack_with(liver: Sequence[int], spleen: Sequence[int] = (), count: int = 40
 def sampled(
     stack: np.ndarray,
     count: int,
-    way: Draw = "normal",
+    way: Draw = "even",
     background: int = 2,
     labels: tuple[Label, ...] = (LIVER,),
     seed: int = 0,
@@ -45,10 +45,10 @@ def test_the_seed_decides() -> None:
     assert len({sampled(stack, 4, seed=seed).indices for seed in range(10)}) > 1
 
 
-def test_normal_sampling_lies_around_the_median() -> None:
+def test_the_papers_sampling_lies_around_the_median() -> None:
     """N(m, s²) with the median and the deviation of the foreground slices, within them."""
     marked, rng = mark(stack_with(range(0, 40)), (LIVER,)), np.random.default_rng(0)
-    indices = [sample_slices(marked, 1, 0, "normal", rng).indices[0] for _ in range(1000)]
+    indices = [sample_slices(marked, 1, 0, "paper", rng).indices[0] for _ in range(1000)]
     assert abs(np.mean(indices) - 19.5) < 1.5
     assert np.std(indices) < np.std(np.arange(40)), "wider than the foreground itself"
     assert np.mean([10 <= index < 30 for index in indices]) > 0.6, "no denser in the middle than at the ends"
@@ -73,17 +73,44 @@ def test_an_end_without_an_empty_slice_leaves_both_to_the_rest() -> None:
     assert len([index for index in found if index < 20]) == 2
 
 
-@pytest.mark.parametrize("way", ["normal", "even"])
+@pytest.mark.parametrize("way", ["paper", "even"])
 def test_no_more_background_slices_than_were_asked_for(way: Draw) -> None:
     for background in (0, 1, 2, 3):
         found = sampled(stack_with(range(10, 30)), 5, way, background=background).indices
         assert len(found) == 5 + background
 
 
-def test_slices_that_show_all_labels_come_first() -> None:
+def test_even_sampling_covers_the_union_of_the_labels() -> None:
+    """Slices that show only one of the labels count as well; each label is in two slices where it can be."""
+    stack = stack_with(range(2, 20), range(17, 38))
+    for seed in range(20):
+        found = sampled(stack, 4, background=0, labels=(LIVER, SPLEEN), seed=seed)
+        assert [(index - 2) // 9 for index in found.indices] == [0, 1, 2, 3]
+        assert [len(found.showing(label)) >= 2 for label in (LIVER, SPLEEN)] == [True, True]
+
+
+@pytest.mark.parametrize("spleen", [range(16, 24), range(30, 33), range(39, 40)])
+def test_even_sampling_shows_a_small_label_twice(spleen: range) -> None:
+    stack = stack_with(range(0, 40), spleen)
+    for seed in range(20):
+        found = sampled(stack, 5, background=0, labels=(LIVER, SPLEEN), seed=seed)
+        assert len(found.indices) == 5
+        assert len(found.showing(SPLEEN)) == min(2, len(spleen))
+
+
+def test_even_sampling_shows_each_label_once_before_any_twice() -> None:
+    stack = stack_with(range(0, 30), range(30, 33))
+    stack[34:36, 0, 0] = 3
+    labels = (LIVER, SPLEEN, default_label(3))
+    for seed in range(20):
+        found = sampled(stack, 3, background=0, labels=labels, seed=seed)
+        assert [len(found.showing(label)) for label in labels] == [1, 1, 1]
+
+
+def test_the_papers_sampling_takes_slices_that_show_all_labels_first() -> None:
     stack = stack_with(range(5, 35), range(20, 24))
     for seed in range(20):
-        found = sampled(stack, 3, background=0, labels=(LIVER, SPLEEN), seed=seed).indices
+        found = sampled(stack, 3, "paper", background=0, labels=(LIVER, SPLEEN), seed=seed).indices
         assert set(found) <= set(range(20, 24))
 
 
