@@ -28,7 +28,7 @@ def turned(case: Any, tmp_path: Path) -> Path:
     low, high = shown.min(axis=0), shown.max(axis=0) + 1
     affine[:3, 3] += affine[:3, :3] @ low
     voxels = voxels[tuple(slice(*ends) for ends in zip(low, high, strict=True))]
-    path = tmp_path / "turned" / case.labels.name.replace(".nii.gz", ".seg.nrrd")
+    path: Path = tmp_path / "turned" / case.labels.name.replace(".nii.gz", ".seg.nrrd")
     path.parent.mkdir()
     write_labels(LabelVolume(voxels, affine, labels.labels), path, like=Volume(voxels, affine))
     return path
@@ -36,10 +36,10 @@ def turned(case: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shifted(case: Any, tmp_path: Path) -> Path:
-    image = nibabel.load(case.labels)
+    image = nibabel.Nifti1Image.from_filename(case.labels)
     affine = image.affine.copy()
     affine[0, 3] += 1.0  # half a voxel
-    path = tmp_path / "shifted" / case.labels.name
+    path: Path = tmp_path / "shifted" / case.labels.name
     path.parent.mkdir()
     nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), path)
     return path

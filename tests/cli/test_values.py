@@ -122,7 +122,7 @@ def test_stacks_are_checked_and_converted(sammed: Sammed, tmp_path: Path) -> Non
     assert run.json["labels"]["spacing_mm"] == [0.5, 0.5, 2]
     run = sammed("convert", masks, tmp_path / "masks.nii.gz", "--spacing", "0.5,0.5,2", "--json")
     assert (run.exit_code, run.json["shape"]) == (0, [32, 24, 4])
-    assert nibabel.load(tmp_path / "masks.nii.gz").header.get_zooms() == (0.5, 0.5, 2)
+    assert nibabel.Nifti1Image.from_filename(tmp_path / "masks.nii.gz").header.get_zooms() == (0.5, 0.5, 2)
     assert sammed("check", tmp_path / "masks.nii.gz", scan, "--spacing", "0.5,0.5,2").exit_code == 0
 
 

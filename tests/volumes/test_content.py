@@ -156,7 +156,9 @@ def test_analyze_is_read_with_a_note(tmp_path: Path, suffix: str) -> None:
     path = analyze(tmp_path, suffix=suffix)
     for found in (read_volume(path), read_labels(path)):
         np.testing.assert_array_equal(found.voxels, VOXELS)
-        np.testing.assert_array_equal(found.affine_ras_mm, nibabel.load(tmp_path / "scan.img").affine)
+        np.testing.assert_array_equal(
+            found.affine_ras_mm, nibabel.AnalyzeImage.from_filename(tmp_path / "scan.img").affine
+        )
         assert found.notes[0].startswith("Analyze does not state which side is left")
         assert found.path == path
 

@@ -69,4 +69,6 @@ def test_labels_of_a_pair_are_a_single_file(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Pair(VOXELS, AFFINE), tmp_path / "scan.img")
     scan = read_volume(tmp_path / "scan.hdr")
     write_labels(read_labels(tmp_path / "scan.hdr"), tmp_path / "labels.nii.gz", like=scan)
-    np.testing.assert_array_equal(nibabel.load(tmp_path / "labels.nii.gz").get_fdata(), VOXELS)
+    np.testing.assert_array_equal(
+        nibabel.Nifti1Image.from_filename(tmp_path / "labels.nii.gz").get_fdata(), VOXELS
+    )

@@ -8,9 +8,10 @@ import nibabel
 import numpy as np
 import pytest
 
+from sammed.datasets.labeled_sets.pictures import Picture
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import LabelVolume
-from tests.conftest import MakePhantom
+from tests.conftest import MakePhantom, Phantom
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Folders:
 
     images: Path
     labels: Path
-    phantoms: dict
+    phantoms: dict[str, Phantom]
 
 
 def write_image(path: Path, values: np.ndarray, affine: np.ndarray) -> Path:
@@ -34,6 +35,12 @@ def save_mask(path: Path, labels: LabelVolume, image: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_labels(labels, path, like=read_volume(image))
     return path
+
+
+def labels_of(picture: Picture) -> np.ndarray:
+    """The labels H W of a picture that somebody labeled."""
+    assert picture.labels is not None, f"{picture.case}: nobody labeled slice {picture.index}"
+    return picture.labels
 
 
 @pytest.fixture

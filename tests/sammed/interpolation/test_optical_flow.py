@@ -13,7 +13,8 @@ def texture(seed: int = 0) -> np.ndarray:
     """Smooth noise 0..1 that the flow can follow."""
     noise = np.random.default_rng(seed).random((HEIGHT, WIDTH))
     smooth = ndimage.gaussian_filter(noise, 3)
-    return ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
+    scaled: np.ndarray = (smooth - smooth.min()) / np.ptp(smooth)
+    return scaled.astype(np.float32)
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (2, 0), (0, -3), (1.5, 2.5)])

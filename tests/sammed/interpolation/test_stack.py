@@ -27,9 +27,10 @@ def truth() -> np.ndarray:
     return stack
 
 
-def images(labels: np.ndarray, noise: float = 0.03) -> np.ndarray:
+def images(labels: np.ndarray, noise: float = 0.03) -> list[np.ndarray]:
     values = np.choose(np.minimum(labels, 2), [0.2, 0.7, 0.9])
-    return np.clip(values + np.random.default_rng(0).normal(0, noise, labels.shape), 0, 1).astype(np.float32)
+    noisy = values + np.random.default_rng(0).normal(0, noise, labels.shape)
+    return list(np.clip(noisy, 0, 1).astype(np.float32))
 
 
 def annotations(labels: np.ndarray, indices: tuple[int, ...]) -> Annotations:
@@ -97,14 +98,14 @@ def test_a_label_in_one_slice_only_ends_before_the_next_annotated_one() -> None:
 def test_noise_without_structure_moves_nothing_far() -> None:
     labels = np.repeat(truth()[8:9], COUNT, axis=0)
     noise = np.random.default_rng(1).random(labels.shape).astype(np.float32)
-    found = interpolate_stack(noise, annotations(labels, (4, 12)), SPACING_MM, 2.0, "flow")
+    found = interpolate_stack(list(noise), annotations(labels, (4, 12)), SPACING_MM, 2.0, "flow")
     assert dice(found.stack[8] == 1, labels[8] == 1) > 0.8
 
 
 def test_identical_slices_and_slices_without_values_are_labeled() -> None:
     labels = truth()
     flat = np.full(labels.shape, 0.5, dtype=np.float32)
-    found = interpolate_stack(flat, annotations(labels, (4, 8, 12)), SPACING_MM, 2.0)
+    found = interpolate_stack(list(flat), annotations(labels, (4, 8, 12)), SPACING_MM, 2.0)
     assert dice(found.stack[6] == 3, labels[6] == 3) > 0.8
 
 

@@ -28,7 +28,7 @@ def write_mask() -> Callable[[Path, LabelVolume, Path], Path]:
 
 
 @pytest.fixture
-def gold() -> Callable[..., list]:
+def gold() -> Callable[..., list[Case]]:
     """`gold(folders, **changes)`: the cases of folders, with changes."""
     return lambda folders, **changes: [
         replace(case, **changes) for case in gather_cases(folders.images, folders.labels)

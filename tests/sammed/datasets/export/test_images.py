@@ -71,9 +71,9 @@ def test_mixed_formats_become_one(
     done = export(cases, file_ending=wanted)
     assert done.file_ending == (wanted or ".nii.gz")
     assert faults(done.folder) == []
-    for name, phantom in folders.phantoms.items():
+    for name, made in folders.phantoms.items():
         path = done.folder / "imagesTr" / f"{name}_0000{done.file_ending}"
-        assert np.array_equal(voxels(path), phantom.volume.voxels)
+        assert np.array_equal(voxels(path), made.volume.voxels)
         image = SimpleITK.ReadImage(str(path))
         source = SimpleITK.ReadImage(str(folders.images / f"{name}.nii.gz"))
         assert np.allclose(image.GetOrigin(), source.GetOrigin(), atol=1e-4)
@@ -83,7 +83,7 @@ def test_mixed_formats_become_one(
 def rewrite(
     path: Path, change: Callable[[np.ndarray], np.ndarray], dtype: type[np.generic] | None = None
 ) -> None:
-    image = nibabel.load(path)
+    image = nibabel.Nifti1Image.from_filename(path)
     values = change(np.asarray(image.dataobj).astype(dtype or np.float32))
     nibabel.save(nibabel.Nifti1Image(values, image.affine), path)
 
@@ -105,7 +105,8 @@ def test_nan_and_infinity_become_the_background(
     rewrite(path, spoil)
     folder = export(gold(folders)).folder
     assert faults(folder) == []
-    written, source = voxels(folder / "imagesTr" / "a_0000.nii.gz"), np.asarray(nibabel.load(path).dataobj)
+    written = voxels(folder / "imagesTr" / "a_0000.nii.gz")
+    source = np.asarray(nibabel.Nifti1Image.from_filename(path).dataobj)
     assert np.array_equal(written[1:], source[1:])
     assert (written[0, 0, :3] == source[np.isfinite(source)].min()).all()
 
@@ -148,16 +149,12 @@ def test_modality_is_what_the_images_say(
     make_folders: Callable[..., Folders], gold: Callable[..., list[Case]], export: Callable[..., DataSet]
 ) -> None:
     folders = make_folders("a", "b")
-
-    def as_mr(values: np.ndarray) -> np.ndarray:
-        return np.abs(values)
-
-    rewrite(folders.images / "b.nii.gz", as_mr, np.int16)
+    rewrite(folders.images / "b.nii.gz", np.abs, np.int16)
     with pytest.raises(ExportError, match=r"b\.nii\.gz, don't; specify the modality"):
         export(gold(folders))
     done = export(gold(folders), modality="CT")
     assert read_json(done.folder / "dataset.json")["channel_names"] == {"0": "CT"}
-    rewrite(folders.images / "a.nii.gz", as_mr, np.int16)
+    rewrite(folders.images / "a.nii.gz", np.abs, np.int16)
     done = export(gold(folders), overwrite=True)
     assert read_json(done.folder / "dataset.json")["channel_names"] == {"0": "image"}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monai.data import load_decathlon_datalist
-from monai.transforms import LoadImaged
+from monai.data.decathlon_datalist import load_decathlon_datalist
+from monai.transforms.io.dictionary import LoadImaged
 from PIL import Image
 
 from sammed.datasets.export.dataset import DataSet

@@ -72,7 +72,7 @@ def test_the_rules_catch_what_is_wrong(
         json.dumps(about | {"numTraining": 7, "labels": {"background": 0, "x": 2}})
     )
     shutil.copy(folder / "imagesTr" / "a_0000.nii.gz", folder / "imagesTr" / "z_0000.nii.gz")
-    image = nibabel.load(folder / "labelsTr" / "b.nii.gz")
+    image = nibabel.Nifti1Image.from_filename(folder / "labelsTr" / "b.nii.gz")
     nibabel.save(
         nibabel.Nifti1Image(np.asarray(image.dataobj), image.affine @ np.diag([1, 2, 1, 1])),
         folder / "labelsTr" / "b.nii.gz",
@@ -265,7 +265,8 @@ def test_labels_on_another_grid_are_refused(
 ) -> None:
     cases = gold(make_folders("a", "b"))
     moved = tmp_path / "moved.nii.gz"
-    image = nibabel.load(cases[1].labels)
+    assert cases[1].labels is not None
+    image = nibabel.Nifti1Image.from_filename(cases[1].labels)
     nibabel.save(
         nibabel.Nifti1Image(np.asarray(image.dataobj), image.affine @ np.diag([1, 1, 1.2, 1])), moved
     )

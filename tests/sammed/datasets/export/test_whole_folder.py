@@ -10,6 +10,7 @@ from sammed.datasets.export import dataset as dataset_module
 from sammed.datasets.export.dataset import DataSet
 from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.errors import ExportError
+from sammed_volumes.formats import write_labels
 from tests.sammed.datasets.conftest import Folders
 
 
@@ -61,14 +62,13 @@ def test_accident_in_the_middle_leaves_nothing_half(
     folders = make_folders("a", "b", "c")
     if is_there:
         before = contents(export(gold(folders)).folder)
-    written = []
-    original = dataset_module.write_labels
+    written: list[tuple[Any, ...]] = []
 
-    def write_once(*args: Any, **rest: Any) -> list[Path]:
+    def write_once(*args: Any, **rest: Any) -> tuple[Path, ...]:
         if written:
             raise accident
         written.append(args)
-        return original(*args, **rest)
+        return write_labels(*args, **rest)
 
     monkeypatch.setattr(dataset_module, "write_labels", write_once)
     expected = KeyboardInterrupt if isinstance(accident, KeyboardInterrupt) else ExportError

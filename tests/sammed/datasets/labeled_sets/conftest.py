@@ -25,7 +25,7 @@ def save_disc() -> Callable[..., np.ndarray]:
         value: int = 1,
     ) -> np.ndarray:
         y, x = np.mgrid[:40, :48]
-        disc = (x - center[0]) ** 2 + (y - center[1]) ** 2 <= radius**2
+        disc: np.ndarray = (x - center[0]) ** 2 + (y - center[1]) ** 2 <= radius**2
         gray = np.random.default_rng(center).normal(80, 6, disc.shape) + 90 * disc
         for path, pixels in ((image, gray.clip(0, 255)), (mask, disc * value)):
             if path is not None:

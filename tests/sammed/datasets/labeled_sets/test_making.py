@@ -20,6 +20,7 @@ from sammed.errors import ConfigError, SetError
 from sammed.progress import Silent
 from sammed_volumes.labels import default_label
 from tests.sammed.conftest import Notes
+from tests.sammed.datasets.conftest import labels_of
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def discs(tmp_path: Path, save_disc: Callable[..., np.ndarray]) -> Gathered:
     return gather_pairs(tmp_path / "images", tmp_path / "masks")
 
 
-def test_labels_come_from_the_masks_and_names_from_the_person(tmp_path: Path, discs: LabeledSet) -> None:
+def test_labels_come_from_the_masks_and_names_from_the_person(tmp_path: Path, discs: Gathered) -> None:
     made, problems = make_set(discs, tmp_path, Silent(), names={1: "disc"})
     assert problems == ()
     assert [(label.value, label.name) for label in made.labels] == [(1, "disc")]
@@ -37,7 +38,7 @@ def test_labels_come_from_the_masks_and_names_from_the_person(tmp_path: Path, di
 
 
 def test_values_that_a_person_did_not_name_are_told(
-    tmp_path: Path, discs: LabeledSet, save_disc: Callable[..., np.ndarray], notes: Notes
+    tmp_path: Path, discs: Gathered, save_disc: Callable[..., np.ndarray], notes: Notes
 ) -> None:
     save_disc(tmp_path / "images/d9.png", tmp_path / "masks/d9.png", (30, 20), value=7)
     made, _ = make_set(
@@ -47,7 +48,7 @@ def test_values_that_a_person_did_not_name_are_told(
     assert [label.value for label in made.labels] == [1, 7]
 
 
-def test_bad_cases_are_told_and_the_others_kept(tmp_path: Path, discs: LabeledSet) -> None:
+def test_bad_cases_are_told_and_the_others_kept(tmp_path: Path, discs: Gathered) -> None:
     images = tmp_path / "images"
     shutil.copy(images / "d0.png", images / "d1.png")  # a twin
     (images / "d2.png").write_bytes(b"no picture")
@@ -62,7 +63,7 @@ def test_bad_cases_are_told_and_the_others_kept(tmp_path: Path, discs: LabeledSe
     assert "not on the grid" in reasons["d4"]
 
 
-def test_what_the_reader_missed_is_told_with_the_rest(tmp_path: Path, discs: LabeledSet) -> None:
+def test_what_the_reader_missed_is_told_with_the_rest(tmp_path: Path, discs: Gathered) -> None:
     missing = tuple(Problem(f"m{number}", "it has no image") for number in range(8))  # as many as there are
     made, problems = make_set(replace(discs, problems=missing), tmp_path, Silent())
     assert (len(made.cases), problems) == (8, missing)
@@ -86,7 +87,7 @@ def test_a_set_of_bad_cases_alone_is_refused(tmp_path: Path) -> None:
         make_set(gathered, tmp_path, Silent())
 
 
-def test_images_alone_are_a_set_where_a_person_names_the_labels(tmp_path: Path, discs: LabeledSet) -> None:
+def test_images_alone_are_a_set_where_a_person_names_the_labels(tmp_path: Path, discs: Gathered) -> None:
     alone = gather_pairs(tmp_path / "images", None)
     made, problems = make_set(alone, tmp_path, Silent(), names={1: "disc", 4: "ring"})
     assert problems == ()
@@ -119,7 +120,7 @@ def test_splits_follow_the_seed_and_part_the_set() -> None:
 
 def test_a_patients_cases_stay_together() -> None:
     made = split_cases(gold(20), test=4, seed=3, group=r"^(p\d+)_")
-    by_patient = {}
+    by_patient: dict[str, set[str]] = {}
     for name, split in made.splits.items():
         by_patient.setdefault(name.split("_")[0], set()).add(split)
     assert all(len(splits) == 1 for splits in by_patient.values())
@@ -156,7 +157,8 @@ def test_kept_slices_lie_evenly_in_the_labels(tmp_path: Path, save_phantom: Call
     save_phantom(tmp_path / "images/a.nii.gz", tmp_path / "masks/a.nii.gz")
     made, _ = make_set(gather_pairs(tmp_path / "images", tmp_path / "masks"), tmp_path, Silent())
     (case,) = keep_slices(made, 3).cases
+    assert case.annotated_slices is not None
     assert len(case.annotated_slices) == 3
     known = [picture for picture in pictures_of(case, made) if picture.labels is not None]
     assert len(known) == 3
-    assert all(picture.labels.any() for picture in known)
+    assert all(labels_of(picture).any() for picture in known)

@@ -14,6 +14,7 @@ from sammed.errors import SetError
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
 from sammed_volumes.labels import default_label
+from tests.sammed.datasets.conftest import labels_of
 
 
 @pytest.fixture
@@ -26,10 +27,11 @@ def volume_set(tmp_path: Path, save_phantom: Callable[..., None]) -> LabeledSet:
 def test_a_volume_goes_to_pictures_and_back(volume_set: LabeledSet) -> None:
     case = volume_set.cases[0]
     opened = open_case(case, volume_set)
+    assert opened.labels is not None
     pictures = list(pictures_of(case, volume_set))
     assert [picture.index for picture in pictures] == list(range(opened.slicing.count))
     assert all(picture.image.min() >= 0 and picture.image.max() <= 1 for picture in pictures)
-    stack = np.stack([picture.labels for picture in pictures])
+    stack = np.stack([labels_of(picture) for picture in pictures])
     back = from_pictures(stack, opened, volume_set)
     np.testing.assert_array_equal(back.voxels, opened.labels.voxels)
     np.testing.assert_array_equal(back.affine_ras_mm, opened.volume.affine_ras_mm)
@@ -71,8 +73,8 @@ def test_ignored_voxels_and_the_ignore_value_are_ignored(
     expected = np.zeros_like(disc)
     expected[0], expected[:, 0] = True, True
     np.testing.assert_array_equal(picture.ignore, expected)
-    np.testing.assert_array_equal(picture.labels[1:], disc[1:])
-    assert not picture.labels[0].any()
+    np.testing.assert_array_equal(labels_of(picture)[1:], disc[1:])
+    assert not labels_of(picture)[0].any()
 
 
 def test_a_label_that_is_not_listed_is_refused(tmp_path: Path, save_disc: Callable[..., np.ndarray]) -> None:

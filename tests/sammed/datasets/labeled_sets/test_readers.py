@@ -63,7 +63,7 @@ def test_nnunet_version_2(tmp_path: Path, save_phantom: Callable[..., None]) -> 
     save_phantom(tmp_path / "imagesTs/b_0000.nii.gz")
     nnunet(tmp_path, {"background": 0, "liver": 1, "spleen": 2, "ignore": 3})
     found = gather_nnunet(tmp_path)
-    assert [(label.value, label.name) for label in found.labels] == [(1, "liver"), (2, "spleen")]
+    assert [(label.value, label.name) for label in found.labels or ()] == [(1, "liver"), (2, "spleen")]
     assert found.ignore_value == 3
     assert [(case.name, case.origin) for case in found.cases] == [("a", "gold"), ("b", "none")]
     assert found.splits == {"b": "test"}
@@ -96,7 +96,7 @@ def test_the_decathlons_older_form(tmp_path: Path, save_phantom: Callable[..., N
     save_phantom(tmp_path / "imagesTr/a.nii.gz", tmp_path / "labelsTr/a.nii.gz")
     nnunet(tmp_path, {"0": "background", "1": "liver"})
     found = gather_nnunet(tmp_path)
-    assert [label.name for label in found.labels] == ["liver"]
+    assert [label.name for label in found.labels or ()] == ["liver"]
     assert [case.name for case in found.cases] == ["a"]
     save_phantom(tmp_path / "imagesTr/b_0000.nii.gz", tmp_path / "labelsTr/b_0000.nii.gz")
     assert [case.is_gold for case in gather_nnunet(tmp_path).cases] == [True, True]
@@ -133,7 +133,7 @@ def test_monais_data_list(tmp_path: Path) -> None:
     ]
     assert found.splits == {"a": "validation", "b": "train", "c": "test"}
     assert found.cases[0].image == tmp_path / "i/a.nii.gz"
-    assert [label.name for label in found.labels] == ["liver"]
+    assert [label.name for label in found.labels or ()] == ["liver"]
     with pytest.raises(SetError, match=r"list\.json has no item of fold 7; its folds are 0, 1\."):
         gather_monai(tmp_path / "list.json", fold=7)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet, Split
 from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, read_set, write_set
 from sammed.errors import SetError
 from sammed.version import __version__
@@ -36,7 +36,7 @@ def made(tmp_path: Path) -> LabeledSet:
         ),
     )
     labels = (Label(1, "liver", (1, 2, 3)), Label(7, "spleen", (4, 5, 6)))
-    splits = {"Süß": "train", "bert": "test", "cleo": "train"}
+    splits: dict[str, Split] = {"Süß": "train", "bert": "test", "cleo": "train"}
     return LabeledSet(folder, labels, cases, splits, Window(-10, 20, "hu"), ignore_value=255)
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
+from sammed.datasets.pseudo.pseudo_label import PseudoLabel
 from sammed_volumes.labels import Label
 from tests.sammed.auto.conftest import BrightnessDecoder, brightness_sam
 
@@ -19,7 +20,20 @@ SHAPE = (40, 48)
 def disc(center: tuple[int, int], radius: int = 7) -> np.ndarray:
     """A disc H W in a picture of 40 x 48 pixels; `center` is (x, y)."""
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    return (x - center[0]) ** 2 + (y - center[1]) ** 2 <= radius**2
+    inside: np.ndarray = (x - center[0]) ** 2 + (y - center[1]) ** 2 <= radius**2
+    return inside
+
+
+def voxels_of(found: PseudoLabel) -> np.ndarray:
+    """The voxels X Y Z of a case that was labeled."""
+    assert found.labels is not None, f"{found.case}: {found.reason}"
+    return found.labels.voxels
+
+
+def mask_of(found: PseudoLabel, index: int = 0) -> np.ndarray:
+    """Where a slice has label 1, H W."""
+    mask: np.ndarray = voxels_of(found)[:, :, index].T == 1
+    return mask
 
 
 class Decoder(BrightnessDecoder):

@@ -9,18 +9,20 @@ import nibabel
 import numpy as np
 import pytest
 
+from sammed.assist.label_encoder import LabelEncoder
 from sammed.assist.training import TrainedEncoder
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.labeled_sets.set_file import write_set
 from sammed.datasets.pseudo.assist import AssistLabelConfig, AssistLabeler
+from sammed.datasets.pseudo.assist_config import PromptStyle
 from sammed.datasets.pseudo.auto import AutoLabelConfig, AutoLabeler
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.errors import PromptError
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed.skills.training import SkillConfig
-from tests.sammed.datasets.pseudo.conftest import SetMaker, disc
+from tests.sammed.datasets.pseudo.conftest import SetMaker, disc, voxels_of
 
 CENTERS = {"a": (12, 12), "b": (30, 20), "c": (20, 28), "d": (34, 12)}
 
@@ -49,7 +51,7 @@ def gold(labeled_set: LabeledSet) -> LabeledSet:
 
 @pytest.mark.parametrize("style", ["box", "point", "points", "box+points"])
 def test_assist_marks_what_it_is_prompted_for(
-    discs: LabeledSet, set_maker: SetMaker, tools: Tools, tmp_path: Path, style: str
+    discs: LabeledSet, set_maker: SetMaker, tools: Tools, tmp_path: Path, style: PromptStyle
 ) -> None:
     truth = tmp_path / "truth"
     truth.mkdir()
@@ -82,9 +84,10 @@ def test_slices_without_a_persons_prompt_are_ignored(
     (tmp_path / "volume.json").write_text(json.dumps({"prompts": [{"label": "disc", "boxes": boxes}]}))
     labeler = AssistLabeler(AssistLabelConfig(prompts=tmp_path), tools)
     (found,) = labeler.label(gold(labeled_set), [volume], Silent())
+    assert found.ignore is not None
     assert found.ignore.all(axis=(0, 1)).tolist() == [True, False, True, False, True]
     assert not found.ignore[:, :, [1, 3]].any()
-    assert found.labels.voxels.any(axis=(0, 1)).tolist() == [False, True, False, True, False]
+    assert voxels_of(found).any(axis=(0, 1)).tolist() == [False, True, False, True, False]
 
 
 def test_a_folder_of_prompts_that_is_not_there(discs: LabeledSet, tools: Tools, tmp_path: Path) -> None:
@@ -101,7 +104,8 @@ def test_auto_finds_in_other_pictures_what_gold_shows(
     """This SAM has no weights, so that its prompt encoder has nothing to learn."""
 
     def nothing_to_learn(backbone: Backbone, *_rest: Any) -> TrainedEncoder:
-        return TrainedEncoder(backbone.new_prompt_encoder(), ())
+        encoder = LabelEncoder(backbone.new_prompt_encoder(), backbone.new_prompt_encoder())
+        return TrainedEncoder(encoder, ())
 
     monkeypatch.setattr("sammed.skills.training.train_prompt_encoder", nothing_to_learn)
     usual = SkillConfig()

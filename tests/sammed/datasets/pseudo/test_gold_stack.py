@@ -104,6 +104,7 @@ def test_gold_that_teaches_nothing_is_refused(
     with pytest.raises(AnnotationError, match="no gold case"):
         stacked(make(), tiny_backbone)
     case = save("a")
+    assert case.labels is not None
     Image.fromarray(np.zeros((40, 48), dtype=np.uint8)).save(case.labels)
     with pytest.raises(AnnotationError, match="shows a label"):
         stacked(make(case), tiny_backbone)

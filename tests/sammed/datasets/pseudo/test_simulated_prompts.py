@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sammed.datasets.pseudo.assist_config import PROMPT_STYLES, AssistLabelConfig
+from sammed.datasets.pseudo.assist_config import PROMPT_STYLES, AssistLabelConfig, PromptStyle
 from sammed.datasets.pseudo.prompted import mask_stability
 from sammed.datasets.pseudo.simulated_prompts import simulate_prompts
 from sammed.errors import ConfigError
@@ -27,13 +27,13 @@ def truth() -> np.ndarray:
     return stack
 
 
-def prompts(truth: np.ndarray, style: str, **settings: Any) -> list[PlacedPrompt]:
+def prompts(truth: np.ndarray, style: PromptStyle, **settings: Any) -> list[PlacedPrompt]:
     config = AssistLabelConfig(truth=Path("set"), style=style, **settings)
     return list(simulate_prompts(truth, LABELS, config, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)
-def test_each_instance_of_each_label_gets_a_prompt(truth: np.ndarray, style: str) -> None:
+def test_each_instance_of_each_label_gets_a_prompt(truth: np.ndarray, style: PromptStyle) -> None:
     placed = prompts(truth, style)
     assert [(each.label.value, each.slice_index) for each in placed] == [(1, 0), (1, 0), (2, 2)]
     for each in placed:
@@ -53,7 +53,7 @@ def test_each_instance_of_each_label_gets_a_prompt(truth: np.ndarray, style: str
     ],
 )
 def test_a_style_says_so_much(
-    truth: np.ndarray, style: str, kind: str, foreground: Any, background: Any
+    truth: np.ndarray, style: PromptStyle, kind: str, foreground: Any, background: Any
 ) -> None:
     prompt = prompts(truth, style, points=4)[0].prompt
     assert prompt.kind == kind
@@ -71,9 +71,9 @@ def test_a_label_that_fills_the_slice_has_no_point_outside() -> None:
 
 
 def test_prompts_come_from_one_place() -> None:
-    for settings in ({}, {"prompts": Path("a"), "truth": Path("b")}):
+    for folder in (None, Path("a")):
         with pytest.raises(ConfigError, match="either prompts=FOLDER"):
-            AssistLabelConfig(**settings)
+            AssistLabelConfig(prompts=folder, truth=folder)
 
 
 def test_stability_by_hand() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sammed.datasets.labeled_sets.pictures import Picture
 from sammed.datasets.students.config import StudentConfig
-from sammed.progress import Silent
+from sammed.progress import Silent, Task
 from sammed_volumes.labels import Label
 
 DISC = Label(3, "disc", (255, 0, 0))
@@ -61,7 +61,7 @@ class StopsAfter(Silent):
         self._left = steps
 
     @contextmanager
-    def task(self, name: str, total: int) -> Iterator[Any]:
+    def task(self, name: str, total: int | None) -> Iterator[Task]:
         yield self
 
     def advance(self, steps: int = 1) -> None:

@@ -51,6 +51,7 @@ def test_ignored_pixels_have_no_gradient(tiny_config: Callable[..., StudentConfi
         classes = torch.tensor([[[0, 1], [IGNORED, 1]]], dtype=torch.uint8)
         scores = torch.zeros(1, outputs, 2, 2, requires_grad=True)
         student_loss(scores, classes, torch.ones(1), tiny_config(loss=loss)).backward()
+        assert scores.grad is not None
         assert not scores.grad[0, :, 1, 0].any()
         assert scores.grad[0, :, 0, 0].any()
 

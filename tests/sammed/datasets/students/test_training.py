@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from sammed.errors import AnnotationError, ConfigError, StudentError
 from sammed.metrics.evaluation import dice
 from sammed.progress import Silent
 from sammed_volumes.labels import Label
+from tests.sammed.datasets.conftest import labels_of
 from tests.sammed.datasets.students.conftest import StopsAfter
 
 DISC = Label(3, "disc", (255, 0, 0))
 ROOT = Path(__file__).parents[3]
 
 
-def train(pictures: Callable[..., list[Picture]], config: StudentConfig, **settings: Any) -> Student:
+def train(pictures: Sequence[Picture], config: StudentConfig, **settings: Any) -> Student:
     return train_student(pictures, (DISC,), config, Silent(), **settings)
 
 
@@ -40,7 +41,7 @@ def test_a_student_learns_what_it_is_shown(
 ) -> None:
     student = train(pictures(10), tiny_config(loss=loss, steps=50))
     unseen = pictures(4, seed=9)
-    scores = [dice(student.label_map(each.image) == 3, each.labels == 3) for each in unseen]
+    scores = [dice(student.label_map(each.image) == 3, labels_of(each) == 3) for each in unseen]
     assert min(scores) > 0.75, scores
     probabilities = student.probabilities(unseen[0].image)
     assert probabilities.shape == (2, 40, 48)
@@ -70,7 +71,7 @@ def test_ignored_pixels_teach_nothing(
     shown = pictures(4)
     ignore = np.zeros((40, 48), dtype=bool)
     ignore[:20] = True
-    lied = [replace(each, labels=np.where(ignore, 3 - each.labels, each.labels)) for each in shown]
+    lied = [replace(each, labels=np.where(ignore, 3 - labels_of(each), labels_of(each))) for each in shown]
     config = tiny_config(steps=3, augment=False)
     honest, false = (
         student_digest(train([replace(each, ignore=ignore) for each in group], config))
@@ -84,7 +85,7 @@ def test_a_weight_of_zero_teaches_nothing(
     pictures: Callable[..., list[Picture]], tiny_config: Callable[..., StudentConfig]
 ) -> None:
     shown = pictures(3)
-    inverted = [replace(each, labels=(3 - each.labels).astype(np.uint8)) for each in pictures(3, seed=4)]
+    inverted = [replace(each, labels=(3 - labels_of(each)).astype(np.uint8)) for each in pictures(3, seed=4)]
     blank = [replace(each, labels=np.zeros_like(each.labels)) for each in inverted]
     config, weights = tiny_config(steps=4), [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     digests = {
@@ -208,7 +209,7 @@ def start_training(tmp_path: Path) -> Callable[[Path, Path], subprocess.Popen[by
     (tmp_path / "test_students_conftest.py").write_bytes((Path(__file__).parent / "conftest.py").read_bytes())
     paths = [str(tmp_path), str(ROOT), str(ROOT / "volumes")]
 
-    def start(output: Path, checkpoint: Path) -> subprocess.Popen:
+    def start(output: Path, checkpoint: Path) -> subprocess.Popen[bytes]:
         code = _PROGRAM.format(paths=paths, output=str(output), checkpoint=str(checkpoint))
         return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"})
 

@@ -1,9 +1,9 @@
 """Training: it learns, it goes on after a break as if there had been none, and its file comes back."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from sammed.datasets.synthesis.sampling import sample_pictures
 from sammed.datasets.synthesis.training import batch_rows, train_diffusion
 from sammed.datasets.synthesis.training_pictures import TrainingPictures
 from sammed.errors import SynthesisError
-from sammed.progress import Silent
+from sammed.progress import Silent, Task
 
 
 def test_it_learns_to_tell_noise_from_picture(pictures: TrainingPictures, small: DiffusionConfig) -> None:
@@ -32,14 +32,9 @@ class Interrupt(Silent):
     def __init__(self, steps: int) -> None:
         self.left = steps
 
-    def task(self, name: str, total: int) -> Iterator[Any]:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def opened() -> Iterator[Any]:
-            yield self
-
-        return opened()
+    @contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Task]:
+        yield self
 
     def advance(self, steps: int = 1) -> None:
         self.left -= steps
@@ -85,8 +80,8 @@ def test_the_file_holds_the_model(pictures: TrainingPictures, small: DiffusionCo
     read = load_model(path)
     assert (read.config, read.shape) == (model.config, (12, 20))
     assert model_digest(read) == model_digest(model)
-    samples = [next(sample_pictures(each, 1, seed=3, reporter=Silent())) for each in (model, read)]
-    np.testing.assert_array_equal(*samples)
+    first, second = (next(sample_pictures(each, 1, seed=3, reporter=Silent())) for each in (model, read))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_a_file_that_is_altered_or_something_else_is_refused(

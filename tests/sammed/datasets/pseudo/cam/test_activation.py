@@ -21,7 +21,8 @@ class TinyNetwork(nn.Module):
         self.out.weight.data = WEIGHTS.clone()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.out(self.layer(pixels).mean((-2, -1)))
+        scores: Tensor = self.out(self.layer(pixels).mean((-2, -1)))
+        return scores
 
 
 FIRST = np.array([[4.0, 0.0], [1.0, 2.0]])
@@ -34,7 +35,8 @@ def pixels() -> Tensor:
 
 
 def scaled(map_: np.ndarray) -> np.ndarray:
-    return (map_ - map_.min()) / (map_.max() - map_.min())
+    found: np.ndarray = (map_ - map_.min()) / (map_.max() - map_.min())
+    return found
 
 
 def test_grad_cam_weighs_channels_by_their_mean_gradient(pixels: torch.Tensor) -> None:

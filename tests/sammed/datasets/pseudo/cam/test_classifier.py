@@ -104,6 +104,7 @@ def test_the_extra_head_is_relu_dropout_and_one_layer() -> None:
     relu, dropout, layer = network.head
     assert isinstance(relu, nn.ReLU)
     assert dropout.p == 0.7
+    assert isinstance(layer, nn.Linear)
     assert (layer.in_features, layer.out_features) == (1000, 3)
     assert not any(module.inplace for module in network.modules() if isinstance(module, nn.ReLU))
 

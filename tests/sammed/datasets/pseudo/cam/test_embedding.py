@@ -25,7 +25,7 @@ from sammed_volumes.intensity import Window
 from tests.conftest import MakePhantom
 from tests.sammed.conftest import Notes
 
-from ..conftest import disc
+from ..conftest import disc, mask_of
 
 CONFIG = CamConfig(network="embedding")
 CPU = torch.device("cpu")
@@ -66,6 +66,7 @@ def test_an_equal_map_is_its_own_soft_maximum() -> None:
 
 
 def test_presence_teaches_which_channel_shows_the_organ(learned: Classifier) -> None:
+    assert isinstance(learned.network, EmbeddingHead)
     weights = learned.network.weights[1].abs()
     assert weights.argmax() == 2
     assert learned.mean_recall > 0.9
@@ -77,7 +78,7 @@ def test_the_map_shines_where_the_organ_is(learned: Classifier, embeddings: Pict
     for index in (1, 9, 23):
         map_ = reader.map(embeddings.pixels[index][None], 1, (8, 8))
         y, x = np.unravel_index(map_.argmax(), map_.shape)
-        assert (y - index % 6, x - 3) in {(0, 0), (0, 1), (1, 0), (1, 1)}
+        assert (int(y) - index % 6, int(x) - 3) in {(0, 0), (0, 1), (1, 0), (1, 1)}
         assert map_.max() == 1
 
 
@@ -118,6 +119,6 @@ def test_presence_alone_yields_a_mask(
     labeler = CamLabeler(CONFIG, Tools(lambda: brightness_backbone))
     gold = disc_set.keep(lambda case: case.is_gold)
     found, empty = labeler.label(gold, disc_set.unlabeled, notes)
-    assert dice(found.labels.voxels[:, :, 0].T == 1, disc((30, 15))) > 0.9
+    assert dice(mask_of(found), disc((30, 15))) > 0.9
     assert empty.outcome == "nothing"
     assert "embedding, the backbone's embedding, separates none, disc" in notes.messages[0]

@@ -6,8 +6,9 @@ import torch
 
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import LabeledSet
+from sammed.datasets.pseudo.cam.activation import ActivationMapper
 from sammed.datasets.pseudo.cam.classifier import Classifier, ClassRow
-from sammed.datasets.pseudo.cam.config import CamConfig
+from sammed.datasets.pseudo.cam.config import CamConfig, CamPoint, CamPrompt
 from sammed.datasets.pseudo.cam.evaluation import Overlap, evaluate_prompts, overlap
 from sammed.datasets.pseudo.cam.presence import Task
 from sammed.datasets.pseudo.cam.reading import Reader
@@ -25,15 +26,13 @@ def test_the_three_measures_by_hand() -> None:
     assert overlap(nothing, nothing) == Overlap(1.0, 1.0, 1.0)
 
 
-class TrueMap:
+class TrueMap(ActivationMapper):
     """Maps that are right, shifted, or empty, in place of an activation map."""
 
     def __init__(self, mask: np.ndarray) -> None:
         self.mask = mask
 
     def maps(self, pixels: torch.Tensor, class_index: int, shape: tuple[int, int]) -> torch.Tensor:
-        import torch
-
         assert class_index == 1
         return torch.from_numpy(self.mask.astype(np.float32))[None]
 
@@ -46,11 +45,13 @@ def truth_set(set_maker: SetMaker) -> LabeledSet:
 
 
 def reader(mask: np.ndarray) -> Reader:
-    classifier = Classifier(None, ("none", "disc"), 32, "by hand", (ClassRow("disc", 0.5, 0.25, 0.333, 4),))
+    classifier = Classifier(
+        torch.nn.Identity(), ("none", "disc"), 32, "by hand", (ClassRow("disc", 0.5, 0.25, 0.333, 4),)
+    )
     return Reader(Task((0, 1), ("none", "disc")), classifier, CamConfig(image_size=32), TrueMap(mask))
 
 
-WAYS = (("box", "center"), ("point", "center"), ("point", "maximum"))
+WAYS: tuple[tuple[CamPrompt, CamPoint], ...] = (("box", "center"), ("point", "center"), ("point", "maximum"))
 
 
 def test_a_map_that_is_right_reaches_what_the_truth_does(

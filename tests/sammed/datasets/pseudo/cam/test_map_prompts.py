@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sammed.datasets.pseudo.cam.config import CamConfig, ClassifierConfig
+from sammed.datasets.pseudo.cam.config import CamConfig, CamPrompt, ClassifierConfig
 from sammed.datasets.pseudo.cam.map_prompts import map_prompts, pseudo_mask, truth_prompts
 from sammed.errors import ConfigError
 from sammed.prompts.prompt import PointSign
@@ -25,11 +25,11 @@ def map_() -> np.ndarray:
 @pytest.mark.parametrize(
     ("prompts", "kind"), [("box", "box"), ("box+point", "points+box"), ("point", "points")]
 )
-def test_each_kind_of_prompt(map_: np.ndarray, prompts: str, kind: str) -> None:
+def test_each_kind_of_prompt(map_: np.ndarray, prompts: CamPrompt, kind: str) -> None:
     (prompt,) = map_prompts(map_, CamConfig(prompts=prompts))
     assert prompt.kind == kind
     if prompts != "point":
-        assert prompt.box_xyxy_slice.tolist() == [6, 4, 14, 8]
+        np.testing.assert_array_equal(prompt.box_xyxy_slice, [6, 4, 14, 8])
     if prompts != "box":
         assert prompt.points_xy_slice.tolist() == [[10, 6]]
         assert prompt.signs.tolist() == [PointSign.FOREGROUND]
@@ -53,7 +53,7 @@ def test_a_map_of_zeros_has_no_prompt() -> None:
 def test_the_truth_is_prompted_in_its_center(map_: np.ndarray) -> None:
     (prompt,) = truth_prompts(map_ > 0.65, CamConfig(prompts="box+point", point="maximum"))
     assert prompt.points_xy_slice.tolist() == [[10, 6]]
-    assert prompt.box_xyxy_slice.tolist() == [6, 4, 14, 8]
+    np.testing.assert_array_equal(prompt.box_xyxy_slice, [6, 4, 14, 8])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import LabeledSet
 from sammed.datasets.pseudo.cam import reading
 from sammed.datasets.pseudo.cam.classifier import Classifier, ClassRow, as_imagenet
-from sammed.datasets.pseudo.cam.config import CamConfig
+from sammed.datasets.pseudo.cam.config import CamConfig, CamPrompt
 from sammed.datasets.pseudo.cam.pseudo_labeler import CamLabeler
 from sammed.datasets.pseudo.methods import config_type, make_labeler
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel
@@ -25,7 +25,7 @@ from tests.conftest import MakePhantom
 from tests.sammed.conftest import Notes
 from tests.sammed.datasets.pseudo.conftest import SetMaker
 
-from ..conftest import SHAPE, disc
+from ..conftest import SHAPE, disc, mask_of, voxels_of
 
 TRUE_DISC = disc((30, 15))
 CONFIG = CamConfig(image_size=32, epochs=1, batch_size=8)
@@ -36,9 +36,9 @@ class BrightnessNetwork(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = torch.nn.ModuleDict({"layer4": torch.nn.Conv2d(3, 1, 1)})
-        torch.nn.init.constant_(self.trunk["layer4"].weight, 1 / 3)
-        torch.nn.init.zeros_(self.trunk["layer4"].bias)
+        layer = torch.nn.Conv2d(3, 1, 1, bias=False)
+        torch.nn.init.constant_(layer.weight, 1 / 3)
+        self.trunk = torch.nn.ModuleDict({"layer4": layer})
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         bright = (self.trunk["layer4"](as_imagenet(pixels)) - 0.8).relu().mean((1, 2, 3))
@@ -66,11 +66,15 @@ def run(
 
 @pytest.mark.parametrize("prompts", ["box", "box+point", "point"])
 def test_presence_alone_yields_a_mask(
-    disc_set: LabeledSet, brightness_backbone: Backbone, notes: Notes, known_classifier: None, prompts: str
+    disc_set: LabeledSet,
+    brightness_backbone: Backbone,
+    notes: Notes,
+    known_classifier: None,
+    prompts: CamPrompt,
 ) -> None:
     found, empty = run(disc_set, brightness_backbone, notes, replace(CONFIG, prompts=prompts))
     assert found.outcome == "labeled"
-    assert dice(found.labels.voxels[:, :, 0].T == 1, TRUE_DISC) > 0.9
+    assert dice(mask_of(found), TRUE_DISC) > 0.9
     assert 0.5 < found.score <= 1
     assert found.label_scores == {1: found.score}
     assert empty.outcome == "nothing"
@@ -100,8 +104,8 @@ def test_slices_of_a_volume_are_told_apart(
     labeled_set = LabeledSet(tmp_path, labels.labels, cases)
     (found,) = run(labeled_set, brightness_backbone, notes)
     assert found.outcome == "labeled"
-    assert found.labels.shape == made.volume.shape
-    assert not found.labels.voxels[:, :, [0, -1]].any(), "slices of air hold no heart"
+    assert voxels_of(found).shape == made.volume.shape
+    assert not voxels_of(found)[:, :, [0, -1]].any(), "slices of air hold no heart"
 
 
 def test_a_case_that_cannot_be_read_fails_alone(

@@ -30,7 +30,7 @@ from tests.conftest import MakePhantom, Phantom
 from tests.sammed.conftest import Notes
 from tests.sammed.datasets.pseudo.conftest import SetMaker
 
-from ..conftest import SHAPE, disc
+from ..conftest import SHAPE, disc, mask_of, voxels_of
 
 TRUE_DISC = disc((30, 15))
 
@@ -48,9 +48,9 @@ class KnownStudent:
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """A known student in place of a trained one; what it was to be trained with."""
-    calls: list[dict] = []
+    calls: list[dict[str, Any]] = []
 
     def train(
         pictures: Sequence[Picture], labels: tuple[Label, ...], config: Any, reporter: Any, **settings: Any
@@ -82,9 +82,9 @@ def test_a_coarse_mask_becomes_a_weak_label(
 ) -> None:
     found, empty = run(disc_set, brightness_backbone, notes, tmp_path, prompts=prompts)
     assert (found.case, found.outcome) == ("unknown-with", "labeled")
-    mask = found.labels.voxels[:, :, 0].T == 1
-    assert dice(mask, TRUE_DISC) > 0.9
+    assert dice(mask_of(found), TRUE_DISC) > 0.9
     assert found.score == found.label_scores[1] > 0.9, "coarse and weak mask agree"
+    assert found.ignore is not None
     assert not found.ignore.any()
     assert empty.outcome == "nothing"
     assert empty.reason == "No weak label is left: no coarse label in 1 slice."
@@ -190,9 +190,10 @@ def test_slices_without_a_weak_label_are_ignored(
     labeler = CoarseLabeler(CoarseConfig(), Tools(lambda: brightness_backbone, 0, tmp_path))
     (found,) = labeler.label(labeled_set, [labeled_set.cases[1]], notes)
     assert found.outcome == "labeled"
-    assert found.labels.shape == made.volume.shape
-    empty = ~found.labels.voxels.any(axis=(0, 1))
+    assert voxels_of(found).shape == made.volume.shape
+    empty = ~voxels_of(found).any(axis=(0, 1))
     assert empty.any(), "the phantom's first and last slices are air"
+    assert found.ignore is not None
     assert found.ignore[:, :, empty].all()
     assert not found.ignore[:, :, ~empty].all(axis=(0, 1)).any()
     assert "unknown: no coarse label in" in notes.messages[-1]
@@ -221,7 +222,7 @@ def test_a_case_that_cannot_be_read_fails_alone(
     (tmp_path / "unknown-with.png").write_text("no picture")
     failed, empty = run(disc_set, brightness_backbone, notes, tmp_path)
     assert failed.outcome == "failed"
-    assert "unknown-with.png" in failed.reason
+    assert "unknown-with.png" in (failed.reason or "")
     assert empty.outcome == "nothing"
 
 
@@ -266,7 +267,7 @@ def test_the_automatic_baseline_is_the_best_proposal(
 
     monkeypatch.setattr(weak_label_module, "propose", propose)
     found, other = run(disc_set, tiny_backbone, notes, tmp_path, prompts="automatic")
-    assert (found.labels.voxels[:, :, 0].T == TRUE_DISC).all()
+    assert (mask_of(found) == TRUE_DISC).all()
     assert found.score == 0
     assert other.outcome == "nothing", "a mask of everything is no label"
     assert asked == [("tiny", (*SHAPE, 1))] * 2

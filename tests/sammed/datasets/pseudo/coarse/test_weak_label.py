@@ -26,6 +26,7 @@ def scan(tiny_backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> Scan:
     def fill(scan: Scan, index: int, prompts: Sequence[Prompt]) -> np.ndarray:
         logits = np.full(SHAPE, -2.0, dtype=np.float32)
         for prompt in prompts:
+            assert prompt.box_xyxy_slice is not None
             left, top, right, bottom = prompt.box_xyxy_slice.astype(int)
             logits[top : bottom + 1, left : right + 1] = 2.0
         return logits

@@ -106,9 +106,8 @@ def test_the_generator_sees_what_the_backbone_sees(tiny_backbone: Backbone) -> N
     square = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)  # nothing to resize
     predictor = SamPredictor(as_sam(backbone))
     predictor.set_image(square)
-    ours = backbone.encode(
-        backbone.prepare(square.astype(np.float32) / 255, backbone.frame(64, 64, SPACING))[None]
-    )
+    image = square.astype(np.float32) / np.float32(255)
+    ours = backbone.encode(backbone.prepare(image, backbone.frame(64, 64, SPACING))[None])
     torch.testing.assert_close(predictor.get_image_embedding(), ours, rtol=1e-4, atol=1e-5)
 
 
@@ -178,7 +177,7 @@ def test_sizes_and_places_are_those_of_the_gold_objects() -> None:
 
 @pytest.mark.parametrize("shape", [(64, 64), (40, 120), (7, 300)])
 @pytest.mark.parametrize("most", [5, 40, 400])
-def test_a_grid_stays_in_the_picture_and_below_its_number(shape: Any, most: float) -> None:
+def test_a_grid_stays_in_the_picture_and_below_its_number(shape: tuple[int, int], most: int) -> None:
     config = ProposalConfig(most_boxes=most)
     boxes = lay_grid(general_sizes(*shape, config), *shape, config)
     assert 1 <= len(boxes) <= most

@@ -24,7 +24,7 @@ def fraction_of(masks: np.ndarray, probabilities: np.ndarray) -> SoftIou:
 
 def best_by_force(masks: np.ndarray, probabilities: np.ndarray, limits: CountLimits) -> float:
     return max(
-        soft_iou_of_pixels(probabilities, masks[list(chosen)].any(axis=0))
+        soft_iou_of_pixels(probabilities, np.logical_or.reduce(masks[list(chosen)]))
         for size in range(limits.lower, min(limits.upper, len(masks)) + 1)
         for chosen in itertools.combinations(range(len(masks)), size)
     )
@@ -66,7 +66,7 @@ def test_the_choice_is_that_of_brute_force(seed: int) -> None:
     assert limits.lower <= len(choice.chosen) <= limits.upper
     assert choice.score == pytest.approx(best_by_force(masks, probabilities, limits), abs=1e-9)
     assert choice.score == pytest.approx(
-        soft_iou_of_pixels(probabilities, masks[list(choice.chosen)].any(axis=0))
+        soft_iou_of_pixels(probabilities, np.logical_or.reduce(masks[list(choice.chosen)]))
     )
     assert choice.is_exact
 

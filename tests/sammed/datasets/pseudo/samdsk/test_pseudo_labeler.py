@@ -14,10 +14,12 @@ from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
 from sammed.datasets.pseudo.methods import config_type, make_labeler
 from sammed.datasets.pseudo.proposals.config import ProposalConfig
+from sammed.datasets.pseudo.proposals.proposals import Proposals
+from sammed.datasets.pseudo.proposals.proposing import propose
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.pseudo.samdsk import rounds as module
-from sammed.datasets.pseudo.samdsk.config import SamDskConfig, SamDskStudent
+from sammed.datasets.pseudo.samdsk.config import SamDskConfig, SamDskStudent, Selection
 from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeler
 from sammed.datasets.settings import configure
 from sammed.errors import AnnotationError, ConfigError
@@ -26,7 +28,7 @@ from sammed_volumes.intensity import Window
 from tests.sammed.conftest import Notes
 from tests.sammed.datasets.pseudo.conftest import SetMaker
 
-from ..conftest import SHAPE, disc
+from ..conftest import SHAPE, disc, mask_of, voxels_of
 
 # Bright enough for the backbone to tell them apart.
 PAIR = disc((13, 14), 8) + 0.6 * disc((36, 27), 8)
@@ -70,10 +72,6 @@ def run(
     labeler = SamDskLabeler(config, Tools(lambda: backbone, 0, workspace))
     gold = made.keep(lambda case: case.is_gold)
     return labeler, list(labeler.label(gold, made.unlabeled, notes))
-
-
-def mask_of(found: Any) -> np.ndarray:
-    return found.labels.voxels[:, :, 0].T == 1
 
 
 def test_wider_limits_add_what_one_proposal_does_not_cover(
@@ -153,9 +151,9 @@ def test_rejected_pictures_can_be_kept_with_their_scores(
 
 @pytest.mark.parametrize(("selection", "added"), [("all", 2), ("confidence", 1)])
 def test_the_baselines_need_no_backbone(
-    disc_set: LabeledSet, notes: Notes, students: list[KnownStudent], selection: str, added: Any
+    disc_set: LabeledSet, notes: Notes, students: list[KnownStudent], selection: Selection, added: Any
 ) -> None:
-    def no_backbone() -> None:
+    def no_backbone() -> Backbone:
         raise AssertionError("nobody asks for it")
 
     config = SamDskConfig(selection=selection)
@@ -184,9 +182,10 @@ def test_slices_that_were_not_selected_are_ignored(
     made = replace(set_maker.made(), window=Window(0.0, 255.0, "value"))
     labeler, (found,) = run(made, brightness_backbone, notes, counts=("1-1",))
     assert labeler.history.rounds[0].tried == 3
+    assert found.ignore is not None
     assert found.ignore.all(axis=(0, 1)).tolist() == [False, True, True]
-    assert dice(found.labels.voxels[:, :, 0].T == 1, disc((30, 15))) > 0.9
-    assert not found.labels.voxels[:, :, 1:].any()
+    assert dice(mask_of(found), disc((30, 15))) > 0.9
+    assert not voxels_of(found)[:, :, 1:].any()
 
 
 def test_of_a_partly_annotated_volume_the_other_slices_are_tried(
@@ -203,8 +202,9 @@ def test_of_a_partly_annotated_volume_the_other_slices_are_tried(
     (found,) = labeler.label(made, [case], notes)
     assert [each.tried for each in labeler.history.rounds] == [2]
     assert students[0].weights == [1.0], "the annotated slice alone teaches"
+    assert found.ignore is not None
     assert found.ignore.all(axis=(0, 1)).tolist() == [True, False, False]
-    assert dice(found.labels.voxels[:, :, 2].T == 1, truth[2]) > 0.9
+    assert dice(mask_of(found, 2), truth[2]) > 0.9
 
 
 def test_a_case_that_can_not_be_read_stops_no_other(
@@ -214,7 +214,7 @@ def test_a_case_that_can_not_be_read_stops_no_other(
     made = disc_set.with_cases([*disc_set.cases, missing])
     _, found = run(made, brightness_backbone, notes)
     assert [each.outcome for each in found] == ["labeled", "nothing", "failed"]
-    assert "missing.png" in found[2].reason
+    assert "missing.png" in (found[2].reason or "")
 
 
 def test_gold_without_a_label_teaches_nothing(
@@ -247,12 +247,16 @@ def test_proposals_outlive_a_kill(
     assert len(kept) == 2
 
     kept[0].write_bytes(b"cut short")
-    asked = []
-    propose = module.propose
-    monkeypatch.setattr(module, "propose", lambda *given: asked.append(given) or propose(*given))
+    asked: list[Any] = []
+
+    def counted(*given: Any) -> Proposals:
+        asked.append(given)
+        return propose(*given)
+
+    monkeypatch.setattr(module, "propose", counted)
     _, second = run(disc_set, brightness_backbone, notes, workspace)
     assert len(asked) == 1, "the damaged file alone is made anew"
-    assert np.array_equal(first[0].labels.voxels, second[0].labels.voxels)
+    assert np.array_equal(voxels_of(first[0]), voxels_of(second[0]))
     run(disc_set, brightness_backbone, notes, workspace, proposals=ProposalConfig(source="boxes", most=9))
     assert len(asked) == 3, "other settings, other proposals"
 

@@ -94,7 +94,9 @@ def test_the_students_own_label_and_confidence() -> None:
     assert found.labels is not None
     assert found.labels.tolist() == [[2, 2, 0, 0]]
     assert found.score == pytest.approx(0.7)
-    assert found.label_scores == (pytest.approx(0.7), None)
+    first, second = found.label_scores
+    assert first == pytest.approx(0.7)
+    assert second is None
 
 
 def test_hard_maps_are_those_of_the_likeliest_class() -> None:
