@@ -5,8 +5,8 @@ SAP-Net is trained without some annotated slices and applied to them and their n
 rule, the mask and the smoothing with the best Dice on the held-out slices are chosen, unless they are hardly
 better than the usual ones: a box with a margin, the mean of coarse and decoded logits, and for thin slices a
 Gaussian of 1.5 slices. The prompt encoder has seen the held-out slices; training it again for each fold would
-cost more than everything else. The border uncertainty of shapes between annotated slices is fitted on the
-same slices.
+cost more than everything else. On the same slices the mixture for the annotated volume is found
+(`sammed.auto.mixture`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,16 +20,16 @@ from torch import Tensor, nn
 
 from sammed.annotations.annotations import Annotations
 from sammed.auto.decoding import decode_coarse
-from sammed.auto.fusion import LARGEST_LOGIT, MASKS_FROM, RADIUS, mix, smooth
+from sammed.auto.fusion import MASKS_FROM, RADIUS, mix, smooth
 from sammed.auto.held_out import HeldOut, hold_out
-from sammed.auto.label_choice import USUAL_BORDER_UNCERTAINTY, LabelChoice
+from sammed.auto.label_choice import LabelChoice
+from sammed.auto.mixture import weigh_voices
+from sammed.auto.neighbors import Neighbors
 from sammed.auto.prompting import RULES, coarse_on_mask_grid
 from sammed.auto.sap_training import SapTrainingConfig
-from sammed.auto.shapes import annotated_shapes, fit_border_uncertainty
 from sammed.embeddings.scan import Scan
 from sammed.errors import ConfigError
 from sammed.metrics.evaluation import dice
-from sammed_volumes.labels import Label
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class CrossValidationConfig:
     # What another mask or width must gain. It is large because holding out flatters the decoder, whose prompt
     # encoder has seen the slices, and wrongs SAP-Net, which had fewer slices than it will have.
     least_departure: float = 0.05
-    # Slices with the label below which the usual mask and border uncertainty stay. With two, SAP-Net is
+    # Slices with the label below which the usual mask stays. With two, SAP-Net is
     # trained on one of them, which says nothing about how good its masks are in the whole volume.
     fewest_shown: int = 3
     # Slices further apart than this say little about each other.
@@ -97,12 +97,12 @@ def cross_validate(
         one_case = training.network.positions  # otherwise neighbors in the stack have nothing in common
         count = annotations.objects(label) if one_case else annotations.components(label)
         plain = LabelChoice(components=count)
-        best = _best(trial, plain, config) if len(annotations.showing(label)) > 1 else plain
-        uncertainty = _border_uncertainty(trial, annotations, label, config)
-        choices[label.value] = replace(best, border_uncertainty=uncertainty)
+        several = len(annotations.showing(label)) > 1
+        choices[label.value] = _best(trial, plain, config) if several else plain
         if progress is not None:
             progress(1)
-    return choices
+    mixtures = weigh_voices(scan, Neighbors(scan, annotations), held_out, encoders, choices)
+    return {value: replace(choice, mixture=mixtures[value]) for value, choice in choices.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,18 +216,3 @@ def _best_of(choices: Iterable[LabelChoice], least_gain: float) -> LabelChoice:
     best = max(others, key=lambda choice: choice.expected_dice or 0.0)
     gain = (best.expected_dice or 0.0) - (first.expected_dice or 0.0)
     return best if gain > least_gain else first
-
-
-def _border_uncertainty(
-    trial: _Trial, annotations: Annotations, label: Label, config: CrossValidationConfig
-) -> float:
-    """Fit the border uncertainty where slices are thin and enough of them show the label.
-
-    Thick slices lie so far apart that a gap of twice the width says little about the gap itself.
-    """
-    if trial.shown < config.fewest_shown or not trial.has_neighbors:
-        return USUAL_BORDER_UNCERTAINTY
-    scan = trial.scan
-    shapes = annotated_shapes(annotations, label, scan.frame, scan.slicing.slice_spacing_mm)
-    coarse = trial.coarse().cpu().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-    return fit_border_uncertainty(shapes, coarse, [each.row for each in trial.held_out])

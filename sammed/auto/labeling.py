@@ -2,6 +2,7 @@
 
     embeddings -> coarse masks (a generator), guided by the shapes of this volume's annotated slices
     -> the top-K components in 3-D -> prompts -> decoder -> one mask for each label, smoothed along the slices
+    -> mixed with what flow and random walker say, where this volume has annotated slices
     -> the label with the highest logit wins
 
 A slice with an empty coarse mask stays empty (SAM^Med 3.2.2, 4.3).
@@ -9,7 +10,8 @@ A slice with an empty coarse mask stays empty (SAM^Med 3.2.2, 4.3).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,10 +24,17 @@ from sammed.auto.decoding import CHUNK as DECODED_TOGETHER
 from sammed.auto.decoding import decode_coarse
 from sammed.auto.fusion import LARGEST_LOGIT, mix, smooth
 from sammed.auto.label_choice import LabelChoice
+from sammed.auto.mixture import mixed
+from sammed.auto.neighbors import Neighbors
 from sammed.auto.prompting import coarse_on_mask_grid
-from sammed.auto.shapes import Shapes, annotated_shapes
 from sammed.embeddings.scan import Scan
 from sammed_volumes.labels import Label, smallest_unsigned
+
+Guide: TypeAlias = Callable[[Sequence[int]], Float[Tensor, "N M M"]]
+"""Returns log-odds of one label for slices of the stack, which are added to the generator's."""
+
+Mixing: TypeAlias = Callable[[Sequence[int], Float[Tensor, "k N H W"]], Float[Tensor, "k N H W"]]
+"""Takes slices of the stack and their logits, and returns the logits that count."""
 
 CHUNK = 8  # slices, or rows of all slices, at a time: their logits take much memory
 
@@ -62,17 +71,20 @@ def label_stack(
     called once for each label.
     """
     coarse = coarse_masks(scan, generator)
-    spacing_mm = scan.slicing.slice_spacing_mm
+    neighbors = Neighbors(scan, annotations) if annotations else None
     logits, agreement = [], {}
     for column, label in enumerate(labels):
-        shapes = annotated_shapes(annotations, label, scan.frame, spacing_mm) if annotations else None
+        guide = partial(neighbors.guide, column) if neighbors else None
         found, agreement[label.value] = label_logits(
-            scan, coarse[:, column], encoders[label.value], choices[label.value], shapes
+            scan, coarse[:, column], encoders[label.value], choices[label.value], guide
         )
         logits.append(found)
         if progress is not None:
             progress(1)
-    return LabeledStack(highest_wins(scan, logits, labels), agreement)
+    if neighbors is None:
+        return LabeledStack(highest_wins(scan, logits, labels), agreement)
+    mixtures = [choices[label.value].mixture for label in labels]
+    return LabeledStack(highest_wins(scan, logits, labels, partial(mixed, neighbors, mixtures)), agreement)
 
 
 def coarse_masks(scan: Scan, generator: Coarse) -> Float[Tensor, "S k h w"]:
@@ -86,13 +98,13 @@ def label_logits(
     coarse: Float[Tensor, "S h w"],
     encoder: nn.Module,
     choice: LabelChoice,
-    shapes: Shapes | None = None,
+    guide: Guide | None = None,
 ) -> tuple[Float[Tensor, "S M M"], float | None]:
     """Return one label's logits on the mask grid, and the Dice of coarse mask and decoder (None: both empty).
 
     All slices on the mask grid take much memory, so there is only one array of floats for all of them.
     """
-    grids = CoarseGrids(scan, coarse, choice, shapes)
+    grids = CoarseGrids(scan, coarse, choice, guide)
     shown = torch.from_numpy(grids.mask.any((1, 2)))
     logits = torch.empty(grids.mask.shape)
     for chunk in _chunks(range(len(coarse)), CHUNK):
@@ -129,11 +141,10 @@ class CoarseGrids:
         scan: Scan,
         coarse: Float[Tensor, "S h w"],
         choice: LabelChoice,
-        shapes: Shapes | None = None,
+        guide: Guide | None = None,
     ) -> None:
         self._coarse = coarse
-        self._border_uncertainty = choice.border_uncertainty
-        self._shapes = shapes
+        self._guide = guide
         self._frame = scan.frame
         positive = np.concatenate(
             [self._grid(chunk).numpy() > 0 for chunk in _chunks(range(len(coarse)), CHUNK)]
@@ -148,14 +159,16 @@ class CoarseGrids:
 
     def _grid(self, indices: Sequence[int]) -> Float[Tensor, "N M M"]:
         grid = coarse_on_mask_grid(self._coarse[list(indices)], self._frame)
-        if self._shapes is None:
+        if self._guide is None:
             return grid
-        shapes = self._shapes.logits(indices, self._border_uncertainty)
-        return grid.clamp(-LARGEST_LOGIT, LARGEST_LOGIT) + shapes
+        return grid.clamp(-LARGEST_LOGIT, LARGEST_LOGIT) + self._guide(indices)
 
 
 def highest_wins(
-    scan: Scan, logits: Sequence[Float[Tensor, "S M M"]], labels: Sequence[Label]
+    scan: Scan,
+    logits: Sequence[Float[Tensor, "S M M"]],
+    labels: Sequence[Label],
+    mixing: Mixing | None = None,
 ) -> UInt[np.ndarray, "S H W"]:
     """Return the label with the highest logit in each pixel; background where none is above 0."""
     slicing = scan.slicing
@@ -163,7 +176,9 @@ def highest_wins(
     stack = np.zeros(slicing.stack_shape, dtype=smallest_unsigned(int(values.max())))
     for start in range(0, slicing.count, CHUNK):
         chunk = [each[start : start + CHUNK].float() for each in logits]
-        sizes = torch.stack([scan.frame.logits_to_slice(each) for each in chunk])  # k S H W
+        sizes = torch.stack([scan.frame.logits_to_slice(each) for each in chunk])  # k N H W
+        if mixing is not None:
+            sizes = mixing(range(start, start + sizes.shape[1]), sizes)
         highest, winner = sizes.max(0)
         stack[start : start + CHUNK] = values[torch.where(highest > 0, winner + 1, 0).numpy()]
     return stack

@@ -59,7 +59,7 @@ def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, repor
     """Label all slices of a scan from its annotated ones; a scan without a window is shown through theirs."""
     slicing = scan.slicing
     scan = scan.through_window_of(annotations.region(slicing.count))
-    images = [_gray(scan.image(index)) for index in range(slicing.count)]
+    images = gray_images(scan)
     with reporter.task("interpolation", len(annotations.indices) + 1) as task:
         found = interpolate_stack(
             images, annotations, slicing.pixel_spacing_mm, slicing.slice_spacing_mm, method, task.advance
@@ -72,6 +72,11 @@ def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, repor
         annotated=tuple(sorted(slicing.array_index(index) for index in annotations.indices)),
         estimates=found.expected_dice,
     )
+
+
+def gray_images(scan: Scan) -> list[Float32[np.ndarray, "H W"]]:
+    """Return all slices of a scan through its window, 0..1, without colors."""
+    return [_gray(scan.image(index)) for index in range(scan.slicing.count)]
 
 
 def _gray(image: Float[np.ndarray, "H W *C"]) -> Float32[np.ndarray, "H W"]:

@@ -8,7 +8,7 @@ Annotated slices keep their labels; a label stays away from slices that were ann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -36,6 +36,38 @@ class InterpolatedStack:
     weights: Mapping[int, Mapping[Voice, float]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnotatedStack:
+    """A stack and its labels in the annotated slices, cropped to `rows` and `columns` of the whole slices."""
+
+    stack: Stack
+    labels: tuple[MarkedLabel, ...]
+    rows: slice
+    columns: slice
+
+
+def annotated_stack(
+    images: Iterable[Float32[np.ndarray, "H W"]],
+    annotations: Annotations,
+    pixel_spacing_mm: tuple[float, float],
+    slice_spacing_mm: float,
+) -> AnnotatedStack:
+    """Crop a stack to what its annotated objects may reach; `images` are 0..1.
+
+    Raises AnnotationError where no annotated slice shows a label.
+    """
+    if not annotations.labels:
+        raise AnnotationError("No annotated slice shows a label.")
+    rows, columns = reach(annotations)
+    cropped = np.stack([image[rows, columns] for image in images]).astype(np.float32)
+    labels = tuple(
+        MarkedLabel(annotations.indices, annotations.mask(label)[:, rows, columns])
+        for label in annotations.labels
+    )
+    stack = Stack(cropped, NeighborFlow(cropped), pixel_spacing_mm, slice_spacing_mm)
+    return AnnotatedStack(stack, labels, rows, columns)
+
+
 def interpolate_stack(
     images: Sequence[Float32[np.ndarray, "H W"]],
     annotations: Annotations,
@@ -50,15 +82,8 @@ def interpolate_stack(
     """
     if method not in get_args(Method):
         raise ConfigError(f"There is no method {method!r}; there are {', '.join(get_args(Method))}.")
-    if not annotations.labels:
-        raise AnnotationError("No annotated slice shows a label.")
-    rows, columns = reach(annotations)
-    cropped = np.stack([image[rows, columns] for image in images]).astype(np.float32)
-    stack = Stack(cropped, NeighborFlow(cropped), pixel_spacing_mm, slice_spacing_mm)
-    labels = [
-        MarkedLabel(annotations.indices, annotations.mask(label)[:, rows, columns])
-        for label in annotations.labels
-    ]
+    around = annotated_stack(images, annotations, pixel_spacing_mm, slice_spacing_mm)
+    stack, labels = around.stack, around.labels
     voices: tuple[Voice, ...] = VOICES if method == "mean" else (method,)
     weights, expected = weigh(stack, labels, voices)
     found = np.zeros((len(images), *annotations.masks.shape[1:]), dtype=annotations.masks.dtype)
@@ -67,7 +92,7 @@ def interpolate_stack(
     for first, last in gaps(annotations.indices, len(images)):
         logits = stack.speak(labels, first, last, voices).mixed(weights)
         winner = values[logits.argmax(axis=0)]
-        found[first : last + 1, rows, columns] = np.where(logits.max(axis=0) > 0, winner, 0)
+        found[first : last + 1, around.rows, around.columns] = np.where(logits.max(axis=0) > 0, winner, 0)
         if progress is not None:
             progress(1)
     by_value = [label.value for label in annotations.labels]

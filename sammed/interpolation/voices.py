@@ -6,19 +6,20 @@ turn; where that says little, the carried shapes count most, as they do on avera
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 
 from sammed.interpolation.carried_shapes import LARGEST_LOGIT, CarriedShapes, MarkedLabel
 from sammed.interpolation.optical_flow import NeighborFlow
 from sammed.interpolation.random_walker import walk
 
 Voice = Literal["flow", "random-walker"]
+V = TypeVar("V", bound=str)
 VOICES: tuple[Voice, ...] = ("flow", "random-walker")
 
 PRIOR: dict[Voice, float] = {"flow": 2.0, "random-walker": 1.0}
@@ -32,7 +33,11 @@ WIDER_BORDER = 2.0
 class Spoken:
     """Log-odds within +-6 of each voice for each label, in some slices."""
 
-    logits: dict[Voice, Float32[np.ndarray, "k n H W"]]
+    logits: dict[Voice, Float[np.ndarray, "k n H W"]]
+
+    def in_half_precision(self) -> Spoken:
+        """The same in float16, to be kept."""
+        return Spoken({voice: logits.astype(np.float16) for voice, logits in self.logits.items()})
 
     def mixed(self, weights: Sequence[dict[Voice, float]]) -> Float32[np.ndarray, "k n H W"]:
         """The weighted mean of the voices, with a label's own weights."""
@@ -90,63 +95,74 @@ def gaps(indices: Sequence[int], count: int) -> Iterator[tuple[int, int]]:
             yield before + 1, after - 1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LeftOut:
+    """An annotated slice that was left out, and what the voices said of it.
+
+    `row` counts among the annotated slices and `index` in the stack. `columns` are the labels that slices on
+    both sides still show: what lies beyond all slices that show a label can't be predicted.
+    """
+
+    row: int
+    index: int
+    columns: tuple[int, ...]
+    logits: dict[Voice, Float32[np.ndarray, "c H W"]]
+
+
+def leave_out(stack: Stack, labels: Sequence[MarkedLabel], voices: Sequence[Voice]) -> Iterator[LeftOut]:
+    """Leave annotated slices out in turn, each that lies between two others with the same label."""
+    for row, index in enumerate(labels[0].indices):
+        columns = tuple(place for place, label in enumerate(labels) if row in label.showing[1:-1])
+        if columns:
+            left = [labels[place].without(row) for place in columns]
+            first, last = gap_around(index, left[0].indices, stack.flow.count)
+            spoken = stack.speak(left, first, last, voices)
+            said = {voice: logits[:, index - first] for voice, logits in spoken.logits.items()}
+            yield LeftOut(row, index, columns, said)
+
+
 def weigh(
     stack: Stack, labels: Sequence[MarkedLabel], voices: Sequence[Voice]
 ) -> tuple[list[dict[Voice, float]], list[float | None]]:
     """Each label's weights, and the Dice of the mixture on the slices left out (None: none could be)."""
-    counts = [_Counts(voices) for _ in labels]
-    for row in range(len(labels[0].indices)):
-        tested = [place for place, label in enumerate(labels) if _can_leave_out(label, row)]
-        if not tested:
-            continue
-        left = [labels[place].without(row) for place in tested]
-        index = labels[0].indices[row]
-        first, last = next(
-            gap for gap in gaps(left[0].indices, stack.flow.count) if gap[0] <= index <= gap[1]
-        )
-        spoken = stack.speak(left, first, last, voices)
-        for column, place in enumerate(tested):
-            said = {voice: logits[column, index - first] for voice, logits in spoken.logits.items()}
-            counts[place].add(said, labels[place].masks[row])
-    return [each.weights() for each in counts], [each.mixed_dice() for each in counts]
+    ballots = [Ballot({voice: PRIOR[voice] for voice in voices}) for _ in labels]
+    for left in leave_out(stack, labels, voices):
+        for place, column in enumerate(left.columns):
+            said = {voice: logits[place] for voice, logits in left.logits.items()}
+            ballots[column].add(said, labels[column].masks[left.row])
+    weights = [each.weights() or {voices[0]: 1.0} for each in ballots]
+    return weights, [each.dice(mixture) for each, mixture in zip(ballots, weights, strict=True)]
 
 
-def _gap_around(index: int, indices: Sequence[int], count: int) -> tuple[int, int]:
-    """The gap that a slice lies in."""
+def gap_around(index: int, indices: Sequence[int], count: int) -> tuple[int, int]:
+    """First and last slice of the run that a slice lies in and that is not annotated."""
     return next(gap for gap in gaps(indices, count) if gap[0] <= index <= gap[1])
 
 
-def _can_leave_out(label: MarkedLabel, row: int) -> bool:
-    """Whether slices on both sides still show the label: what lies beyond all of them can't be predicted."""
-    return row in label.showing[1:-1]
+class Ballot(Generic[V]):
+    """What voices said of slices that were left out, and the truth there; `prior` is each voice's weight."""
 
-
-class _Counts:
-    """What voices said of the slices that were left out, and the truth there."""
-
-    def __init__(self, voices: Sequence[Voice]) -> None:
-        self._voices = voices
-        self._said: list[dict[Voice, Float32[np.ndarray, "H W"]]] = []
+    def __init__(self, prior: Mapping[V, float]) -> None:
+        self._prior = prior
+        self._said: list[Mapping[V, Float32[np.ndarray, "H W"]]] = []
         self._truth: list[Bool[np.ndarray, "H W"]] = []
 
-    def add(self, said: dict[Voice, Float32[np.ndarray, "H W"]], truth: Bool[np.ndarray, "H W"]) -> None:
+    def add(self, said: Mapping[V, Float32[np.ndarray, "H W"]], truth: Bool[np.ndarray, "H W"]) -> None:
+        """Count one slice: each voice's log-odds, and where the label really is."""
         self._said.append(said)
         self._truth.append(truth)
 
-    def weights(self) -> dict[Voice, float]:
+    def weights(self) -> dict[V, float] | None:
+        """Each voice's weight, 1 in all; None if no slice was left out."""
         if not self._said:
-            return {self._voices[0]: 1.0}
-        scores = {voice: self._dice({voice: 1.0}) or 0.0 for voice in self._voices}
-        odds = {voice: PRIOR[voice] * np.exp(SHARPNESS * score) for voice, score in scores.items()}
+            return None
+        scores = {voice: self.dice({voice: 1.0}) or 0.0 for voice in self._prior}
+        odds = {voice: self._prior[voice] * np.exp(SHARPNESS * score) for voice, score in scores.items()}
         total = sum(odds.values())
         return {voice: float(each / total) for voice, each in odds.items()}
 
-    def mixed_dice(self) -> float | None:
-        return self._dice(self.weights())
-
-    def _dice(self, weights: dict[Voice, float]) -> float | None:
-        if not self._said:
-            return None
+    def dice(self, weights: Mapping[V, float]) -> float | None:
+        """The Dice of the voices' mixture over all slices together; None if no slice was left out."""
         common = total = 0
         for said, truth in zip(self._said, self._truth, strict=True):
             mixed = sum(weights.get(voice, 0.0) * logits for voice, logits in said.items())

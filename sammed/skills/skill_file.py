@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sammed.annotations.annotations import Annotations
 from sammed.auto.classification import TrainedClassifier
-from sammed.auto.label_choice import LabelChoice
+from sammed.auto.label_choice import LabelChoice, Mixture
 from sammed.auto.sap_net import Prototypes, SapNet, SapNetConfig
 from sammed.auto.sap_training import TrainedSapNet
 from sammed.errors import SammedError, SkillError
@@ -29,11 +29,14 @@ from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, 
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
 
-FORMAT = 2
+FORMAT = 3
 """Increased when an older sammed can't read what a newer one writes."""
 
-_CHOICE_KEYS = {"mask_from": "source", "border_uncertainty": "doubt"}
+_CHOICE_KEYS = {"mask_from": "source"}
 """Fields of `LabelChoice` that the header calls by an older name."""
+
+_FORMER_KEY = "doubt"
+"""Up to format 2: the border uncertainty of shapes that did not follow the anatomy."""
 
 _KIND = TensorKind("sammed_skill", "a skill", FORMAT, SkillError)
 
@@ -137,7 +140,9 @@ def _choice_to_json(choice: LabelChoice) -> dict[str, Any]:
 
 def _choice_from_json(choice: Mapping[str, Any]) -> LabelChoice:
     names = {key: name for name, key in _CHOICE_KEYS.items()}
-    return LabelChoice(**{names.get(key, key): value for key, value in choice.items()})
+    values = {names.get(key, key): value for key, value in choice.items() if key != _FORMER_KEY}
+    mixture = values.pop("mixture", None)
+    return LabelChoice(**values, mixture=Mixture(**mixture) if mixture else Mixture())
 
 
 def _packed(masks: UInt[np.ndarray, "A H W"]) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sammed.annotations.annotations import Annotations
-from sammed.auto import cross_validation
+from sammed.auto import cross_validation, mixture
 from sammed.auto.cross_validation import (
     USUAL_RULE,
     USUAL_WIDTH_SLICES,
@@ -25,11 +25,10 @@ from sammed.auto.cross_validation import (
 )
 from sammed.auto.fusion import MASKS_FROM, RADIUS, MaskFrom
 from sammed.auto.held_out import HeldOut
-from sammed.auto.label_choice import USUAL_BORDER_UNCERTAINTY, LabelChoice
-from sammed.auto.prompting import RULES, PromptRule, coarse_on_mask_grid
+from sammed.auto.label_choice import LabelChoice
+from sammed.auto.prompting import RULES, PromptRule
 from sammed.auto.sap_net import SapNetConfig
 from sammed.auto.sap_training import SapTrainingConfig
-from sammed.auto.shapes import BORDER_UNCERTAINTIES, annotated_shapes, fit_border_uncertainty
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.scan import Scan
 from sammed.errors import ConfigError
@@ -111,6 +110,11 @@ class Stage:
 
         self.monkeypatch.setattr(cross_validation, "hold_out", hold_out)
         self.monkeypatch.setattr(cross_validation, "decode_coarse", decode_coarse)
+        self.monkeypatch.setattr(
+            mixture,
+            "decode_coarse",
+            lambda _scan, encoder, indices, _coarse, rule: decode(indices, rule, encoder),
+        )
         own = encoders or {label.value: nn.Identity() for label in annotations.labels}
         return cross_validate(self.scan, annotations, own, training, config, torch.Generator())
 
@@ -263,20 +267,6 @@ def test_a_fold_takes_the_steps_of_the_cross_validation(stage: Stage) -> None:
     assert stage.trained == [replace(SMALL, steps=7)]
 
 
-def test_the_border_uncertainty_is_fitted_on_the_held_out_slices(stage: Stage) -> None:
-    """A square that jumps to and fro gets a larger one than a square that stays."""
-    jumping = np.stack([2 * square(16 if index % 2 else 24) for index in range(9)]).astype(np.uint8)
-    found = {}
-    for name, truth in {"steady": ALIKE, "jumping": jumping}.items():
-        coarse = logits_of(truth == 2, 3.0)
-        found[name] = stage.choose(truth, {2: coarse}, decoding({}, RIGHT))[2].border_uncertainty
-        annotations = stage.annotate(truth, (1, 4, 7))
-        shapes = annotated_shapes(annotations, annotations.labels[0], stage.scan.frame, 2.0)
-        of_rows = coarse_on_mask_grid(coarse[[1, 4, 7], 2::4, 2::4], stage.scan.frame)
-        assert found[name] == fit_border_uncertainty(shapes, of_rows, [0, 1, 2])
-    assert found["steady"] == BORDER_UNCERTAINTIES[0] < found["jumping"]
-
-
 @pytest.mark.parametrize(("positions", "expected"), [(True, 1), (False, 2)])
 def test_components_are_counted_in_3d_only_where_slices_are_of_one_case(
     positions: bool, expected: int, stage: Stage
@@ -368,16 +358,14 @@ def test_one_slice_alone_gets_the_papers_way_and_no_expectation(
     assert chosen(scan, annotate(truth, (2, 4)))[6] == LabelChoice()
 
 
-def test_thick_slices_are_not_smoothed_and_their_border_uncertainty_is_the_usual(
+def test_thick_slices_are_not_smoothed(
     encode: Callable[..., Scan], annotate: Callable[..., Annotations], tiny_backbone: Backbone, discs: Discs
 ) -> None:
     stack, truth = discs
     annotations = annotate(truth, (2, 3, 5))
     thick = encode(stack, tiny_backbone, spacing_mm=(10.0, 2.0, 2.0))
-    choice = chosen(thick, annotations)[2]
-    assert (choice.smoothing_mm, choice.border_uncertainty) == (0, USUAL_BORDER_UNCERTAINTY)
-    thin = chosen(encode(stack, tiny_backbone), annotations)[2]
-    assert thin.border_uncertainty != USUAL_BORDER_UNCERTAINTY
+    assert chosen(thick, annotations)[2].smoothing_mm == 0
+    assert chosen(encode(stack, tiny_backbone), annotations)[2].smoothing_mm > 0
 
 
 @pytest.mark.parametrize(("spacing_mm", "expected"), [(4.9, RADIUS), (5.0, RADIUS), (5.1, 0)])

@@ -64,7 +64,7 @@ def test_fields_come_back(tmp_path: Path) -> None:
     assert after.encoders[300]["weight"].equal(before.encoders[300]["weight"])
 
 
-CHOICE_KEYS = {"components", "rule_name", "source", "smoothing_mm", "doubt", "expected_dice"}
+CHOICE_KEYS = {"components", "rule_name", "source", "smoothing_mm", "mixture", "expected_dice"}
 """Of the first skill files: files that older releases wrote are read, and read by them."""
 
 
@@ -155,10 +155,10 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:
 def test_a_later_version(tmp_path: Path) -> None:
     path = write_skill(empty_skill(), tmp_path / "skill.safetensors")
     whole = path.read_bytes()
-    later = whole.replace(rb"\"format\": 2", rb"\"format\": 3")
+    later = whole.replace(rb"\"format\": 3", rb"\"format\": 4")
     assert later != whole
     path.write_bytes(later)
-    assert "later sammed (format 3; this one reads up to 2); update sammed" in refusal(path)
+    assert "later sammed (format 4; this one reads up to 3); update sammed" in refusal(path)
 
 
 def test_safetensors_of_something_else(tmp_path: Path) -> None:
