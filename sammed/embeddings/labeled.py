@@ -88,7 +88,7 @@ class Labeled:
         check_free(place, overwrite=overwrite)
         name, digest = ("", self.scan.digest) if image is None else (image.name, image_digest(image))
         provenance = self.provenance(name, digest)
-        details = provenance.segment_details()
+        details = provenance.label_details()
         # Without their provenance, labels would look like an annotator's.
         with provenance_beside(place, provenance, overwrite=True):
             write_labels(self.labels, place, like=self.volume, overwrite=overwrite, details=details)

@@ -13,8 +13,7 @@ from sammed.jobs.validation import check_axis, check_seed, check_slices, check_w
 from sammed.progress import Reporter
 from sammed.storage.outputs import beside, label_file
 from sammed_volumes.atomic_file import check_free
-from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels
-from sammed_volumes.formats import DICOM_LABEL_SUFFIX, label_suffix_of, read_labels
+from sammed_volumes.formats import check_can_hold, read_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +76,7 @@ def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateR
         cache=False,
         reporter=reporter,
     )
-    if label_suffix_of(output) == DICOM_LABEL_SUFFIX:
-        check_can_hold_labels(scan.volume)
+    check_can_hold(output, scan.volume)
     labeled = interpolate_marks(
         scan,
         read_labels(request.labels, flatten=request.flatten),

@@ -1,4 +1,4 @@
-"""A batch of DICOM series: labels as DICOM SEG, and gaps that get no labels."""
+"""A batch of DICOM series: labels as DICOM SEG and RTSTRUCT, and gaps that get no labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,11 +105,29 @@ def test_labels_become_a_dicom_seg(folder: Path) -> None:
     assert provenance.method == "bright"
 
 
-def test_a_batch_skips_what_is_done(folder: Path) -> None:
-    first, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
+def test_labels_become_contours(folder: Path) -> None:
+    result, _ = run(
+        folder, "b", suffix=".rtstruct.dcm", codes=(parse_code("liver=99LOCAL:C1"),), fill_gaps=True
+    )
+    (item,) = result.items
+    assert (item.status, item.output) == ("done", folder / "b_label.rtstruct.dcm")
+    assert item.output is not None
+    file = pydicom.dcmread(item.output)
+    assert file.StructureSetROISequence[0].ROIGenerationAlgorithm == "AUTOMATIC"
+    assert file.RTROIObservationsSequence[0].RTROIIdentificationCodeSequence[0].CodeValue == "C1"
+    assert read_labels(item.output).shape == (8, 6, 6)
+    assert read_provenance(item.output) is not None
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ".rtstruct.dcm"])
+def test_a_batch_skips_what_is_done_and_repeats_what_has_changed(folder: Path, suffix: str) -> None:
+    first, _ = run(folder, "a", "b", suffix=suffix, fill_gaps=True)
     assert [item.status for item in first.items] == ["done", "done"]
-    again, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
+    again, _ = run(folder, "a", "b", suffix=suffix, fill_gaps=True)
     assert [item.status for item in again.items] == ["skipped", "skipped"]
+    write_slice(folder / "a", 6, "1.2.3.4")
+    longer, _ = run(folder, "a", "b", suffix=suffix, fill_gaps=True)
+    assert [item.status for item in longer.items] == ["done", "skipped"]
 
 
 def test_a_series_with_gaps(folder: Path) -> None:
@@ -131,8 +149,9 @@ def test_a_series_with_gaps(folder: Path) -> None:
     assert messages == [f"{folder / 'b'}: {filled}."]
 
 
-def test_a_series_without_uids_fails_before_it_is_labeled(folder: Path) -> None:
-    result, _ = run(folder, "c", suffix=".dcm")
+@pytest.mark.parametrize("suffix", [".dcm", ".rtstruct.dcm"])
+def test_a_series_without_uids_fails_before_it_is_labeled(folder: Path, suffix: str) -> None:
+    result, _ = run(folder, "c", suffix=suffix)
     (item,) = result.items
     assert item.status == "failed"
     assert "this series has no SeriesInstanceUID; use .nii.gz" in (item.error or "")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sammed_volumes.affine import swap_ras_lps
-from sammed_volumes.dicom.codes import NamedCode, StructureCode, category_of, code_of
+from sammed_volumes.dicom.codes import StructureCode, category_of, code_of
+from sammed_volumes.dicom.details import PRIVATE_CREATOR, PRIVATE_GROUP, SERIES_NUMBER, UTF_8, LabelDetails
 from sammed_volumes.dicom.headers import quiet_pydicom
 from sammed_volumes.dicom.segmentation import (
     COUNT_ELEMENT,
     ENDS_ELEMENT,
-    PRIVATE_CREATOR,
-    PRIVATE_GROUP,
     VALUES_ELEMENT,
 )
 from sammed_volumes.dicom.source_images import SourceImages, is_of_many, read_sources, thickness_mm
@@ -28,23 +26,7 @@ from sammed_volumes.volume import Volume
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-Algorithm: TypeAlias = Literal["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"]
-
 _WHAT = "a DICOM SEG"
-_UTF_8 = "ISO_IR 192"
-_SERIES_NUMBER = 9000
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentDetails:
-    """What a SEG states about its labels: who or what made them, and codes of structures by name.
-
-    `algorithm` is DICOM's word; `version` is that of sammed, the algorithm.
-    """
-
-    algorithm: Algorithm = "SEMIAUTOMATIC"
-    version: str = ""
-    codes: tuple[NamedCode, ...] = ()
 
 
 def check_can_hold_labels(like: Volume) -> None:
@@ -55,7 +37,7 @@ def check_can_hold_labels(like: Volume) -> None:
 
 
 def write_segmentation(
-    voxels: np.ndarray, labels: Sequence[Label], path: Path, *, like: Volume, details: SegmentDetails
+    voxels: np.ndarray, labels: Sequence[Label], path: Path, *, like: Volume, details: LabelDetails
 ) -> None:
     """Write label voxels X Y Z on the grid of `like`, a DICOM series.
 
@@ -78,7 +60,7 @@ def _segmentation(
     labels: Sequence[Label],
     sources: SourceImages,
     like: Volume,
-    details: SegmentDetails,
+    details: LabelDetails,
 ) -> Any:
     """The SEG of segment numbers, frames rows columns."""
     hd = _highdicom()
@@ -88,7 +70,7 @@ def _segmentation(
         segmentation_type="BINARY",
         segment_descriptions=[_segment(*each, details) for each in enumerate(labels, start=1)],
         series_instance_uid=hd.UID(),
-        series_number=_SERIES_NUMBER,
+        series_number=SERIES_NUMBER,
         sop_instance_uid=hd.UID(),
         instance_number=1,
         manufacturer="sammed",
@@ -96,7 +78,7 @@ def _segmentation(
         software_versions=details.version or "unknown",
         device_serial_number="0",
         content_label="SEGMENTATION",
-        specific_character_set=_UTF_8,
+        specific_character_set=UTF_8,
     )
 
 
@@ -169,7 +151,7 @@ def _refer_to_frames(written: Dataset, sources: SourceImages) -> None:
             source.ReferencedFrameNumber = sources.frames[source.ReferencedFrameNumber - 1][1] + 1
 
 
-def _segment(number: int, label: Label, details: SegmentDetails) -> Any:
+def _segment(number: int, label: Label, details: LabelDetails) -> Any:
     from pydicom.sr.codedict import codes
 
     hd = _highdicom()
