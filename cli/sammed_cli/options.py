@@ -87,15 +87,17 @@ window = click.option(
     show_default=True,
     help="Intensity window: auto, LOW,HIGH (HU in CT) or a preset such as lung, liver, bone.",
 )
-series = click.option(
-    "--series",
-    metavar="UID|N|N.M",
-    help="Series of a DICOM folder, by UID or number; 3.2 is sub-volume 2 of series 3.",
-)
-fill_gaps = click.option(
-    "--fill-gaps",
-    is_flag=True,
-    help="Fill missing slices of a DICOM series with background; they get no labels.",
+series = together(
+    click.option(
+        "--series",
+        metavar="UID|N|N.M",
+        help="Series of a DICOM folder, by UID or number; 3.2 is sub-volume 2 of series 3.",
+    ),
+    click.option(
+        "--fill-gaps",
+        is_flag=True,
+        help="Fill missing slices of a DICOM series with background; they get no labels.",
+    ),
 )
 codes = click.option(
     "--code",

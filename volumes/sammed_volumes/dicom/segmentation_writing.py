@@ -48,6 +48,7 @@ def write_segmentation(
     numbers = np.zeros(max(label.value for label in labels) + 1, dtype=np.uint16)
     numbers[[label.value for label in labels]] = np.arange(1, len(labels) + 1)
     known = [place for place, source in enumerate(sources.slices) if source is not None]
+    _check_missing(voxels, like)
     with quiet_pydicom(), _naming_what_is_odd(like):
         written = _segmentation(numbers[voxels[:, :, known]].T, labels, sources, like, details)
         _refer_to_frames(written, sources)
@@ -100,6 +101,14 @@ def _check_one_file(sources: SourceImages) -> None:
     if len(sources.headers) > 1 and any(map(is_of_many, sources.headers)):
         raise OutputError(
             "The series lies in several multi-frame files, and a DICOM SEG refers to one; use .nii.gz."
+        )
+
+
+def _check_missing(voxels: np.ndarray, like: Volume) -> None:
+    if voxels[:, :, list(like.missing_slices)].any():
+        raise OutputError(
+            f"{like.path}: there are labels on slices that the series lacks, and a DICOM SEG refers to "
+            "slices; use .nii.gz, or an RTSTRUCT."
         )
 
 
