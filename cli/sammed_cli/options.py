@@ -90,8 +90,8 @@ window = click.option(
 series = together(
     click.option(
         "--series",
-        metavar="UID|N|N.M",
-        help="Series of a DICOM folder, by UID or number; 3.2 is sub-volume 2 of series 3.",
+        metavar="N|N.M|UID",
+        help="Series of a DICOM folder, by its series number or UID; 3.2 is sub-volume 2 of series 3.",
     ),
     click.option(
         "--fill-gaps",

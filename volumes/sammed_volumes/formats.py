@@ -63,10 +63,12 @@ def read_volume(
     """Read a file, a folder of numbered pictures, or a DICOM series; voxels stay as stored.
 
     A DICOM series is named by its folder, one of its files or a zip archive. `series` selects one of several,
-    by UID or by the number that the error lists. `fill_gaps` fills slices that a series lacks with its lowest
-    value, see `Volume.missing_slices`. `spacing_mm` is X, Y, Z of pictures. A file is read by its content;
-    `Volume.notes` states if its suffix is another's. `Volume.non_finite_count` counts NaN and infinity.
-    Raises VolumeError if the input is unreadable, 4-D, RGB or complex, or if its affine is singular.
+    by series number or UID; the error lists them. `fill_gaps` fills slices that a series lacks with its
+    lowest value, see `Volume.missing_slices`. `spacing_mm` is X, Y, Z of pictures.
+
+    A file is read by its content; `Volume.notes` states if its suffix is another's.
+    `Volume.non_finite_count` counts NaN and infinity. Raises VolumeError if the input is unreadable, 4-D, RGB
+    or complex, or if its affine is singular.
     """
     path = Path(path)
     with _naming(path, "a volume"):

@@ -54,7 +54,7 @@ class Maker:
         return label
 
 
-def write_slice(folder: Path, k: int, series: str) -> None:
+def write_slice(folder: Path, k: int, series: str, phase: int = 0) -> None:
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -70,7 +70,10 @@ def write_slice(folder: Path, k: int, series: str) -> None:
     made.ImagePositionPatient, made.ImageOrientationPatient = [0, 0, 3 * k], [1, 0, 0, 0, 1, 0]
     made.PixelSpacing, made.SliceThickness = [1, 1], 3
     made.PixelData = np.random.default_rng(k).integers(0, 900, (6, 8)).astype(np.int16).tobytes()
-    made.save_as(folder / f"{k}.dcm", enforce_file_format=True)
+    if phase:
+        made.SeriesNumber, made.TemporalPositionIdentifier = 3, phase
+        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = UID(f"{series}.{phase}.{k + 1}")
+    made.save_as(folder / f"{k}{'-' * phase}.dcm", enforce_file_format=True)
 
 
 @pytest.fixture
@@ -128,6 +131,21 @@ def test_a_batch_skips_what_is_done_and_repeats_what_has_changed(folder: Path, s
     write_slice(folder / "a", 6, "1.2.3.4")
     longer, _ = run(folder, "a", "b", suffix=suffix, fill_gaps=True)
     assert [item.status for item in longer.items] == ["done", "skipped"]
+
+
+def test_phases_of_a_series_are_labeled_each_and_resumed(folder: Path) -> None:
+    (folder / "phases").mkdir()
+    for phase, k in np.ndindex(2, 6):
+        write_slice(folder / "phases", k, "1.2.3.8", phase + 1)
+    result, _ = run(folder, "phases", suffix=".dcm")
+    outputs = [folder / "phases_3.1_label.dcm", folder / "phases_3.2_label.dcm"]
+    assert [(item.status, item.output) for item in result.items] == [("done", each) for each in outputs]
+    for phase, output in enumerate(outputs, start=1):
+        (series,) = pydicom.dcmread(output).ReferencedSeriesSequence
+        referred = {each.ReferencedSOPInstanceUID for each in series.ReferencedInstanceSequence}
+        assert referred == {f"1.2.3.8.{phase}.{k}" for k in range(1, 7)}
+    again, _ = run(folder, "phases", suffix=".dcm")
+    assert [item.status for item in again.items] == ["skipped", "skipped"]
 
 
 def test_a_series_with_gaps(folder: Path) -> None:
