@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from sammed_volumes.formats import (
+    CONTOURS_LABEL_SUFFIX,
     DICOM_LABEL_SUFFIX,
     LABEL_SUFFIXES,
     PICTURE_LABEL_SUFFIX,
@@ -21,8 +22,10 @@ ROWS = {
 
 
 def test_the_suffixes_that_are_read() -> None:
-    assert tuple(ROWS) == (*VOLUME_SUFFIXES, DICOM_LABEL_SUFFIX)
-    assert all(images == "read" and labels.startswith("read") for images, labels in ROWS.values())
+    assert tuple(ROWS) == (*VOLUME_SUFFIXES, DICOM_LABEL_SUFFIX, CONTOURS_LABEL_SUFFIX)
+    assert ROWS[CONTOURS_LABEL_SUFFIX][0] == ""
+    assert all(images == "read" or suffix == CONTOURS_LABEL_SUFFIX for suffix, (images, _) in ROWS.items())
+    assert all(labels.startswith("read") for _, labels in ROWS.values())
 
 
 def test_the_suffixes_that_are_written() -> None:
@@ -31,3 +34,4 @@ def test_the_suffixes_that_are_written() -> None:
     assert all(written[suffix] == "read, written" for suffix in LABEL_SUFFIXES)
     assert written[PICTURE_LABEL_SUFFIX] == "read, written for pictures"
     assert written[DICOM_LABEL_SUFFIX] == "read, written for DICOM series"
+    assert written[CONTOURS_LABEL_SUFFIX] == "read, written for DICOM series"

@@ -20,7 +20,8 @@ from sammed_cli.values import window as window_text
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
 
-LABEL_FORMATS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".png", "dicom-seg")
+_DICOM_FORMATS = {"dicom-seg": ".dcm", "rtstruct": ".rtstruct.dcm"}
+LABEL_FORMATS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".png", *_DICOM_FORMATS)
 EXISTING = click.Path(exists=True, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PLACE = click.Path(path_type=Path)
@@ -62,7 +63,7 @@ def _skill(_context: click.Context, _parameter: click.Parameter, value: Path) ->
 
 
 def _label_suffix(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    return ".dcm" if value == "dicom-seg" else value
+    return _DICOM_FORMATS.get(value, value)
 
 
 json_output = click.option(
@@ -86,15 +87,17 @@ window = click.option(
     show_default=True,
     help="Intensity window: auto, LOW,HIGH (HU in CT) or a preset such as lung, liver, bone.",
 )
-series = click.option(
-    "--series",
-    metavar="UID|N|N.M",
-    help="Series of a DICOM folder, by UID or number; 3.2 is sub-volume 2 of series 3.",
-)
-fill_gaps = click.option(
-    "--fill-gaps",
-    is_flag=True,
-    help="Fill missing slices of a DICOM series with background; they get no labels.",
+series = together(
+    click.option(
+        "--series",
+        metavar="N|N.M|UID",
+        help="Series of a DICOM folder, by its series number or UID; 3.2 is sub-volume 2 of series 3.",
+    ),
+    click.option(
+        "--fill-gaps",
+        is_flag=True,
+        help="Fill missing slices of a DICOM series with background; they get no labels.",
+    ),
 )
 codes = click.option(
     "--code",
@@ -102,7 +105,8 @@ codes = click.option(
     multiple=True,
     type=named_code,
     metavar="LABEL=CODE",
-    help="SNOMED code of a structure in a DICOM SEG, such as liver=T-62000, or SCHEME:CODE; may be repeated.",
+    help="SNOMED code of a structure in a DICOM SEG or RTSTRUCT, such as liver=T-62000, or SCHEME:CODE; "
+    "may be repeated.",
 )
 flatten = click.option(
     "--flatten", is_flag=True, help="Where segments of a .seg.nrrd overlap, the later one wins."
@@ -138,7 +142,7 @@ label_format = click.option(
     show_default=True,
     callback=_label_suffix,
     help="Format of the label volume if --output has no file name; .png is for pictures only, "
-    "dicom-seg for DICOM series.",
+    "dicom-seg and rtstruct for DICOM series.",
 )
 
 device = click.option(

@@ -22,9 +22,8 @@ from sammed.storage.outputs import make_folder
 from sammed.storage.provenance import provenance_beside
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.dicom.codes import NamedCode
-from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels
 from sammed_volumes.errors import VolumeError
-from sammed_volumes.formats import DICOM_LABEL_SUFFIX, label_suffix_of, write_labels
+from sammed_volumes.formats import check_can_hold, write_labels
 from sammed_volumes.volume import Volume
 
 
@@ -83,8 +82,7 @@ class Labeler:
                     fill_gaps=self.fill_gaps,
                     spacing_mm=self.spacing_mm,
                 )
-                if label_suffix_of(target.output) == DICOM_LABEL_SUFFIX:
-                    check_can_hold_labels(volume)
+                check_can_hold(target.output, volume)
         except self._faults as error:
             return self._failed(target, taken, error, time.perf_counter() - started)
         return Opened(target, volume, taken, time.perf_counter() - started)
@@ -130,7 +128,7 @@ class Labeler:
                 target.output,
                 like=opened.volume,
                 overwrite=taken.may_replace,
-                details=provenance.segment_details(self.codes),
+                details=provenance.label_details(self.codes),
             )
         return labeled, digest
 

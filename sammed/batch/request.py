@@ -20,7 +20,7 @@ class BatchRequest:
     not name one.
 
     `spacing_mm` is that of pictures, X, Y, Z. `stack` makes each folder of numbered pictures one volume.
-    `fill_gaps` fills slices that a DICOM series lacks. `codes` are those of structures in a DICOM SEG.
+    `fill_gaps` fills slices that a DICOM series lacks. `codes` are those of structures in a DICOM file.
 
     A batch keeps a manifest, in the output folder or at `manifest`. `resume` skips volumes that are labeled
     and unchanged; None means True unless `overwrite`. The work is shared by `workers` processes on this

@@ -1,7 +1,8 @@
 """Sources: the volumes that files, folders, patterns and lists name.
 
-A source is one volume: a file, or one series of a folder of DICOM files. It remembers its place below the
-folder that the user named, so that the tree of outputs can mirror the tree of inputs.
+A source is one volume: a file, one series of a folder of DICOM files, or one sub-volume of a series. It
+remembers its place below the folder that the user named, so that the tree of outputs can mirror the tree of
+inputs.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from sammed_volumes.dicom.series import DicomSeries, find_series
 from sammed_volumes.formats import strip_suffix, suffix_of
 from sammed_volumes.picture_folder import is_stack
 
+_NO_NAME = re.compile(r"[^\w.-]")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One volume. `series` is the UID of a series in the DICOM folder `image`, or the user's choice.
+
+    A sub-volume of a series that holds several is `UID:2`.
 
     `below` is its folder relative to the one that the user named. Outputs are named after `name`; two volumes
     of a folder share it only if their files differ in nothing but the ending.
@@ -52,7 +57,8 @@ def find_sources(
 ) -> Sources:
     """Find the volumes of `inputs` (files, folders, patterns with * and ?) and of the text files `lists`.
 
-    `series` chooses in every DICOM folder; without it each series is a source. With `stack` each folder
+    `series` chooses in every DICOM folder; without it each series is a source, and so is each of its
+    sub-volumes if it has several. With `stack` each folder
     of pictures is one source, else each picture. A path that doesn't exist and a folder without volumes are
     sources too: reading them reports the error. Raises ConfigError for a pattern without a match, and for a
     list that can't be read or is empty.
@@ -145,19 +151,22 @@ def _files(folder: Path, root: Path) -> Iterator[Source]:
 
 def _series(folder: Path, root: Path, series: str | None) -> Iterator[Source]:
     found = find_series(folder)
-    if len(found) == 1 or (found and series is not None):
+    if found and (series is not None or (len(found) == 1 and len(found[0].volumes) <= 1)):
         yield _whole_folder(folder, root, series or found[0].uid or None)
         return
     for each in found:
-        name = f"{_name_of(folder)}_{_word_for(each, found)}"
-        yield Source(folder, name, _below(folder, root), each.uid)
+        for word, chosen in _volumes(each):
+            name = f"{_name_of(folder)}_{_NO_NAME.sub('_', word)}"
+            yield Source(folder, name, _below(folder, root), chosen)
 
 
-def _word_for(series: DicomSeries, others: Sequence[DicomSeries]) -> str:
-    """Return a series' number, or its UID if the number is missing or not unique."""
-    is_known = [other.number for other in others].count(series.number) == 1
-    word = series.number if series.number and is_known else series.uid
-    return re.sub(r"[^\w.-]", "_", word)
+def _volumes(series: DicomSeries) -> Iterator[tuple[str, str]]:
+    """The word and the choice for each volume of a series: itself, or its sub-volumes if it has several."""
+    if len(series.volumes) <= 1:
+        yield series.key, series.uid
+        return
+    for number in series.volumes:
+        yield series.key_of(number), f"{series.uid}:{number}"
 
 
 def _whole_folder(folder: Path, root: Path, series: str | None) -> Source:
@@ -180,13 +189,14 @@ def _absolute(path: Path) -> Path:
 
 def _notes(found: Sequence[Source]) -> tuple[str, ...]:
     """Return a note for each series in several folders: each part would be labeled as a whole series."""
-    folders: dict[str, list[Path]] = {}
+    folders: dict[str, dict[Path, None]] = {}
     for source in found:
-        if source.series is not None and "." in source.series:  # a UID, not a number
-            folders.setdefault(source.series, []).append(source.image)
+        uid = (source.series or "").partition(":")[0]
+        if uid.count(".") > 1:  # no number, which the user chose
+            folders.setdefault(uid, {})[source.image] = None
     return tuple(
-        f"The series {uid} is spread over {len(images)} folders, such as {images[0]} and {images[1]}; "
-        "each folder is labeled as a series of its own."
+        f"The series {uid} is spread over {len(images)} folders, such as "
+        f"{' and '.join(map(str, list(images)[:2]))}; each folder is labeled as a series of its own."
         for uid, images in folders.items()
         if len(images) > 1
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,6 +16,7 @@ from sammed.reports.overlay import overlay_png
 from sammed.storage.fingerprint import image_digest
 from sammed.storage.provenance import Provenance, provenance_beside
 from sammed_volumes.atomic_file import check_free
+from sammed_volumes.dicom.codes import NamedCode, named_codes
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.volume import Volume
@@ -78,17 +79,24 @@ class Labeled:
             missing_slices=self.volume.missing_slices,
         )
 
-    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        codes: Mapping[str, str] | Iterable[NamedCode] = (),
+        overwrite: bool = False,
+    ) -> Path:
         """Write the label volume, with its provenance in a file next to it; return the path.
 
-        The file's ending chooses the format. Raises OutputError where a file exists (unless `overwrite`) or
-        can't be written.
+        The file's ending chooses the format. `codes` are those of structures in a DICOM file by name, such as
+        {"liver": "T-62000"}. Raises LabelError for a code that is none, OutputError where a file exists
+        (unless `overwrite`) or can't be written.
         """
         place, image = Path(path), self.volume.path
         check_free(place, overwrite=overwrite)
         name, digest = ("", self.scan.digest) if image is None else (image.name, image_digest(image))
         provenance = self.provenance(name, digest)
-        details = provenance.segment_details()
+        details = provenance.label_details(named_codes(codes))
         # Without their provenance, labels would look like an annotator's.
         with provenance_beside(place, provenance, overwrite=True):
             write_labels(self.labels, place, like=self.volume, overwrite=overwrite, details=details)

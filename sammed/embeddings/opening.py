@@ -28,6 +28,7 @@ def open(
     axis: int | None = None,
     cache: bool = True,
     series: str | None = None,
+    fill_gaps: bool = False,
     checkpoint: Path | None = None,
     device: str = "auto",
     runtime: str = "auto",
@@ -38,8 +39,9 @@ def open(
 
     `image` is a file, a DICOM folder or a volume. `window` is auto, LOW,HIGH, the name of a preset, or a
     window; `learn` replaces auto by the window of the annotated region. `axis` is the array axis that slices
-    are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder. The other
-    settings are those of `EncodingConfig`. The backbone is loaded when a slice is first encoded.
+    are counted along, None that of the coarsest spacing. `series` chooses in a DICOM folder, `fill_gaps`
+    fills slices that the series lacks. The other settings are those of `EncodingConfig`. The backbone is
+    loaded when a slice is first encoded.
 
     Raises VolumeError for a file that can't be read or shows nothing, ConfigError for an invalid setting,
     CheckpointError for missing weights.
@@ -52,7 +54,11 @@ def open(
         precision=precision,
         cache=cache,
     )
-    volume = image if isinstance(image, Volume) else open_volume(Path(image), series, reporter)
+    volume = (
+        image
+        if isinstance(image, Volume)
+        else open_volume(Path(image), series, reporter, fill_gaps=fill_gaps)
+    )
     shown = parse_window(window) if isinstance(window, str) else window
     return open_scan(volume, encoding.load_backbone, window=shown, axis=axis, cache=encoding.open_cache())
 

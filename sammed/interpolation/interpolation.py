@@ -15,7 +15,7 @@ from sammed.errors import naming
 from sammed.interpolation.stack import Method, interpolate_stack
 from sammed.progress import Reporter, Silent
 from sammed_volumes.labels import LabelVolume
-from sammed_volumes.volume import Volume
+from sammed_volumes.volume import Volume, clear_missing
 
 
 def interpolate(
@@ -65,6 +65,7 @@ def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, repor
             images, annotations, slicing.pixel_spacing_mm, slicing.slice_spacing_mm, method, task.advance
         )
     voxels = np.array(slicing.from_stack(found.stack), order="C")
+    clear_missing(voxels, scan.volume)
     return Labeled(
         scan=scan,
         labels=LabelVolume(voxels, scan.volume.affine_ras_mm, annotations.labels),

@@ -94,7 +94,7 @@ def assist_label(request: AssistLabelRequest, reporter: Reporter) -> AssistLabel
     slices = tuple(sorted({slicing.array_index(each.slice_index) for each in placed}))
     provenance = _provenance(request, scan, slices, skill)
     with provenance_beside(output, provenance, overwrite=True):
-        details = provenance.segment_details(request.codes)
+        details = provenance.label_details(request.codes)
         write_labels(found, output, like=scan.volume, overwrite=request.overwrite, details=details)
     return AssistLabelResult(
         image=request.image,

@@ -32,8 +32,9 @@ class AssistTrainRequest:
     With `image` and `labels` None the job looks for them in the working folder. The annotated slices are a
     sample of `slices`, those of `slice_index`, or by default all with a label; `empty_slices` are known to
     have none. `label` are names or values; () means all. `auto` False leaves out the generator. `window` is
-    text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder; `flatten` lets later
-    segments of a `.seg.nrrd` win over earlier ones; `resample` interpolates labels on another lattice.
+    text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder, `fill_gaps`
+    fills slices that the series lacks; `flatten` lets later segments of a `.seg.nrrd` win over earlier ones;
+    `resample` interpolates labels on another lattice.
     """
 
     image: Path | None = None
@@ -52,6 +53,7 @@ class AssistTrainRequest:
     overwrite: bool = False
     auto: bool = True
     series: str | None = None
+    fill_gaps: bool = False
     spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
     colors: bool = False
@@ -91,7 +93,9 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
     check_free(request.output, overwrite=request.overwrite)
     started = time.perf_counter()
     pair, is_demo = _pair(request, reporter)
-    volume = open_volume(pair.image, request.series, reporter, spacing_mm=request.spacing_mm)
+    volume = open_volume(
+        pair.image, request.series, reporter, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
+    )
     labels = open_labels(
         pair.labels,
         volume,

@@ -38,6 +38,7 @@ class AutoTrainRequest:
     output: Path | None = None
     overwrite: bool = False
     series: str | None = None
+    fill_gaps: bool = False
     spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
     colors: bool = False
@@ -58,7 +59,9 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
     skill = load(request.skill, request.encoding)
-    volume = open_volume(request.image, request.series, reporter, spacing_mm=request.spacing_mm)
+    volume = open_volume(
+        request.image, request.series, reporter, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
+    )
     labels = open_labels(
         request.labels,
         volume,

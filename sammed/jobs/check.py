@@ -17,13 +17,14 @@ from sammed_volumes.placing import Fit, fit, labels_on
 class CheckRequest:
     """Check `labels` against `image`, or against a DICOM folder in which `series` chooses.
 
-    `flatten` lets a later segment win over an earlier one; `colors` makes each color of a picture a label.
-    `spacing_mm` is that of pictures, X, Y, Z.
+    `fill_gaps` fills slices that the series lacks. `flatten` lets a later segment win over an earlier one;
+    `colors` makes each color of a picture a label. `spacing_mm` is that of pictures, X, Y, Z.
     """
 
     labels: Path
     image: Path
     series: str | None = None
+    fill_gaps: bool = False
     spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
     colors: bool = False
@@ -106,7 +107,9 @@ class CheckResult:
 
 def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
     """Compare both files as all commands do (`sammed_volumes.placing.labels_on`), and report it in words."""
-    image = read_volume(request.image, series=request.series, spacing_mm=request.spacing_mm)
+    image = read_volume(
+        request.image, series=request.series, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
+    )
     labels = read_labels(request.labels, flatten=request.flatten, colors=request.colors, like=image.grid)
     found, details = fit(image.grid, labels), ""
     sentences = [f"{each.path}: {note}." for each in (image, labels) for note in each.notes]

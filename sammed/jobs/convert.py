@@ -10,7 +10,10 @@ from sammed.errors import ConfigError
 from sammed.progress import Reporter
 from sammed.storage.fingerprint import image_digest
 from sammed.storage.provenance import Provenance, provenance_beside, read_provenance
+from sammed.version import __version__
 from sammed_volumes.atomic_file import check_free
+from sammed_volumes.dicom.codes import NamedCode
+from sammed_volumes.dicom.details import LabelDetails
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.lattice import LatticeMap, reorientation
@@ -27,7 +30,8 @@ class ConvertRequest:
 
     `like` is an image, or a DICOM folder in which `series` chooses: the labels go onto its grid, which
     `resample` allows from another lattice too. `orientation` names the ends that the axes run toward, as in
-    "RAS". With neither the grid stays. `flatten` lets a later segment win over an earlier one.
+    "RAS". With neither the grid stays. `fill_gaps` fills slices that the series lacks. `codes` are those of
+    structures in a DICOM file. `flatten` lets a later segment win over an earlier one.
     """
 
     source: Path
@@ -35,6 +39,8 @@ class ConvertRequest:
     like: Path | None = None
     orientation: str | None = None
     series: str | None = None
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
     spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
     colors: bool = False
@@ -73,7 +79,9 @@ class ConvertResult:
 def convert(request: ConvertRequest, reporter: Reporter) -> ConvertResult:
     """Write the labels; every voxel keeps its label and its place unless they are resampled."""
     check_free(request.output, overwrite=request.overwrite)
-    image = None if request.like is None else read_volume(request.like, series=request.series)
+    image = None
+    if request.like is not None:
+        image = read_volume(request.like, series=request.series, fill_gaps=request.fill_gaps)
     labels = read_labels(
         request.source,
         flatten=request.flatten,
@@ -147,8 +155,10 @@ def _labeled_slices(labels: LabelVolume) -> tuple[int, tuple[int, ...]]:
 def _write(
     request: ConvertRequest, labels: LabelVolume, like: Volume, provenance: Provenance | None
 ) -> tuple[Path, ...]:
-    if provenance is None:
-        return write_labels(labels, request.output, like=like, overwrite=request.overwrite)
+    if provenance is None:  # a person's
+        details = LabelDetails("MANUAL", __version__, request.codes)
+        return write_labels(labels, request.output, like=like, overwrite=request.overwrite, details=details)
+    details = provenance.label_details(request.codes)
     with provenance_beside(request.output, provenance, overwrite=request.overwrite) as path:
-        files = write_labels(labels, request.output, like=like, overwrite=request.overwrite)
+        files = write_labels(labels, request.output, like=like, overwrite=request.overwrite, details=details)
     return (*files, path)

@@ -13,8 +13,8 @@ from sammed.jobs.validation import check_axis, check_seed, check_slices, check_w
 from sammed.progress import Reporter
 from sammed.storage.outputs import beside, label_file
 from sammed_volumes.atomic_file import check_free
-from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels
-from sammed_volumes.formats import DICOM_LABEL_SUFFIX, label_suffix_of, read_labels
+from sammed_volumes.dicom.codes import NamedCode
+from sammed_volumes.formats import check_can_hold, read_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class InterpolateRequest:
     suffix: str = ".nii.gz"
     overwrite: bool = False
     series: str | None = None
+    fill_gaps: bool = False
+    codes: tuple[NamedCode, ...] = ()
     flatten: bool = False
 
     def __post_init__(self) -> None:
@@ -74,14 +76,14 @@ def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateR
         window=request.window,
         axis=request.axis,
         series=request.series,
+        fill_gaps=request.fill_gaps,
         cache=False,
         reporter=reporter,
     )
-    if label_suffix_of(output) == DICOM_LABEL_SUFFIX:
-        check_can_hold_labels(scan.volume)
+    check_can_hold(output, scan.volume)
     labeled = interpolate_marks(
         scan,
-        read_labels(request.labels, flatten=request.flatten),
+        read_labels(request.labels, flatten=request.flatten, like=scan.volume.grid),
         method=request.method,
         slices=request.slices,
         slice_index=request.slice_index,
@@ -91,7 +93,7 @@ def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateR
         seed=request.seed,
         reporter=reporter,
     )
-    labeled.save(output, overwrite=request.overwrite)
+    labeled.save(output, codes=request.codes, overwrite=request.overwrite)
     names = {label.value: label.name for label in labeled.labels.labels}
     return InterpolateResult(
         image=request.image,

@@ -68,20 +68,26 @@ class Skill:
         *,
         generator: GeneratorName = "sap",
         series: str | None = None,
+        fill_gaps: bool = False,
         reporter: Reporter | None = None,
     ) -> Labeled:
         """Label an image without any prompt.
 
-        `image` is a file, a DICOM folder (`series` chooses one of its series), a volume or a scan. Of a scan
-        only the volume and the cache are used, because the skill has a window of its own. Raises VolumeError
-        for an image that can't be read, SkillError where the skill has no generator.
+        `image` is a file, a DICOM folder (`series` chooses one of its series, `fill_gaps` fills slices that
+        it lacks), a volume or a scan. Of a scan only the volume and the cache are used, because the skill has
+        a window of its own. Raises VolumeError for an image that can't be read, SkillError where the skill
+        has no generator.
         """
         self.model.require_auto()
         if isinstance(image, Scan):
             volume, cache = image.volume, image.cache
         else:
-            volume = image if isinstance(image, Volume) else open_volume(Path(image), series, reporter)
             cache = self.encoding.open_cache()
+            volume = (
+                image
+                if isinstance(image, Volume)
+                else open_volume(Path(image), series, reporter, fill_gaps=fill_gaps)
+            )
         scan = scan_for(self.model, volume, self.backbone, cache)
         return label_scan(scan, self.model, self.digest, generator, reporter)
 

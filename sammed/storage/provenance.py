@@ -19,7 +19,7 @@ from sammed.errors import ConfigError, ExportError
 from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.codes import NamedCode
-from sammed_volumes.dicom.segmentation_writing import Algorithm, SegmentDetails
+from sammed_volumes.dicom.details import Algorithm, LabelDetails
 from sammed_volumes.formats import strip_suffix
 
 Origin: TypeAlias = Literal["gold", "pseudo"]
@@ -67,9 +67,9 @@ class Provenance:
         if self.annotated_slices and self.axis is None:
             raise ConfigError("Annotated slices need the axis that they are counted along.")
 
-    def segment_details(self, codes: tuple[NamedCode, ...] = ()) -> SegmentDetails:
-        """What a DICOM SEG says of these labels, with the codes of structures by name."""
-        return SegmentDetails(self._algorithm, self.sammed_version, codes)
+    def label_details(self, codes: tuple[NamedCode, ...] = ()) -> LabelDetails:
+        """What a DICOM file says of these labels, with the codes of structures by name."""
+        return LabelDetails(self._algorithm, self.sammed_version, codes)
 
     @property
     def _algorithm(self) -> Algorithm:

@@ -76,7 +76,7 @@ def test_assist_train_with_every_option(sammed: Sammed, stand_in: StandIn, case:
         *("--draw", "even", "--label", "lung", "--label", "2", "--prompts", "boxes", "--no-auto"),
         *("--backbone", "sam-vit-b", "--checkpoint", case.image, *WORDS_ON_THE_MACHINE, "--axis", "1"),
         *("--window", "lung", "--seed", "7", "--series", "2", "--flatten", "--output", "new.safetensors"),
-        "--overwrite",
+        *("--overwrite", "--fill-gaps"),
     )
     assert (run.exit_code, run.stdout) == (0, "")
     assert requests == [
@@ -93,6 +93,7 @@ def test_assist_train_with_every_option(sammed: Sammed, stand_in: StandIn, case:
             window="lung",
             seed=7,
             series="2",
+            fill_gaps=True,
             flatten=True,
             output=Path("new.safetensors"),
             overwrite=True,

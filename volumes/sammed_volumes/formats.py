@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from sammed_volumes.atomic_file import atomic_file
-from sammed_volumes.dicom.segmentation_writing import SegmentDetails, write_segmentation
+from sammed_volumes.dicom.contours_writing import check_can_hold_contours, write_contours
+from sammed_volumes.dicom.details import LabelDetails
+from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels, write_segmentation
 from sammed_volumes.dicom.source import read_dicom, read_dicom_labels
 from sammed_volumes.errors import OutputError, UnreadableVolumeError, VolumeError
 from sammed_volumes.grid import VoxelGrid
@@ -32,6 +34,7 @@ from sammed_volumes.sidecar import (
     says_the_same,
     write_sidecar,
 )
+from sammed_volumes.suffixes import CONTOURS_LABEL_SUFFIX as CONTOURS_LABEL_SUFFIX
 from sammed_volumes.suffixes import DICOM_LABEL_SUFFIX as DICOM_LABEL_SUFFIX
 from sammed_volumes.suffixes import LABEL_SUFFIXES as LABEL_SUFFIXES
 from sammed_volumes.suffixes import NRRD_SUFFIXES
@@ -46,7 +49,8 @@ from sammed_volumes.suffixes import strip_suffix as strip_suffix
 from sammed_volumes.suffixes import suffix_of as suffix_of
 from sammed_volumes.volume import ItkHeader, NiftiHeader, NrrdHeader, Volume, count_non_finite
 
-_DETAILS = SegmentDetails()
+_DETAILS = LabelDetails()
+_DICOM_WRITERS = {DICOM_LABEL_SUFFIX: write_segmentation, CONTOURS_LABEL_SUFFIX: write_contours}
 
 
 def read_volume(
@@ -59,10 +63,12 @@ def read_volume(
     """Read a file, a folder of numbered pictures, or a DICOM series; voxels stay as stored.
 
     A DICOM series is named by its folder, one of its files or a zip archive. `series` selects one of several,
-    by UID or by the number that the error lists. `fill_gaps` fills slices that a series lacks with its lowest
-    value, see `Volume.missing_slices`. `spacing_mm` is X, Y, Z of pictures. A file is read by its content;
-    `Volume.notes` states if its suffix is another's. `Volume.non_finite_count` counts NaN and infinity.
-    Raises VolumeError if the input is unreadable, 4-D, RGB or complex, or if its affine is singular.
+    by series number or UID; the error lists them. `fill_gaps` fills slices that a series lacks with its
+    lowest value, see `Volume.missing_slices`. `spacing_mm` is X, Y, Z of pictures.
+
+    A file is read by its content; `Volume.notes` states if its suffix is another's.
+    `Volume.non_finite_count` counts NaN and infinity. Raises VolumeError if the input is unreadable, 4-D, RGB
+    or complex, or if its affine is singular.
     """
     path = Path(path)
     with _naming(path, "a volume"):
@@ -113,14 +119,14 @@ def write_labels(
     *,
     like: Volume,
     overwrite: bool = False,
-    details: SegmentDetails = _DETAILS,
+    details: LabelDetails = _DETAILS,
 ) -> tuple[Path, ...]:
     """Write labels on the grid of the volume `like`; return the paths of the label file and any sidecar.
 
     If both have the same format, the grid in the header is that of `like` bit for bit. The type is the
-    smallest unsigned integer that fits every label. A DICOM SEG also has `details`. A file appears complete
-    or not at all. Raises OutputError if a file exists and `overwrite` is False, if the system refuses, or if
-    `like` is not a picture for .png, not a DICOM series for .dcm.
+    smallest unsigned integer that fits every label. A DICOM SEG and an RTSTRUCT also state
+    `details`. A file appears complete or not at all. Raises OutputError if a file exists and `overwrite` is
+    False, if the system refuses, or if `like` is not a picture for .png, not a DICOM series for .dcm.
     """
     path = Path(path)
     suffix = label_suffix_of(path)
@@ -132,15 +138,24 @@ def write_labels(
     voxels = _narrowed(labels)
     if suffix == PICTURE_LABEL_SUFFIX:
         _check_fits_picture(voxels, like, path)
-    if suffix == DICOM_LABEL_SUFFIX:
+    if write := _DICOM_WRITERS.get(suffix):
         with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
-            write_segmentation(voxels, labels.labels, unfinished, like=like, details=details)
+            write(voxels, labels.labels, unfinished, like=like, details=details)
         return (path,)
     if suffix in NRRD_SUFFIXES:
         with atomic_file(path, suffix, overwrite=overwrite) as unfinished:
             _write_voxels(voxels, unfinished, suffix, like, labels)
         return (path,)
     return _write_with_sidecar(voxels, path, suffix, like, labels, overwrite=overwrite)
+
+
+def check_can_hold(path: Path, like: Volume) -> None:
+    """Raise OutputError if a DICOM file at `path` could not hold labels of a volume, before they are made."""
+    suffix = label_suffix_of(path)
+    if suffix == DICOM_LABEL_SUFFIX:
+        check_can_hold_labels(like)
+    elif suffix == CONTOURS_LABEL_SUFFIX:
+        check_can_hold_contours(like)
 
 
 def _write_with_sidecar(

@@ -22,10 +22,13 @@ PICTURE_LABEL_SUFFIX = ".png"
 DICOM_LABEL_SUFFIX = ".dcm"
 """Suffix that `write_labels` also writes, for the labels of a DICOM series: a DICOM SEG."""
 
-WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX, DICOM_LABEL_SUFFIX)
+CONTOURS_LABEL_SUFFIX = ".rtstruct.dcm"
+"""Suffix that `write_labels` also writes, for the labels of a DICOM series: an RTSTRUCT."""
+
+WRITTEN_SUFFIXES = (*LABEL_SUFFIXES, PICTURE_LABEL_SUFFIX, DICOM_LABEL_SUFFIX, CONTOURS_LABEL_SUFFIX)
 """All suffixes that `write_labels` writes."""
 
-_OTHER_SUFFIXES = (*DICOM_SUFFIXES, ARCHIVE_SUFFIX, ".img")
+_OTHER_SUFFIXES = (CONTOURS_LABEL_SUFFIX, *DICOM_SUFFIXES, ARCHIVE_SUFFIX, ".img")
 
 
 def suffix_of(path: str | Path) -> str:
@@ -40,7 +43,9 @@ def suffix_of(path: str | Path) -> str:
 
 def label_suffix_of(path: str | Path) -> str:
     """Return the suffix that names the format of a label volume to write, or "" if none does."""
-    return DICOM_LABEL_SUFFIX if Path(path).suffix.lower() == DICOM_LABEL_SUFFIX else suffix_of(path)
+    name = Path(path).name.lower()
+    of_dicom = (each for each in (CONTOURS_LABEL_SUFFIX, DICOM_LABEL_SUFFIX) if name.endswith(each))
+    return next(of_dicom, suffix_of(path))
 
 
 def is_picture(path: str | Path) -> bool:

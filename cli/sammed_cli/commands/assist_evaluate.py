@@ -45,7 +45,6 @@ from sammed_cli.values import whole_numbers
 @options.window
 @options.series
 @options.spacing
-@options.fill_gaps
 @options.flatten
 @options.colors
 @options.resample

@@ -40,7 +40,6 @@ from sammed_cli.terminal import Terminal
 @options.window
 @options.series
 @options.spacing
-@options.fill_gaps
 @options.codes
 @options.image_output
 @options.overwrite

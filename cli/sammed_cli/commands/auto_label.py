@@ -23,7 +23,6 @@ from sammed_cli.terminal import Terminal
 @options.batch_output
 @options.encoding_of_skill
 @options.series
-@options.fill_gaps
 @options.codes
 @options.overwrite
 @options.json_output

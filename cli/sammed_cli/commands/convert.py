@@ -20,6 +20,7 @@ from sammed_cli.terminal import Terminal
     help="Store the array with its axes toward these ends of the patient.",
 )
 @options.series
+@options.codes
 @options.spacing
 @options.flatten
 @options.colors

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 @click.argument("file", type=options.EXISTING)
 @options.series
 @options.spacing
-@options.fill_gaps
 @options.axis
 @options.flatten
 @options.colors

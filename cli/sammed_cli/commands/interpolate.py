@@ -26,6 +26,7 @@ from sammed_cli.terminal import Terminal
 @options.window
 @options.seed
 @options.series
+@options.codes
 @options.flatten
 @options.image_output
 @options.overwrite

@@ -68,7 +68,6 @@ def train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
 @options.axis
 @options.device
 @options.series
-@options.fill_gaps
 @options.codes
 @options.overwrite
 @options.json_output

@@ -1,4 +1,4 @@
-"""A batch of DICOM series: labels as DICOM SEG, and gaps that get no labels."""
+"""A batch of DICOM series: labels as DICOM SEG and RTSTRUCT, and gaps that get no labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class Maker:
         return label
 
 
-def write_slice(folder: Path, k: int, series: str) -> None:
+def write_slice(folder: Path, k: int, series: str, phase: int = 0) -> None:
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -70,7 +70,10 @@ def write_slice(folder: Path, k: int, series: str) -> None:
     made.ImagePositionPatient, made.ImageOrientationPatient = [0, 0, 3 * k], [1, 0, 0, 0, 1, 0]
     made.PixelSpacing, made.SliceThickness = [1, 1], 3
     made.PixelData = np.random.default_rng(k).integers(0, 900, (6, 8)).astype(np.int16).tobytes()
-    made.save_as(folder / f"{k}.dcm", enforce_file_format=True)
+    if phase:
+        made.SeriesNumber, made.TemporalPositionIdentifier = 3, phase
+        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = UID(f"{series}.{phase}.{k + 1}")
+    made.save_as(folder / f"{k}{'-' * phase}.dcm", enforce_file_format=True)
 
 
 @pytest.fixture
@@ -105,10 +108,43 @@ def test_labels_become_a_dicom_seg(folder: Path) -> None:
     assert provenance.method == "bright"
 
 
-def test_a_batch_skips_what_is_done(folder: Path) -> None:
-    first, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
+def test_labels_become_contours(folder: Path) -> None:
+    result, _ = run(
+        folder, "b", suffix=".rtstruct.dcm", codes=(parse_code("liver=99LOCAL:C1"),), fill_gaps=True
+    )
+    (item,) = result.items
+    assert (item.status, item.output) == ("done", folder / "b_label.rtstruct.dcm")
+    assert item.output is not None
+    file = pydicom.dcmread(item.output)
+    assert file.StructureSetROISequence[0].ROIGenerationAlgorithm == "AUTOMATIC"
+    assert file.RTROIObservationsSequence[0].RTROIIdentificationCodeSequence[0].CodeValue == "C1"
+    assert read_labels(item.output).shape == (8, 6, 6)
+    assert read_provenance(item.output) is not None
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ".rtstruct.dcm"])
+def test_a_batch_skips_what_is_done_and_repeats_what_has_changed(folder: Path, suffix: str) -> None:
+    first, _ = run(folder, "a", "b", suffix=suffix, fill_gaps=True)
     assert [item.status for item in first.items] == ["done", "done"]
-    again, _ = run(folder, "a", "b", suffix=".dcm", fill_gaps=True)
+    again, _ = run(folder, "a", "b", suffix=suffix, fill_gaps=True)
+    assert [item.status for item in again.items] == ["skipped", "skipped"]
+    write_slice(folder / "a", 6, "1.2.3.4")
+    longer, _ = run(folder, "a", "b", suffix=suffix, fill_gaps=True)
+    assert [item.status for item in longer.items] == ["done", "skipped"]
+
+
+def test_phases_of_a_series_are_labeled_each_and_resumed(folder: Path) -> None:
+    (folder / "phases").mkdir()
+    for phase, k in np.ndindex(2, 6):
+        write_slice(folder / "phases", k, "1.2.3.8", phase + 1)
+    result, _ = run(folder, "phases", suffix=".dcm")
+    outputs = [folder / "phases_3.1_label.dcm", folder / "phases_3.2_label.dcm"]
+    assert [(item.status, item.output) for item in result.items] == [("done", each) for each in outputs]
+    for phase, output in enumerate(outputs, start=1):
+        (series,) = pydicom.dcmread(output).ReferencedSeriesSequence
+        referred = {each.ReferencedSOPInstanceUID for each in series.ReferencedInstanceSequence}
+        assert referred == {f"1.2.3.8.{phase}.{k}" for k in range(1, 7)}
+    again, _ = run(folder, "phases", suffix=".dcm")
     assert [item.status for item in again.items] == ["skipped", "skipped"]
 
 
@@ -131,8 +167,9 @@ def test_a_series_with_gaps(folder: Path) -> None:
     assert messages == [f"{folder / 'b'}: {filled}."]
 
 
-def test_a_series_without_uids_fails_before_it_is_labeled(folder: Path) -> None:
-    result, _ = run(folder, "c", suffix=".dcm")
+@pytest.mark.parametrize("suffix", [".dcm", ".rtstruct.dcm"])
+def test_a_series_without_uids_fails_before_it_is_labeled(folder: Path, suffix: str) -> None:
+    result, _ = run(folder, "c", suffix=suffix)
     (item,) = result.items
     assert item.status == "failed"
     assert "this series has no SeriesInstanceUID; use .nii.gz" in (item.error or "")

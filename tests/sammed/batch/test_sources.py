@@ -9,6 +9,7 @@ import SimpleITK
 
 from sammed.batch.sources import find_sources
 from sammed.errors import ConfigError
+from sammed_volumes.formats import read_volume
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def places(*inputs: str, lists: tuple[Path, ...] = ()) -> list[str]:
     return [(source.below / source.name).as_posix() for source in found]
 
 
-def write_series(folder: str, uid: str, number: str = "1", slices: int = 2) -> None:
+def write_series(folder: str, uid: str, number: str = "1", slices: int = 2, echo: str = "") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for k in range(slices):
         image = SimpleITK.GetImageFromArray(np.full((1, 4, 5), k, np.int16))
@@ -45,6 +46,7 @@ def write_series(folder: str, uid: str, number: str = "1", slices: int = 2) -> N
             "0020|0011": number,
             "0020|0032": f"0\\0\\{k}",
             "0020|0037": r"1\0\0\0\1\0",
+            **({"0018|0086": echo} if echo else {}),
         }.items():
             image.SetMetaData(tag, text)
         writer = SimpleITK.ImageFileWriter()
@@ -52,7 +54,7 @@ def write_series(folder: str, uid: str, number: str = "1", slices: int = 2) -> N
         writer.SetFileName(f"{folder}/{uid}-{k}.dcm")
         writer.Execute(image)
         # Names as scanners write them: only the tags tell which series a file belongs to.
-        Path(f"{folder}/{uid}-{k}.dcm").rename(f"{folder}/IM{number}{k}")
+        Path(f"{folder}/{uid}-{k}.dcm").rename(f"{folder}/IM{number}{k}{echo}")
 
 
 def test_a_folder_and_those_below_it() -> None:
@@ -151,8 +153,42 @@ def test_a_named_dicom_folder_is_one_volume() -> None:
 def test_the_choice_of_a_series_holds_for_every_folder() -> None:
     write_series("in/a", "1.2.11", "4")
     write_series("in/a", "1.2.12", "5")
-    found = find_sources([Path("in")], series="2").found
-    assert [(each.name, each.series) for each in found] == [("a", "2")]
+    found = find_sources([Path("in")], series="5").found
+    assert [(each.name, each.series) for each in found] == [("a", "5")]
+
+
+def test_the_sub_volumes_of_a_series_are_volumes_of_their_own() -> None:
+    """Two echoes of series 3 and a scout-sized part beside them, series 7, and a folder with echoes alone."""
+    for echo in ("1", "2"):
+        write_series("in/a", "1.2.11", "3", slices=4, echo=echo)
+        write_series("in/b", "1.2.13", "5", slices=4, echo=echo)
+    write_series("in/a", "1.2.11", "3", slices=1, echo="3")
+    write_series("in/a", "1.2.12", "7")
+    found = find_sources([Path("in")])
+    assert [(each.name, each.series) for each in found.found] == [
+        ("a_3.1", "1.2.11:1"),
+        ("a_3.2", "1.2.11:2"),
+        ("a_7", "1.2.12"),
+        ("b_5.1", "1.2.13:1"),
+        ("b_5.2", "1.2.13:2"),
+    ]
+    assert found.notes == ()
+    assert find_sources([Path("in/b")]).is_batch
+    for each in found.found:
+        assert read_volume(each.image, series=each.series).shape == (5, 4, 2 if each.name == "a_7" else 4)
+
+
+def test_sub_volumes_of_a_series_without_a_number_of_its_own() -> None:
+    for echo in ("1", "2"):
+        write_series("in", "1.2.11", "3", echo=echo)
+        write_series("in", "1.2.12", "3", echo=f"{echo}0")
+    assert places("in") == ["in_1.2.11_1", "in_1.2.11_2", "in_1.2.12_1", "in_1.2.12_2"]
+
+
+def test_a_chosen_sub_volume_is_no_series_in_several_folders() -> None:
+    write_series("in/a", "1.2.11", "3")
+    write_series("in/b", "1.2.12", "3")
+    assert find_sources([Path("in")], series="3.1").notes == ()
 
 
 def test_half_a_series_is_reported() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import torch
 from PIL import Image
@@ -18,12 +19,13 @@ from sammed.skills.model import SkillModel
 from sammed.skills.skill_file import read_skill, write_skill
 from sammed.storage.fingerprint import image_digest
 from sammed.storage.provenance import provenance_path, read_provenance
-from sammed_volumes.errors import GeometryMismatchError, OutputError, VolumeError
+from sammed_volumes.errors import GeometryMismatchError, LabelError, OutputError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.intensity import Window, auto_window, parse_window
 from sammed_volumes.volume import Volume
 from tests.conftest import Phantom
 from tests.sammed.conftest import Case, Notes
+from tests.volumes.dicom.conftest import SeriesMaker
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +139,19 @@ def test_labels_of_an_array_are_saved_too(phantom: Callable[..., Phantom], skill
     assert written is not None
     assert (written.image_file, written.image_sha256) == ("", labeled.scan.digest)
     assert written.annotated_slices == ()
+
+
+def test_codes_are_given_by_name(case: Case, skill: Path, tmp_path: Path) -> None:
+    voxels = read_volume(case.image).voxels.astype(np.int16)
+    folder = SeriesMaker(tmp_path / "series")(voxels, np.diag([-0.7, -0.8, 2.5, 1.0]))
+    labeled = sammed.load(skill).label(folder)
+    labeled.save("found.dcm", codes={"lung": "T-28000", "heart": "99LOCAL:H"})
+    segments = pydicom.dcmread("found.dcm").SegmentSequence
+    codes = {each.SegmentLabel: each.SegmentedPropertyTypeCodeSequence[0].CodeValue for each in segments}
+    assert codes == {"lung": "39607008", "heart": "H", "tumour": "85756007"}
+    with pytest.raises(LabelError, match="is not a code of a label"):
+        labeled.save("other.dcm", codes={"lung": "no code"})
+    assert not Path("other.dcm").exists()
 
 
 def test_labels_that_exist_are_kept(case: Case, skill: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.dicom.codes import parse_code
-from sammed_volumes.dicom.segmentation_writing import SegmentDetails
+from sammed_volumes.dicom.details import LabelDetails
 from sammed_volumes.errors import LabelError, OutputError, UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume, check_same_grid
@@ -117,7 +117,7 @@ def test_a_series_in_an_archive(make_series: SeriesMaker, oblique: np.ndarray, t
 
 def test_what_a_segmentation_says(make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique, PatientName="Anna^A", StudyID="17"))
-    details = SegmentDetails("AUTOMATIC", "1.2", (parse_code("läsion=M-01000"),))
+    details = LabelDetails("AUTOMATIC", "1.2", (parse_code("läsion=M-01000"),))
     write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume, details=details)
     written = pydicom.dcmread(tmp_path / "a.dcm")
     assert (written.PatientName, written.StudyID, written.StudyInstanceUID) == ("Anna^A", "17", "1.2.3")
@@ -142,7 +142,7 @@ def code(sequence: Any) -> tuple[str, str]:
 
 def test_labels_by_hand_are_manual(make_series: SeriesMaker, oblique: np.ndarray, tmp_path: Path) -> None:
     volume = read_volume(make_series(image_voxels(SHAPES[0]), oblique))
-    write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume, details=SegmentDetails("MANUAL"))
+    write_labels(labels_on(volume), tmp_path / "a.dcm", like=volume, details=LabelDetails("MANUAL"))
     assert pydicom.dcmread(tmp_path / "a.dcm").SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
 
 

@@ -106,13 +106,16 @@ def test_several_series_are_listed(two_series: Path) -> None:
     with pytest.raises(SeriesError) as error:
         read_volume(two_series)
     text = str(error.value)
-    assert "it contains 2 series (1: CT Thorax nativ, 3 slices, UID 1.2.3.9; 2: CT Lungenkern" in text
+    assert "it contains 2 series (series 2: CT Thorax nativ, 3 slices, UID 1.2.3.9; series 10: CT" in text
     assert (
-        "B60, 2 slices, UID 1.2.3.4); choose one with --series by its number in this list or its UID" in text
+        "Lungenkern B60, 2 slices, UID 1.2.3.4); choose one with --series by its series number or its UID."
+        in text
     )
 
 
-@pytest.mark.parametrize(("series", "count"), [("1.2.3.9", 3), ("1", 3), ("1.2.3.4", 2), ("2", 2)])
+@pytest.mark.parametrize(
+    ("series", "count"), [("1.2.3.9", 3), ("2", 3), ("2.1", 3), ("02", 3), ("1.2.3.4", 2), ("10", 2)]
+)
 def test_a_series_is_chosen_by_uid_or_number(two_series: Path, series: str, count: int) -> None:
     assert read_volume(two_series, series=series).shape[2] == count
 
@@ -120,9 +123,32 @@ def test_a_series_is_chosen_by_uid_or_number(two_series: Path, series: str, coun
 def test_an_unknown_series_lists_those_that_exist(two_series: Path) -> None:
     with pytest.raises(
         SeriesError,
-        match=r"\(1: CT Thorax nativ.*; there is no series '3': choose one with --series",
+        match=r"\(series 2: CT Thorax nativ.*; there is no series '3': choose one with --series",
     ):
         read_volume(two_series, series="3")
+
+
+def test_series_that_share_a_number_are_chosen_by_uid(dicom: DicomMaker) -> None:
+    dicom((0.0, 2.5, 5.0), series="1.2.3.9", number="4")
+    dicom((0.0, 1.0), series="1.2.3.4", number="4")
+    folder = dicom((0.0, 1.0, 2.0, 3.0), series="1.2.3.7", number="5")
+    with pytest.raises(
+        SeriesError,
+        match=r"\(UID 1.2.3.4: CT Thorax, 2 slices, series number 4; UID 1.2.3.9: CT Thorax, 3 slices, "
+        r"series number 4; series 5: CT Thorax, 4 slices, UID 1.2.3.7\); there is no series '4': choose one",
+    ):
+        read_volume(folder, series="4")
+    assert read_volume(folder, series="1.2.3.9").shape[2] == 3
+    assert read_volume(folder, series="1.2.3.9:1").shape[2] == 3
+    assert read_volume(folder, series="5").shape[2] == 4
+
+
+def test_a_series_without_a_number_that_is_alone_is_number_one(dicom: DicomMaker) -> None:
+    dicom((0.0, 2.5), names=("a.dcm", "b.dcm"), number="")
+    folder = dicom((5.0, 7.5, 10.0), size=(9, 5), names=("c.dcm", "d.dcm", "e.dcm"), number="")
+    with pytest.raises(SeriesError, match=r"such as --series 1.1\.$"):
+        read_volume(folder)
+    assert read_volume(folder, series="1.2").shape == (9, 5, 3)
 
 
 def test_a_missing_slice_is_named(dicom: DicomMaker) -> None:
@@ -173,9 +199,9 @@ def test_kinds_of_slices_of_which_none_is_odd_are_listed(dicom: DicomMaker) -> N
     folder = dicom((5.0, 7.5), size=(9, 5), names=("c.dcm", "d.dcm"))
     with pytest.raises(
         SeriesError,
-        match=r"it contains one series with 2 sub-volumes \(1: CT Thorax, 4 slices, UID 1.2.3.4: "
+        match=r"it contains one series with 2 sub-volumes \(series 1: CT Thorax, 4 slices, UID 1.2.3.4: "
         r"1.1 \(7 x 5 pixels, 2 slices\), 1.2 \(9 x 5 pixels, 2 slices\)\); "
-        r"choose one by its number in this list \(--series 1.2\)",
+        r"choose a sub-volume with --series, such as --series 1.1\.$",
     ):
         read_volume(folder)
     assert read_volume(folder, series="1.1").shape == (7, 5, 2)

@@ -5,7 +5,7 @@ pydicom knows them. Sources: DICOM PS3.16, CID 7150, 7151 and those that they in
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sammed_volumes.errors import LabelError
@@ -94,6 +94,13 @@ def parse_code(text: str) -> NamedCode:
     if scheme is None:
         raise LabelError(f"The coding scheme of {value} is unknown; write SCHEME:{value}.")
     return NamedCode(name.strip(), StructureCode(value, scheme, name.strip()))
+
+
+def named_codes(codes: Mapping[str, str] | Iterable[NamedCode]) -> tuple[NamedCode, ...]:
+    """Codes from a mapping such as {"liver": "T-62000"}; those that are parsed already as they are."""
+    if isinstance(codes, Mapping):
+        return tuple(parse_code(f"{name}={code}") for name, code in codes.items())
+    return tuple(codes)
 
 
 def code_of(name: str, given: Sequence[NamedCode] = ()) -> StructureCode:

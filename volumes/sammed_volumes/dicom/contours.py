@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from sammed_volumes.affine import apply_affine, swap_ras_lps
+from sammed_volumes.dicom.details import noted
 from sammed_volumes.dicom.headers import damaged, items_of, number_of, numbers_of, quiet_pydicom, text_of
 from sammed_volumes.dicom.masks import PlacedLabels, SliceMask, merge_masks
 from sammed_volumes.dicom.polygons import fill_polygons
 from sammed_volumes.errors import GeometryMismatchError, UnreadableVolumeError, VolumeError
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.labels import Label, default_color
+
+GRID_ELEMENT = 0x04
+"""Private element: shape and affine (RAS mm) of the grid of the series, 3 + 16 float64."""
 
 # How far a contour may be off its slice, in slices: positions are often rounded to 0.1 mm.
 _OFF_SLICE = 0.3
@@ -56,8 +60,8 @@ def read_contours(path: Path, grid: VoxelGrid, *, flatten: bool = False) -> Plac
     return PlacedLabels(voxels, grid.affine_ras_mm, named)
 
 
-def referenced_series(path: Path) -> tuple[str, ...]:
-    """The UIDs of the series that an RTSTRUCT was drawn on."""
+def drawn_on(path: Path) -> VoxelGrid | tuple[str, ...]:
+    """The grid that an RTSTRUCT of sammed's notes, else the UIDs of the series that it was drawn on."""
     from pydicom import dcmread
 
     with quiet_pydicom():
@@ -65,6 +69,10 @@ def referenced_series(path: Path) -> tuple[str, ...]:
             file = dcmread(path)
         except Exception:  # pydicom raises whatever damaged bytes lead to
             raise damaged(path) from None
+        grid = np.frombuffer(noted(file, GRID_ELEMENT) or b"", "<f8")
+        if grid.size == 3 + 16:
+            x, y, z = grid[:3].astype(int).tolist()
+            return VoxelGrid((x, y, z), grid[3:].reshape(4, 4))
         return tuple(
             text_of(series, "SeriesInstanceUID")
             for frame in items_of(file, "ReferencedFrameOfReferenceSequence")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sammed_volumes.affine import swap_ras_lps
+from sammed_volumes.dicom.details import noted
 from sammed_volumes.dicom.frame import DicomFrame
 from sammed_volumes.dicom.frames import frames_of
 from sammed_volumes.dicom.headers import damaged, items_of, number_of, numbers_of, quiet_pydicom, text_of
@@ -19,10 +20,8 @@ from sammed_volumes.dicom.stack import SAME_PLACE_MM
 from sammed_volumes.errors import LabelError, UnsupportedVolumeError, VolumeError
 from sammed_volumes.labels import Label, default_color
 
-PRIVATE_GROUP, PRIVATE_CREATOR = 0x0073, "sammed"
-"""Where sammed notes what a SEG has no place for: all slices of the series, and the values of the labels."""
-
 ENDS_ELEMENT, COUNT_ELEMENT, VALUES_ELEMENT = 0x01, 0x02, 0x03
+"""Private elements: first and last position of the series, number of its slices, values of the labels."""
 
 _SAME_DIRECTION = 1e-3
 _EVEN = 0.1
@@ -59,7 +58,7 @@ def _placed(file: Any, frames: Sequence[DicomFrame], *, flatten: bool) -> Placed
 def _labels(file: Any) -> dict[int, Label]:
     """The labels by their segments' numbers, with sammed's own values where it wrote the file."""
     segments = items_of(file, "SegmentSequence")
-    values = [int(value) for value in np.atleast_1d(_own(file, VALUES_ELEMENT) or [])]
+    values = [int(value) for value in np.atleast_1d(noted(file, VALUES_ELEMENT) or [])]
     labels = {}
     for place, segment in enumerate(segments):
         number = int(number_of(segment, "SegmentNumber", place + 1))
@@ -134,19 +133,11 @@ def _stack(first: DicomFrame, positions: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _own_stack(file: Any) -> tuple[np.ndarray, np.ndarray, int] | None:
     """Start, step and number of the series' slices, as sammed notes them."""
-    ends, count = _own(file, ENDS_ELEMENT), _own(file, COUNT_ELEMENT)
+    ends, count = noted(file, ENDS_ELEMENT), noted(file, COUNT_ELEMENT)
     if ends is None or count is None or not 1 < int(count) <= _MOST_SLICES:
         return None
     start, end = np.reshape([float(part) for part in ends], (2, 3))
     return start, (end - start) / (int(count) - 1), int(count)
-
-
-def _own(file: Any, element: int) -> Any:
-    """A private element of sammed's, None where there is none."""
-    try:
-        return file.private_block(PRIVATE_GROUP, PRIVATE_CREATOR)[element].value
-    except KeyError:
-        return None
 
 
 def _masks(

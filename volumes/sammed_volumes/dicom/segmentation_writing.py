@@ -2,130 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sammed_volumes.affine import swap_ras_lps
-from sammed_volumes.dicom.archive import unpacked
-from sammed_volumes.dicom.codes import NamedCode, StructureCode, category_of, code_of
-from sammed_volumes.dicom.headers import damaged, quiet_pydicom, text_of
+from sammed_volumes.dicom.codes import StructureCode, category_of, code_of
+from sammed_volumes.dicom.details import PRIVATE_CREATOR, PRIVATE_GROUP, SERIES_NUMBER, UTF_8, LabelDetails
+from sammed_volumes.dicom.headers import quiet_pydicom
 from sammed_volumes.dicom.segmentation import (
     COUNT_ELEMENT,
     ENDS_ELEMENT,
-    PRIVATE_CREATOR,
-    PRIVATE_GROUP,
     VALUES_ELEMENT,
 )
+from sammed_volumes.dicom.source_images import SourceImages, is_of_many, read_sources, thickness_mm
 from sammed_volumes.errors import OutputError
 from sammed_volumes.labels import Label
-from sammed_volumes.volume import DicomHeader, Volume
+from sammed_volumes.volume import Volume
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-Algorithm: TypeAlias = Literal["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"]
-
-# Elements that a source must have, if only empty, for its patient and study to be repeated.
-_MAY_BE_EMPTY = (
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
-    *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
-)
-_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-_SERIES_NUMBER = 9000
-_MOST_LABELS = 65535
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentDetails:
-    """What a SEG states about its labels: who or what made them, and codes of structures by name.
-
-    `algorithm` is DICOM's word; `version` is that of sammed, the algorithm.
-    """
-
-    algorithm: Algorithm = "SEMIAUTOMATIC"
-    version: str = ""
-    codes: tuple[NamedCode, ...] = ()
+_WHAT = "a DICOM SEG"
 
 
 def check_can_hold_labels(like: Volume) -> None:
     """Raise OutputError unless labels of the volume can be written as DICOM SEG."""
-    header = _dicom_header(like)
+    sources = read_sources(like, _WHAT)
     _highdicom()
-    with quiet_pydicom(), ExitStack() as stack:
-        for source in _sources(header, stack):
-            _check_uids(source, like)
+    _check_one_file(sources)
 
 
 def write_segmentation(
-    voxels: np.ndarray, labels: Sequence[Label], path: Path, *, like: Volume, details: SegmentDetails
+    voxels: np.ndarray, labels: Sequence[Label], path: Path, *, like: Volume, details: LabelDetails
 ) -> None:
     """Write label voxels X Y Z on the grid of `like`, a DICOM series.
 
     Raises OutputError if the series is not DICOM or its UIDs are empty, so that nothing can refer to it.
     """
-    header = _dicom_header(like)
-    hd = _highdicom()
-    with quiet_pydicom(), ExitStack() as stack:
-        sources = _sources(header, stack)
-        for source in sources:
-            _check_uids(source, like)
-        numbers = np.zeros(max(label.value for label in labels) + 1, dtype=np.uint16)
-        numbers[[label.value for label in labels]] = np.arange(1, len(labels) + 1)
-        known = [place for place, source in enumerate(header.sources) if source is not None]
-        written = hd.seg.Segmentation(
-            source_images=sources,
-            pixel_array=numbers[voxels[:, :, known]].T,
-            segmentation_type="BINARY",
-            segment_descriptions=[_segment(*each, details) for each in enumerate(labels, start=1)],
-            series_instance_uid=hd.UID(),
-            series_number=_SERIES_NUMBER,
-            sop_instance_uid=hd.UID(),
-            instance_number=1,
-            manufacturer="sammed",
-            manufacturer_model_name="sammed",
-            software_versions=details.version or "unknown",
-            device_serial_number="0",
-            content_label="SEGMENTATION",
-        )
-        _refer_to_frames(written, header)
+    sources = read_sources(like, _WHAT)
+    _check_one_file(sources)
+    numbers = np.zeros(max(label.value for label in labels) + 1, dtype=np.uint16)
+    numbers[[label.value for label in labels]] = np.arange(1, len(labels) + 1)
+    known = [place for place, source in enumerate(sources.slices) if source is not None]
+    _check_missing(voxels, like)
+    with quiet_pydicom(), _naming_what_is_odd(like):
+        written = _segmentation(numbers[voxels[:, :, known]].T, labels, sources, like, details)
+        _refer_to_frames(written, sources)
         _note(written, labels, like)
         written.save_as(path)
 
 
-def _dicom_header(like: Volume) -> DicomHeader:
-    if not isinstance(like.header, DicomHeader):
+def _segmentation(
+    numbers: np.ndarray,
+    labels: Sequence[Label],
+    sources: SourceImages,
+    like: Volume,
+    details: LabelDetails,
+) -> Any:
+    """The SEG of segment numbers, frames rows columns."""
+    hd = _highdicom()
+    return hd.seg.Segmentation(
+        source_images=[_with_geometry(header, sources, like) for header in sources.headers],
+        pixel_array=numbers,
+        segmentation_type="BINARY",
+        segment_descriptions=[_segment(*each, details) for each in enumerate(labels, start=1)],
+        series_instance_uid=hd.UID(),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="sammed",
+        manufacturer_model_name="sammed",
+        software_versions=details.version or "unknown",
+        device_serial_number="0",
+        content_label="SEGMENTATION",
+        specific_character_set=UTF_8,
+    )
+
+
+@contextmanager
+def _naming_what_is_odd(like: Volume) -> Iterator[None]:
+    """Turn what highdicom raises for headers that break the standard into a sentence."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        if isinstance(error, OutputError):
+            raise
+        fact = str(error).strip(" .")
         raise OutputError(
-            f"{like.path or 'The volume'} is not a DICOM series, and a DICOM SEG refers to one; use .nii.gz."
-        )
-    return like.header
+            f"{like.path}: its headers do not allow a DICOM SEG ({fact}); use .nii.gz."
+        ) from error
 
 
-def _sources(header: DicomHeader, stack: ExitStack) -> list[Dataset]:
-    """The headers of the source images along axis 2: one per slice, or one with a frame per slice."""
-    folder = stack.enter_context(unpacked(header.archive)) if header.archive else Path()
-    known = [source for source in header.sources if source is not None]
-    paths = list(dict.fromkeys(path for path, _ in known))
-    sources = [_read(folder / path) for path in paths]
-    if "NumberOfFrames" not in sources[0]:
-        return sources
-    if len(paths) > 1:
+def _check_one_file(sources: SourceImages) -> None:
+    if len(sources.headers) > 1 and any(map(is_of_many, sources.headers)):
         raise OutputError(
             "The series lies in several multi-frame files, and a DICOM SEG refers to one; use .nii.gz."
         )
-    groups = sources[0].PerFrameFunctionalGroupsSequence
-    sources[0].PerFrameFunctionalGroupsSequence = [groups[index] for _, index in known]
-    sources[0].NumberOfFrames = len(known)
-    return sources
 
 
-def _refer_to_frames(written: Dataset, header: DicomHeader) -> None:
+def _check_missing(voxels: np.ndarray, like: Volume) -> None:
+    if voxels[:, :, list(like.missing_slices)].any():
+        raise OutputError(
+            f"{like.path}: there are labels on slices that the series lacks, and a DICOM SEG refers to "
+            "slices; use .nii.gz, or an RTSTRUCT."
+        )
+
+
+def _with_geometry(header: Dataset, sources: SourceImages, like: Volume) -> Dataset:
+    """The header with directions and spacing as the volume has them.
+
+    highdicom asks for elements that files may lack, and for directions that are the same to the last digit.
+    """
+    from pydicom import Dataset
+
+    affine_lps_mm = swap_ras_lps(like.affine_ras_mm)
+    across, down, _ = like.spacing_mm
+    directions = np.concatenate([affine_lps_mm[:3, 0] / across, affine_lps_mm[:3, 1] / down])
+    measures, orientation = Dataset(), Dataset()
+    measures.PixelSpacing = _decimals([down, across])
+    measures.SliceThickness = _decimals([thickness_mm(header, like)])[0]
+    orientation.ImageOrientationPatient = _decimals(directions)
+    if not is_of_many(header):
+        header.update(measures)
+        header.update(orientation)
+        header.pop("NumberOfFrames", None)  # highdicom takes a file that states one frame for many
+        return header
+    shared = Dataset()
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    header.SharedFunctionalGroupsSequence = [shared]
+    groups = header.PerFrameFunctionalGroupsSequence
+    header.PerFrameFunctionalGroupsSequence = [groups[index] for _, index in sources.frames]
+    header.NumberOfFrames = len(sources.frames)
+    return header
+
+
+def _decimals(numbers: Iterable[float]) -> list[Any]:
+    """Numbers in at most 16 characters, as DICOM's decimal strings have them."""
+    from pydicom.valuerep import DSfloat
+
+    return [DSfloat(float(each), auto_format=True) for each in numbers]
+
+
+def _refer_to_frames(written: Dataset, sources: SourceImages) -> None:
     """Name the frames of a multi-frame source as its file counts them."""
-    known = [source for source in header.sources if source is not None]
     references = {  # frames of several segments share one
         id(source): source
         for group in written.PerFrameFunctionalGroupsSequence
@@ -134,34 +157,10 @@ def _refer_to_frames(written: Dataset, header: DicomHeader) -> None:
     }
     for source in references.values():
         if "ReferencedFrameNumber" in source:
-            source.ReferencedFrameNumber = known[source.ReferencedFrameNumber - 1][1] + 1
+            source.ReferencedFrameNumber = sources.frames[source.ReferencedFrameNumber - 1][1] + 1
 
 
-def _read(path: Path) -> Dataset:
-    from pydicom import dcmread
-
-    try:
-        source = dcmread(path, stop_before_pixels=True)
-    except OSError as error:
-        raise OutputError(f"The source image {path} is gone or can't be read ({error.strerror}).") from None
-    except Exception:  # pydicom raises whatever damaged bytes lead to
-        raise damaged(path) from None
-    for keyword in _MAY_BE_EMPTY:
-        if keyword not in source:
-            setattr(source, keyword, None)
-    return source
-
-
-def _check_uids(source: Dataset, like: Volume) -> None:
-    empty = [keyword for keyword in _UIDS if not text_of(source, keyword)]
-    if empty:
-        raise OutputError(
-            f"{like.path}: a DICOM SEG refers to its images by UIDs, and this series has no "
-            f"{' and no '.join(empty)}; use .nii.gz, or export the series with its UIDs."
-        )
-
-
-def _segment(number: int, label: Label, details: SegmentDetails) -> Any:
+def _segment(number: int, label: Label, details: LabelDetails) -> Any:
     from pydicom.sr.codedict import codes
 
     hd = _highdicom()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sammed_volumes.dicom.archive import ARCHIVE_SUFFIX, unpacked
-from sammed_volumes.dicom.contours import read_contours, referenced_series
+from sammed_volumes.dicom.contours import drawn_on, read_contours
 from sammed_volumes.dicom.headers import (
     CONTOURS_CLASS,
     DICOM_SUFFIXES,
@@ -40,7 +40,8 @@ def is_dicom_labels(path: Path) -> bool:
 def read_dicom_labels(path: Path, like: VoxelGrid | None = None, *, flatten: bool = False) -> PlacedLabels:
     """Read a DICOM SEG, or an RTSTRUCT on the grid `like`.
 
-    Without a grid, the contours of an RTSTRUCT are filled on its image series in the same folder.
+    Without a grid, the contours of an RTSTRUCT are filled on the one that it notes, as sammed's files do, or
+    on its image series in the same folder.
     """
     kind = _labels_class(path)
     if kind == "":
@@ -61,10 +62,12 @@ def _labels_class(path: Path) -> str:
 
 
 def _own_grid(path: Path) -> VoxelGrid:
-    """The grid of the series that an RTSTRUCT was drawn on, from the same folder."""
-    drawn_on = referenced_series(path)
+    """The grid of the series that an RTSTRUCT was drawn on: its own note, or the series in its folder."""
+    found = drawn_on(path)
+    if isinstance(found, VoxelGrid):
+        return found
     for each in find_series(path.parent):
-        if each.uid in drawn_on:
+        if each.uid in found:
             return read_series(path.parent, each.uid).grid
     raise UnreadableVolumeError(
         "its contours need the image that they were drawn on, which is not in the same folder; "

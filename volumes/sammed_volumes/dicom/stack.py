@@ -154,7 +154,7 @@ def _uneven_text(
     more = uneven.size - 1
     others = f", and {more} more gap{'s' * (more > 1)} differ{'s' * (more == 1)}" if more else ""
     fill = (
-        ", or fill the gaps with background (--fill-gaps of auto-label and assist-label)"
+        ", or fill the gaps with background (--fill-gaps, beside --series)"
         if is_missing and not fill_gaps
         else ""
     )
