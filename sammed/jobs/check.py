@@ -6,11 +6,12 @@ from typing import Literal
 
 from sammed.progress import Reporter
 from sammed_volumes.errors import GeometryMismatchError
-from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.formats import read_labels, read_volume, spacings_of
 from sammed_volumes.grid import VoxelGrid
-from sammed_volumes.labels import Label
+from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.orientation import axis_codes
 from sammed_volumes.placing import Fit, fit, labels_on
+from sammed_volumes.volume import Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +107,7 @@ class CheckResult:
 
 def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
     """Compare both files as all commands do (`sammed_volumes.placing.labels_on`), and report it in words."""
-    image = read_volume(request.image, series=request.series, spacing_mm=request.spacing_mm)
-    labels = read_labels(request.labels, flatten=request.flatten, colors=request.colors, like=image.grid)
+    image, labels = _read(request)
     found, details = fit(image.grid, labels), ""
     sentences = [f"{each.path}: {note}." for each in (image, labels) for note in each.notes]
     lies_on: Literal["grid", "lattice", "no"] = "grid" if found.is_same else "lattice"
@@ -131,6 +131,19 @@ def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
         ),
         details=details,
     )
+
+
+def _read(request: CheckRequest) -> tuple[Volume, LabelVolume]:
+    image_mm, labels_mm = spacings_of(request.spacing_mm, request.image, request.labels)
+    image = read_volume(request.image, series=request.series, spacing_mm=image_mm)
+    labels = read_labels(
+        request.labels,
+        flatten=request.flatten,
+        colors=request.colors,
+        spacing_mm=labels_mm,
+        like=image.grid,
+    )
+    return image, labels
 
 
 def _sentence(request: CheckRequest, found: Fit, image: VoxelGrid, labels: VoxelGrid) -> str:

@@ -7,6 +7,8 @@ from typing import get_args
 
 from sammed.annotations.slice_sampling import Draw
 from sammed.embeddings.opening import open as open_image
+from sammed.embeddings.opening import open_labels, open_volume
+from sammed.embeddings.scan import Scan
 from sammed.interpolation.interpolation import interpolate as interpolate_marks
 from sammed.interpolation.stack import Method
 from sammed.jobs.validation import check_axis, check_seed, check_slices, check_word
@@ -14,12 +16,16 @@ from sammed.progress import Reporter
 from sammed.storage.outputs import beside, label_file
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels
-from sammed_volumes.formats import DICOM_LABEL_SUFFIX, label_suffix_of, read_labels
+from sammed_volumes.formats import DICOM_LABEL_SUFFIX, label_suffix_of
+from sammed_volumes.labels import LabelVolume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterpolateRequest:
-    """Label `image` from the annotated slices of `labels`; these are chosen as in `AssistTrainRequest`."""
+    """Label `image` from the annotated slices of `labels`; these are chosen as in `AssistTrainRequest`.
+
+    `spacing_mm`, `flatten`, `colors` and `resample` are those of `AssistTrainRequest`, too.
+    """
 
     image: Path
     labels: Path
@@ -36,7 +42,10 @@ class InterpolateRequest:
     suffix: str = ".nii.gz"
     overwrite: bool = False
     series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
+    colors: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         check_slices(self.slices, self.slice_index, self.empty_slices)
@@ -69,19 +78,10 @@ def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateR
     output = label_file(request.output or beside(request.image, request.suffix), request.image)
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
-    scan = open_image(
-        request.image,
-        window=request.window,
-        axis=request.axis,
-        series=request.series,
-        cache=False,
-        reporter=reporter,
-    )
-    if label_suffix_of(output) == DICOM_LABEL_SUFFIX:
-        check_can_hold_labels(scan.volume)
+    scan, marks = _opened(request, output, reporter)
     labeled = interpolate_marks(
         scan,
-        read_labels(request.labels, flatten=request.flatten),
+        marks,
         method=request.method,
         slices=request.slices,
         slice_index=request.slice_index,
@@ -102,3 +102,19 @@ def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateR
         expected_dice={names[value]: dice for value, dice in labeled.estimates.items()},
         seconds=time.perf_counter() - started,
     )
+
+
+def _opened(request: InterpolateRequest, output: Path, reporter: Reporter) -> tuple[Scan, LabelVolume]:
+    volume = open_volume(request.image, request.series, reporter, spacing_mm=request.spacing_mm)
+    scan = open_image(volume, window=request.window, axis=request.axis, cache=False)
+    if label_suffix_of(output) == DICOM_LABEL_SUFFIX:
+        check_can_hold_labels(volume)
+    marks = open_labels(
+        request.labels,
+        volume,
+        flatten=request.flatten,
+        colors=request.colors,
+        resample=request.resample,
+        reporter=reporter,
+    )
+    return scan, marks

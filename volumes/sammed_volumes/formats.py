@@ -23,6 +23,7 @@ from sammed_volumes.nifti import write_nifti
 from sammed_volumes.nrrd import write_nrrd
 from sammed_volumes.picture_folder import is_stack
 from sammed_volumes.reading import check_unspaced, read_image, read_label_file
+from sammed_volumes.reading import spacings_of as spacings_of
 from sammed_volumes.segments import pairs_of
 from sammed_volumes.sidecar import (
     RESAMPLED,

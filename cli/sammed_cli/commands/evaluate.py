@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     metavar="MM",
     help="Surfaces that are closer than this agree for NSD.",
 )
+@options.spacing
 @options.flatten
 @options.colors
 @options.resample

@@ -26,7 +26,10 @@ from sammed_cli.terminal import Terminal
 @options.window
 @options.seed
 @options.series
+@options.spacing
 @options.flatten
+@options.colors
+@options.resample
 @options.image_output
 @options.overwrite
 @options.json_output
