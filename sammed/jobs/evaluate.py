@@ -17,7 +17,7 @@ from sammed_volumes.labels import LabelVolume
 class EvaluateRequest:
     """Compare a prediction with a reference; see `sammed.metrics.evaluation.evaluate`.
 
-    `exclude_slices` are array indices along `axis` of the reference. `flatten` lets later segments of a
+    `exclude_slices` are array indices along `axis` of the prediction. `flatten` lets later segments of a
     `.seg.nrrd` win over earlier ones; `resample` interpolates a prediction on another lattice.
     `colors` makes each color of a picture a label. `spacing_mm` is that of pictures, X, Y, Z.
     """
