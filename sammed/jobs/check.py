@@ -149,15 +149,9 @@ def _read(request: CheckRequest) -> tuple[Volume, LabelVolume]:
 def _sentence(request: CheckRequest, found: Fit, image: VoxelGrid, labels: VoxelGrid) -> str:
     if found.is_same or found.map is None:
         return f"{request.labels} is on the grid of {request.image}."
-    differences = []
     ours, theirs = axis_codes(labels.affine_ras_mm), axis_codes(image.affine_ras_mm)
-    if ours != theirs:
-        differences.append(f"its axes run toward {ours} instead of {theirs}")
-    if found.map.size != image.shape or any(found.map.start):
-        size = " x ".join(map(str, found.map.size))
-        start = ", ".join(map(str, found.map.start))
-        differences.append(f"it covers {size} voxels from voxel ({start}) of the image on")
+    turned = "" if ours == theirs else f", but its axes run toward {ours} instead of {theirs}"
     return (
-        f"{request.labels} shares the lattice of {request.image}: {', and '.join(differences)}; "
-        "every command puts it on the image voxel by voxel."
+        f"{request.labels} shares the lattice of {request.image}{turned}; every command puts it on the image "
+        "voxel by voxel."
     )

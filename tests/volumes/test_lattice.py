@@ -82,6 +82,11 @@ def whole(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 EXTENTS = [whole, cropped, on_a_canvas, half_out]
+SAID = {
+    cropped: "covers 4 x 6 x 3 of the 7 x 11 x 5 voxels of image.nii.gz, from voxel (2, 3, 1) on; ",
+    on_a_canvas: "its 13 x 12 x 13 voxels are cut to the 7 x 11 x 5 of image.nii.gz.",
+    half_out: "covers 5 x 11 x 5 of the 7 x 11 x 5 voxels of image.nii.gz, from voxel (2, 0, 0) on; ",
+}
 
 
 @pytest.mark.parametrize("extent", EXTENTS)
@@ -98,7 +103,18 @@ def test_every_orientation_and_extent_gives_the_same_voxels(
     np.testing.assert_array_equal(placed.voxels, voxels)
     assert placed.grid.is_like(image.grid)
     assert placed.path == Path("marks.nii.gz")
-    assert not said
+    assert len(said) == (extent in SAID)
+    assert SAID.get(extent, "") in "".join(said)
+
+
+def test_a_crop_with_the_origin_of_the_image_is_said(image: Volume) -> None:
+    """Its affine is that of the image, so that nothing else tells it from a mask of the whole image."""
+    said: list[str] = []
+    labels_on(image, labels_of(np.ones((3, 4, 5), np.uint8), image.affine_ras_mm), report=said.append)
+    assert said == [
+        "marks.nii.gz: it covers 3 x 4 x 5 of the 7 x 11 x 5 voxels of image.nii.gz, from voxel (0, 0, 0) on; "
+        "the rest is background."
+    ]
 
 
 @pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
@@ -191,7 +207,8 @@ def test_what_lies_outside_is_reported_by_label(image: Volume) -> None:
     placed = labels_on(image, labels_of(stored, image.affine_ras_mm), report=said.append)
     assert placed.voxel_counts() == {1: 2, 2: 1}
     assert said == [
-        "marks.nii.gz: 3 labeled voxels are outside image.nii.gz and are left out (label_1: 2, label_2: 1)."
+        "marks.nii.gz: its 9 x 11 x 5 voxels are cut to the 7 x 11 x 5 of image.nii.gz.",
+        "marks.nii.gz: 3 labeled voxels are outside image.nii.gz and are left out (label_1: 2, label_2: 1).",
     ]
 
 

@@ -56,6 +56,11 @@ class LatticeMap:
         """Whether the two arrays share a voxel."""
         return all(part.start < part.stop for part in self._inside)
 
+    @property
+    def covered(self) -> tuple[int, ...]:
+        """How many voxels of the image the labels' array covers along each axis."""
+        return tuple(max(part.stop - part.start, 0) for part in self._inside)
+
     def slices(self, axis: int, indices: Iterable[int]) -> tuple[int, tuple[int, ...]]:
         """Map slices along an axis of the labels to (axis, indices) of the image; drop those outside."""
         along = self.axes.index(axis)
