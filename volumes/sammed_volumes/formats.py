@@ -13,7 +13,7 @@ import numpy as np
 
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.segmentation_writing import SegmentDetails, write_segmentation
-from sammed_volumes.dicom.source import read_dicom, read_dicom_labels
+from sammed_volumes.dicom.source import is_dicom_file, read_dicom, read_dicom_labels
 from sammed_volumes.errors import OutputError, UnreadableVolumeError, VolumeError
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.images import Spacing, is_of_a_picture, write_picture
@@ -22,7 +22,7 @@ from sammed_volumes.metaimage import itk_header, write_metaimage
 from sammed_volumes.nifti import write_nifti
 from sammed_volumes.nrrd import write_nrrd
 from sammed_volumes.picture_folder import is_stack
-from sammed_volumes.reading import check_unspaced, read_image, read_label_file
+from sammed_volumes.reading import check_unspaced, read_image, read_label_file, suffix_note
 from sammed_volumes.reading import spacings_of as spacings_of
 from sammed_volumes.segments import pairs_of
 from sammed_volumes.sidecar import (
@@ -62,15 +62,19 @@ def read_volume(
     A DICOM series is named by its folder, one of its files or a zip archive. `series` selects one of several,
     by UID or by the number that the error lists. `fill_gaps` fills slices that a series lacks with its lowest
     value, see `Volume.missing_slices`. `spacing_mm` is X, Y, Z of pictures. A file is read by its content;
-    `Volume.notes` states if its suffix is another's. `Volume.non_finite_count` counts NaN and infinity.
+    `Volume.notes` states if its suffix is another's or says nothing. `Volume.non_finite_count` counts NaN and
+    infinity.
+
     Raises VolumeError if the input is unreadable, 4-D, RGB or complex, or if its affine is singular.
     """
     path = Path(path)
     with _naming(path, "a volume"):
         _check_there(path)
-        if is_dicom(path) and not is_stack(path):
+        if (is_dicom(path) or is_dicom_file(path)) and not is_stack(path):
             check_unspaced(spacing_mm)
             volume = read_dicom(path, series, fill_gaps=fill_gaps)
+            if not is_dicom(path):
+                volume = replace(volume, notes=(suffix_note(path, "a DICOM file"), *volume.notes))
         else:
             volume = read_image(path, spacing_mm)
         return count_non_finite(volume)
@@ -101,9 +105,10 @@ def read_labels(
         _check_there(path)
         if path.is_dir() and not is_stack(path):
             raise UnreadableVolumeError("it is a folder; use a file")
-        if is_dicom(path) and path.is_file():
+        if path.is_file() and (is_dicom(path) or is_dicom_file(path)):
             placed = read_dicom_labels(path, like, flatten=flatten)
-            return LabelVolume(placed.voxels, placed.affine_ras_mm, placed.labels, path)
+            notes = () if is_dicom(path) else (suffix_note(path, "a DICOM file"),)
+            return LabelVolume(placed.voxels, placed.affine_ras_mm, placed.labels, path, notes=notes)
         found = read_label_file(path, flatten=flatten, colors=colors, spacing_mm=spacing_mm, like=like)
         return replace(found, path=path)
 

@@ -19,6 +19,7 @@ from sammed_volumes.volume import Volume
 logger = logging.getLogger("sammed")
 
 _REMEDY = "use its own labels, or resample these (`sammed convert --like IMAGE --resample`)"
+_PLACELESS_IMAGE_REMEDY = "use its original in NIfTI or DICOM, or labels that were made on this file"
 _PLACELESS_REMEDY = "save the labels with the size and position of the image"
 
 
@@ -69,8 +70,12 @@ def labels_on(
     if found.map is not None:
         placed, outside = found.map.place(labels.voxels), found.outside
     elif labels.grid.is_made_up:
-        difference = f"{found.difference}, and it has no position of its own"
+        difference = " and ".join(filter(None, (found.difference, "it has no position of its own")))
         raise _mismatch(image, labels, difference, _PLACELESS_REMEDY)
+    elif not grid.is_placed:
+        placeless = f"{_name(image)} has no position of its own"
+        difference = " and ".join(filter(None, (found.difference, placeless)))
+        raise _mismatch(image, labels, difference, _PLACELESS_IMAGE_REMEDY)
     elif resample:
         placed, outside = resample_voxels(labels, grid), count_outside(labels, grid)
         say(f"{_name(labels)}: resampled onto the grid of {_name(image)}, since {found.difference}.")

@@ -102,26 +102,35 @@ def _header_of(path: Path) -> Path:
         return path
     headers = [path.with_suffix(suffix) for suffix in (".hdr", ".HDR")]
     found = next((header for header in headers if header.is_file()), None)
+    if found is None and path.is_file() and content_of(path).is_whole:
+        return path
     if found is None:
         raise UnreadableVolumeError(f"its header should be in {headers[0]}, which is missing; put it there")
     return found
 
 
 def _identify(path: Path) -> tuple[Content, str | None]:
-    """Return a file's content, and a note if its suffix states another.
+    """Return a file's content, and a note if its suffix states another or nothing.
 
     Raises UnreadableVolumeError for another kind of file. Content of an unknown kind is as the suffix states,
     whose reader finds out what is wrong.
     """
     suffix, content = suffix_of(path), content_of(path)
     if not suffix:
+        if content.is_whole:
+            return content, suffix_note(path, str(content))
         raise UnsupportedVolumeError(_unknown_suffix(content))
     stated = Content(stated_kind(path), int(suffix == ".nii.gz"))
     if not content.kind or content.is_of(suffix) or (content.kind == "Analyze" and stated.kind == "NIfTI"):
         return stated, None
-    if content.kind == "NIfTI" or (content.kind in _READERS and not content.gzip_layers):
+    if content.is_whole:
         return content, f"its suffix is {suffix}, but it is {content}{_uncompressed(content, stated)}"
     raise UnreadableVolumeError(f"it is {content}; {content.remedy}")
+
+
+def suffix_note(path: Path, kind: str) -> str:
+    """Return the note on a file whose suffix does not state that it is of this kind ("a DICOM file")."""
+    return f"{f'its suffix is {path.suffix}' if path.suffix else 'it has no suffix'}, but it is {kind}"
 
 
 def _uncompressed(content: Content, stated: Content) -> str:
@@ -132,7 +141,7 @@ def _uncompressed(content: Content, stated: Content) -> str:
 def _unknown_suffix(content: Content) -> str:
     fact = f"its suffix is not one of {', '.join(VOLUME_SUFFIXES)}"
     if content.kind:
-        fact += f", and it is {content}"
+        return f"{fact}, and it is {content}; {content.remedy}"
     return f"{fact}; rename or convert it"
 
 
