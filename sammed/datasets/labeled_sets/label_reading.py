@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sammed_volumes.formats import read_labels
 from sammed_volumes.grid import VoxelGrid
+from sammed_volumes.label_likeness import check_are_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.placing import labels_on
 from sammed_volumes.volume import Volume
@@ -20,8 +21,10 @@ class LabelReading:
     resample: bool = False
 
     def read(self, path: Path, like: VoxelGrid | None = None) -> LabelVolume:
-        """Read a label file on its own grid; raises the errors of `read_labels`."""
-        return read_labels(path, flatten=self.flatten, like=like)
+        """Read a label file on its own grid; raises the errors of `read_labels`, LabelError for an image."""
+        found = read_labels(path, flatten=self.flatten, like=like)
+        check_are_labels(found)
+        return found
 
     def read_on(self, image: Volume, path: Path) -> LabelVolume:
         """Read a label file onto the grid of an image; raises the errors of `labels_on`, too."""
