@@ -20,7 +20,8 @@ def mri(levels: int) -> np.ndarray:
     made = ndimage.gaussian_filter(NOISE, 2)
     made = (made - made.min()) / np.ptp(made) * levels
     made[:8] = 0
-    return made.round().astype(np.int16)
+    voxels: np.ndarray = made.round().astype(np.int16)
+    return voxels
 
 
 def parcels(side: int) -> np.ndarray:
