@@ -75,7 +75,7 @@ def open_volume(
             f"they count as background ({volume.background:g})."
         )
     if is_constant(volume):
-        raise VolumeError(f"{path}: every voxel has the same value, so there is nothing to see in it.")
+        raise VolumeError(f"{path}: every voxel has the same value, so it shows nothing; use another file.")
     return volume
 
 
@@ -98,7 +98,8 @@ def open_labels(
         found = read_labels(Path(labels), flatten=flatten, colors=colors, like=volume.grid)
         check_are_labels(found)
     if found.is_empty:
-        raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
+        name = found.path or "The label volume"
+        raise VolumeError(f"{name} is empty: no voxel has a label; mark some slices first.")
     if reporter is not None:
         report_notes(found, reporter)
     return labels_on(volume, found, resample=resample, report=reporter.message if reporter else None)

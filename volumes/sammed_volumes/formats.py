@@ -199,7 +199,7 @@ def _narrowed(labels: LabelVolume) -> np.ndarray:
 
 def _check_there(path: Path) -> None:
     if not path.exists():
-        raise UnreadableVolumeError("there is no such file or folder")
+        raise UnreadableVolumeError("there is no such file or folder; check its name")
     if path.is_file() and path.stat().st_size == 0:
         raise UnreadableVolumeError("it is empty (0 bytes); copy or export it again")
 
@@ -213,4 +213,8 @@ def _naming(path: Path, what: str) -> Iterator[None]:
         raise type(error)(f"{path} can't be read as {what}: {str(error).removesuffix('.')}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}.") from error
+        raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}; {_remedy(error)}.") from error
+
+
+def _remedy(error: OSError) -> str:
+    return "change its permissions" if isinstance(error, PermissionError) else "check its drive or copy it"
