@@ -7,10 +7,11 @@ from typing import get_args
 
 from sammed.annotations.slice_sampling import Draw
 from sammed.embeddings.opening import open as open_image
-from sammed.embeddings.opening import open_labels, open_volume
+from sammed.embeddings.opening import open_volume
 from sammed.embeddings.scan import Scan
 from sammed.interpolation.interpolation import interpolate as interpolate_marks
 from sammed.interpolation.stack import Method
+from sammed.jobs.marks import open_marks
 from sammed.jobs.validation import check_axis, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.storage.outputs import beside, label_file
@@ -109,12 +110,4 @@ def _opened(request: InterpolateRequest, output: Path, reporter: Reporter) -> tu
     scan = open_image(volume, window=request.window, axis=request.axis, cache=False)
     if label_suffix_of(output) == DICOM_LABEL_SUFFIX:
         check_can_hold_labels(volume)
-    marks = open_labels(
-        request.labels,
-        volume,
-        flatten=request.flatten,
-        colors=request.colors,
-        resample=request.resample,
-        reporter=reporter,
-    )
-    return scan, marks
+    return scan, open_marks(request.labels, volume, request, reporter)
