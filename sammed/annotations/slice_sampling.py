@@ -45,6 +45,16 @@ class Marked:
         found = self.foreground
         return found.size > 0 and found.size >= FULL * (found[-1] - found[0] + 1)
 
+    @property
+    def others(self) -> Int64[np.ndarray, " E"]:
+        """Slices that show other labels only: somebody annotated them, and found none of these."""
+        return np.flatnonzero(self.stack.any(axis=(1, 2)) & ~self.shows.any(axis=1))
+
+    @property
+    def empty(self) -> Int64[np.ndarray, " E"]:
+        """Slices that are known to show none of the labels."""
+        return np.flatnonzero(~self.shows.any(axis=1)) if self.is_complete else self.others
+
     def take(self, indices: list[int], empty: list[int]) -> Annotations:
         """Return these slices as annotations; `empty` ones show none of the labels."""
         chosen = sorted({*indices, *empty})
@@ -74,7 +84,9 @@ def annotate(
     draw: Draw = "even",
     seed: int = 0,
 ) -> Annotations:
-    """Return the annotated slices of a label volume: sampled, named, or all that are marked.
+    """Return the annotated slices of a label volume: sampled, named, or all that show any label.
+
+    Those that show only other labels than the wanted ones are annotated, too, as empty.
 
     `slice_index` and `empty_slices` count along the image's own array. Raises AnnotationError where the
     slices don't show what they should.
@@ -88,7 +100,7 @@ def annotate(
         sampled = sample_slices(marked, slices, BACKGROUND_SLICES, draw, np.random.default_rng(seed))
         return marked.take(list(sampled.indices), empty)
     if not slice_index:
-        return marked.take(marked.foreground.tolist(), empty)
+        return marked.take(marked.foreground.tolist(), [*marked.others.tolist(), *empty])
     indices = [slicing.stack_index(index) for index in slice_index]
     if not marked.shows[indices].any():
         raise AnnotationError("None of the slices named shows a label.")
@@ -111,8 +123,8 @@ def sample_slices(
     "even" spreads the slices over all that show a label, so that each label is in two of them where that is
     possible. "paper" samples around the median m of the slices that show all labels, with their deviation s:
     N(m, s²) (3.3). Background slices lie, with "even", just beyond either end of the object, where an
-    annotator would mark that it ends; the rest is sampled uniformly. They are only taken from a complete
-    label file with more slices than were asked for.
+    annotator would mark that it ends; the rest is sampled uniformly. They are only taken from a label file
+    with more slices than were asked for, which is complete or shows other labels there.
     """
     if marked.foreground.size < count:
         names = ", ".join(label.name for label in marked.labels)
@@ -188,9 +200,9 @@ def _normal(marked: Marked, count: int, rng: np.random.Generator) -> list[int]:
 def _background(
     marked: Marked, count: int, background: int, way: Draw, rng: np.random.Generator
 ) -> list[int]:
-    if not marked.is_complete or marked.foreground.size <= count:
+    if marked.foreground.size <= count:
         return []
-    empty = np.flatnonzero(~marked.shows.any(axis=1))
+    empty = marked.empty
     near = _beyond_ends(marked, empty, count, rng)[:background] if way == "even" else []
     rest = np.setdiff1d(empty, near)
     return [*near, *rng.choice(rest, min(background - len(near), rest.size), replace=False).tolist()]

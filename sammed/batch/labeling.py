@@ -35,7 +35,9 @@ def label_batch(request: BatchRequest, maker: Maker, reporter: Reporter) -> Labe
     """
     targets = find_targets(request, reporter)
     _check_single(request, targets)
-    config = _ledger_config(request, maker.recipe, targets)
+    config = _ledger_config(request, _recipe(request, maker), targets)
+    if config is not None:
+        _say_what_changed(Ledger(config), targets.targets, reporter)
     for folder in {target.output.parent for target in targets.targets}:
         remove_leftovers(folder)
     creates_folders = request.output is not None and is_folder(request.output)
@@ -64,6 +66,20 @@ def _check_single(request: BatchRequest, targets: Targets) -> None:
         for target in targets.targets:
             if target.output.exists():
                 check_free(target.output, overwrite=request.overwrite)
+
+
+def _recipe(request: BatchRequest, maker: Maker) -> Recipe:
+    """What the labels depend on: the maker, and how the volumes are read."""
+    return replace(maker.recipe, settings={**maker.recipe.settings, **request.reading})
+
+
+def _say_what_changed(ledger: Ledger, targets: Sequence[Target], reporter: Reporter) -> None:
+    changed = ledger.made_otherwise(targets)
+    if changed:
+        reporter.message(
+            f"{changed} of {len(targets)} volumes were labeled with another skill or other options; "
+            "they are labeled again."
+        )
 
 
 def _ledger_config(request: BatchRequest, recipe: Recipe, targets: Targets) -> LedgerConfig | None:

@@ -7,6 +7,7 @@ and a label volume that somebody made or edited by hand is never replaced withou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -109,6 +110,12 @@ class Ledger:
             raise
         claim.release()
         return settled
+
+    def made_otherwise(self, targets: Sequence[Target]) -> int:
+        """Count the finished volumes that a run which resumes labels again, since their recipe differs."""
+        entries = [self.manifest.last(target.key(self.root)) for target in targets if target.output.exists()]
+        is_other = [each.status == "done" and each.recipe != self.config.recipe for each in entries if each]
+        return sum(is_other) if self.config.resume else 0
 
     def writing(self, taken: Taken, digest: str) -> None:
         """Note the digest of labels before they are written: a file with this digest is sammed's own."""

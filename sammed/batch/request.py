@@ -52,6 +52,11 @@ class BatchRequest:
             raise ConfigError("Give a number of workers or the address of a cluster, not both.")
 
     @property
+    def reading(self) -> dict[str, str]:
+        """The options that change the voxels or the grid of a volume, as text, for the manifest's recipe."""
+        return {} if self.spacing_mm is None else {"spacing_mm": ",".join(map(str, self.spacing_mm))}
+
+    @property
     def is_spread(self) -> bool:
         """Whether other processes label the volumes."""
         return self.workers is not None or self.cluster is not None

@@ -13,6 +13,7 @@ from sammed.progress import Reporter, Silent
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.intensity import Window, is_constant, parse_window
+from sammed_volumes.label_likeness import check_are_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.placing import labels_on
 from sammed_volumes.volume import Volume
@@ -80,7 +81,7 @@ def open_volume(
             f"they count as background ({volume.background:g})."
         )
     if is_constant(volume):
-        raise VolumeError(f"{path}: every voxel has the same value, so there is nothing to see in it.")
+        raise VolumeError(f"{path}: every voxel has the same value, so it shows nothing; use another file.")
     return volume
 
 
@@ -95,14 +96,16 @@ def open_labels(
 ) -> LabelVolume:
     """Return labels from a file or from memory on the volume's grid; see `labels_on`.
 
-    Raises VolumeError if they are empty or do not lie on it.
+    Raises VolumeError if they are empty, do not lie on it, or are an image.
     """
     if isinstance(labels, LabelVolume):
         found = labels
     else:
         found = read_labels(Path(labels), flatten=flatten, colors=colors, like=volume.grid)
+        check_are_labels(found)
     if found.is_empty:
-        raise VolumeError(f"{found.path or 'The label volume'} is empty: no voxel has a label.")
+        name = found.path or "The label volume"
+        raise VolumeError(f"{name} is empty: no voxel has a label; mark some slices first.")
     if reporter is not None:
         report_notes(found, reporter)
     return labels_on(volume, found, resample=resample, report=reporter.message if reporter else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float, Float32
 
@@ -15,6 +17,7 @@ from sammed.errors import naming
 from sammed.interpolation.stack import Method, interpolate_stack
 from sammed.progress import Reporter, Silent
 from sammed_volumes.labels import LabelVolume
+from sammed_volumes.sidecar import RESAMPLING_METHOD
 from sammed_volumes.volume import Volume, clear_missing
 
 
@@ -29,18 +32,20 @@ def interpolate(
     labels: tuple[str | int, ...] = (),
     draw: Draw = "even",
     seed: int = 0,
+    resample: bool = False,
     reporter: Reporter | None = None,
 ) -> Labeled:
     """Label all slices of an annotated volume in seconds, without a backbone and without learning.
 
     `marks` and the annotated slices are as in `sammed.learn`. `method` is "flow" (outlines carried along the
     optical flow), "random-walker", or "mean" of both, weighted by leaving annotated slices out. Far beyond
-    the outermost annotated slices nothing is known, so annotate an empty slice beyond each end.
+    the outermost annotated slices nothing is known, so annotate an empty slice beyond each end. With
+    `resample` the marks may be on another lattice; the labels' `method` then says that they were resampled.
 
     Raises VolumeError for labels on another grid, AnnotationError for slices that do not fit.
     """
     opened = scan if isinstance(scan, Scan) else open_image(scan, reporter=reporter)
-    found = open_labels(marks, opened.volume)
+    found = open_labels(marks, opened.volume, resample=resample, reporter=reporter)
     with naming(found.path):
         annotations = annotate(
             opened.slicing,
@@ -52,7 +57,8 @@ def interpolate(
             draw=draw,
             seed=seed,
         )
-    return interpolate_scan(opened, annotations, method, reporter or Silent())
+    labeled = interpolate_scan(opened, annotations, method, reporter or Silent())
+    return _of_resampled_marks(labeled) if found.resampled else labeled
 
 
 def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, reporter: Reporter) -> Labeled:
@@ -78,6 +84,11 @@ def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, repor
 def gray_images(scan: Scan) -> list[Float32[np.ndarray, "H W"]]:
     """Return all slices of a scan through its window, 0..1, without colors."""
     return [_gray(scan.image(index)) for index in range(scan.slicing.count)]
+
+
+def _of_resampled_marks(labeled: Labeled) -> Labeled:
+    labels = replace(labeled.labels, resampled=True)
+    return replace(labeled, labels=labels, method=f"{labeled.method}; {RESAMPLING_METHOD}")
 
 
 def _gray(image: Float[np.ndarray, "H W *C"]) -> Float32[np.ndarray, "H W"]:

@@ -11,9 +11,9 @@ from torch import nn
 
 from sammed.assist.clicks import ClickPlan, ClickScore, simulate_clicks
 from sammed.embeddings.config import EncodingConfig
-from sammed.embeddings.opening import open_labels
 from sammed.embeddings.scan import Scan
 from sammed.errors import AnnotationError, ConfigError, naming
+from sammed.jobs.marks import open_marks
 from sammed.jobs.seen import open_seen
 from sammed.jobs.validation import check_axis, check_indices, check_seed
 from sammed.progress import Reporter
@@ -94,14 +94,7 @@ class AssistEvaluateResult:
 def assist_evaluate(request: AssistEvaluateRequest, reporter: Reporter) -> AssistEvaluateResult:
     """Simulate users on all slices with a label, except those that the skill was learned from."""
     scan, skill = open_seen(request, reporter)
-    truth = open_labels(
-        request.labels,
-        scan.volume,
-        flatten=request.flatten,
-        colors=request.colors,
-        resample=request.resample,
-        reporter=reporter,
-    )
+    truth = open_marks(request.labels, scan.volume, request, reporter)
     with naming(request.image):
         excluded = {scan.slicing.stack_index(index) for index in request.exclude_slices}
     annotated = annotated_in(scan, skill.model) if skill else None

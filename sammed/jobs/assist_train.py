@@ -10,10 +10,11 @@ from sammed.annotations.slice_sampling import Draw
 from sammed.assist.config import PromptSet
 from sammed.batch.sources import is_label
 from sammed.embeddings.config import EncodingConfig
-from sammed.embeddings.opening import open_labels, open_volume
+from sammed.embeddings.opening import open_volume
 from sammed.embeddings.scan import open_scan
 from sammed.errors import ConfigError
 from sammed.jobs.demo_data import DEMO_LABELS, Pair, demo_pair
+from sammed.jobs.marks import open_marks
 from sammed.jobs.validation import MODEL_SUFFIX, check_axis, check_model, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.skills.skill import Skill, learn
@@ -96,14 +97,7 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
     volume = open_volume(
         pair.image, request.series, reporter, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
     )
-    labels = open_labels(
-        pair.labels,
-        volume,
-        flatten=request.flatten,
-        colors=request.colors,
-        resample=request.resample,
-        reporter=reporter,
-    )
+    labels = open_marks(pair.labels, volume, request, reporter)
     window, encoding = parse_window(request.window), request.encoding
     scan = open_scan(
         volume, encoding.load_backbone(), window=window, axis=request.axis, cache=encoding.open_cache()

@@ -7,9 +7,10 @@ from typing import get_args
 
 from sammed.annotations.slice_sampling import Draw, annotate
 from sammed.embeddings.config import EncodingConfig
-from sammed.embeddings.opening import open_labels, open_volume
+from sammed.embeddings.opening import open_volume
 from sammed.errors import naming
 from sammed.jobs.assist_train import DEFAULT_SKILL, AssistTrainResult, train_result
+from sammed.jobs.marks import open_marks
 from sammed.jobs.validation import check_model, check_replaced, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.skills.inference import scan_for
@@ -62,14 +63,7 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
     volume = open_volume(
         request.image, request.series, reporter, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
     )
-    labels = open_labels(
-        request.labels,
-        volume,
-        flatten=request.flatten,
-        colors=request.colors,
-        resample=request.resample,
-        reporter=reporter,
-    )
+    labels = open_marks(request.labels, volume, request, reporter)
     skill.model.labels_in(labels)
     with naming(request.skill):
         backbone = skill.backbone

@@ -6,11 +6,12 @@ from typing import Literal
 
 from sammed.progress import Reporter
 from sammed_volumes.errors import GeometryMismatchError
-from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.formats import read_labels, read_volume, spacings_of
 from sammed_volumes.grid import VoxelGrid
-from sammed_volumes.labels import Label
+from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.orientation import axis_codes
 from sammed_volumes.placing import Fit, fit, labels_on
+from sammed_volumes.volume import Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,7 @@ class CheckResult:
 
 def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
     """Compare both files as all commands do (`sammed_volumes.placing.labels_on`), and report it in words."""
-    image = read_volume(
-        request.image, series=request.series, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
-    )
-    labels = read_labels(request.labels, flatten=request.flatten, colors=request.colors, like=image.grid)
+    image, labels = _read(request)
     found, details = fit(image.grid, labels), ""
     sentences = [f"{each.path}: {note}." for each in (image, labels) for note in each.notes]
     lies_on: Literal["grid", "lattice", "no"] = "grid" if found.is_same else "lattice"
@@ -136,18 +134,27 @@ def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
     )
 
 
+def _read(request: CheckRequest) -> tuple[Volume, LabelVolume]:
+    image_mm, labels_mm = spacings_of(request.spacing_mm, request.image, request.labels)
+    image = read_volume(
+        request.image, series=request.series, fill_gaps=request.fill_gaps, spacing_mm=image_mm
+    )
+    labels = read_labels(
+        request.labels,
+        flatten=request.flatten,
+        colors=request.colors,
+        spacing_mm=labels_mm,
+        like=image.grid,
+    )
+    return image, labels
+
+
 def _sentence(request: CheckRequest, found: Fit, image: VoxelGrid, labels: VoxelGrid) -> str:
     if found.is_same or found.map is None:
         return f"{request.labels} is on the grid of {request.image}."
-    differences = []
     ours, theirs = axis_codes(labels.affine_ras_mm), axis_codes(image.affine_ras_mm)
-    if ours != theirs:
-        differences.append(f"its axes run toward {ours} instead of {theirs}")
-    if found.map.size != image.shape or any(found.map.start):
-        size = " x ".join(map(str, found.map.size))
-        start = ", ".join(map(str, found.map.start))
-        differences.append(f"it covers {size} voxels from voxel ({start}) of the image on")
+    turned = "" if ours == theirs else f", but its axes run toward {ours} instead of {theirs}"
     return (
-        f"{request.labels} shares the lattice of {request.image}: {', and '.join(differences)}; "
-        "every command puts it on the image voxel by voxel."
+        f"{request.labels} shares the lattice of {request.image}{turned}; every command puts it on the image "
+        "voxel by voxel."
     )

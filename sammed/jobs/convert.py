@@ -14,7 +14,7 @@ from sammed.version import __version__
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.dicom.details import LabelDetails
-from sammed_volumes.formats import read_labels, read_volume, write_labels
+from sammed_volumes.formats import read_labels, read_volume, spacings_of, write_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.lattice import LatticeMap, reorientation
 from sammed_volumes.orientation import axis_codes
@@ -31,7 +31,8 @@ class ConvertRequest:
     `like` is an image, or a DICOM folder in which `series` chooses: the labels go onto its grid, which
     `resample` allows from another lattice too. `orientation` names the ends that the axes run toward, as in
     "RAS". With neither the grid stays. `fill_gaps` fills slices that the series lacks. `codes` are those of
-    structures in a DICOM file. `flatten` lets a later segment win over an earlier one.
+    structures in a DICOM file. `flatten` lets a later segment win over an earlier one;
+    `spacing_mm` is that of pictures, X, Y, Z.
     """
 
     source: Path
@@ -79,16 +80,7 @@ class ConvertResult:
 def convert(request: ConvertRequest, reporter: Reporter) -> ConvertResult:
     """Write the labels; every voxel keeps its label and its place unless they are resampled."""
     check_free(request.output, overwrite=request.overwrite)
-    image = None
-    if request.like is not None:
-        image = read_volume(request.like, series=request.series, fill_gaps=request.fill_gaps)
-    labels = read_labels(
-        request.source,
-        flatten=request.flatten,
-        colors=request.colors,
-        spacing_mm=request.spacing_mm,
-        like=None if image is None else image.grid,
-    )
+    labels, image = _read(request)
     report_notes(labels, reporter)
     placed, like, found = _placed(request, labels, image, reporter)
     files = _write(request, placed, like, _provenance(request, placed, found))
@@ -99,6 +91,24 @@ def convert(request: ConvertRequest, reporter: Reporter) -> ConvertResult:
         labels=tuple(label.name for label in placed.labels),
         resampled=placed.resampled,
     )
+
+
+def _read(request: ConvertRequest) -> tuple[LabelVolume, Volume | None]:
+    """The labels, and the image whose grid they go onto, if there is one."""
+    image, spacing_mm = None, request.spacing_mm
+    if request.like is not None:
+        spacing_mm, image_mm = spacings_of(spacing_mm, request.source, request.like)
+        image = read_volume(
+            request.like, series=request.series, fill_gaps=request.fill_gaps, spacing_mm=image_mm
+        )
+    labels = read_labels(
+        request.source,
+        flatten=request.flatten,
+        colors=request.colors,
+        spacing_mm=spacing_mm,
+        like=None if image is None else image.grid,
+    )
+    return labels, image
 
 
 def _placed(

@@ -1,6 +1,7 @@
 """`export`: write a data set for nnU-Net or MONAI. Does not import torch."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from sammed.datasets.export import monai, nnunet
 from sammed.datasets.export.cases import cases_of_set
 from sammed.datasets.export.dataset import DataSet
 from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.label_reading import LabelReading
 from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.datasets.labeled_sets.set_file import SET_FILE_NAME, read_set
 from sammed.errors import ConfigError
@@ -21,7 +23,8 @@ class ExportRequest:
 
     `images` and `labels` are two folders or two files, see `gather_cases`; with `labels` None `images` is a
     labeled set. `pseudo` are further pairs with labels that a machine made, `test` images without labels.
-    `marked_only` means that slices of `labels` without a label are unknown.
+    `marked_only` means that slices of `labels` without a label are unknown. `flatten` lets later segments of
+    a `.seg.nrrd` win over earlier ones; `resample` interpolates labels on another lattice.
     """
 
     images: Path
@@ -30,6 +33,8 @@ class ExportRequest:
     test: tuple[Path, ...] = ()
     marked_only: bool = False
     axis: int | None = None
+    flatten: bool = False
+    resample: bool = False
     output: Path
     name: str
     description: str = ""
@@ -45,14 +50,22 @@ class ExportRequest:
             raise ConfigError(
                 "--pseudo, --test, --marked-only and --axis need IMAGES and LABELS, not a labeled set."
             )
+        if self.labels is None and (self.flatten or self.resample):
+            raise ConfigError(
+                "A labeled set says itself how its labels are read; give --flatten and --resample to "
+                "`sammed set make`."
+            )
 
     def cases(self) -> Gathered:
         """Gather the cases. Raises ExportError or SetError, and ConfigError if `images` is not a set."""
         if self.labels is None:
             return self._cases_of_set()
-        cases = list(gather_cases(self.images, self.labels, marked_only=self.marked_only, axis=self.axis))
+        gather = partial(
+            gather_cases, axis=self.axis, reading=LabelReading(flatten=self.flatten, resample=self.resample)
+        )
+        cases = list(gather(self.images, self.labels, marked_only=self.marked_only))
         for images, labels in self.pseudo:
-            cases += gather_cases(images, labels, origin="pseudo", axis=self.axis)
+            cases += gather(images, labels, origin="pseudo")
         for folder in self.test:
             cases += gather_cases(folder, None)
         return Gathered(tuple(cases))

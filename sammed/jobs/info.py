@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -20,6 +21,7 @@ from sammed_volumes.dicom.source import is_dicom_labels
 from sammed_volumes.errors import LabelError
 from sammed_volumes.formats import read_labels, read_volume, suffix_of
 from sammed_volumes.intensity import default_window, is_ct
+from sammed_volumes.label_likeness import is_like_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.nifti_position import position_in
 from sammed_volumes.orientation import axis_codes
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["volume", "labels", "skill"]
 Fact: TypeAlias = Cell | tuple[float, ...]
 Facts: TypeAlias = tuple[tuple[str, Fact], ...]
-
-# A file is a label volume if it has only whole numbers from 0, and at most this many different ones.
-_MOST_LABELS = 150
 
 _KEYS = {"Milliliters": "millilitres"}  # codespell:ignore millilitres - JSON keys don't change
 
@@ -98,11 +97,10 @@ def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
     volume = read_volume(path, series=request.series, fill_gaps=request.fill_gaps, spacing_mm=spacing_mm)
     is_dicom_folder = path.is_dir() and not is_stack(path)
     if not is_dicom_folder and (request.colors or _may_be_labels(volume)):
-        try:
+        with suppress(LabelError):  # then it is an image
             labels = read_labels(path, flatten=flatten, colors=request.colors, spacing_mm=spacing_mm)
-            return _of_labels(path, labels, axis, volume.header)
-        except LabelError:
-            pass  # then it is an image
+            if is_like_labels(labels.voxels):
+                return _of_labels(path, labels, axis, volume.header)
     return _of_volume(path, volume, axis)
 
 
@@ -114,16 +112,16 @@ def _check_no_set(path: Path) -> None:
 
 
 def _may_be_labels(volume: Volume) -> bool:
-    """Whether the voxels are few different whole numbers from 0; stops at the first plane with others."""
+    """Whether the voxels are whole numbers from 0, not 0 alone; stops at the first plane with others."""
     if volume.is_color:
         return False
-    found: set[float] = set()
+    highest = 0.0
     for plane in planes(volume.voxels):
-        values = np.unique(volume.values(plane))
-        found.update(values.tolist())
-        if values[0] < 0 or (values != np.round(values)).any() or len(found) > _MOST_LABELS:
+        values = volume.values(plane)
+        if values.min() < 0 or (values != np.round(values)).any():
             return False
-    return found != {0.0}
+        highest = max(highest, float(values.max()))
+    return highest > 0
 
 
 def _of_volume(path: Path, volume: Volume, axis: int | None) -> InfoResult:

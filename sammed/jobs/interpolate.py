@@ -7,19 +7,26 @@ from typing import get_args
 
 from sammed.annotations.slice_sampling import Draw
 from sammed.embeddings.opening import open as open_image
+from sammed.embeddings.opening import open_volume
+from sammed.embeddings.scan import Scan
 from sammed.interpolation.interpolation import interpolate as interpolate_marks
 from sammed.interpolation.stack import Method
+from sammed.jobs.marks import open_marks
 from sammed.jobs.validation import check_axis, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.storage.outputs import beside, label_file
 from sammed_volumes.atomic_file import check_free
 from sammed_volumes.dicom.codes import NamedCode
-from sammed_volumes.formats import check_can_hold, read_labels
+from sammed_volumes.formats import check_can_hold
+from sammed_volumes.labels import LabelVolume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterpolateRequest:
-    """Label `image` from the annotated slices of `labels`; these are chosen as in `AssistTrainRequest`."""
+    """Label `image` from the annotated slices of `labels`; these are chosen as in `AssistTrainRequest`.
+
+    `spacing_mm`, `flatten`, `colors` and `resample` are those of `AssistTrainRequest`, too.
+    """
 
     image: Path
     labels: Path
@@ -38,7 +45,10 @@ class InterpolateRequest:
     series: str | None = None
     fill_gaps: bool = False
     codes: tuple[NamedCode, ...] = ()
+    spacing_mm: tuple[float, float, float] | None = None
     flatten: bool = False
+    colors: bool = False
+    resample: bool = False
 
     def __post_init__(self) -> None:
         check_slices(self.slices, self.slice_index, self.empty_slices)
@@ -71,19 +81,10 @@ def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateR
     output = label_file(request.output or beside(request.image, request.suffix), request.image)
     check_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
-    scan = open_image(
-        request.image,
-        window=request.window,
-        axis=request.axis,
-        series=request.series,
-        fill_gaps=request.fill_gaps,
-        cache=False,
-        reporter=reporter,
-    )
-    check_can_hold(output, scan.volume)
+    scan, marks = _opened(request, output, reporter)
     labeled = interpolate_marks(
         scan,
-        read_labels(request.labels, flatten=request.flatten, like=scan.volume.grid),
+        marks,
         method=request.method,
         slices=request.slices,
         slice_index=request.slice_index,
@@ -104,3 +105,12 @@ def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateR
         expected_dice={names[value]: dice for value, dice in labeled.estimates.items()},
         seconds=time.perf_counter() - started,
     )
+
+
+def _opened(request: InterpolateRequest, output: Path, reporter: Reporter) -> tuple[Scan, LabelVolume]:
+    volume = open_volume(
+        request.image, request.series, reporter, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
+    )
+    scan = open_image(volume, window=request.window, axis=request.axis, cache=False)
+    check_can_hold(output, volume)
+    return scan, open_marks(request.labels, volume, request, reporter)

@@ -24,6 +24,7 @@ from sammed.metrics.surface import hd95_mm, nsd
 from sammed_volumes.affine import spacing_mm
 from sammed_volumes.errors import LabelError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.lattice import LatticeMap
 from sammed_volumes.placing import check_overlap, fit, labels_on, widened
 from sammed_volumes.slices import plan_slices
 
@@ -112,10 +113,11 @@ def evaluate(
     case), or, if one of them has no name of its own, the same value; a label that only one volume has is
     compared with an empty mask. If no two labels are the same, see `match_labels`.
 
-    `exclude_slices` are indices along array `axis` (default: the axis of `plan_slices`), such as the slices
-    that the prediction was learned from. They don't affect any score: Dice and IoU don't count their voxels,
-    HD95 and NSD ignore the surface in them. Such a slice is replaced by the nearest slice that counts, so
-    that no object is cut open there.
+    `exclude_slices` are indices along `axis` (default: the axis of `plan_slices`) of the prediction's array,
+    which sammed writes on the image's grid: the annotated slices under the indices that sammed prints. A
+    prediction that had to be resampled has no such slices; then they count along the reference. They don't
+    affect any score: Dice and IoU don't count their voxels, HD95 and NSD ignore the surface in them. Such a
+    slice is replaced by the nearest slice that counts, so that no object is cut open there.
 
     `tolerance_mm` is the distance up to which NSD treats two surfaces as equal.
 
@@ -125,23 +127,22 @@ def evaluate(
     """
     if not (math.isfinite(tolerance_mm) and tolerance_mm >= 0):
         raise ConfigError(f"The tolerance must be a distance of 0 mm or more, not {tolerance_mm}.")
-    prediction, canvas, shift = _on_one_grid(prediction, reference, resample, report)
+    placed, canvas, found = _on_one_grid(prediction, reference, resample, report)
     if not (prediction.labels or reference.labels):
         raise LabelError("Neither label volume shows a label, so there is nothing to compare.")
     excluded = tuple(sorted(set(exclude_slices)))
+    along = canvas if found is None else prediction
     if excluded and axis is None:
-        axis = plan_slices(reference.shape, reference.affine_ras_mm).axis
-    kept = _kept_slices(reference.shape, axis, excluded)
-    if canvas is not reference and axis is not None:
-        kept = _kept_slices(canvas.shape, axis, tuple(index + shift[axis] for index in excluded))
+        axis = plan_slices(along.shape, along.affine_ras_mm).axis
+    kept = _kept_slices(canvas.shape, axis, excluded, along.shape, found)
     counted = np.broadcast_to(True, canvas.shape) if kept is None else kept.voxels
     spacing = spacing_mm(reference.affine_ras_mm)
     rows = []
-    for ours, truth in match_labels(prediction.labels, reference.labels, report):
-        masks = (_mask(prediction, ours, kept), _mask(canvas, truth, kept))
+    for ours, truth in match_labels(placed.labels, reference.labels, report):
+        masks = (_mask(placed, ours, kept), _mask(canvas, truth, kept))
         rows.append(_label_scores(ours, truth, _scores(*masks, counted, spacing, tolerance_mm)))
     mean = _mean(row.scores for row in rows)
-    return Evaluation(tuple(rows), mean, axis, excluded, tolerance_mm, prediction.resampled)
+    return Evaluation(tuple(rows), mean, axis, excluded, tolerance_mm, placed.resampled)
 
 
 def _on_one_grid(
@@ -149,14 +150,14 @@ def _on_one_grid(
     reference: LabelVolume,
     resample: bool,
     report: Callable[[str], None] | None,
-) -> tuple[LabelVolume, LabelVolume, tuple[int, ...]]:
-    """Both on one grid, and where the reference's first voxel is on it: a canvas that holds all labels."""
+) -> tuple[LabelVolume, LabelVolume, LatticeMap | None]:
+    """Both on one grid, a canvas that holds all labels; and the prediction's map there, None if resampled."""
     found, canvas = fit(reference.grid, prediction), reference
-    shift: tuple[int, ...] = (0, 0, 0)
     if found.map is not None and found.outside:
         check_overlap(reference, prediction, found)
-        canvas, shift = widened(reference, found.map), tuple(before for before, _ in found.map.margins)
-    return labels_on(canvas, prediction, resample=resample, report=report), canvas, shift
+        canvas = widened(reference, found.map)
+        found = fit(canvas.grid, prediction)
+    return labels_on(canvas, prediction, resample=resample, report=report), canvas, found.map
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,17 +169,28 @@ class _Kept:
     voxels: Bool[np.ndarray, "X Y Z"]
 
 
-def _kept_slices(shape: tuple[int, ...], axis: int | None, excluded: tuple[int, ...]) -> _Kept | None:
-    """Return all but the excluded slices along `axis`; None if all count."""
+def _kept_slices(
+    shape: tuple[int, ...],
+    axis: int | None,
+    excluded: tuple[int, ...],
+    typed_shape: tuple[int, ...],
+    found: LatticeMap | None,
+) -> _Kept | None:
+    """Return all but the excluded slices of the canvas; None if all count.
+
+    `axis` and `excluded` are of an array of `typed_shape`, which `found` maps onto the canvas.
+    """
     if not excluded or axis is None:
         return None
     if axis not in (0, 1, 2):
         raise ConfigError(f"The slice axis must be 0, 1 or 2, not {axis}.")
-    outside = [index for index in excluded if not 0 <= index < shape[axis]]
+    outside = [index for index in excluded if not 0 <= index < typed_shape[axis]]
     if outside:
         raise VolumeError(
-            f"Slices {outside} are outside the volume: axis {axis} has slices 0 to {shape[axis] - 1}."
+            f"Slices {outside} are outside the volume: axis {axis} has slices 0 to {typed_shape[axis] - 1}."
         )
+    if found is not None:
+        axis, excluded = found.slices(axis, excluded)
     slices = np.arange(shape[axis])
     counted = np.setdiff1d(slices, excluded)
     if not len(counted):

@@ -65,7 +65,9 @@ def _load(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PromptError(f"can't be read: {error.strerror}.") from None
-    except ValueError as error:  # neither JSON nor UTF-8
+    except UnicodeDecodeError:
+        raise PromptError("is not JSON, nor text at all; give a file of prompts.") from None
+    except ValueError as error:
         raise PromptError(f"is not JSON: {error}.") from None
     if not isinstance(content, dict) or not isinstance(content.get("prompts"), list):
         raise PromptError('needs an object with a list "prompts".')

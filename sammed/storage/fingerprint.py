@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt
 
-from sammed_volumes.dicom.headers import DICOM_SUFFIXES
+from sammed_volumes.dicom.source import is_dicom_file
 from sammed_volumes.file_digest import sha256_of as sha256_of
 from sammed_volumes.formats import strip_suffix, suffix_of
 from sammed_volumes.picture_folder import is_stack, pictures_in
@@ -64,7 +64,7 @@ def _files_digest(image: Path, files: list[Path]) -> str:
 
 def _files(image: Path) -> list[Path]:
     """Return all files that the image consists of, in order."""
-    if image.is_file() and image.suffix.lower() in DICOM_SUFFIXES:  # one file stands for its series
+    if is_dicom_file(image):  # one file stands for its series
         return _files(image.parent)
     if is_stack(image):
         return list(pictures_in(image))

@@ -59,7 +59,7 @@ def read_tensors(kind: TensorKind, path: Path) -> tuple[dict[str, Any], dict[str
             f"{path} is not {kind.noun}, or was cut short; create it again, or copy it again."
         ) from error
     if kind.key not in metadata:
-        raise kind.error(f"{path} holds tensors but is not {kind.noun} of sammed.")
+        raise kind.error(f"{path} holds tensors but is not {kind.noun} of sammed; use another file.")
     header = _header(kind, path, metadata[kind.key])
     if metadata.get(_DIGEST) != tensor_digest(metadata[kind.key], tensors):
         raise kind.error(

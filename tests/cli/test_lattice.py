@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from sammed.storage.provenance import read_provenance
 from sammed_volumes.formats import read_labels, write_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.lattice import reorientation
@@ -104,6 +106,47 @@ def test_a_set(sammed: Run, case: Any, turned: Path, shifted: Path, tmp_path: Pa
     assert "sammed convert --like IMAGE --resample" in run.stderr
 
 
-@pytest.mark.parametrize("command", ["assist-train", "auto-train", "assist-evaluate", "evaluate"])
-def test_commands_that_resample_say_so(sammed: Run, command: str) -> None:
-    assert "--resample" in sammed(command, "--help").stdout
+@pytest.mark.parametrize("command", ["nnunet", "monai"])
+def test_export_with_resample(sammed: Run, case: Any, shifted: Path, tmp_path: Path, command: str) -> None:
+    number = ("--dataset-id", "7") if command == "nnunet" else ()
+    arguments = ("export", command, case.image, shifted, "--name", "A", *number, "--output", tmp_path / "out")
+    refused = sammed(*arguments)
+    assert (refused.exit_code, (tmp_path / "out").exists()) == (1, False)
+    assert "the voxel centers are up to 1 mm apart" in refused.sentence
+    run = sammed(*arguments, "--resample", "--json")
+    assert run.exit_code == 0, run.stderr
+    assert "resampled onto the grid of" in run.stderr
+    written = Path(run.json["folder"])
+    (made,) = json.loads((written / "manifest.json").read_text(encoding="utf-8"))["cases"]
+    assert made["label"]["resampled"] == "shape-based interpolation of signed distances"
+    (path,) = written.glob("labelsTr/*")
+    truth, found = read_labels(case.labels).voxels == 1, read_labels(path).voxels > 0
+    assert (truth & found).sum() > 0.8 * truth.sum()
+
+
+def test_a_set_with_resample_keeps_it(sammed: Run, case: Any, shifted: Path, tmp_path: Path) -> None:
+    from sammed.datasets.labeled_sets.pictures import open_case
+    from sammed.datasets.labeled_sets.set_file import read_set
+
+    run = sammed("set", "make", case.image.parent, shifted.parent, "--resample", "--output", tmp_path / "set")
+    assert run.exit_code == 0, run.stderr
+    assert "resampled onto the grid of" in run.stderr
+    made = read_set(tmp_path / "set")
+    opened = open_case(made.cases[0], made)
+    assert opened.labels is not None
+    assert opened.labels.resampled
+    assert opened.labels.shape == opened.volume.shape
+    export = ("export", "monai", tmp_path / "set", "--name", "A", "--output", tmp_path / "out")
+    assert sammed(*export).exit_code == 0
+    assert "give --flatten and --resample to `sammed set make`" in sammed(*export, "--resample").sentence
+
+
+def test_interpolate_with_resample(sammed: Run, case: Any, shifted: Path, tmp_path: Path) -> None:
+    arguments = ("interpolate", case.image, shifted, "--slices", "3", "--output", tmp_path / "out.nii.gz")
+    assert "the voxel centers are up to 1 mm apart" in sammed(*arguments).sentence
+    run = sammed(*arguments, "--resample")
+    assert run.exit_code == 0, run.stderr
+    assert "resampled onto the grid of" in run.stderr
+    made = read_provenance(tmp_path / "out.nii.gz")
+    assert made is not None
+    assert made.method == "interpolation/mean; shape-based interpolation of signed distances"

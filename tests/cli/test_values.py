@@ -126,6 +126,34 @@ def test_stacks_are_checked_and_converted(sammed: Sammed, tmp_path: Path) -> Non
     assert sammed("check", tmp_path / "masks.nii.gz", scan, "--spacing", "0.5,0.5,2").exit_code == 0
 
 
+def test_a_spacing_is_for_the_pictures_among_two_files(sammed: Sammed, tmp_path: Path) -> None:
+    masks = folder(tmp_path / "masks", np.stack([BOX // 255] * 4))
+    wanted, whole = ("--spacing", "0.5,0.5,2"), tmp_path / "masks.nii.gz"
+    assert sammed("convert", masks, whole, *wanted).exit_code == 0
+    for pair in ((masks, whole), (whole, masks), (masks, masks)):
+        assert sammed("check", *pair, *wanted).exit_code == 0
+        assert sammed("evaluate", *pair, *wanted, "--json").json["mean"]["dice"] == 1
+        like = (tmp_path / "a.nrrd", "--like", pair[1], "--overwrite")
+        assert sammed("convert", pair[0], *like, *wanted).exit_code == 0
+    for command in ("check", "evaluate"):
+        assert "it states its own spacing" in sammed(command, whole, whole, *wanted).sentence
+    assert "spacing differs" in sammed("evaluate", masks, whole).sentence
+
+
+def test_interpolate_takes_a_spacing_and_colors(sammed: Sammed, tmp_path: Path) -> None:
+    scan = folder(tmp_path / "scan", np.random.default_rng(0).integers(0, 255, (5, 24, 32), dtype=np.uint8))
+    colors = np.zeros((5, 24, 32, 3), np.uint8)
+    colors[[1, 3], 6:18, 8:20] = (255, 0, 0)
+    marks = folder(tmp_path / "marks", colors)
+    arguments = ("--spacing", "0.5,0.5,2", "--colors", "--output", tmp_path / "out.nii.gz", "--json")
+    run = sammed("interpolate", scan, marks, *arguments)
+    assert run.exit_code == 0, run.stderr
+    assert list(run.json["expected_dice"]) == ["#ff0000"]
+    shown = sammed("info", tmp_path / "out.nii.gz", "--json").json
+    assert shown["spacing_mm"] == [0.5, 0.5, 2]
+    assert shown["labels"][0]["slices"] >= 3
+
+
 def test_a_folder_of_pictures_is_many_images_or_one(tmp_path: Path) -> None:
     from sammed.batch.sources import find_sources
 

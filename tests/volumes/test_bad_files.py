@@ -289,7 +289,7 @@ def test_a_file_without_read_permission(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(type(path), "stat", refuse)
     with pytest.raises(
-        UnreadableVolumeError, match=r"scan\.mha can't be read as a volume: Permission denied\.$"
+        UnreadableVolumeError, match=r"scan\.mha can't be read as a volume: Permission denied; change its"
     ):
         read_volume(path)
 

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from sammed_volumes.content import Content, content_of
-from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.errors import GeometryMismatchError, UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.formats import read_labels, read_volume
+from sammed_volumes.placing import labels_on
 from sammed_volumes.volume import Volume
 from tests.volumes.conftest import Save
 
@@ -125,11 +126,32 @@ def test_a_compressed_nrrd_is_named(tmp_path: Path, save: Save) -> None:
         read_volume(path)
 
 
-def test_an_unknown_suffix_names_the_content(tmp_path: Path, save: Save) -> None:
-    path = tmp_path / "a.vol"
-    path.write_bytes(nrrd(save, tmp_path))
-    with pytest.raises(UnsupportedVolumeError, match="and it is an NRRD file; rename or convert it"):
-        read_volume(path)
+@pytest.mark.parametrize("make", [unpacked_nifti, packed_nifti, second_nifti, nrrd, metaimage])
+@pytest.mark.parametrize("name", ["scan", "1.2.840.7", "a.vol", "a.img"])
+def test_a_file_whose_name_states_no_format_is_read_by_its_content(
+    tmp_path: Path, save: Save, make: Callable[[Save, Path], bytes], name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(make(save, tmp_path))
+    for found in (read_volume(path), read_labels(path)):
+        np.testing.assert_array_equal(found.voxels, VOXELS)
+        (note,) = found.notes
+        suffix = f"its suffix is {path.suffix}, but" if path.suffix else "it has no suffix, but"
+        assert note.startswith(f"{suffix} it is a")
+
+
+def test_a_picture_without_a_suffix(tmp_path: Path) -> None:
+    Image.fromarray(VOXELS[:, :, 0].T).save(tmp_path / "a", format="PNG")
+    assert read_volume(tmp_path / "a").notes == ("it has no suffix, but it is a PNG picture",)
+
+
+def test_what_is_no_image_is_named_without_a_suffix_as_well(tmp_path: Path) -> None:
+    (tmp_path / "a.vol").write_bytes(zipped())
+    (tmp_path / "b.vol").write_bytes(bytes(999))
+    with pytest.raises(UnsupportedVolumeError, match=r"and it is a zip archive; unpack it"):
+        read_volume(tmp_path / "a.vol")
+    with pytest.raises(UnsupportedVolumeError, match=r"not one of .nii.gz, .*; rename or convert it"):
+        read_volume(tmp_path / "b.vol")
 
 
 def test_layers_of_gzip_are_counted_up_to_three(tmp_path: Path) -> None:
@@ -160,7 +182,47 @@ def test_analyze_is_read_with_a_note(tmp_path: Path, suffix: str) -> None:
             found.affine_ras_mm, nibabel.AnalyzeImage.from_filename(tmp_path / "scan.img").affine
         )
         assert found.notes[0].startswith("Analyze does not state which side is left")
+        assert found.notes[1:] == ("it states no position, so positions are made up",)
+        assert not found.is_placed
         assert found.path == path
+
+
+@pytest.mark.parametrize("resample", [False, True])
+def test_positions_that_the_reader_made_up_are_not_measured(tmp_path: Path, resample: bool) -> None:
+    """nibabel puts the middle of an Analyze volume at the origin, wherever the image lies."""
+    nibabel.save(nibabel.AnalyzeImage(VOXELS, AFFINE), tmp_path / "old.img")
+    nibabel.save(nibabel.Nifti1Image(VOXELS, AFFINE), tmp_path / "new.nii.gz")
+    old, new = read_volume(tmp_path / "old.hdr"), read_volume(tmp_path / "new.nii.gz")
+    old_labels, new_labels = read_labels(tmp_path / "old.hdr"), read_labels(tmp_path / "new.nii.gz")
+    assert labels_on(old, old_labels) is old_labels
+    with pytest.raises(GeometryMismatchError, match=r"new.nii.gz: it has no position of its own; save"):
+        labels_on(new, old_labels, resample=resample)
+    with pytest.raises(GeometryMismatchError, match=r"old.hdr: .*old.hdr has no position of its own; use"):
+        labels_on(old, new_labels, resample=resample)
+
+
+def test_spm_states_a_position_beside_an_analyze_file(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Spm99AnalyzeImage(VOXELS.astype(np.int16), AFFINE), tmp_path / "scan.img")
+    found = read_volume(tmp_path / "scan.hdr")
+    np.testing.assert_allclose(found.affine_ras_mm, AFFINE, atol=1e-6)
+    assert (found.is_placed, len(found.notes)) == (True, 1)
+
+
+def test_a_single_file_with_the_suffix_of_a_pair_is_one_file(tmp_path: Path, save: Save) -> None:
+    (tmp_path / "scan.hdr").write_bytes(unpacked_nifti(save, tmp_path))
+    for with_voxels in (False, True):
+        if with_voxels:
+            (tmp_path / "scan.img").write_bytes(bytes(999))
+        found = read_volume(tmp_path / "scan.hdr")
+        np.testing.assert_array_equal(found.voxels, VOXELS)
+        assert found.notes == ("its suffix is .hdr, but it is a NIfTI file",)
+
+
+def test_a_header_alone_is_named(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Pair(VOXELS, AFFINE), tmp_path / "scan.img")
+    (tmp_path / "scan.hdr").rename(tmp_path / "scan")
+    with pytest.raises(UnsupportedVolumeError, match=r"it is the header of a NIfTI pair; rename it to .hdr"):
+        read_volume(tmp_path / "scan")
 
 
 def test_a_nifti_pair_is_nifti(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures: rows and columns as stored, gray in one channel, color in three."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from sammed_volumes.errors import LabelError, OutputError, UnreadableVolumeError, UnsupportedVolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.pages import read_pages
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
@@ -165,3 +167,13 @@ def test_what_a_picture_can_not_store_is_refused(
     with pytest.raises(OutputError, match=sentence):
         write_labels(labels, tmp_path / "label.png", like=Volume(voxels.astype(np.float32), affine))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [AttributeError, IndexError, RuntimeError, ZeroDivisionError])
+def test_a_bug_is_not_taken_for_a_broken_picture(tmp_path: Path, fault: type[Exception]) -> None:
+    def convert(_image: Image.Image) -> NoReturn:
+        raise fault
+
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(fault):
+        read_pages(tmp_path / "a.png", convert)

@@ -82,6 +82,11 @@ def whole(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 EXTENTS = [whole, cropped, on_a_canvas, half_out]
+SAID = {
+    cropped: "covers 4 x 6 x 3 of the 7 x 11 x 5 voxels of image.nii.gz, from voxel (2, 3, 1) on; ",
+    on_a_canvas: "its 13 x 12 x 13 voxels are cut to the 7 x 11 x 5 of image.nii.gz.",
+    half_out: "covers 5 x 11 x 5 of the 7 x 11 x 5 voxels of image.nii.gz, from voxel (2, 0, 0) on; ",
+}
 
 
 @pytest.mark.parametrize("extent", EXTENTS)
@@ -98,7 +103,16 @@ def test_every_orientation_and_extent_gives_the_same_voxels(
     np.testing.assert_array_equal(placed.voxels, voxels)
     assert placed.grid.is_like(image.grid)
     assert placed.path == Path("marks.nii.gz")
-    assert not said
+    assert len(said) == (extent in SAID)
+    assert SAID.get(extent, "") in "".join(said)
+
+
+def test_a_crop_with_the_origin_of_the_image_is_said(image: Volume) -> None:
+    """Its affine is that of the image, so that nothing else tells it from a mask of the whole image."""
+    said: list[str] = []
+    labels_on(image, labels_of(np.ones((3, 4, 5), np.uint8), image.affine_ras_mm), report=said.append)
+    part = "it covers 3 x 4 x 5 of the 7 x 11 x 5 voxels of image.nii.gz, from voxel (0, 0, 0) on"
+    assert said == [f"marks.nii.gz: {part}; the rest is background."]
 
 
 @pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
@@ -191,7 +205,8 @@ def test_what_lies_outside_is_reported_by_label(image: Volume) -> None:
     placed = labels_on(image, labels_of(stored, image.affine_ras_mm), report=said.append)
     assert placed.voxel_counts() == {1: 2, 2: 1}
     assert said == [
-        "marks.nii.gz: 3 labeled voxels are outside image.nii.gz and are left out (label_1: 2, label_2: 1)."
+        "marks.nii.gz: its 9 x 11 x 5 voxels are cut to the 7 x 11 x 5 of image.nii.gz.",
+        "marks.nii.gz: 3 labeled voxels are outside image.nii.gz and are left out (label_1: 2, label_2: 1).",
     ]
 
 
@@ -237,7 +252,7 @@ def test_an_array_saved_without_a_position_is_not_shifted(resample: bool) -> Non
     """The lattice of an image in whole millimeters holds every voxel of such an array, at wrong places."""
     image = Volume(np.zeros((64, 64, 20), np.uint8), affine_of(0.0, (1, 1, 1), (-20, -30, -5)))
     labels = labels_of(np.ones((64, 64, 20), np.uint8), np.eye(4))
-    with pytest.raises(GeometryMismatchError, match=r"the origins are 36\.4 mm apart, and it has no"):
+    with pytest.raises(GeometryMismatchError, match="the volume: it has no position of its own; save"):
         labels_on(image, labels, resample=resample)
 
 

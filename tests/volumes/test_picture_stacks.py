@@ -225,3 +225,25 @@ def test_an_upright_photograph_has_no_note(tmp_path: Path) -> None:
     exif[0x0112] = 1
     Image.fromarray(SHOWN).save(tmp_path / "a.jpg", exif=exif)
     assert read_volume(tmp_path / "a.jpg").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "notes"),
+    [
+        ((0.5, 0.25, 3.0), ()),
+        (
+            (0.5, 0.5, 2.0),
+            (
+                "it states a spacing of 0.5 x 0.25 x 3 mm, but --spacing is 0.5 x 0.5 x 2 mm; "
+                "the latter is used",
+            ),
+        ),
+    ],
+)
+def test_a_spacing_that_differs_from_that_of_the_tiff_is_said(
+    tmp_path: Path, spacing_mm: tuple[float, float, float], notes: tuple[str, ...]
+) -> None:
+    path = save_tiff(tmp_path / "a.tif", STACK, description=IMAGEJ.format(unit="mm"), dots=(2.0, 4.0))
+    for found in (read_volume(path, spacing_mm=spacing_mm), read_labels(path, spacing_mm=spacing_mm)):
+        np.testing.assert_allclose(found.grid.spacing_mm, spacing_mm)
+        assert found.notes == notes

@@ -39,6 +39,7 @@ _MAGIC = (
 )
 _NAMES = {
     "NIfTI": "a NIfTI file",
+    "NIfTI header": "the header of a NIfTI pair",
     "Analyze": "an Analyze header",
     "NRRD": "an NRRD file",
     "MetaImage": "a MetaImage file",
@@ -58,7 +59,10 @@ _NAMES = {
     "HTML": "a web page",
     "text": "text",
 }
+_WHOLE = ("NRRD", "MetaImage", "PNG", "JPEG", "TIFF")
 _REMEDIES = {
+    "NIfTI header": "rename it to .hdr and put it beside its .img",
+    "Analyze": "rename it to .hdr and put it beside its .img",
     "DICOM": "use its folder, or rename it to .dcm",
     "zip": "unpack it",
     "bzip2": "unpack it",
@@ -67,9 +71,9 @@ _REMEDIES = {
     "text": "copy or export it again",
 }
 _KINDS_OF_SUFFIX = {
-    ".nii.gz": ("NIfTI",),
-    ".nii": ("NIfTI",),
-    ".hdr": ("NIfTI", "Analyze"),
+    ".nii.gz": ("NIfTI", "NIfTI header"),
+    ".nii": ("NIfTI", "NIfTI header"),
+    ".hdr": ("NIfTI header", "Analyze"),
     **dict.fromkeys(NRRD_SUFFIXES, ("NRRD", "text")),
     ".mha": ("MetaImage", "text"),
     ".mhd": ("MetaImage", "text"),
@@ -96,6 +100,11 @@ class Content:
         name = _NAMES.get(self.kind, "a file of an unknown kind")
         times = {0: "", 1: " compressed with gzip", 2: " compressed with gzip twice"}
         return name + times.get(self.gzip_layers, f" compressed with gzip {self.gzip_layers} times")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is an image in one file, which can be read whatever the file's suffix."""
+        return self.kind == "NIfTI" or (self.kind in _WHOLE and not self.gzip_layers)
 
     @property
     def remedy(self) -> str:
@@ -139,10 +148,11 @@ def _nifti_kind(start: bytes) -> str:
     if len(start) < 348:
         return ""
     sizes = {struct.unpack(order + "i", start[:4])[0] for order in "<>"}
-    if (348 in sizes and start[344:348] in (b"n+1\x00", b"ni1\x00")) or (
-        540 in sizes and start[4:8] in (b"n+2\x00", b"ni2\x00")
-    ):
+    magic = start[344:348] if 348 in sizes else start[4:8] if 540 in sizes else b""
+    if magic in (b"n+1\x00", b"n+2\x00"):
         return "NIfTI"
+    if magic in (b"ni1\x00", b"ni2\x00"):
+        return "NIfTI header"
     return "Analyze" if 348 in sizes else ""
 
 

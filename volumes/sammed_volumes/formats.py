@@ -15,7 +15,7 @@ from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.contours_writing import check_can_hold_contours, write_contours
 from sammed_volumes.dicom.details import LabelDetails
 from sammed_volumes.dicom.segmentation_writing import check_can_hold_labels, write_segmentation
-from sammed_volumes.dicom.source import read_dicom, read_dicom_labels
+from sammed_volumes.dicom.source import is_dicom_file, read_dicom, read_dicom_labels
 from sammed_volumes.errors import OutputError, UnreadableVolumeError, VolumeError
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.images import Spacing, is_of_a_picture, write_picture
@@ -24,7 +24,8 @@ from sammed_volumes.metaimage import itk_header, write_metaimage
 from sammed_volumes.nifti import write_nifti
 from sammed_volumes.nrrd import write_nrrd
 from sammed_volumes.picture_folder import is_stack
-from sammed_volumes.reading import check_unspaced, read_image, read_label_file
+from sammed_volumes.reading import check_unspaced, read_image, read_label_file, suffix_note
+from sammed_volumes.reading import spacings_of as spacings_of
 from sammed_volumes.segments import pairs_of
 from sammed_volumes.sidecar import (
     RESAMPLED,
@@ -66,16 +67,19 @@ def read_volume(
     by series number or UID; the error lists them. `fill_gaps` fills slices that a series lacks with its
     lowest value, see `Volume.missing_slices`. `spacing_mm` is X, Y, Z of pictures.
 
-    A file is read by its content; `Volume.notes` states if its suffix is another's.
+    A file is read by its content; `Volume.notes` states if its suffix is another's or says
+    nothing.
     `Volume.non_finite_count` counts NaN and infinity. Raises VolumeError if the input is unreadable, 4-D, RGB
     or complex, or if its affine is singular.
     """
     path = Path(path)
     with _naming(path, "a volume"):
         _check_there(path)
-        if is_dicom(path) and not is_stack(path):
+        if (is_dicom(path) or is_dicom_file(path)) and not is_stack(path):
             check_unspaced(spacing_mm)
             volume = read_dicom(path, series, fill_gaps=fill_gaps)
+            if not is_dicom(path):
+                volume = replace(volume, notes=(suffix_note(path, "a DICOM file"), *volume.notes))
         else:
             volume = read_image(path, spacing_mm)
         return count_non_finite(volume)
@@ -106,9 +110,10 @@ def read_labels(
         _check_there(path)
         if path.is_dir() and not is_stack(path):
             raise UnreadableVolumeError("it is a folder; use a file")
-        if is_dicom(path) and path.is_file():
+        if path.is_file() and (is_dicom(path) or is_dicom_file(path)):
             placed = read_dicom_labels(path, like, flatten=flatten)
-            return LabelVolume(placed.voxels, placed.affine_ras_mm, placed.labels, path)
+            notes = () if is_dicom(path) else (suffix_note(path, "a DICOM file"),)
+            return LabelVolume(placed.voxels, placed.affine_ras_mm, placed.labels, path, notes=notes)
         found = read_label_file(path, flatten=flatten, colors=colors, spacing_mm=spacing_mm, like=like)
         return replace(found, path=path)
 
@@ -208,7 +213,7 @@ def _narrowed(labels: LabelVolume) -> np.ndarray:
 
 def _check_there(path: Path) -> None:
     if not path.exists():
-        raise UnreadableVolumeError("there is no such file or folder")
+        raise UnreadableVolumeError("there is no such file or folder; check its name")
     if path.is_file() and path.stat().st_size == 0:
         raise UnreadableVolumeError("it is empty (0 bytes); copy or export it again")
 
@@ -222,4 +227,8 @@ def _naming(path: Path, what: str) -> Iterator[None]:
         raise type(error)(f"{path} can't be read as {what}: {str(error).removesuffix('.')}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}.") from error
+        raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}; {_remedy(error)}.") from error
+
+
+def _remedy(error: OSError) -> str:
+    return "change its permissions" if isinstance(error, PermissionError) else "check its drive or copy it"

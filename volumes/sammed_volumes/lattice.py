@@ -56,6 +56,11 @@ class LatticeMap:
         """Whether the two arrays share a voxel."""
         return all(part.start < part.stop for part in self._inside)
 
+    @property
+    def covered(self) -> tuple[int, ...]:
+        """How many voxels of the image the labels' array covers along each axis."""
+        return tuple(max(part.stop - part.start, 0) for part in self._inside)
+
     def slices(self, axis: int, indices: Iterable[int]) -> tuple[int, tuple[int, ...]]:
         """Map slices along an axis of the labels to (axis, indices) of the image; drop those outside."""
         along = self.axes.index(axis)
@@ -120,7 +125,10 @@ def find_map(image: VoxelGrid, labels: VoxelGrid) -> LatticeMap | None:
 
 
 def lattice_difference(image: VoxelGrid, labels: VoxelGrid) -> str:
-    """Describe in one phrase why labels do not share the image's lattice: what the user has to correct."""
+    """Describe in one phrase why labels do not share the image's lattice: what the user has to correct.
+
+    "" if they differ in nothing but positions that a reader made up.
+    """
     turn, start = _nearest(image, labels)
     axes = np.abs(turn).argmax(axis=1)
     turned_mm = labels.affine_ras_mm[:3, axes] * turn[np.arange(3), axes]
@@ -130,15 +138,11 @@ def lattice_difference(image: VoxelGrid, labels: VoxelGrid) -> str:
     degrees = _largest_angle(image.affine_ras_mm[:3, :3], turned_mm)
     if degrees >= _SMALLEST_TURN_DEGREES:
         return f"the axes are turned by {degrees:.3g} degrees"
+    shapes = image.shape_difference(labels) if image.shape != labels.shape else ""
+    if labels.is_made_up or not image.is_placed:
+        return shapes  # how far apart positions are says nothing if a reader made them up
     off_voxels = _distance_voxels(image, labels, turn, start)
-    is_placeless = off_voxels <= _TOLERANCE_VOXELS  # one lattice, but the labels' positions say nothing
-    if image.shape != labels.shape:
-        shapes = image.shape_difference(labels)
-        return shapes if is_placeless else f"{shapes}, and {_shift_text(image, off_voxels)}"
-    if is_placeless:
-        shift_mm = np.linalg.norm(image.affine_ras_mm[:3, 3] - labels.affine_ras_mm[:3, 3])
-        return f"the origins are {shift_mm:.3g} mm apart"
-    return _shift_text(image, off_voxels)
+    return ", and ".join(filter(None, (shapes, _shift_text(image, off_voxels))))
 
 
 def reorientation(grid: VoxelGrid, codes: str) -> tuple[LatticeMap, VoxelGrid]:

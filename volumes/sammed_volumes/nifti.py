@@ -25,6 +25,7 @@ _LEFT_AND_RIGHT_UNSAFE = (
     "Analyze does not state which side is left, so left and right may be swapped; use the NIfTI or DICOM "
     "original if there is one"
 )
+_ANALYZE_UNPLACED = "it states no position, so positions are made up"
 
 
 def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
@@ -40,7 +41,7 @@ def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
         _check_size(image, path, gzip_layers)
         stored = image.dataobj.get_unscaled()
         header = _header(image)
-        position = None if header is None else position_in(header)
+        notes, is_placed = _position_of(image, header)
     return Volume(
         voxels=three_axes(stored),
         affine_ras_mm=np.asarray(image.affine, dtype=np.float64),
@@ -48,9 +49,22 @@ def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
         intercept=float(image.dataobj.inter),
         header=header,
         path=path,
-        notes=(_LEFT_AND_RIGHT_UNSAFE,) if position is None else position.notes,
-        is_placed=position is None or position.is_stated,
+        notes=notes,
+        is_placed=is_placed,
     )
+
+
+def _position_of(image: Any, header: NiftiHeader | None) -> tuple[tuple[str, ...], bool]:
+    """Return what the user should know about the position, and whether the file states one.
+
+    Analyze itself has none: nibabel puts the origin into the middle, unless SPM wrote one into the header or
+    a `.mat`.
+    """
+    if header is not None:
+        position = position_in(header)
+        return position.notes, position.is_stated
+    is_placed = not np.allclose(image.affine, image.header.get_base_affine())
+    return (_LEFT_AND_RIGHT_UNSAFE, *(() if is_placed else (_ANALYZE_UNPLACED,))), is_placed
 
 
 def write_nifti(

@@ -19,6 +19,7 @@ from sammed_volumes.volume import Volume
 logger = logging.getLogger("sammed")
 
 _REMEDY = "use its own labels, or resample these (`sammed convert --like IMAGE --resample`)"
+_PLACELESS_IMAGE_REMEDY = "use its original in NIfTI or DICOM, or labels that were made on this file"
 _PLACELESS_REMEDY = "save the labels with the size and position of the image"
 
 
@@ -57,8 +58,8 @@ def labels_on(
     """Return the labels on the image's grid: the same object if they already are.
 
     Labels on the same lattice go there voxel by voxel. Others are refused, or with `resample` go there by
-    shape-based interpolation. `report` is called with a sentence about labels that are outside the image or
-    were resampled; by default the logger `sammed` gets it.
+    shape-based interpolation. `report` is called with a sentence about labels that have another extent than
+    the image, are outside it or were resampled; by default the logger `sammed` gets it.
 
     Raises GeometryMismatchError for labels on another lattice, and if all of a label is outside the image.
     """
@@ -69,14 +70,20 @@ def labels_on(
     if found.map is not None:
         placed, outside = found.map.place(labels.voxels), found.outside
     elif labels.grid.is_made_up:
-        difference = f"{found.difference}, and it has no position of its own"
+        difference = " and ".join(filter(None, (found.difference, "it has no position of its own")))
         raise _mismatch(image, labels, difference, _PLACELESS_REMEDY)
+    elif not grid.is_placed:
+        placeless = f"{_name(image)} has no position of its own"
+        difference = " and ".join(filter(None, (found.difference, placeless)))
+        raise _mismatch(image, labels, difference, _PLACELESS_IMAGE_REMEDY)
     elif resample:
         placed, outside = resample_voxels(labels, grid), count_outside(labels, grid)
         say(f"{_name(labels)}: resampled onto the grid of {_name(image)}, since {found.difference}.")
     else:
         raise _mismatch(image, labels, found.difference or "", _REMEDY)
     _check_inside(labels, image, placed, outside)
+    if found.map is not None and (found.map.size != grid.shape or any(found.map.start)):
+        say(_extent_text(labels, image, found.map))
     if outside:
         say(_outside_text(labels, image, outside))
     is_resampled = labels.resampled or found.map is None
@@ -116,6 +123,15 @@ def _check_inside(
                 "use the labels of this image, or remove that label.",
                 f"{labels.grid} against {image.grid}",
             )
+
+
+def _extent_text(labels: LabelVolume, image: Volume | LabelVolume, found: LatticeMap) -> str:
+    size, covered, shape = (" x ".join(map(str, each)) for each in (found.size, found.covered, found.shape))
+    if found.covered == found.shape:
+        return f"{_name(labels)}: its {size} voxels are cut to the {shape} of {_name(image)}."
+    first = ", ".join(str(max(start, 0)) for start in found.start)
+    part = f"it covers {covered} of the {shape} voxels of {_name(image)}, from voxel ({first}) on"
+    return f"{_name(labels)}: {part}; the rest is background."
 
 
 def _outside_text(labels: LabelVolume, image: Volume | LabelVolume, outside: Mapping[int, int]) -> str:

@@ -24,7 +24,7 @@ from sammed_volumes.labels import Label, LabelVolume, complete_labels
 from sammed_volumes.metaimage import read_metaimage
 from sammed_volumes.nifti import read_nifti
 from sammed_volumes.nrrd import NrrdImage, read_nrrd, read_nrrd_image
-from sammed_volumes.picture_folder import numbered_slices
+from sammed_volumes.picture_folder import is_stack, numbered_slices
 from sammed_volumes.picture_labels import PictureLabels, read_picture_labels
 from sammed_volumes.segments import labels_of, merge_layers, segments_in, segments_of
 from sammed_volumes.sidecar import RESAMPLED, is_resampled, read_sidecar
@@ -60,6 +60,15 @@ def check_unspaced(spacing_mm: Spacing | None) -> None:
         raise UnsupportedVolumeError("it states its own spacing; use --spacing for pictures only")
 
 
+def spacings_of(spacing_mm: Spacing | None, *paths: Path) -> tuple[Spacing | None, ...]:
+    """Return the spacing that each path is read with: only pictures take the one that the user states.
+
+    If none is of pictures, all take it, so that reading refuses it in a sentence.
+    """
+    takes = [is_stack(path) or (path.is_file() and content_of(path).kind in _PICTURES) for path in paths]
+    return tuple(spacing_mm if each or not any(takes) else None for each in takes)
+
+
 def read_label_file(
     path: Path,
     *,
@@ -93,26 +102,35 @@ def _header_of(path: Path) -> Path:
         return path
     headers = [path.with_suffix(suffix) for suffix in (".hdr", ".HDR")]
     found = next((header for header in headers if header.is_file()), None)
+    if found is None and path.is_file() and content_of(path).is_whole:
+        return path
     if found is None:
         raise UnreadableVolumeError(f"its header should be in {headers[0]}, which is missing; put it there")
     return found
 
 
 def _identify(path: Path) -> tuple[Content, str | None]:
-    """Return a file's content, and a note if its suffix states another.
+    """Return a file's content, and a note if its suffix states another or nothing.
 
     Raises UnreadableVolumeError for another kind of file. Content of an unknown kind is as the suffix states,
     whose reader finds out what is wrong.
     """
     suffix, content = suffix_of(path), content_of(path)
     if not suffix:
+        if content.is_whole:
+            return content, suffix_note(path, str(content))
         raise UnsupportedVolumeError(_unknown_suffix(content))
     stated = Content(stated_kind(path), int(suffix == ".nii.gz"))
     if not content.kind or content.is_of(suffix) or (content.kind == "Analyze" and stated.kind == "NIfTI"):
         return stated, None
-    if content.kind == "NIfTI" or (content.kind in _READERS and not content.gzip_layers):
+    if content.is_whole:
         return content, f"its suffix is {suffix}, but it is {content}{_uncompressed(content, stated)}"
     raise UnreadableVolumeError(f"it is {content}; {content.remedy}")
+
+
+def suffix_note(path: Path, kind: str) -> str:
+    """Return the note on a file whose suffix does not state that it is of this kind ("a DICOM file")."""
+    return f"{f'its suffix is {path.suffix}' if path.suffix else 'it has no suffix'}, but it is {kind}"
 
 
 def _uncompressed(content: Content, stated: Content) -> str:
@@ -123,7 +141,7 @@ def _uncompressed(content: Content, stated: Content) -> str:
 def _unknown_suffix(content: Content) -> str:
     fact = f"its suffix is not one of {', '.join(VOLUME_SUFFIXES)}"
     if content.kind:
-        fact += f", and it is {content}"
+        return f"{fact}, and it is {content}; {content.remedy}"
     return f"{fact}; rename or convert it"
 
 
@@ -134,10 +152,16 @@ def _read(path: Path, content: Content, is_other: bool) -> Volume:
     return read_nifti(path, content.gzip_layers if is_other else None)
 
 
-def _spaced(volume: Volume, spacing_mm: Spacing | None) -> Volume:
+def _spaced(volume: Volume, spacing_mm: Spacing | None, *, is_stated: bool | None = None) -> Volume:
+    """Return pictures with the spacing of the user, and a note if they state another one."""
     if spacing_mm is None:
         return volume
+    if is_stated is None:
+        is_stated = volume.shape[2] > 1 and NO_SPACING not in volume.notes
     notes = tuple(note for note in volume.notes if note != NO_SPACING)
+    if is_stated and not np.allclose(volume.spacing_mm, spacing_mm, rtol=1e-3):
+        stated, used = (" x ".join(f"{mm:.4g}" for mm in each) for each in (volume.spacing_mm, spacing_mm))
+        notes += (f"it states a spacing of {stated} mm, but --spacing is {used} mm; the latter is used",)
     return replace(volume, affine_ras_mm=picture_affine(spacing_mm), notes=notes)
 
 
@@ -147,7 +171,7 @@ def _of_pictures(
     """Labels of pictures without a spacing of their own have that of the image `like`, if that fits."""
     volume = picture.volume
     if spacing_mm is not None:
-        volume = _spaced(volume, spacing_mm)
+        volume = _spaced(volume, spacing_mm, is_stated=picture.has_spacing)
     elif not picture.has_spacing and _is_unspaced(like, volume.shape):
         assert like is not None
         volume = replace(volume, affine_ras_mm=like.affine_ras_mm)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     metavar="MM",
     help="Surfaces that are closer than this agree for NSD.",
 )
+@options.spacing
 @options.flatten
 @options.colors
 @options.resample
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
 def evaluate(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Compare label volumes: Dice, IoU, HD95 and NSD in millimeters.
 
-    PREDICTION and REFERENCE are label volumes on the same lattice; slices count along the array of REFERENCE.
-    Labels are matched by name, or else by value.
+    PREDICTION and REFERENCE are label volumes on the same lattice. Labels are matched by name, or else by
+    value. Slices count along the array of PREDICTION, as sammed prints them for the image; if it has to be
+    resampled, along that of REFERENCE.
     """
     from sammed.jobs.evaluate import EvaluateRequest
     from sammed.jobs.evaluate import evaluate as job

@@ -43,6 +43,8 @@ sources = options.together(
         help="Slices of LABELS without a label are unknown: they get the label ignore.",
     ),
     options.axis,
+    options.flatten,
+    options.resample,
 )
 properties = options.together(
     click.option("--name", required=True, help="Name of the data set."),

@@ -27,7 +27,10 @@ from sammed_cli.terminal import Terminal
 @options.seed
 @options.series
 @options.codes
+@options.spacing
 @options.flatten
+@options.colors
+@options.resample
 @options.image_output
 @options.overwrite
 @options.json_output

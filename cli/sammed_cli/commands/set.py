@@ -39,6 +39,8 @@ def labeled_set() -> None:
 )
 @options.axis
 @options.window
+@options.flatten
+@options.resample
 @options.overwrite
 @options.json_output
 @click.pass_obj

@@ -102,10 +102,10 @@ def write_contents(
     ExportError for cases that do not fit together, VolumeError for files that can't be read.
     """
     cases = gathered.cases
-    volumes = [case.labels for case in cases if case.labels is not None]
+    volumes = [(case.reading, case.labels) for case in cases if case.labels is not None]
     if not volumes:
         raise ExportError("No case has labels, so there is nothing to train on.")
-    table = number_labels([gathered.labels or read_labels(volume).labels for volume in volumes])
+    table = number_labels([gathered.labels or reading.read(path).labels for reading, path in volumes])
     ending = choose_ending(cases, file_ending)
     for name in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / name).mkdir()
@@ -159,7 +159,7 @@ class _CaseWriter:
         if place is None or self.case.labels is None:
             return CaseRecord(self.name, self.case, images, digest, None, None, (), None, 0, modality)
         label = f"labelsTr/{self.name}{self.ending}"
-        source = labels_on(volume, read_labels(self.case.labels))
+        source = self.case.reading.read_on(volume, self.case.labels)
         axis = plan_slices(source.shape, source.affine_ras_mm, self.case.axis).axis
         unknown = _unknown(volume, source, self.case, self.ignore_value, axis)
         ignored = int(np.moveaxis(unknown, axis, 0).any(axis=(1, 2)).sum())
@@ -179,6 +179,7 @@ class _CaseWriter:
             ignored,
             modality,
             read_provenance(self.case.labels),
+            source.resampled,
         )
 
     def _image_files(self, volume: Volume, folder: str) -> tuple[str, ...]:

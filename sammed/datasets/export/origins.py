@@ -15,6 +15,7 @@ from sammed.datasets.labeled_sets.labeled_set import GOLD, Case
 from sammed.errors import ExportError
 from sammed.storage.provenance import Provenance, provenance_to_json
 from sammed.version import __version__
+from sammed_volumes.sidecar import RESAMPLING_METHOD
 
 ORIGINS_NAME = "manifest.json"
 
@@ -27,7 +28,8 @@ class CaseRecord:
 
     `values` are pairs (value in the label volume, value in the data set) of the labels; `ignored_slices`
     counts the slices, along the case's axis, that hold the ignore label. `modality` is "CT" where the values
-    suggest it. `provenance` is what is stored next to the label volume.
+    suggest it. `provenance` is what is stored next to the label volume. `resampled` is True if the labels
+    were interpolated from another lattice.
     """
 
     name: str
@@ -41,6 +43,7 @@ class CaseRecord:
     ignored_slices: int
     modality: str | None
     provenance: Provenance | None = None
+    resampled: bool = False
 
     @property
     def is_training(self) -> bool:
@@ -86,6 +89,7 @@ def _to_json(record: CaseRecord) -> dict[str, object]:
         "axis": record.axis,
         "annotated_slices": None if slices is None else list(slices),
         "ignored_slices": record.ignored_slices,
+        **({"resampled": RESAMPLING_METHOD} if record.resampled else {}),
         "provenance": None if written is None else provenance_to_json(written),
     }
     return {"case": record.name, "image": image, "label": label}

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sammed.errors import ExportError
+from sammed.storage.outputs import folder_for_output
 
 
 @contextmanager
@@ -21,15 +22,16 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     if path.exists() and not overwrite and not _is_empty_folder(path):
         raise ExportError(f"{path} already exists; choose another folder or allow overwriting (--overwrite).")
     partial = path.with_name(f".partial-{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        _swap(partial, path)
-    except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        raise ExportError(f"{path} can't be written: {error.strerror or error}{place}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with folder_for_output(path.parent):
+        try:
+            partial.mkdir()
+            yield partial
+            _swap(partial, path)
+        except OSError as error:
+            place = f" ({error.filename})" if error.filename else ""
+            raise ExportError(f"{path} can't be written: {error.strerror or error}{place}.") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from sammed.datasets.labeled_sets.case_names import case_names
 from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.label_reading import AS_THEY_ARE, LabelReading
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case
 from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.storage.provenance import Provenance, read_provenance
-from sammed_volumes.formats import VOLUME_SUFFIXES, read_labels
+from sammed_volumes.formats import VOLUME_SUFFIXES
+from sammed_volumes.labels import LabelVolume
 
 
 def gather_pairs(
-    images: Path, labels: Path | None, *, marked_only: bool = False, axis: int | None = None
+    images: Path,
+    labels: Path | None,
+    *,
+    marked_only: bool = False,
+    axis: int | None = None,
+    reading: LabelReading = AS_THEY_ARE,
 ) -> Gathered:
     """Gather the images of a folder and its subfolders, or one file, with label volumes of the same names.
 
@@ -24,7 +31,13 @@ def gather_pairs(
     Raises the errors of `gather_cases`.
     """
     cases = gather_cases(
-        images, labels, marked_only=marked_only, axis=axis, label_suffixes=VOLUME_SUFFIXES, complete=False
+        images,
+        labels,
+        marked_only=marked_only,
+        axis=axis,
+        label_suffixes=VOLUME_SUFFIXES,
+        complete=False,
+        reading=reading,
     )
     names = case_names(case.name for case in cases)
     return Gathered(tuple(_case(name, case) for name, case in zip(names, cases, strict=True)))
@@ -42,7 +55,7 @@ def _case(name: str, case: Case) -> Case:
 
 def _made(case: Case, labels: Path, written: Provenance) -> Case:
     """Return a case that a machine labeled, with its method and scores from the provenance."""
-    scores = _by_value(written.scores or {}, labels)
+    scores = _by_value(written.scores or {}, case.reading.read(labels))
     return replace(
         case,
         origin=written.method or "pseudo",
@@ -52,6 +65,5 @@ def _made(case: Case, labels: Path, written: Provenance) -> Case:
     )
 
 
-def _by_value(scores: Mapping[str, float], labels: Path) -> dict[int, float]:
-    named: Sequence[tuple[str, int]] = [(label.name, label.value) for label in read_labels(labels).labels]
-    return {value: scores[name] for name, value in named if name in scores}
+def _by_value(scores: Mapping[str, float], labels: LabelVolume) -> dict[int, float]:
+    return {label.value: scores[label.name] for label in labels.labels if label.name in scores}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sammed.datasets.labeled_sets.label_reading import LabelReading
 from sammed.datasets.labeled_sets.labeled_set import Case, Split
 from sammed_volumes.labels import Label
 
@@ -30,3 +31,7 @@ class Gathered:
     splits: Mapping[str, Split] = field(default_factory=dict)
     ignore_value: int | None = None
     problems: tuple[Problem, ...] = ()
+
+    def read_with(self, reading: LabelReading) -> Gathered:
+        """Return the same cases with another way to read their labels."""
+        return replace(self, cases=tuple(replace(case, reading=reading) for case in self.cases))

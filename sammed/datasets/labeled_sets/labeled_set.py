@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from sammed.datasets.labeled_sets.label_reading import AS_THEY_ARE, LabelReading
 from sammed.errors import SetError
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label
@@ -34,6 +35,8 @@ class Case:
     `annotated_slices` are array indices along `axis` (None: the axis that `plan_slices` chooses) that the
     annotator marked; None means all. In a gold case the other slices are unknown: training ignores them, and
     a pseudo-labeler may label them. In a pseudo-labeled case the machine labeled the others.
+
+    `reading` is how `labels` is read wherever the case is opened.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Case:
     ignore: Path | None = None
     annotated_slices: tuple[int, ...] | None = None
     axis: int | None = None
+    reading: LabelReading = AS_THEY_ARE
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name or self.name.startswith("."):

@@ -14,7 +14,6 @@ from sammed.errors import SammedError, SetError
 from sammed.progress import Reporter
 from sammed.storage.fingerprint import image_digest
 from sammed_volumes.errors import VolumeError
-from sammed_volumes.formats import read_labels
 from sammed_volumes.intensity import Window
 from sammed_volumes.labels import Label, default_color
 
@@ -101,7 +100,7 @@ def _of_names(names: Mapping[int, str]) -> tuple[Label, ...]:
 def _labels_of(case: Case, reporter: Reporter) -> Sequence[Label]:
     if case.labels is None:
         return ()
-    volume = read_labels(case.labels)
+    volume = case.reading.read(case.labels)
     report_notes(volume, reporter)
     counts = volume.voxel_counts()
     return [label for label in volume.labels if counts[label.value] or label.own_name]

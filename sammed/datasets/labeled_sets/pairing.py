@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 
+from sammed.datasets.labeled_sets.label_reading import AS_THEY_ARE, LabelReading
 from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.labeled_sets.tree import Placed, files_below
 from sammed.errors import ConfigError, ExportError
@@ -18,12 +19,11 @@ from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import (
     LABEL_SUFFIXES,
     VOLUME_SUFFIXES,
-    read_labels,
     read_volume,
     strip_suffix,
     suffix_of,
 )
-from sammed_volumes.placing import fit, labels_on
+from sammed_volumes.placing import fit
 from sammed_volumes.slices import plan_slices
 
 # What may follow the image's name in the name of its label volume.
@@ -39,6 +39,7 @@ def gather_cases(
     axis: int | None = None,
     label_suffixes: Sequence[str] = LABEL_SUFFIXES,
     complete: bool = True,
+    reading: LabelReading = AS_THEY_ARE,
 ) -> tuple[Case, ...]:
     """Pair the images and label volumes of one or two folders, or of two files, by name, in order of name.
 
@@ -51,7 +52,7 @@ def gather_cases(
     A `*.provenance.json` next to a label volume states its origin and annotated slices, and overrides
     `origin`. `marked_only` is for label volumes whose annotator marked only some slices: the slices along
     `axis` that hold a label are annotated, all others unknown. `label_suffixes` are the endings that labels
-    may have; with `complete` False an image may lack labels.
+    may have; with `complete` False an image may lack labels. `reading` is how the labels are read.
 
     Raises ConfigError for an unknown `origin`; ExportError where there is no image, for files without a
     partner (it lists them), for an image with two label volumes, and for two images whose cases would have
@@ -62,7 +63,7 @@ def gather_cases(
     if labels is None:
         return tuple(Case(name, image.path) for name, image in _named(_images(images), images))
     if images.is_file() and labels.is_file():
-        case = Case(_case_name(strip_suffix(images)), images)
+        case = Case(_case_name(strip_suffix(images)), images, reading=reading)
         return (_with_labels(case, labels, origin, marked_only, axis),)
     pictures, masks = _files(images, labels, label_suffixes)
     partners, alone = _pair({picture.place: picture for picture in pictures}, masks)
@@ -70,7 +71,7 @@ def gather_cases(
     _check_complete(bare if complete else [], alone, images, labels)
     cases = []
     for name, picture in _named(pictures, images):
-        case, mask = Case(name, picture.path), partners.get(picture.place)
+        case, mask = Case(name, picture.path, reading=reading), partners.get(picture.place)
         cases.append(case if mask is None else _with_labels(case, mask.path, origin, marked_only, axis))
     return tuple(cases)
 
@@ -175,7 +176,7 @@ def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axi
         if case.annotated_slices:
             case = _counted_in_image(case, label)
     if marked_only and case.is_gold and case.annotated_slices is None:
-        axis, marked = _marked_slices(case.image, label, axis)
+        axis, marked = _marked_slices(case, label, axis)
         case = replace(case, axis=axis, annotated_slices=marked)
     return case
 
@@ -183,20 +184,23 @@ def _with_labels(case: Case, label: Path, origin: Origin, marked_only: bool, axi
 def _counted_in_image(case: Case, label: Path) -> Case:
     """Return the case with annotated slices along the image's array; provenance counts along the labels'."""
     try:
-        found = fit(read_volume(case.image).grid, read_labels(label))
+        found = fit(read_volume(case.image).grid, case.reading.read(label))
     except VolumeError:
         return case  # reported when the case is written or checked
+    if found.map is None and case.reading.resample:
+        axis, annotated = _marked_slices(case, label, None)
+        return replace(case, axis=axis, annotated_slices=annotated)
     if found.is_same or found.map is None or case.axis is None or case.annotated_slices is None:
         return case
     axis, annotated = found.map.slices(case.axis, case.annotated_slices)
     return replace(case, axis=axis, annotated_slices=annotated)
 
 
-def _marked_slices(image: Path, label: Path, axis: int | None) -> tuple[int, tuple[int, ...]]:
+def _marked_slices(case: Case, label: Path, axis: int | None) -> tuple[int, tuple[int, ...]]:
     """Return the axis of the image and the slices along it that hold any label."""
-    volume = read_labels(label)
+    volume = case.reading.read(label)
     with suppress(VolumeError):  # reported when the case is written or checked
-        volume = labels_on(read_volume(image), volume)
+        volume = case.reading.read_on(read_volume(case.image), label)
     axis = plan_slices(volume.shape, volume.affine_ras_mm, axis).axis
     others = tuple(other for other in range(3) if other != axis)
     return axis, tuple(int(index) for index in np.flatnonzero(volume.voxels.any(axis=others)))

@@ -155,7 +155,7 @@ def _labels(
     """Return the labels, with 0 for the set's `ignore_value`, and where that value is."""
     if case.labels is None:
         return None, None
-    labels = labels_on(volume, read_labels(labeled_set.path(case.labels)))
+    labels = case.reading.read_on(volume, labeled_set.path(case.labels))
     unknown = None
     if labeled_set.ignore_value is not None:
         unknown = labels.voxels == labeled_set.ignore_value

@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sammed.datasets.labeled_sets.label_reading import LabelReading
 from sammed.datasets.labeled_sets.labeled_set import NONE, SPLITS, Case, LabeledSet, Split
 from sammed.errors import SammedError, SetError
 from sammed.version import __version__
@@ -116,6 +117,7 @@ def _case_json(case: Case, labeled_set: LabeledSet) -> dict[str, object]:
         "origin": case.origin,
         "split": labeled_set.split_of(case),
         **{key: value for key, value in optional.items() if value is not None},
+        **case.reading.to_json(),
     }
 
 
@@ -164,4 +166,5 @@ def _case(data: Mapping[str, Any]) -> Case:
         ignore=None if ignore is None else Path(ignore),
         annotated_slices=None if slices is None else tuple(int(index) for index in slices),
         axis=data.get("axis"),
+        reading=LabelReading(flatten=data.get("flatten", False), resample=data.get("resample", False)),
     )

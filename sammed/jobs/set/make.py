@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sammed.datasets.labeled_sets.folder_reader import gather_pairs
 from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.label_reading import LabelReading
 from sammed.datasets.labeled_sets.making import make_set
 from sammed.datasets.labeled_sets.monai_reader import gather_monai
 from sammed.datasets.labeled_sets.nnunet_reader import gather_nnunet
@@ -26,7 +27,9 @@ class SetMakeRequest:
     `source` is a folder of images with its subfolders, a raw nnU-Net data set, or a MONAI data list (.json).
     The masks of a folder of images are in the folder `labels`, under the same names and subfolders, or beside
     the images as NAME_label or NAME_seg. `fold` is the data list's fold to validate on, `channel` the nnU-Net
-    channel to use. `names` are label names by value. `window` is text for `parse_window`.
+    channel to use. `names` are label names by value. `window` is text for `parse_window`. `flatten` lets
+    later segments of a `.seg.nrrd` win over earlier ones; `resample` interpolates labels on another lattice,
+    whenever the set is used.
     """
 
     source: Path
@@ -35,6 +38,8 @@ class SetMakeRequest:
     images_only: bool = False
     marked_only: bool = False
     axis: int | None = None
+    flatten: bool = False
+    resample: bool = False
     window: str = "auto"
     names: Mapping[int, str] = field(default_factory=dict)
     fold: int | None = None
@@ -63,10 +68,10 @@ def set_make(request: SetMakeRequest, reporter: Reporter) -> SetResult:
 
 
 def _gathered(request: SetMakeRequest) -> Gathered:
-    source = request.source
+    source, reading = request.source, LabelReading(flatten=request.flatten, resample=request.resample)
     if source.suffix.lower() == ".json":
-        return gather_monai(source, fold=request.fold)
+        return gather_monai(source, fold=request.fold).read_with(reading)
     if (source / "dataset.json").is_file() and request.labels is None:
-        return gather_nnunet(source, channel=request.channel)
+        return gather_nnunet(source, channel=request.channel).read_with(reading)
     labels = None if request.images_only else request.labels or source
-    return gather_pairs(source, labels, marked_only=request.marked_only, axis=request.axis)
+    return gather_pairs(source, labels, marked_only=request.marked_only, axis=request.axis, reading=reading)

@@ -146,3 +146,12 @@ def test_taking_slices_leaves_other_labels_out() -> None:
     assert found.indices == (5, 9)
     assert np.unique(found.masks).tolist() == [0, 2]
     assert not found.masks[1].any()
+
+
+def test_background_slices_of_a_sparse_file_are_those_that_show_other_labels() -> None:
+    stack = stack_with([5, 15, 25], [8, 35])
+    for seed in range(10):
+        found = sampled(stack, 2, background=2, seed=seed)
+        assert set(found.indices) - {5, 15, 25} == {8, 35}
+        assert not found.masks[[index in (8, 35) for index in found.indices]].any()
+    assert set(sampled(stack_with([5, 15, 25]), 2, background=2).indices) < {5, 15, 25}

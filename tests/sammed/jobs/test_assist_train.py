@@ -82,6 +82,16 @@ def test_only_marked_slices_count(phantom: Callable[..., Phantom]) -> None:
     np.testing.assert_array_equal(found.masks, plan(labels).to_stack(labels.voxels)[[5, 8]])
 
 
+def test_slices_that_show_other_labels_are_known_to_lack_this_one(phantom: Callable[..., Phantom]) -> None:
+    """The annotator marked slices 6 and 9: the lung is on both, the heart on the first one alone."""
+    labels = only_slices(phantom().labels, [6, 9])
+    (heart,) = labels.select(["heart"])
+    found = annotate(plan(labels), labels, (heart,))
+    assert found.indices == (6, 9)
+    assert (found.foreground, found.masks[1].any()) == ((0,), False)
+    assert annotate(plan(labels), labels, (heart,), empty_slices=(12,)).indices == (6, 9, 12)
+
+
 def test_empty_slices_are_empty_because_the_annotator_says_so(phantom: Callable[..., Phantom]) -> None:
     labels = only_slices(phantom().labels, [5, 8])
     found = annotate(plan(labels), labels, labels.labels, empty_slices=(0, 12))

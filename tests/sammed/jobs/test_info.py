@@ -80,6 +80,8 @@ def test_a_label_that_is_declared_and_not_there(tmp_path: Path, phantom: Callabl
     [
         pytest.param(np.arange(5 * 7 * 11).reshape(5, 7, 11) % 3, "labels", id="few whole numbers"),
         pytest.param(np.arange(5 * 7 * 11).reshape(5, 7, 11), "volume", id="many whole numbers"),
+        pytest.param(np.arange(5 * 7 * 11).reshape(5, 7, 11) % 60, "volume", id="gray values"),
+        pytest.param(np.kron(np.arange(180).reshape(5, 6, 6), np.ones((4, 4, 4))), "labels", id="180 cubes"),
         pytest.param(np.zeros((5, 7, 11)), "volume", id="nothing but zeros"),
         pytest.param(np.full((5, 7, 11), -1), "volume", id="negative"),
         pytest.param(np.full((5, 7, 11), 0.5), "volume", id="fractions"),

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,7 +14,7 @@ from sammed.jobs.interpolate import InterpolateRequest, interpolate
 from sammed.progress import Silent
 from sammed.storage.provenance import read_provenance
 from sammed_cli.main import cli
-from sammed_volumes.errors import OutputError
+from sammed_volumes.errors import LabelError, OutputError
 from sammed_volumes.formats import read_labels, read_volume
 from tests.sammed.conftest import Case
 
@@ -70,6 +71,15 @@ def test_nothing_is_overwritten(case: Case) -> None:
     interpolate(request, Silent())
     with pytest.raises(OutputError, match="already exists"):
         interpolate(request, Silent())
+
+
+def test_an_image_in_the_place_of_the_labels_is_refused(case: Case, tmp_path: Path) -> None:
+    image = read_volume(case.image)
+    scan = tmp_path / "scan.nii.gz"
+    voxels = (image.voxels.astype(np.int32) - image.voxels.min()).astype(np.uint16)  # as an MRI: none below 0
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine_ras_mm), scan)
+    with pytest.raises(LabelError, match=r"scan.nii.gz looks like an image, not like labels"):
+        interpolate(InterpolateRequest(image=case.image, labels=scan), Silent())
 
 
 def test_what_does_not_fit_is_refused(case: Case) -> None:

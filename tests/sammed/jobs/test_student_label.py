@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sammed.batch.claims import CLAIMS_NAME, Claims
 from sammed.batch.manifest import MANIFEST_NAME
@@ -23,6 +24,7 @@ from sammed_volumes.formats import read_labels
 from sammed_volumes.labels import Label
 from sammed_volumes.volume import Volume
 from tests.conftest import Phantom
+from tests.sammed.conftest import Notes
 from tests.sammed.jobs.conftest import provenance_of, reason
 
 NAMES = ("a", "ward 7/b", "ward 7/c")
@@ -107,6 +109,28 @@ def test_another_student_labels_again(scans: Path, run: Run, student: Path) -> N
     config = StudentConfig(network="unet", size_px=32, features=(8, 8, 16, 16, 32, 8), device="cpu", seed=1)
     save_student(new_student(config, LABELS), student, overwrite=True)
     assert statuses(run(scans)) == ["done"] * 3
+
+
+def test_another_spacing_labels_again_and_says_so(student: Path, tmp_path: Path, notes: Notes) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 16, 16), dtype=np.uint8)
+    for place in (f"scans/{folder}/{number}.png" for folder in "ab" for number in range(3)):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[int(place[-5])] // (1 + ("b" in place))).save(tmp_path / place)
+
+    def again(**settings: Any) -> list[str]:
+        fixed: dict[str, Any] = {"stack": True, "device": "cpu", "output": Path("labels")}
+        request = StudentLabelRequest(student=student, inputs=(tmp_path / "scans",), **fixed, **settings)
+        return statuses(student_label(request, notes))
+
+    assert again() == ["done"] * 2
+    assert again() == ["skipped"] * 2
+    before = len(notes.messages)
+    assert again(spacing_mm=(0.5, 0.5, 3.0)) == ["done"] * 2
+    assert notes.messages[before:] == [
+        "2 of 2 volumes were labeled with another skill or other options; they are labeled again."
+    ]
+    assert read_labels(Path("labels/a_label.nii.gz")).grid.spacing_mm == pytest.approx((0.5, 0.5, 3.0))
+    assert again(spacing_mm=(0.5, 0.5, 3.0)) == ["skipped"] * 2
 
 
 def test_labels_made_by_hand_stay(scans: Path, run: Run) -> None:

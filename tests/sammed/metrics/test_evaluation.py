@@ -7,7 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -266,15 +266,28 @@ def test_what_is_predicted_beyond_a_cropped_reference_counts_as_false() -> None:
     assert evaluate(prediction, small).to_json() == expected.to_json()
 
 
-def test_slices_to_exclude_count_along_the_reference() -> None:
+def test_slices_to_exclude_count_along_the_prediction_however_both_are_stored() -> None:
+    """A user excludes the annotated slices as sammed printed them, for the image that it labeled."""
     prediction, reference = cube((2, 0, 3)), cube()
+    expected = astuple(only(evaluate(prediction, reference, exclude_slices=(6, 7), axis=2)))
+    assert expected != astuple(only(evaluate(prediction, reference)))
     small = cropped(reference, (5, 5, 4), (13, 13, 12))
-    expected = evaluate(prediction, reference, exclude_slices=(6, 7), axis=2)
-    found = evaluate(prediction, small, exclude_slices=(2, 3), axis=2)
-    assert found.to_json() == expected.to_json()
-    assert found.excluded_slices == (2, 3)
-    with pytest.raises(VolumeError, match=r"Slices \[8\] are outside.*0 to 7"):
-        evaluate(prediction, small, exclude_slices=(8,), axis=2)
+    for truth in (small, stored_otherwise(reference), stored_otherwise(small)):
+        found = evaluate(prediction, truth, exclude_slices=(6, 7), axis=2)
+        assert astuple(only(found)) == pytest.approx(expected)  # NSD is summed in another order
+        assert found.excluded_slices == (6, 7)
+        by_default = evaluate(prediction, truth, exclude_slices=(6, 7))
+        assert astuple(only(by_default)) == pytest.approx(expected)
+    turned = evaluate(stored_otherwise(prediction), reference, exclude_slices=(10, 11), axis=0)
+    assert astuple(only(turned)) == pytest.approx(expected)
+    with pytest.raises(VolumeError, match=r"Slices \[17\] are outside.*0 to 16"):
+        evaluate(prediction, small, exclude_slices=(17,), axis=2)
+
+
+def test_slices_of_a_resampled_prediction_count_along_the_reference() -> None:
+    fine = volume((1, (10, 10, 8), (26, 26, 24)), shape=(46, 38, 34), spacing_mm=(0.5, 1.0, 2.5))
+    with pytest.raises(VolumeError, match=r"Slices \[20\] are outside.*0 to 16"):
+        evaluate(fine, cube(), exclude_slices=(20,), axis=2, resample=True)
 
 
 def test_volumes_that_share_no_voxel_are_refused() -> None:

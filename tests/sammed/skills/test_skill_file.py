@@ -164,7 +164,7 @@ def test_a_later_version(tmp_path: Path) -> None:
 def test_safetensors_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
-    assert refusal(path) == f"{path} holds tensors but is not a skill of sammed."
+    assert refusal(path) == f"{path} holds tensors but is not a skill of sammed; use another file."
 
 
 def test_a_header_without_content(tmp_path: Path) -> None:

@@ -34,6 +34,18 @@ def test_slices_are_sorted_by_position(dicom: DicomMaker) -> None:
     assert volume.modality == "CT"
 
 
+def test_one_file_without_a_suffix_stands_for_its_series(dicom: DicomMaker) -> None:
+    folder = dicom(SHUFFLED)
+    whole = read_volume(folder)
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.rename(folder / f"IM{number}")
+    found = read_volume(folder / "IM2")
+    np.testing.assert_array_equal(found.voxels, whole.voxels)
+    assert found.notes == ("it has no suffix, but it is a DICOM file", *whole.notes)
+    (folder / "IM2").rename(folder / "1.2.840.7")
+    assert read_volume(folder / "1.2.840.7").notes[0] == "its suffix is .7, but it is a DICOM file"
+
+
 def test_it_agrees_with_itk(dicom: DicomMaker) -> None:
     pages = np.random.default_rng(0).integers(0, 3000, (5, 5, 7)).astype(np.int16)
     folder = dicom(SHUFFLED, values=pages)

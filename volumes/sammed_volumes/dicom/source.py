@@ -7,8 +7,8 @@ from sammed_volumes.dicom.archive import ARCHIVE_SUFFIX, unpacked
 from sammed_volumes.dicom.contours import drawn_on, read_contours
 from sammed_volumes.dicom.headers import (
     CONTOURS_CLASS,
-    DICOM_SUFFIXES,
     SEGMENTATION_CLASSES,
+    may_be_dicom,
     quiet_pydicom,
     read_header,
     text_of,
@@ -18,6 +18,7 @@ from sammed_volumes.dicom.segmentation import read_segmentation
 from sammed_volumes.dicom.series import find_series, read_file, read_series
 from sammed_volumes.errors import UnreadableVolumeError
 from sammed_volumes.grid import VoxelGrid
+from sammed_volumes.suffixes import suffix_of
 from sammed_volumes.volume import DicomHeader, Volume
 
 
@@ -32,9 +33,14 @@ def read_dicom(path: Path, series: str | None = None, *, fill_gaps: bool = False
     return replace(volume, path=path, header=_in_archive(volume.header, path))
 
 
+def is_dicom_file(path: Path) -> bool:
+    """Whether a file is DICOM by its suffix, or by its first bytes if the suffix is no other format's."""
+    return path.is_file() and not suffix_of(path) and may_be_dicom(path)
+
+
 def is_dicom_labels(path: Path) -> bool:
     """Whether a file is a DICOM SEG or an RTSTRUCT."""
-    return path.is_file() and path.suffix.lower() in DICOM_SUFFIXES and bool(_labels_class(path))
+    return is_dicom_file(path) and bool(_labels_class(path))
 
 
 def read_dicom_labels(path: Path, like: VoxelGrid | None = None, *, flatten: bool = False) -> PlacedLabels:

@@ -107,7 +107,8 @@ def _steps(gaps_mm: np.ndarray, usual_mm: float, uneven: np.ndarray) -> np.ndarr
 def _slots(ordered: Sequence[DicomFrame], places: np.ndarray) -> tuple[DicomFrame | None, ...]:
     count = int(places[-1]) + 1
     if len(ordered) < _MOST_FILLED * count:
-        raise SeriesError(f"{count - len(ordered)} of its {count} slices are missing, too many to fill in")
+        missing = f"{count - len(ordered)} of its {count} slices are missing"
+        raise SeriesError(f"{missing}, too many to fill in; export the series again")
     slots: list[DicomFrame | None] = [None] * count
     for place, each in zip(places.tolist(), ordered, strict=True):
         slots[place] = each

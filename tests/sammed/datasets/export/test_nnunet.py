@@ -168,7 +168,7 @@ def test_annotated_slices_outside_the_volume_are_refused(
 ) -> None:
     with pytest.raises(ExportError, match=words):
         export(gold(make_folders("a"), axis=2, annotated_slices=slices))
-    assert list((tmp_path / "raw").iterdir()) == []
+    assert list((tmp_path / "raw").glob("*")) == []
 
 
 def test_manifest_says_where_everything_comes_from(
@@ -272,7 +272,7 @@ def test_labels_on_another_grid_are_refused(
     )
     with pytest.raises(GeometryMismatchError, match=r"moved\.nii\.gz"):
         export([cases[0], replace(cases[1], labels=moved)])
-    assert not list((tmp_path / "raw").iterdir())
+    assert not list((tmp_path / "raw").glob("*"))
 
 
 def test_damaged_image_is_named_and_nothing_is_left(
@@ -285,4 +285,4 @@ def test_damaged_image_is_named_and_nothing_is_left(
     cases[1].image.write_bytes(cases[1].image.read_bytes()[:200])
     with pytest.raises(VolumeError, match=r"b\.nii\.gz"):
         export(cases)
-    assert not list((tmp_path / "raw").iterdir())
+    assert not list((tmp_path / "raw").glob("*"))
