@@ -77,9 +77,7 @@ class ExportRequest:
 
     def _cases_of_set(self) -> Gathered:
         if self.images.name != SET_FILE_NAME and not (self.images / SET_FILE_NAME).exists():
-            raise ConfigError(
-                f"LABELS is missing, and {self.images} is not a labeled set: it has no {SET_FILE_NAME}."
-            )
+            raise ConfigError(f"Give LABELS as well, or a labeled set: {self.images} has no {SET_FILE_NAME}.")
         return cases_of_set(read_set(self.images))
 
 

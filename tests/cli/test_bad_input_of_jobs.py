@@ -169,7 +169,7 @@ def test_labels_that_can_not_be_learned_from(
     ("options", "fact"),
     [
         (("--slices", "14"), "14 slices were asked for, but only"),
-        (("--label", "spleen"), "has no label 'spleen'; its labels are: lung (1), heart (2), tumour (4)"),
+        (("--label", "spleen"), "has no label 'spleen'; choose one of its labels: lung (1), heart (2)"),
         (("--slice-index", "0"), "None of the slices named shows a label"),
         (("--slice-index", "13"), "Slice 13 is outside the volume: axis 2 has slices 0 to 12"),
         (("--empty-slices", "6"), "slice 6 was said to be empty but shows a label"),

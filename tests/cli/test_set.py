@@ -191,7 +191,7 @@ def test_a_set_is_exported(sammed: Sammed, pictures: Path, form: str, more: tupl
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("images",), "LABELS is missing, and images is not a labeled set"),
+        (("images",), "Give LABELS as well, or a labeled set: images has no set.json"),
         (("one", "--marked-only"), "need IMAGES and LABELS, not a labeled set"),
     ],
 )
@@ -208,7 +208,7 @@ def test_labels_are_missing_for_an_export(
 def test_a_file_is_no_set(sammed: Sammed, pictures: Path) -> None:
     run = sammed("set", "info", "images/p0.png")
     assert run.exit_code == 1
-    assert "p0.png is not a labeled set, which is a folder with set.json in it" in run.sentence
+    assert "p0.png is not a labeled set, which is a folder with set.json in it; create one" in run.sentence
 
 
 def test_a_3d_student_of_pictures_leaves_nothing(sammed: Sammed, pictures: Path) -> None:

@@ -125,8 +125,9 @@ class LabelVolume:
         if len(found) == 1:
             return found[0]
         known = ", ".join(f"{label.name} ({label.value})" for label in self.labels) or "none"
-        fact = f"{len(found)} labels {wanted!r}, choose one by value" if found else f"no label {wanted!r}"
-        raise LabelError(f"{self.path or 'The label volume'} has {fact}; its labels are: {known}.")
+        fact = f"{len(found)} labels {wanted!r}" if found else f"no label {wanted!r}"
+        remedy = "choose one by value" if found else "choose one of its labels"
+        raise LabelError(f"{self.path or 'The label volume'} has {fact}; {remedy}: {known}.")
 
 
 def default_label(value: int) -> Label:

@@ -104,7 +104,7 @@ def write_contents(
     cases = gathered.cases
     volumes = [(case.reading, case.labels) for case in cases if case.labels is not None]
     if not volumes:
-        raise ExportError("No case has labels, so there is nothing to train on.")
+        raise ExportError("No case has labels, so there is nothing to train on; label cases first.")
     table = number_labels([gathered.labels or reading.read(path).labels for reading, path in volumes])
     ending = choose_ending(cases, file_ending)
     for name in ("imagesTr", "labelsTr", "imagesTs"):

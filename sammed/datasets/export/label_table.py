@@ -65,7 +65,7 @@ def number_labels(volumes: Sequence[Sequence[Label]]) -> LabelTable:
         spelled.setdefault(key, label.name.strip())
         lowest[key] = min(label.value, lowest.get(key, label.value))
     if not lowest:
-        raise ExportError("No label volume holds a label, so there is nothing to train on.")
+        raise ExportError("No label volume holds a label to train on; label cases first.")
     order = sorted(lowest, key=lambda key: (lowest[key], key))
     number = {key: value for value, key in enumerate(order, start=1)}
     return LabelTable(

@@ -82,8 +82,9 @@ def _listed(gathered: Gathered, reporter: Reporter) -> tuple[tuple[Label, ...], 
         except (SammedError, VolumeError, OSError) as error:
             problems.append(Problem(case.name, str(error)))
     if not found:
-        first = f" {problems[0].reason}" if problems else ""
-        raise SetError(f"No label volume holds a label, so there is nothing to learn.{first}")
+        if problems:
+            raise SetError(f"No label volume holds a label; the first problem: {problems[0].reason}")
+        raise SetError("No label volume holds a label, so there is nothing to learn; label cases first.")
     return tuple(found[value] for value in sorted(found)), problems
 
 

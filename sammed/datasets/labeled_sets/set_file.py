@@ -58,7 +58,8 @@ def read_set(place: Path) -> LabeledSet:
         raise SetError(f"There is no labeled set {path}; create one with `sammed set make`.") from None
     except NotADirectoryError:
         raise SetError(
-            f"{place} is not a labeled set, which is a folder with {SET_FILE_NAME} in it."
+            f"{place} is not a labeled set, which is a folder with {SET_FILE_NAME} in it; "
+            "create one with `sammed set make`."
         ) from None
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error

@@ -140,7 +140,7 @@ def test_labels_that_are_not_asked_for_are_background(phantom: Callable[..., Pha
             id="not empty",
         ),
         pytest.param(
-            {"label": ("spleen",)}, LabelError, "no label 'spleen'; its labels are: lung", id="unknown"
+            {"label": ("spleen",)}, LabelError, "no label 'spleen'; choose one of its labels", id="unknown"
         ),
     ],
 )

@@ -99,7 +99,7 @@ def test_images_alone_are_a_set_where_a_person_names_the_labels(tmp_path: Path, 
 
 def test_a_set_without_any_label_is_refused(tmp_path: Path, save_disc: Callable[..., np.ndarray]) -> None:
     save_disc(tmp_path / "images/a.png", tmp_path / "masks/a.png", value=0)
-    with pytest.raises(SetError, match="nothing to learn"):
+    with pytest.raises(SetError, match="nothing to learn; label cases first"):
         make_set(gather_pairs(tmp_path / "images", tmp_path / "masks"), tmp_path, Silent())
 
 
