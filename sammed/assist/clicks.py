@@ -22,6 +22,7 @@ from sammed.prompts.boxes import box_around, jitter_box
 from sammed.prompts.instances import instances
 from sammed.prompts.points import sample_points
 from sammed.prompts.prompt import PointSign, Prompt
+from sammed.ranges import check_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,7 @@ class ClickPlan:
             raise ConfigError(f"The simulated user clicks at least one point, not {min(self.point_counts)}.")
         if not (self.point_counts or self.boxes or self.composite):
             raise ConfigError("There is nothing to simulate: no points, no boxes, no composite prompts.")
-        if self.refinements < 0:
-            raise ConfigError(f"refinements is {self.refinements}; it must be 0 or more.")
+        check_least(self, 0, "refinements")
 
 
 @dataclass(frozen=True, slots=True)
