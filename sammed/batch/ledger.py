@@ -25,7 +25,10 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A volume that needs no work, or that was given up (`is_failure`); `entry` is its last line."""
+    """A volume that needs no work, or that was given up (`is_failure`).
+
+    `entry` is its last line if this very run labeled it, by a worker that died before it returned.
+    """
 
     reason: str
     entry: Entry | None = None
@@ -41,10 +44,13 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
-    """A volume that this process has claimed; `may_replace` allows it to replace the output."""
+    """A volume that this process has claimed; `may_replace` allows it to replace the output.
+
+    `claim` is None where no other process can take the volume.
+    """
 
     entry: Entry
-    claim: Claim | NoClaim
+    claim: Claim | None
     may_replace: bool
 
     @property
@@ -54,7 +60,8 @@ class Taken:
 
     def release(self) -> None:
         """Let other processes take it."""
-        self.claim.release()
+        if self.claim is not None:
+            self.claim.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +133,6 @@ class Ledger:
         """Note that the volume failed, and why."""
         self.manifest.add(replace(taken.entry, status="failed", error=error, seconds=round(seconds, 3)))
 
-    def was_done_now(self, settled: Settled) -> bool:
-        """Whether this run labeled it, by a worker that died before it returned."""
-        return settled.entry is not None and settled.entry.run == self.config.run
-
     def tidy(self) -> None:
         """Remove what dead processes left behind."""
         self.claims.tidy()
@@ -138,7 +141,8 @@ class Ledger:
         last = self.manifest.last(target.key(self.root))
         is_there = target.output.exists()
         if is_there and last is not None and last.status == "done" and self._is_current(target, last):
-            return Settled("It is labeled already; image, skill and options are the same.", last)
+            reason = "It is labeled already; image, skill and options are the same."
+            return Settled(reason, last if last.run == self.config.run else None)
         if is_there and not self.config.overwrite and not self._is_own(target, last):
             return Settled(f"{target.output} already exists.")
         return None
@@ -181,13 +185,6 @@ class Ledger:
         return Taken(entry, claim, may_replace=self.config.overwrite or target.output.exists())
 
 
-class NoClaim:
-    """Takes the place of a claim where no other process can take the volume."""
-
-    def release(self) -> None:
-        """Do nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class NoLedger:
     """Takes the place of a ledger for a single volume: notes nothing and keeps no process out."""
@@ -207,7 +204,7 @@ class NoLedger:
             recipe=Recipe("", {}),
             image_fingerprint=_fingerprint(target, None),
         )
-        return Taken(entry, NoClaim(), self.overwrite)
+        return Taken(entry, None, self.overwrite)
 
     def writing(self, taken: Taken, digest: str) -> None:
         """Do nothing."""
@@ -219,10 +216,6 @@ class NoLedger:
 
     def failed(self, taken: Taken, error: str, seconds: float) -> None:
         """Do nothing."""
-
-    def was_done_now(self, settled: Settled) -> bool:  # noqa: ARG002
-        """Return False: nothing is ever settled."""
-        return False
 
     def tidy(self) -> None:
         """Do nothing."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def train_on_samples(
     student.network.to(choose_device(config.device))
     augmentation = Augmentation(config.is_3d) if config.augment else None
     batches = Batches(samples, config, augmentation)
-    with TrainingLog(log, student.labels, reporter) as training_log:
+    with closing(TrainingLog(log, student.labels, reporter)) as training_log:
         training = _Training(student, batches, validation, _optimizer(student), checkpoint, training_log)
         rows = training.run(reporter)
     student.network.eval().requires_grad_(False)
