@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +42,7 @@ class DataSet:
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `sammed export --json` prints."""
-        return {
-            "folder": str(self.folder),
-            "training": self.training,
-            "testing": self.testing,
-            "labels": self.labels,
-            "file_ending": self.file_ending,
-            "folds": self.folds,
-            "notes": list(self.notes),
-        }
+        return {**asdict(self), "folder": str(self.folder)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -49,11 +50,7 @@ class CoarseLabeler:
 
     config: CoarseConfig
     tools: Tools
-
-    @property
-    def name(self) -> str:
-        """The origin of its labels."""
-        return "coarse"
+    name: ClassVar[str] = "coarse"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Train the student and label every case. Raises AnnotationError where no gold picture is labeled."""
