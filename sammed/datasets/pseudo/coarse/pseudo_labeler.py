@@ -15,12 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.pictures import (
-    OpenCase,
-    from_pictures,
-    ignore_from_pictures,
-    open_case,
-)
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
 from sammed.datasets.pseudo.gold_pictures import gold_pictures
@@ -118,7 +113,7 @@ def _label_case(
         from_pictures(np.stack([weak.values for weak in found]), opened, gold),
         score=float(np.mean(list(scores.values()))) if scores else 0.0,
         label_scores=scores,
-        ignore=ignore_from_pictures(np.stack([weak.ignore for weak in found]), opened),
+        ignore=opened.on_grid(np.stack([weak.ignore for weak in found])),
         maker_digest=digest,
     )
 

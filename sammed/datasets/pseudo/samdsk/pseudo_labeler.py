@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
+from sammed.datasets.labeled_sets.pictures import from_pictures, open_case
 from sammed.datasets.pseudo.gold_pictures import gold_pictures
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, mean_by_value, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
@@ -71,7 +71,7 @@ def _of_case(case: Case, gold: LabeledSet, expansion: Expansion) -> PseudoLabel:
         from_pictures(stack, opened, gold),
         score=float(np.mean([each.score for each in labeled.values()])),
         label_scores=_label_scores(list(labeled.values()), values),
-        ignore=ignore_from_pictures(ignore, opened) if ignore.any() else None,
+        ignore=opened.on_grid(ignore) if ignore.any() else None,
         maker_digest=expansion.digest,
     )
 
