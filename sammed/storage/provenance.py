@@ -86,18 +86,13 @@ def provenance_path(label: Path) -> Path:
     return label.with_name(strip_suffix(label) + PROVENANCE_SUFFIX)
 
 
-def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Path:
-    """Write the provenance of the label volume at `label` beside it and return where; see `read_provenance`.
-
-    Raises OutputError if the file already exists (unless `overwrite`) or can't be written.
-    """
-    with provenance_beside(label, provenance, overwrite=overwrite) as path:
-        return path
-
-
 @contextmanager
 def provenance_beside(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Iterator[Path]:
-    """Write provenance while the block writes the label volume: both files appear, or neither does."""
+    """Write provenance while the block writes the label volume at `label`: both files appear, or neither.
+
+    Yields the path of the provenance. Raises OutputError if the file already exists (unless `overwrite`) or
+    can't be written.
+    """
     path = provenance_path(label)
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
         write_json(partial, provenance_to_json(provenance))
@@ -128,7 +123,7 @@ def read_provenance(label: Path) -> Provenance | None:
 
 
 def provenance_to_json(provenance: Provenance) -> dict[str, object]:
-    """Return the JSON object that `write_provenance` writes."""
+    """Return the JSON object that `provenance_beside` writes."""
     slices = provenance.annotated_slices
     return {
         "format": _FORMAT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +41,8 @@ def _case(name: str, case: Case) -> Case:
 
 def _made(case: Case, labels: Path, written: Provenance) -> Case:
     """Return a case that a machine labeled, with its method and scores from the provenance."""
-    scores = _by_value(written.scores or {}, labels)
+    named = written.scores or {}
+    scores = {each.value: named[each.name] for each in read_labels(labels).labels if each.name in named}
     return replace(
         case,
         origin=written.method or "pseudo",
@@ -50,8 +50,3 @@ def _made(case: Case, labels: Path, written: Provenance) -> Case:
         label_scores=scores,
         maker_digest=written.skill_digest,
     )
-
-
-def _by_value(scores: Mapping[str, float], labels: Path) -> dict[int, float]:
-    named: Sequence[tuple[str, int]] = [(label.name, label.value) for label in read_labels(labels).labels]
-    return {value: scores[name] for name, value in named if name in scores}

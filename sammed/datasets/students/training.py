@@ -108,16 +108,13 @@ class _Training:
             "training the student",
             Progress(),
             self.batches.total,
-            self._advance,
+            lambda done: self._after(done, self._step(done.step)),
             student_checkpoint(self.checkpoint, self.student, self.optimizer, digest),
             self.student.config.checkpoint_seconds,
             reporter,
         )
         self.log.curves(progress.rows)
         return progress.rows
-
-    def _advance(self, progress: Progress) -> Progress:
-        return self._after(progress, self._step(progress.step))
 
     def _step(self, step: int) -> float:
         """Learn from one batch and return its loss."""

@@ -84,13 +84,11 @@ class Rounds:
                 _summary(number + 1, trained_on, [each.annotation for each in tried.values()], added)
             )
             reporter.message(rounds[-1].sentence)
-            if not rejected or not (added or self._may_add_later(number)):
+            may_add_later = self._store is not None and self._config.changes_after(number)
+            if not rejected or not (added or may_add_later):
                 break
             student = None if added else student  # the same pictures would give the same student
         return Expansion(rejected | selected, tuple(rounds), self._digest.hexdigest())
-
-    def _may_add_later(self, number: int) -> bool:
-        return self._config.selection == "samdsk" and self._config.changes_after(number)
 
     def _train(self, number: int, reporter: Reporter) -> Student:
         """Train a student from scratch on all pictures labeled so far (equation 5)."""
