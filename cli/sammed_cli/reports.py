@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sammed.batch.result import LabelingItem, LabelingResult
 from sammed.jobs.assist_evaluate import AssistEvaluateResult
 from sammed.jobs.assist_label import AssistLabelResult
@@ -39,7 +41,7 @@ def show_labeling(terminal: Terminal, as_json: bool, result: LabelingResult) -> 
 
 
 def labeling_table(result: LabelingResult) -> Table:
-    """Return one row per image, failed ones last."""
+    """Return one row per image, failed ones last; a label volume beside its image by its name alone."""
     items = sorted(result.items, key=lambda item: item.status == "failed")
     headers = ("Image", "Status", "Labels", "Labeled slices", "Seconds", "Label volume or error")
     return Table("", headers, tuple(_labeling_row(item) for item in items))
@@ -89,11 +91,12 @@ def assist_evaluate_table(result: AssistEvaluateResult) -> Table:
         )
         for row in result.rows
     )
-    return Table("", ("Backbone", "Prompts", "Kind", "Points", "Dice", "Spread", "Slices measured"), rows)
+    return Table("", ("Backbone", "Prompts", "Kind", "Points", "Dice", "Spread", "On slices"), rows)
 
 
 def _labeling_row(item: LabelingItem) -> tuple[str, ...]:
-    outcome = item.error or str(item.output or "")
+    output = item.output or Path()
+    outcome = item.error or (output.name if output.parent == item.image.parent else str(output))
     seconds = f"{item.seconds:.1f}"
     return str(item.image), item.status, ", ".join(item.labels), str(item.slices), seconds, outcome
 
