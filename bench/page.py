@@ -3,10 +3,17 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 BEGIN = "<!-- Tables written by {command}; edits here are lost. -->"
 END = "<!-- End of the tables. -->"
 
 Cells = Sequence[str]
+
+
+def spread(values: Sequence[float], form: str = ".3f") -> str:
+    """Return mean ± standard deviation."""
+    return f"{np.mean(values):{form}} ± {np.std(values):{form}}"
 
 
 def table(headers: Cells, rows: Iterable[Cells]) -> list[str]:

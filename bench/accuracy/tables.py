@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.accuracy.rows import FROM_TRUTH, Row, latest_rows
 from bench.accuracy.targets import ASSIST_DICE, DICE, SHARE_OF_TRUTH, verdict
-from bench.page import Cells, table, write_page
+from bench.page import Cells, spread, table, write_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,6 @@ class Cell:
     def mean(self) -> float:
         """Mean over cases and seeds."""
         return float(np.mean(self.scores))
-
-    @property
-    def text(self) -> str:
-        """Mean ± standard deviation."""
-        return f"{self.mean:.3f} ± {np.std(self.scores):.3f}"
 
 
 def write_tables(folder: Path) -> None:
@@ -72,7 +67,7 @@ def _measured(cells: Iterable[Cell]) -> Iterator[Cells]:
         target = DICE.get((cell.group, cell.label)) if cell.way == "automatic" else None
         runs = f"{len(cell.scores)} ({cell.cases})"
         mark = verdict(cell.mean, target)
-        yield cell.group, cell.label, str(cell.slices), cell.way, cell.text, runs, mark
+        yield cell.group, cell.label, str(cell.slices), cell.way, spread(cell.scores), runs, mark
 
 
 def _shares(cells: list[Cell]) -> Iterator[Cells]:

@@ -47,19 +47,22 @@ def _weak_labels(trial: Trial, prompts: str) -> Made:
 
 
 def _coarse_settings(trial: Trial, prompts: str) -> dict[str, str]:
-    own = trial.config
     kept = {} if trial.has_one_label else {"most_of_one_class": "1"}  # an organ may be small in its slice
+    # The optimizer too: the paper's SGD finds nothing in so few steps.
+    shared = (
+        "network",
+        "size_px",
+        "batch_size",
+        "steps",
+        "optimizer",
+        "learning_rate",
+        "least_learning_rate",
+    )
     return {
         **kept,
         "prompts": prompts,
         "least_agreement": "0.7",  # where two masks agree less, one is wrong
-        "network": own.network,
-        "size_px": str(own.size_px),
-        "batch_size": str(own.batch_size),
-        "steps": str(own.steps),
-        "optimizer": own.optimizer,  # the paper's SGD finds nothing in so few steps
-        "learning_rate": str(own.learning_rate),
-        "least_learning_rate": str(own.least_learning_rate),
+        **{name: str(getattr(trial.config, name)) for name in shared},
     }
 
 

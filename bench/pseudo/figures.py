@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.page import spread
 from bench.pseudo.rows import EMBEDDING_CAM, GOLD, LABELS, STUDENT, TRUTH, Row
 
 BySeed = Mapping[int, float]
@@ -29,7 +30,7 @@ class Figure:
         """Mean ± standard deviation; the value of a single run; a dash without one."""
         if len(self.values) < 2:
             return f"{self.mean:.3f}" if self.values else "-"
-        return f"{self.mean:.3f} ± {np.std(self.values):.3f}"
+        return spread(self.values)
 
     @property
     def percent(self) -> str:

@@ -1,6 +1,6 @@
 """SamDSK against plain pseudo-labels, round by round (tables 1 to 3, figure 7)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ from bench.pseudo.trial import Made, Trial
 from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.labeled_sets.pictures import open_case
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, nothing_found
-from sammed.datasets.pseudo.samdsk.history import History
 from sammed.datasets.pseudo.samdsk.pseudo_labeler import SamDskLabeler
+from sammed.datasets.pseudo.samdsk.round import Round
 from sammed.datasets.pseudo.samdsk.rounds import CHECKPOINT_NAME
 from sammed.datasets.students.inference import label_by_student
 from sammed.datasets.students.student import Student, new_student
@@ -35,22 +35,16 @@ def _samdsk(trial: Trial) -> Iterator[Row]:
     made = trial.label(labeler, folder)
     assert isinstance(labeler, SamDskLabeler)
     yield from _best(trial, made)
-    yield from _history(trial, labeler.history, folder)
+    yield from _history(trial, labeler.rounds, folder)
     yield from _end(trial, made)
 
 
 def _settings(trial: Trial) -> dict[str, str]:
     own = trial.config
-    student = {
-        "network": own.network,
-        "size_px": str(own.size_px),
-        "features": ",".join(map(str, own.features)),
-        "learning_rate": str(own.learning_rate),
-        "batch_size": str(own.batch_size),
-        "steps": str(own.steps),
-    }
-    shared = {f"student.{name}": value for name, value in student.items()}
-    return {**shared, **PROPOSALS, "keep_rejected": "yes", "most_rounds": "4"}
+    shared = ("network", "size_px", "learning_rate", "batch_size", "steps")
+    student = {f"student.{name}": str(getattr(own, name)) for name in shared}
+    features = {"student.features": ",".join(map(str, own.features))}
+    return {**student, **features, **PROPOSALS, "keep_rejected": "yes", "most_rounds": "4"}
 
 
 def _best(trial: Trial, made: Made) -> Iterator[Row]:
@@ -65,10 +59,10 @@ def _best(trial: Trial, made: Made) -> Iterator[Row]:
             yield trial.row("rounds", "SamDSK", measure, value, detail=detail)
 
 
-def _history(trial: Trial, history: History, folder: Path) -> Iterator[Row]:
+def _history(trial: Trial, rounds: Sequence[Round], folder: Path) -> Iterator[Row]:
     """The mean beta, the number of training pictures and the student of each round."""
     added = 0
-    for each in history.rounds:
+    for each in rounds:
         detail = f"{each.added} of {each.tried} added"
         if each.mean_score is not None:
             yield trial.row("rounds", "SamDSK", "beta", each.mean_score, each.number, detail)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sammed.datasets.labeled_sets.hiding import keep_gold, keep_slices
-from sammed.datasets.labeled_sets.labeled_set import GOLD, NONE, Case, LabeledSet
+from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, LabeledSet
 from sammed.datasets.labeled_sets.splits import split_cases
 from sammed.datasets.students.config import StudentConfig
 from sammed_volumes.intensity import Window
@@ -78,7 +78,7 @@ def show(source: Source, seed: int) -> Shown:
 def _hidden_unless(case: Case, pattern: str, labeled_set: LabeledSet) -> Case:
     if labeled_set.split_of(case) != "train" or re.search(pattern, case.name):
         return case
-    return replace(case, labels=None, origin=NONE)
+    return case.without_labels()
 
 
 def find_sets(data: Path) -> dict[str, Source]:

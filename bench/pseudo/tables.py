@@ -20,7 +20,7 @@ def write_tables(folder: Path) -> None:
 
 
 def _sections(figures: Figures) -> Iterator[list[str]]:
-    yield _section("What was asked for", _TARGETS, _targets(figures))
+    yield _section("What was asked for", _TARGETS, targets(figures))
     yield _section("Students, and their share of the supervised one", _STUDENTS, _students(figures))
     title = "Auto-Generate-WLs: gold against gold and weak (its tables 1 and 3)"
     yield _section(title, _WEAK, _weak(figures))
@@ -40,11 +40,6 @@ def _section(title: str, headers: Cells, rows: Iterable[Cells]) -> list[str]:
 
 
 _TARGETS = ("figure", "asked for", "measured", "seeds", "")
-
-
-def _targets(figures: Figures) -> Iterator[Cells]:
-    for target in targets(figures):
-        yield target.figure, target.least, target.found, str(target.runs), target.verdict
 
 
 _STUDENTS = ("set", "learns from", "Dice of the labels", "student's Dice", "share of the supervised", "seeds")

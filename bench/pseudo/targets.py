@@ -1,8 +1,8 @@
 """Targets: what was asked for before anything was measured, and what was measured."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from bench.page import Cells
 from bench.pseudo.experiments import ALL_SETS
 from bench.pseudo.figures import CLASSIFIERS, Figure, Figures, cam_share, figure, gain, share
 
@@ -12,19 +12,8 @@ TOP_IOU = 0.9
 CAM_SHARE = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A figure, the least that was asked for, what was found in how many runs, and the verdict."""
-
-    figure: str
-    least: str
-    found: str
-    runs: int
-    verdict: str
-
-
-def targets(figures: Figures) -> Iterator[Target]:
-    """Yield all targets."""
+def targets(figures: Figures) -> Iterator[Cells]:
+    """Yield of each target the figure, the least, what was found, in how many runs, and the verdict."""
     for name in ("hippocampus", "ACDC"):
         found = share(figures.student("auto", name, "auto"), figures.supervised(name))
         yield _target(f"student on `auto` labels, share of the supervised one: {name}", AUTO_SHARE, found)
@@ -32,7 +21,7 @@ def targets(figures: Figures) -> Iterator[Target]:
         found = gain(figures.student("coarse", name, "box"), figures.gold(name))
         verdict = _verdict(found, COARSE_GAIN)
         what = f"Auto-Generate-WLs over gold alone: {name}"
-        yield Target(what, "+5 % on 3 of 5", found.percent, len(found.values), verdict)
+        yield what, "+5 % on 3 of 5", found.percent, str(len(found.values)), verdict
     top = figure(figures.by_seed("rounds", "X-ray", "SamDSK", "IoU of the top tenth"))
     yield _target("SamDSK's labels, the tenth with the highest beta, IoU: X-ray", TOP_IOU, top)
     for experiment, name in CLASSIFIERS.items():
@@ -40,8 +29,8 @@ def targets(figures: Figures) -> Iterator[Target]:
         yield _target(what, CAM_SHARE, cam_share(figures, experiment))
 
 
-def _target(what: str, least: float, found: Figure) -> Target:
-    return Target(what, f"{least:g}", found.text, len(found.values), _verdict(found, least))
+def _target(what: str, least: float, found: Figure) -> Cells:
+    return what, f"{least:g}", found.text, str(len(found.values)), _verdict(found, least)
 
 
 def _verdict(found: Figure, least: float) -> str:

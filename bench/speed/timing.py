@@ -8,6 +8,8 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
+from bench.page import spread
+
 Work: TypeAlias = Callable[[], object]
 
 
@@ -26,7 +28,7 @@ class Times:
     @property
     def text(self) -> str:
         """The ratio, mean ± standard deviation."""
-        return f"{self.ratio:.2f} ± {np.std(self._ratios):.2f}"
+        return spread(self._ratios, ".2f")
 
     @property
     def _ratios(self) -> list[float]:

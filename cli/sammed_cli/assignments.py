@@ -1,8 +1,14 @@
-"""KEY=VALUE on the command line, which may be repeated; callbacks for click."""
+"""KEY=VALUE on the command line, which may be repeated: options and callbacks for click."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
 import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def settings(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -19,6 +25,16 @@ def settings(_context: click.Context, parameter: click.Parameter, given: tuple[s
     return found
 
 
+def show_settings(context: click.Context, config: type[Any]) -> None:
+    """Print the settings of a config with their defaults and choices, and exit."""
+    from sammed.datasets.settings import settings_of
+
+    for setting in settings_of(config):
+        choices = f"  ({', '.join(setting.choices)})" if setting.choices else ""
+        click.echo(f"{setting.name}={setting.value}{choices}")
+    context.exit()
+
+
 def names(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[int, str]:
     """Return names of labels by value."""
     found = settings(context, parameter, given)
@@ -26,3 +42,29 @@ def names(context: click.Context, parameter: click.Parameter, given: tuple[str, 
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r} is not a label value; these are whole numbers from 1.")
     return {int(key): name for key, name in found.items()}
+
+
+def settings_option(help: str, config: str = "") -> Callable[[Function], Function]:
+    """Return the option --set KEY=VALUE and, for a config `module:name`, --settings, which lists all."""
+
+    def show(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            module, _, name = config.partition(":")
+            show_settings(context, getattr(import_module(module), name))
+
+    def decorate(function: Function) -> Function:
+        if config:
+            function = click.option(
+                "--settings",
+                "shown",
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=show,
+                help="List all settings and exit.",
+            )(function)
+        return click.option(
+            "--set", "settings", multiple=True, callback=settings, metavar="KEY=VALUE", help=help
+        )(function)
+
+    return decorate

@@ -11,6 +11,7 @@ from sammed.errors import ConfigError, SammedError
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+INTERRUPTION = "Interrupted; finished files are kept, unfinished ones are removed."
 
 _REMEDIES = {
     errno.ENOSPC: "Free some space or choose another place.",
@@ -37,7 +38,7 @@ class Failure:
 def describe(error: BaseException) -> Failure:
     """Return the failure for an exception."""
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Failure("Interrupted; finished files are kept, unfinished ones are removed.", INTERRUPTED)
+        return Failure(INTERRUPTION, INTERRUPTED)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), error.exit_code, usage=error)
     if isinstance(error, ConfigError):

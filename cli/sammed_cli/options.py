@@ -29,18 +29,6 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-def settings(help: str) -> Callable[[Function], Function]:
-    """Return the option --set KEY=VALUE, which may be repeated."""
-    return click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        callback=assignments.settings,
-        metavar="KEY=VALUE",
-        help=help,
-    )
-
-
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
     """Combine decorators; `--help` shows their options in this order."""
 
@@ -126,6 +114,14 @@ resample = click.option(
 )
 label = click.option(
     "--label", multiple=True, metavar="NAME|VALUE", help="Label to use; may be repeated.  [default: all]"
+)
+names = click.option(
+    "--name",
+    "names",
+    multiple=True,
+    callback=assignments.names,
+    metavar="VALUE=NAME",
+    help="Name of a label; may be repeated.",
 )
 exclude_slices = click.option(
     "--exclude-slices",
@@ -260,7 +256,7 @@ annotated_slices = together(
         "--slices",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Sample N slices with a label, and two without.  [default: all with a label]",
+        help="Sample N slices with a label, and up to two more as empty.  [default: all with a label]",
     ),
     click.option(
         "--slice-index",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sammed.batch.result import LabelingItem, LabelingResult
 from sammed.jobs.assist_evaluate import AssistEvaluateResult
 from sammed.jobs.assist_label import AssistLabelResult
@@ -11,18 +13,19 @@ from sammed.reports.report import Table
 from sammed_cli.terminal import Terminal
 
 
-def training_table(result: AssistTrainResult) -> Table:
-    """Return a table of what was learned, from which slices, and how long it took."""
+def training_tables(result: AssistTrainResult) -> tuple[Table, ...]:
+    """Return what was learned, from which slices, how long it took, and the expected Dice of each label."""
     facts = (
         ("skill", str(result.skill)),
         ("backbone", result.backbone),
         ("labels", ", ".join(result.labels)),
         (f"annotated slices (axis {result.axis})", _list(result.annotated_slices)),
-        ("background slices", _list(result.background_slices)),
+        ("slices learned as empty", _list(result.background_slices)),
         ("numbers learned", f"{result.trainable_parameters:,}"),
         ("seconds", f"{result.seconds:.1f}"),
     )
-    return Table("", ("Skill", ""), facts)
+    expected = Table("", ("Label", "Expected Dice"), tuple(result.expected_dice.items()))
+    return Table("", ("Skill", ""), facts), *([expected] if expected.rows else [])
 
 
 def show_labeling(terminal: Terminal, as_json: bool, result: LabelingResult) -> None:
@@ -38,17 +41,16 @@ def show_labeling(terminal: Terminal, as_json: bool, result: LabelingResult) -> 
 
 
 def labeling_table(result: LabelingResult) -> Table:
-    """Return one row per image, failed ones last."""
+    """Return one row per image, failed ones last; a label volume beside its image by its name alone."""
     items = sorted(result.items, key=lambda item: item.status == "failed")
-    headers = ("Image", "Status", "Labels", "Slices", "Seconds", "Label volume or error")
+    headers = ("Image", "Status", "Labels", "Labeled slices", "Seconds", "Label volume or error")
     return Table("", headers, tuple(_labeling_row(item) for item in items))
 
 
 def labeling_summary(result: LabelingResult) -> str:
     """Return one line: "12 labeled, 1 skipped, 1 failed."."""
     done, skipped, failed = result.count("done"), result.count("skipped"), result.count("failed")
-    counts = f"{done} labeled, {skipped} skipped, {failed} failed"
-    return f"Interrupted: {counts}, the rest is unfinished." if result.interrupted else f"{counts}."
+    return f"{done} labeled, {skipped} skipped, {failed} failed."
 
 
 def assist_label_table(result: AssistLabelResult) -> Table:
@@ -89,11 +91,12 @@ def assist_evaluate_table(result: AssistEvaluateResult) -> Table:
         )
         for row in result.rows
     )
-    return Table("", ("Backbone", "Prompts", "Kind", "Points", "Dice", "Spread", "Slices"), rows)
+    return Table("", ("Backbone", "Prompts", "Kind", "Points", "Dice", "Spread", "On slices"), rows)
 
 
 def _labeling_row(item: LabelingItem) -> tuple[str, ...]:
-    outcome = item.error or str(item.output or "")
+    output = item.output or Path()
+    outcome = item.error or (output.name if output.parent == item.image.parent else str(output))
     seconds = f"{item.seconds:.1f}"
     return str(item.image), item.status, ", ".join(item.labels), str(item.slices), seconds, outcome
 

@@ -49,12 +49,10 @@ def pseudo_label_summary(result: PseudoLabelResult) -> str:
         "failed": "failed",
     }
     numbers = {status: sum(item.status == status for item in result.items) for status in counts}
-    text = ", ".join(
-        f"{numbers[status]} {words}"
-        for status, words in counts.items()
-        if numbers[status] or status != "partly ignored"
-    )
-    return f"Interrupted: {text}, the rest is unfinished." if result.interrupted else f"{text}."
+    shown = {
+        status: words for status, words in counts.items() if numbers[status] or status != "partly ignored"
+    }
+    return ", ".join(f"{numbers[status]} {words}" for status, words in shown.items()) + "."
 
 
 def student_train_table(result: StudentTrainResult) -> Table:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from sammed_cli.failures import FAILED, INTERRUPTED
+from sammed_cli.failures import FAILED, INTERRUPTED, INTERRUPTION
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,6 +72,8 @@ class Terminal:
             self._show_all(tables)
         if summary:
             self.say(summary)
+        if interrupted:
+            self.say(f"Error: {INTERRUPTION}")
         if interrupted or failed:
             raise click.exceptions.Exit(INTERRUPTED if interrupted else FAILED)
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
-from scipy import ndimage
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sammed.assist.masks import decode_prompts
@@ -20,8 +19,9 @@ from sammed.errors import AnnotationError, ConfigError
 from sammed.metrics.evaluation import dice
 from sammed.prompts.boxes import box_around, jitter_box
 from sammed.prompts.instances import instances
-from sammed.prompts.points import sample_points
-from sammed.prompts.prompt import PointSign, Prompt
+from sammed.prompts.points import deepest, sample_points
+from sammed.prompts.prompt import PointSign, Prompt, prompt_of_points
+from sammed.ranges import check_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ class ClickPlan:
             raise ConfigError(f"The simulated user clicks at least one point, not {min(self.point_counts)}.")
         if not (self.point_counts or self.boxes or self.composite):
             raise ConfigError("There is nothing to simulate: no points, no boxes, no composite prompts.")
-        if self.refinements < 0:
-            raise ConfigError(f"refinements is {self.refinements}; it must be 0 or more.")
+        check_least(self, 0, "refinements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +170,8 @@ class SimulatedUser:
 
 def _random_points(target: Target, count: int, rng: np.random.Generator) -> Prompt:
     inside = sample_points(target.instance, count, "uniform", rng)
-    if target.label.all():
-        return Prompt(inside, _signs(count, 0))
-    outside = sample_points(~target.label, count, "uniform", rng)
-    return Prompt(np.concatenate([inside, outside]), _signs(count, count))
-
-
-def _signs(foreground: int, background: int) -> Int64[np.ndarray, " P"]:
-    return np.repeat([PointSign.FOREGROUND, PointSign.BACKGROUND], [foreground, background]).astype(np.int64)
+    others = 0 if target.label.all() else count
+    return prompt_of_points(inside, sample_points(~target.label, others, "uniform", rng))
 
 
 def _refined(prompt: Prompt, target: Target, mask: Bool[np.ndarray, "H W"]) -> Prompt:
@@ -188,19 +181,12 @@ def _refined(prompt: Prompt, target: Target, mask: Bool[np.ndarray, "H W"]) -> P
     if not (missing or extra):
         return prompt
     is_missing = bool(missing) and (not extra or missing[0].sum() >= extra[0].sum())
-    point = _deepest(missing[0] if is_missing else extra[0])
+    point = deepest(missing[0] if is_missing else extra[0])
     return Prompt(
         np.concatenate([prompt.points_xy_slice, point[None]]),
-        np.concatenate([prompt.signs, _signs(int(is_missing), int(not is_missing))]),
+        np.append(prompt.signs, PointSign.FOREGROUND if is_missing else PointSign.BACKGROUND),
         prompt.box_xyxy_slice,
     )
-
-
-def _deepest(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
-    """Return the pixel (x, y) furthest from the region's boundary; the slice's edge counts as boundary."""
-    depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return np.array([x, y], dtype=np.float64)
 
 
 def _instance_dice(mask: Bool[np.ndarray, "H W"], target: Target) -> float:

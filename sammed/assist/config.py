@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from sammed.errors import ConfigError
 from sammed.prompts.points import SCHEMES, Scheme
+from sammed.ranges import check_least, check_positive
 
 PromptSet = Literal["points", "boxes", "composite"]
 ADAM = (0.9, 0.999)
@@ -58,9 +59,9 @@ class AssistConfig:
             raise ConfigError(f"prompts is {self.prompts!r}; it is one of {', '.join(get_args(PromptSet))}.")
         if self.scheme not in SCHEMES:
             raise ConfigError(f"scheme is {self.scheme!r}; it is one of {', '.join(SCHEMES)}.")
-        self._check_at_least("most_points", 2)
-        for name in ("steps", "batch_size", "point_steps", "point_batch_size", "least_pixels", "patience"):
-            self._check_at_least(name, 1)
+        check_least(self, 2, "most_points")
+        check_least(self, 1, "steps", "batch_size", "point_steps", "point_batch_size")
+        check_least(self, 1, "least_pixels", "patience")
         if not 0 <= self.near_share <= 1:
             raise ConfigError(f"near_share is {self.near_share}; a share lies between 0 and 1.")
         if not (0 <= self.box_inner < 0.5 and self.box_outer >= 0):
@@ -68,18 +69,11 @@ class AssistConfig:
                 f"box_inner is {self.box_inner} and box_outer {self.box_outer}; "
                 "the first lies from 0 to below 0.5, the second is 0 or more."
             )
-        for name in ("learning_rate", "point_learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0.")
+        check_positive(self, "learning_rate", "point_learning_rate")
         if not all(0 <= beta < 1 for beta in self.point_momentum):
             raise ConfigError(f"point_momentum is {self.point_momentum}; both lie from 0 to below 1.")
         if not 0 <= self.least_fall < 1:
             raise ConfigError(f"least_fall is {self.least_fall}; a share lies from 0 to below 1.")
-
-    def _check_at_least(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        if value < least:
-            raise ConfigError(f"{name} is {value}; it must be {least} or more.")
 
     @property
     def point_schedule(self) -> Schedule:

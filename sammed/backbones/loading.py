@@ -33,9 +33,12 @@ def load_backbone(
     spec = backbone_spec(name)
     chosen_device = choose_device(device)
     chosen_runtime = choose_runtime(chosen_device, runtime, precision)
-    checkpoint_read = _read(spec, checkpoint)
-    digest = _digest(spec, checkpoint_read)
-    encoder = freeze(checkpoint_read.part("image_encoder"))
+    path = weights.find(spec, checkpoint)
+    weights.verify(spec, path)
+    parts = Checkpoint(spec, path, read_tensors(path))
+    # The weights and the preparation of pixels together determine an embedding.
+    digest = tensors_digest(parts.tensors, f"{spec.name} {spec.image_size} {spec.preparation}")
+    encoder = freeze(parts.part("image_encoder"))
     backbone = Backbone(
         name=spec.name,
         digest=digest,
@@ -45,8 +48,8 @@ def load_backbone(
         image_encoder=Lazy(
             lambda: make_encoder(chosen_runtime, digest, spec.image_size, lambda: _on(chosen_device, encoder))
         ),
-        mask_decoder=checkpoint_read.part("mask_decoder").to(chosen_device),
-        prompt_encoder=checkpoint_read.part("prompt_encoder").to(chosen_device),
+        mask_decoder=parts.part("mask_decoder").to(chosen_device),
+        prompt_encoder=parts.part("prompt_encoder").to(chosen_device),
         preparation=spec.preparation,
         runtime=chosen_runtime.name,
     )
@@ -90,18 +93,6 @@ class Checkpoint:
             )
         module.load_state_dict(state, assign=True)
         return module
-
-
-def _read(spec: BackboneSpec, checkpoint: Path | None) -> Checkpoint:
-    path = weights.find(spec, checkpoint)
-    weights.verify(spec, path)
-    return Checkpoint(spec, path, read_tensors(path))
-
-
-def _digest(spec: BackboneSpec, checkpoint: Checkpoint) -> str:
-    """Digest the weights and the preparation of pixels, which together determine an embedding."""
-    label = f"{spec.name} {spec.image_size} {spec.preparation}"
-    return tensors_digest(checkpoint.tensors, label)
 
 
 def build_part(spec: BackboneSpec, name: str) -> nn.Module:

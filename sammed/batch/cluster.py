@@ -90,10 +90,7 @@ class _Crowd(Generic[Item, Result]):
     def __init__(
         self, client: Client, plugin: str, resources: dict[str, float], items: Sequence[Item]
     ) -> None:
-        self._client = client
-        self._plugin = plugin
-        self._resources = resources
-        self._items = items
+        self._client, self._plugin, self._resources, self._items = client, plugin, resources, items
         self._waiting = deque(_Trial(index) for index in range(len(items)))
         self._out: dict[Future[Any], _Trial] = {}
 

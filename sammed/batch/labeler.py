@@ -12,6 +12,7 @@ import numpy as np
 
 from sammed.batch.ledger import Busy, Ledger, NoLedger, Settled, Taken
 from sammed.batch.maker import LabeledVolume, MakeLabels
+from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingItem
 from sammed.batch.target import Target
 from sammed.embeddings.opening import open_volume
@@ -21,7 +22,6 @@ from sammed.storage.fingerprint import labels_digest
 from sammed.storage.outputs import make_folder
 from sammed.storage.provenance import provenance_beside
 from sammed_volumes.atomic_file import check_free
-from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import check_can_hold, write_labels
 from sammed_volumes.volume import Volume
@@ -42,19 +42,12 @@ Ready: TypeAlias = Opened | LabelingItem | Busy
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labeler:
-    """Reads, labels and writes volumes, and notes the outcome of each in the ledger.
-
-    With `creates_folders` it creates the folders of the outputs. `fill_gaps`, `codes` and `spacing_mm` are
-    those of the `BatchRequest`.
-    """
+    """Reads, labels and writes the volumes of a request, and notes the outcome of each in the ledger."""
 
     make: MakeLabels
     ledger: Ledger | NoLedger
     reporter: Reporter
-    creates_folders: bool
-    fill_gaps: bool = False
-    codes: tuple[NamedCode, ...] = ()
-    spacing_mm: tuple[float, float, float] | None = None
+    request: BatchRequest
 
     def label(self, target: Target) -> LabelingItem | Busy:
         """Read, label and write one volume."""
@@ -67,7 +60,7 @@ class Labeler:
         taken: Taken | None = None
         try:
             with naming(target.image):
-                if self.creates_folders:
+                if self.request.creates_folders:
                     make_folder(target.output.parent)
                 found = self.ledger.take(target)
                 if isinstance(found, Busy):
@@ -79,8 +72,8 @@ class Labeler:
                     target.image,
                     target.series,
                     self.reporter,
-                    fill_gaps=self.fill_gaps,
-                    spacing_mm=self.spacing_mm,
+                    fill_gaps=self.request.fill_gaps,
+                    spacing_mm=self.request.spacing_mm,
                 )
                 check_can_hold(target.output, volume)
         except self._faults as error:
@@ -128,7 +121,7 @@ class Labeler:
                 target.output,
                 like=opened.volume,
                 overwrite=taken.may_replace,
-                details=provenance.label_details(self.codes),
+                details=provenance.label_details(self.request.codes),
             )
         return labeled, digest
 
@@ -145,7 +138,7 @@ class Labeler:
     def _settled(self, target: Target, settled: Settled) -> LabelingItem:
         if settled.is_failure:
             return LabelingItem(image=target.image, output=None, status="failed", error=settled.reason)
-        if settled.entry is None or not self.ledger.was_done_now(settled):
+        if settled.entry is None:
             return _skipped(target, settled.reason)
         return LabelingItem(
             image=target.image,

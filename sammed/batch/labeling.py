@@ -20,7 +20,7 @@ from sammed.batch.target import Target
 from sammed.batch.targets import Targets, find_targets
 from sammed.batch.workers import label_on_workers
 from sammed.progress import Reporter
-from sammed.storage.outputs import is_folder, make_folder
+from sammed.storage.outputs import make_folder
 from sammed_volumes.atomic_file import check_free
 
 Work: TypeAlias = Generator[tuple[Target, LabelingItem], None, None]
@@ -40,20 +40,11 @@ def label_batch(request: BatchRequest, maker: Maker, reporter: Reporter) -> Labe
         _say_what_changed(Ledger(config), targets.targets, reporter)
     for folder in {target.output.parent for target in targets.targets}:
         remove_leftovers(folder)
-    creates_folders = request.output is not None and is_folder(request.output)
     if request.is_spread and config is not None:
-        work = label_on_workers(request, maker, config, targets.targets, creates_folders)
+        work = label_on_workers(request, maker, config, targets.targets)
         return _gather(work, targets.targets, reporter)
     ledger = NoLedger(request.overwrite) if config is None else Ledger(config)
-    labeler = Labeler(
-        maker.load(None),
-        ledger,
-        reporter,
-        creates_folders,
-        request.fill_gaps,
-        request.codes,
-        request.spacing_mm,
-    )
+    labeler = Labeler(maker.load(None), ledger, reporter, request)
     try:
         return _gather(_label_here(labeler, targets.targets), targets.targets, reporter)
     finally:

@@ -26,7 +26,10 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A volume that needs no work, or that was given up (`is_failure`); `entry` is its last line."""
+    """A volume that needs no work, or that was given up (`is_failure`).
+
+    `entry` is its last line if this very run labeled it, by a worker that died before it returned.
+    """
 
     reason: str
     entry: Entry | None = None
@@ -42,10 +45,13 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
-    """A volume that this process has claimed; `may_replace` allows it to replace the output."""
+    """A volume that this process has claimed; `may_replace` allows it to replace the output.
+
+    `claim` is None where no other process can take the volume.
+    """
 
     entry: Entry
-    claim: Claim | NoClaim
+    claim: Claim | None
     may_replace: bool
 
     @property
@@ -55,7 +61,8 @@ class Taken:
 
     def release(self) -> None:
         """Let other processes take it."""
-        self.claim.release()
+        if self.claim is not None:
+            self.claim.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +140,6 @@ class Ledger:
         """Note that the volume failed, and why."""
         self.manifest.add(replace(taken.entry, status="failed", error=error, seconds=round(seconds, 3)))
 
-    def was_done_now(self, settled: Settled) -> bool:
-        """Whether this run labeled it, by a worker that died before it returned."""
-        return settled.entry is not None and settled.entry.run == self.config.run
-
     def tidy(self) -> None:
         """Remove what dead processes left behind."""
         self.claims.tidy()
@@ -145,7 +148,8 @@ class Ledger:
         last = self.manifest.last(target.key(self.root))
         is_there = target.output.exists()
         if is_there and last is not None and last.status == "done" and self._is_current(target, last):
-            return Settled("It is labeled already; image, skill and options are the same.", last)
+            reason = "It is labeled already; image, skill and options are the same."
+            return Settled(reason, last if last.run == self.config.run else None)
         if is_there and not self.config.overwrite and not self._is_own(target, last):
             return Settled(f"{target.output} already exists.")
         return None
@@ -188,13 +192,6 @@ class Ledger:
         return Taken(entry, claim, may_replace=self.config.overwrite or target.output.exists())
 
 
-class NoClaim:
-    """Takes the place of a claim where no other process can take the volume."""
-
-    def release(self) -> None:
-        """Do nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class NoLedger:
     """Takes the place of a ledger for a single volume: notes nothing and keeps no process out."""
@@ -214,7 +211,7 @@ class NoLedger:
             recipe=Recipe("", {}),
             image_fingerprint=_fingerprint(target, None),
         )
-        return Taken(entry, NoClaim(), self.overwrite)
+        return Taken(entry, None, self.overwrite)
 
     def writing(self, taken: Taken, digest: str) -> None:
         """Do nothing."""
@@ -226,10 +223,6 @@ class NoLedger:
 
     def failed(self, taken: Taken, error: str, seconds: float) -> None:
         """Do nothing."""
-
-    def was_done_now(self, settled: Settled) -> bool:  # noqa: ARG002
-        """Return False: nothing is ever settled."""
-        return False
 
     def tidy(self) -> None:
         """Do nothing."""

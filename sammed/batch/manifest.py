@@ -13,13 +13,13 @@ import platform
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from sammed.batch.locks import remove_lock, take_lock
 from sammed.storage.fingerprint import Fingerprint
+from sammed.storage.provenance import utc_now
 from sammed.version import __version__
 from sammed_volumes.errors import OutputError
 
@@ -29,10 +29,6 @@ MANIFEST_NAME = "sammed-manifest.jsonl"
 FORMAT = 1
 _PATIENCE_S = 60  # writing a line takes milliseconds
 _PACKAGES = ("torch", "openvino", "numpy")
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:
@@ -77,7 +73,7 @@ class Entry:
     run: str = ""
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
-    time: str = field(default_factory=_now)
+    time: str = field(default_factory=utc_now)
     versions: Mapping[str, str] = field(default_factory=versions)
 
 

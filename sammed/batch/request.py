@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sammed.batch.shards import Shard
 from sammed.errors import ConfigError
+from sammed.storage.outputs import is_folder
 from sammed_volumes.dicom.codes import NamedCode
 
 
@@ -60,3 +61,8 @@ class BatchRequest:
     def is_spread(self) -> bool:
         """Whether other processes label the volumes."""
         return self.workers is not None or self.cluster is not None
+
+    @property
+    def creates_folders(self) -> bool:
+        """Whether the folders of the outputs are created: they are below `output`, not beside the images."""
+        return self.output is not None and is_folder(self.output)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sammed.batch.manifest import MANIFEST_NAME
 from sammed.batch.request import BatchRequest
-from sammed.batch.sources import Source, Sources, find_sources
+from sammed.batch.sources import Source, find_sources
 from sammed.batch.target import Target
 from sammed.errors import ConfigError
 from sammed.progress import Reporter
@@ -37,7 +37,8 @@ def find_targets(request: BatchRequest, reporter: Reporter) -> Targets:
     _check_places(targets)
     if request.shard is not None:
         targets = tuple(request.shard.of(targets))
-    return Targets(targets, None if single else _manifest(sources, request))
+    manifest = request.manifest or (request.output or sources.root) / MANIFEST_NAME
+    return Targets(targets, None if single else manifest)
 
 
 def _place(source: Source, request: BatchRequest) -> Path:
@@ -55,7 +56,3 @@ def _check_places(targets: tuple[Target, ...]) -> None:
         if target.output in seen:
             raise ConfigError(f"Two images would be labeled into {target.output}; label them separately.")
         seen.add(target.output)
-
-
-def _manifest(sources: Sources, request: BatchRequest) -> Path:
-    return request.manifest or (request.output or sources.root) / MANIFEST_NAME

@@ -17,7 +17,6 @@ from sammed.batch.request import BatchRequest
 from sammed.batch.result import LabelingItem
 from sammed.batch.target import Target
 from sammed.progress import Silent
-from sammed_volumes.dicom.codes import NamedCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,45 +25,22 @@ class LabelerOpening:
 
     maker: Maker
     config: LedgerConfig
-    creates_folders: bool
-    fill_gaps: bool = False
-    codes: tuple[NamedCode, ...] = ()
-    spacing_mm: tuple[float, float, float] | None = None
+    request: BatchRequest
 
     def __call__(self, place: Place) -> Callable[[Target], LabelingItem | Busy]:
         """Load the model, with the threads and the graphics card of this worker."""
         torch.set_num_threads(place.threads)
-        labeler = Labeler(
-            self.maker.load(place),
-            Ledger(self.config),
-            Silent(),
-            self.creates_folders,
-            self.fill_gaps,
-            self.codes,
-            self.spacing_mm,
-        )
-        return labeler.label
+        return Labeler(self.maker.load(place), Ledger(self.config), Silent(), self.request).label
 
 
 def label_on_workers(
-    request: BatchRequest,
-    maker: Maker,
-    config: LedgerConfig,
-    targets: Sequence[Target],
-    creates_folders: bool,
+    request: BatchRequest, maker: Maker, config: LedgerConfig, targets: Sequence[Target]
 ) -> Generator[tuple[Target, LabelingItem], None, None]:
     """Label on the workers that the request names, with a ledger that they share.
 
     Volumes that were busy are tried once more at the end.
     """
-    opening = LabelerOpening(
-        maker,
-        replace(config, manifest=config.manifest.absolute()),
-        creates_folders,
-        request.fill_gaps,
-        request.codes,
-        request.spacing_mm,
-    )
+    opening = LabelerOpening(maker, replace(config, manifest=config.manifest.absolute()), request)
     given = {
         replace(each, image=each.image.absolute(), output=each.output.absolute()): each for each in targets
     }

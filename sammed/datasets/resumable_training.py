@@ -8,68 +8,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sammed.errors import SammedError
 from sammed.progress import Reporter
-from sammed.storage.checkpoint import read_checkpoint, write_checkpoint
-from sammed.storage.tensor_file import TensorKind
+from sammed.storage.checkpoint import Checkpoint, Progress
 
 _ORDER = 1  # what a seed is for; other purposes have other numbers
-
-
-class Counted(Protocol):
-    """How far a training is: at least the number of steps done."""
-
-    @property
-    def step(self) -> int:
-        """The number of steps done."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the progress as a checkpoint's header keeps it."""
-
-
-Progress = TypeVar("Progress", bound=Counted)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint(Generic[Progress]):
-    """The file that keeps a training's state; with `path` None nothing is kept.
-
-    `identity` is what must be the same for a training to continue; `progress_of` reads `Counted.to_json`.
-    """
-
-    kind: TensorKind
-    path: Path | None
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    identity: Mapping[str, Any]
-    progress_of: Callable[[Mapping[str, Any]], Progress]
-
-    def resume(self) -> Progress | None:
-        """Load the state into network and optimizer, in place, and return the progress; None without a file.
-
-        Raises `kind.error` for the checkpoint of another training.
-        """
-        if self.path is None or not self.path.exists():
-            return None
-        return read_checkpoint(
-            self.kind, self.path, self.network, self.optimizer, self.identity, self.progress_of
-        )
-
-    def save(self, progress: Progress) -> None:
-        """Replace the file."""
-        if self.path is not None:
-            write_checkpoint(
-                self.kind, self.path, self.network, self.optimizer, self.identity, progress.to_json()
-            )
 
 
 def run_steps(

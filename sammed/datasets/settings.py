@@ -29,9 +29,8 @@ def configure(config_type: type[Config], settings: Mapping[str, str]) -> Config:
         first, _, rest = name.partition(".")
         first = _RENAMED.get(first, first)
         if first not in hints or (rest and not is_dataclass(hints[first])):
-            raise ConfigError(
-                f"There is no setting {name!r}; the settings are {', '.join(names_of(config_type))}."
-            )
+            known = ", ".join(each.name for each in settings_of(config_type))
+            raise ConfigError(f"There is no setting {name!r}; the settings are {known}.")
         if rest:
             parts.setdefault(first, {})[rest] = text
         else:
@@ -50,24 +49,17 @@ class Setting:
     choices: tuple[str, ...] = ()
 
 
-def settings_of(config_type: type[Any]) -> Iterator[Setting]:
-    """Yield the settings of a config with their defaults; nested ones have dotted names."""
-    return _settings(config_type, None, "")
+def settings_of(config_type: type[Any], config: Any = None, start: str = "") -> Iterator[Setting]:
+    """Yield the settings of a config; nested ones have dotted names, which `start` begins.
 
-
-def names_of(config_type: type[Any]) -> Iterator[str]:
-    """Return the names of these settings."""
-    return (each.name for each in settings_of(config_type))
-
-
-def _settings(config_type: type[Any], config: Any, start: str) -> Iterator[Setting]:
-    """Take the values from `config`; None takes the fields' defaults."""
+    The values are those of `config`; None takes the fields' defaults.
+    """
     hints = get_type_hints(config_type)
     for field in fields(config_type):
         hint, name = hints[field.name], f"{start}{field.name}"
         value = _default(field) if config is None else getattr(config, field.name)
         if is_dataclass(hint) and isinstance(hint, type):
-            yield from _settings(hint, None if value is MISSING else value, f"{name}.")
+            yield from settings_of(hint, None if value is MISSING else value, f"{name}.")
         else:
             yield Setting(name, _text(value), _choices(hint))
 

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from sammed.assist.masks import decode_prompts, unite
+from sammed.assist.masks import unite
+from sammed.assist.placed import decode_placed
 from sammed.auto.labeling import highest_wins
 from sammed.backbones.backbone import Backbone
 from sammed.embeddings.config import EncodingConfig
@@ -86,7 +88,7 @@ def assist_label(request: AssistLabelRequest, reporter: Reporter) -> AssistLabel
     started = time.perf_counter()
     scan, skill = open_seen(request, reporter)
     placed = _placed(request, scan, skill.labels if skill else None)
-    stack, labels = decode_placed(scan, placed, skill, reporter)
+    stack, labels = _decoded(scan, placed, skill, reporter)
     slicing = scan.slicing
     voxels = np.array(slicing.from_stack(stack), order="C")
     clear_missing(voxels, scan.volume)
@@ -124,23 +126,18 @@ def _provenance(
     )
 
 
-def decode_placed(
+def _decoded(
     scan: Scan, placed: Sequence[PlacedPrompt], skill: Skill | None, reporter: Reporter
 ) -> tuple[np.ndarray, tuple[Label, ...]]:
     """Return the label values S H W of prompts, and the labels; the higher logit wins a pixel."""
     shown = sorted({each.slice_index for each in placed})
     with reporter.task("encoding slices", len(shown)) as task:
         scan.encode(shown, task.advance)
-    labels = tuple(sorted({each.label for each in placed}, key=lambda label: label.value))
-    logits = []
-    for label in labels:
-        own = [each for each in placed if each.label == label]
-        encoder = _encoder(scan.backbone, skill, label)
-        rows = [shown.index(each.slice_index) for each in own]
-        prompts = [each.prompt for each in own]
-        decoded = decode_prompts(scan.backbone, encoder, scan.embeddings(shown), prompts, rows, scan.frame)
-        logits.append(unite(decoded, [each.slice_index for each in own], scan.slicing.count).cpu())
-    return highest_wins(scan, logits, labels), labels
+    labels, logits = [], []
+    for label, slices, decoded in decode_placed(scan, placed, partial(_encoder, scan.backbone, skill)):
+        labels.append(label)
+        logits.append(unite(decoded, slices, scan.slicing.count).cpu())
+    return highest_wins(scan, logits, labels), tuple(labels)
 
 
 def _encoder(backbone: Backbone, skill: Skill | None, label: Label) -> nn.Module:

@@ -1,19 +1,21 @@
 """`assist-train`: learn a skill from an image and its annotated slices."""
 
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 from sammed.annotations.slice_sampling import Draw
 from sammed.assist.config import PromptSet
 from sammed.batch.sources import is_label
+from sammed.datasets.labeled_sets.making import with_names
 from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_volume
 from sammed.embeddings.scan import open_scan
 from sammed.errors import ConfigError
 from sammed.jobs.demo_data import DEMO_LABELS, Pair, demo_pair
+from sammed.jobs.expectation import expected_dice, report_low
 from sammed.jobs.marks import open_marks
 from sammed.jobs.validation import MODEL_SUFFIX, check_axis, check_model, check_seed, check_slices, check_word
 from sammed.progress import Reporter
@@ -32,10 +34,10 @@ class AssistTrainRequest:
 
     With `image` and `labels` None the job looks for them in the working folder. The annotated slices are a
     sample of `slices`, those of `slice_index`, or by default all with a label; `empty_slices` are known to
-    have none. `label` are names or values; () means all. `auto` False leaves out the generator. `window` is
-    text for `sammed_volumes.intensity.parse_window`. `series` chooses in a DICOM folder, `fill_gaps`
-    fills slices that the series lacks; `flatten` lets later segments of a `.seg.nrrd` win over earlier ones;
-    `resample` interpolates labels on another lattice.
+    have none. `label` are names or values; () means all. `names` replace the file's names of values. `auto`
+    False leaves out the generator. `window` is text for `sammed_volumes.intensity.parse_window`. `series`
+    chooses in a DICOM folder, `fill_gaps` fills slices that the series lacks; `flatten` lets later segments
+    of a `.seg.nrrd` win over earlier ones; `resample` interpolates labels on another lattice.
     """
 
     image: Path | None = None
@@ -45,6 +47,7 @@ class AssistTrainRequest:
     empty_slices: tuple[int, ...] = ()
     draw: Draw = "even"
     label: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
     prompts: PromptSet = "composite"
     encoding: EncodingConfig = EncodingConfig()
     axis: int | None = None
@@ -73,7 +76,10 @@ class AssistTrainRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistTrainResult:
-    """A learned skill. Slices are array indices along `axis`; `labels` are names."""
+    """A learned skill. Slices are array indices along `axis`; `labels` are names.
+
+    `expected_dice` is by name, see `sammed.jobs.expectation.expected_dice`.
+    """
 
     skill: Path
     backbone: str
@@ -83,6 +89,7 @@ class AssistTrainResult:
     labels: tuple[str, ...]
     trainable_parameters: int
     seconds: float
+    expected_dice: dict[str, float | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `sammed assist-train --json` prints."""
@@ -98,6 +105,7 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
         pair.image, request.series, reporter, fill_gaps=request.fill_gaps, spacing_mm=request.spacing_mm
     )
     labels = open_marks(pair.labels, volume, request, reporter)
+    labels = replace(labels, labels=with_names(labels.labels, request.names))
     window, encoding = parse_window(request.window), request.encoding
     scan = open_scan(
         volume, encoding.load_backbone(), window=window, axis=request.axis, cache=encoding.open_cache()
@@ -116,6 +124,7 @@ def assist_train(request: AssistTrainRequest, reporter: Reporter) -> AssistTrain
         reporter=reporter,
     )
     skill.save(request.output, overwrite=request.overwrite)
+    report_low(expected_dice(skill.model), reporter)
     return train_result(skill, scan.slicing, request.output, time.perf_counter() - started)
 
 
@@ -132,6 +141,7 @@ def train_result(skill: Skill, slicing: Slicing, output: Path, seconds: float) -
         background_slices=tuple(sorted(slicing.array_index(index) for index in background)),
         labels=tuple(label.name for label in skill.labels),
         trainable_parameters=skill.model.learned_numbers,
+        expected_dice=expected_dice(skill.model),
         seconds=seconds,
     )
 

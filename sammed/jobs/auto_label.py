@@ -14,6 +14,7 @@ from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.labeled import Labeled
 from sammed.errors import naming
 from sammed.jobs.assist_train import DEFAULT_SKILL
+from sammed.jobs.expectation import expected_dice, report_low
 from sammed.jobs.validation import check_word
 from sammed.progress import Reporter
 from sammed.skills.inference import GeneratorName
@@ -40,6 +41,7 @@ def auto_label(request: AutoLabelRequest, reporter: Reporter) -> LabelingResult:
     skill = load(request.skill)
     with naming(request.skill):
         skill.model.require_auto()
+    report_low(expected_dice(skill.model), reporter)
     checkpoint = request.encoding.checkpoint
     encoding = replace(request.encoding, checkpoint=checkpoint.absolute() if checkpoint else None)
     maker = SkillMaker(request.skill, skill.model, skill.digest, request.generator, encoding)

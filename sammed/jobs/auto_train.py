@@ -10,6 +10,7 @@ from sammed.embeddings.config import EncodingConfig
 from sammed.embeddings.opening import open_volume
 from sammed.errors import naming
 from sammed.jobs.assist_train import DEFAULT_SKILL, AssistTrainResult, train_result
+from sammed.jobs.expectation import expected_dice, report_low
 from sammed.jobs.marks import open_marks
 from sammed.jobs.validation import check_model, check_replaced, check_seed, check_slices, check_word
 from sammed.progress import Reporter
@@ -83,4 +84,5 @@ def auto_train(request: AutoTrainRequest, reporter: Reporter) -> AssistTrainResu
     resampled = skill.model.resampled_marks or labels.resampled
     skill = Skill(replace(model, resampled_marks=resampled), backbone=backbone)
     skill.save(output, overwrite=request.overwrite)
+    report_low(expected_dice(skill.model), reporter)
     return train_result(skill, scan.slicing, output, time.perf_counter() - started)

@@ -1,6 +1,6 @@
 """`check`: whether a label volume lies on an image."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -59,15 +59,6 @@ class GridFound:
         origin = tuple(grid.affine_ras_mm[:3, 3].tolist())
         return cls(grid.shape, grid.spacing_mm, origin, axis_codes(grid.affine_ras_mm))
 
-    def to_json(self) -> dict[str, object]:
-        """The grid under the names of its properties."""
-        return {
-            "shape": list(self.shape),
-            "spacing_mm": list(self.spacing_mm),
-            "origin_ras_mm": list(self.origin_ras_mm),
-            "orientation": self.orientation,
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
@@ -96,12 +87,9 @@ class CheckResult:
             "fits": self.fits,
             "lies_on": self.lies_on,
             "sentences": list(self.sentences),
-            "labels": self.labels.to_json(),
-            "image": self.image.to_json(),
-            "found": [
-                {**each.label.to_json(), "voxels": each.voxels, "outside": each.outside}
-                for each in self.found
-            ],
+            "labels": asdict(self.labels),
+            "image": asdict(self.image),
+            "found": [each.to_json() for each in self.found],
             "details": self.details,
         }
 

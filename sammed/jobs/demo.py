@@ -1,6 +1,5 @@
 """`demo`: from five annotated slices of a chest CT that pip installed to a report."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from sammed.skills.inference import label_slices, scan_for, with_annotations
 from sammed.skills.model import SkillModel
 from sammed.skills.skill import Skill, load
 from sammed.storage.fingerprint import sha256_of
+from sammed.storage.json_file import write_json
 from sammed.storage.outputs import make_folder
 from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file, check_free
@@ -274,4 +274,4 @@ def _manifest(paths: dict[str, Path], skill: Skill, result: DemoResult, request:
         **{key: value for key, value in result.to_json().items() if key in ("tables", "seconds")},
     }
     with atomic_file(paths["manifest.json"], ".json", overwrite=request.overwrite) as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(partial, content)

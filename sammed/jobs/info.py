@@ -37,7 +37,12 @@ Kind: TypeAlias = Literal["volume", "labels", "skill"]
 Fact: TypeAlias = Cell | tuple[float, ...]
 Facts: TypeAlias = tuple[tuple[str, Fact], ...]
 
-_KEYS = {"Milliliters": "millilitres"}  # codespell:ignore millilitres - JSON keys don't change
+# JSON keys that are not their header: they don't change.
+_KEYS = {
+    "Milliliters": "millilitres",  # codespell:ignore millilitres
+    "First": "first_slice",
+    "Last": "last_slice",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,5 +249,5 @@ def _label_table(labels: LabelVolume, slicing: Slicing) -> Table:
         count, at = counts.get(label.value, 0), slices.get(label.value, [])
         extent = (len(at), at[0], at[-1]) if at else (0, None, None)
         rows.append((label.value, label.name, count, count * voxel_ml, *extent))
-    headers = ("Value", "Name", "Voxels", "Milliliters", "Slices", "First slice", "Last slice")
+    headers = ("Value", "Name", "Voxels", "Milliliters", "Slices", "First", "Last")
     return Table("", headers, tuple(rows))

@@ -117,7 +117,9 @@ def pseudo_label(request: PseudoLabelRequest, reporter: Reporter) -> PseudoLabel
         raise SetError(f"{request.labeled_set} has no gold training case, so {request.method} can't learn.")
     wanted = _wanted(labeled_set)
     with _folders(request):
-        labeler = make_labeler(request.method, config, _tools(request))
+        encoding, workspace = request.encoding, request.output / WORKSPACE
+        tools = Tools(encoding.load_backbone, request.seed, workspace, encoding.open_cache())
+        labeler = make_labeler(request.method, config, tools)
         job = _Job(request, labeled_set.moved(request.output), labeler)
         items, interrupted = job.run(gold, wanted, reporter)
     return PseudoLabelResult(
@@ -161,15 +163,6 @@ def _folders(request: PseudoLabelRequest) -> Iterator[None]:
         for folder in (output / WORKSPACE, output / "labels", output / "ignore"):
             stack.enter_context(folder_for_output(folder))
         yield
-
-
-def _tools(request: PseudoLabelRequest) -> Tools:
-    return Tools(
-        backbone=request.encoding.load_backbone,
-        seed=request.seed,
-        workspace=request.output / WORKSPACE,
-        cache=request.encoding.open_cache(),
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

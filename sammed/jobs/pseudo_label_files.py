@@ -58,17 +58,16 @@ def _with_annotations(
     opened: OpenCase, labels: LabelVolume, ignore: np.ndarray | None
 ) -> tuple[LabelVolume, np.ndarray | None]:
     """Return labels and ignored voxels with the annotator's own on the annotated slices."""
-    known = [index for index in range(opened.slicing.count) if opened.is_known(index)]
-    gold = opened.label_stack()
+    known, gold = list(opened.known), opened.label_stack()
     dtype = np.promote_types(labels.voxels.dtype, gold.dtype)
     stack = opened.slicing.to_stack(labels.voxels).astype(dtype)
     stack[known] = gold[known]
-    merged = replace(labels, voxels=np.ascontiguousarray(opened.slicing.from_stack(stack)))
+    merged = replace(labels, voxels=opened.on_grid(stack))
     if ignore is None and opened.ignore is None:
         return merged, None
     ignored = opened.slicing.to_stack(np.zeros(labels.shape, bool) if ignore is None else ignore).copy()
     ignored[known] = False if opened.ignore is None else opened.slicing.to_stack(opened.ignore)[known]
-    return merged, np.ascontiguousarray(opened.slicing.from_stack(ignored))
+    return merged, opened.on_grid(ignored)
 
 
 def _write_ignored(ignore: np.ndarray | None, volume: Volume, path: Path) -> Path | None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
+from scipy import ndimage
 
 from sammed.errors import ConfigError
 from sammed.metrics.matching import match_labels
@@ -40,8 +41,7 @@ class Scores:
 
     def to_json(self) -> dict[str, float | None]:
         """Return the scores under their names, with None in place of NaN."""
-        values = {"dice": self.dice, "iou": self.iou, "hd95_mm": self.hd95_mm, "nsd": self.nsd}
-        return {name: None if math.isnan(value) else value for name, value in values.items()}
+        return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def _scores(
     if 0 in counts:
         both = counts == (0, 0)
         return Scores(float(both), float(both), 0.0 if both else math.nan, float(both))
-    box = _bounding_box(prediction | reference)
+    (box,) = ndimage.find_objects((prediction | reference).view(np.uint8))
     # a volume of one slice has no surface above and below, so only outlines in the plane are measured
     flat = tuple(axis for axis, length in enumerate(reference.shape) if length == 1)
     ours, truth = (mask[box].squeeze(axis=flat) for mask in (prediction, reference))
@@ -245,24 +245,9 @@ def _scores(
     )
 
 
-def _bounding_box(mask: Bool[np.ndarray, "X Y Z"]) -> tuple[slice, ...]:
-    box = []
-    for axis in range(mask.ndim):
-        found = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(int(found[0]), int(found[-1]) + 1))
-    return tuple(box)
-
-
-def _mean(scores: Iterable[Scores]) -> Scores:
-    rows = list(scores)
-
+def _mean(rows: Iterable[Scores]) -> Scores:
     def mean(values: Iterable[float]) -> float:
         known = [value for value in values if not math.isnan(value)]
         return sum(known) / len(known) if known else math.nan
 
-    return Scores(
-        mean(row.dice for row in rows),
-        mean(row.iou for row in rows),
-        mean(row.hd95_mm for row in rows),
-        mean(row.nsd for row in rows),
-    )
+    return Scores(*map(mean, zip(*map(astuple, rows), strict=True)))

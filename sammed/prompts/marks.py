@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sammed.errors import PromptError
-from sammed.prompts.prompt import PointSign
+from sammed.prompts.prompt import PointSign, numbers_text
 
 CoordinateFrame = Literal["voxel", "ras_mm"]
 FRAMES: tuple[CoordinateFrame, ...] = get_args(CoordinateFrame)
@@ -42,7 +42,7 @@ class BoxMark:
     def __post_init__(self) -> None:
         if any(high < low for low, high in zip(self.first, self.last, strict=True)):
             raise PromptError(
-                f"{self.where}: the box from {position_text(self.first)} to {position_text(self.last)} is "
+                f"{self.where}: the box from {numbers_text(self.first)} to {numbers_text(self.last)} is "
                 "inside out; give the corner of the lower coordinates first."
             )
 
@@ -85,15 +85,6 @@ def position_from(coordinates: list[str], where: str) -> Position:
     except ValueError:
         raise PromptError(f"{where}: {', '.join(coordinates)} are not three numbers.") from None
     return i, j, k
-
-
-def position_text(position: Position) -> str:
-    """Return the position as it is written in a sentence.
-
-    >>> position_text((1.0, 2.5, 3.0))
-    '(1, 2.5, 3)'
-    """
-    return "(" + ", ".join(f"{number:g}" for number in position) + ")"
 
 
 def _split_label(text: str) -> tuple[str | None, str]:

@@ -8,16 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from sammed.errors import PromptError
-from sammed.prompts.marks import (
-    FRAMES,
-    BoxMark,
-    CoordinateFrame,
-    Mark,
-    PointMark,
-    Position,
-    position_text,
-)
-from sammed.prompts.prompt import PointSign, Prompt
+from sammed.prompts.marks import FRAMES, BoxMark, CoordinateFrame, Mark, PointMark, Position
+from sammed.prompts.prompt import PointSign, Prompt, numbers_text, prompt_of_points
 from sammed_volumes.labels import Label, default_color
 from sammed_volumes.slices import Slicing
 
@@ -55,7 +47,7 @@ class Grid:
         # A voxel reaches half its width beyond its center; NaN fails the comparison too.
         if not ((points_sxy >= -0.5) & (points_sxy <= limits - 0.5)).all():
             raise PromptError(
-                f"{where}: {position_text(position)} is outside the volume, whose {self._extent_text()}."
+                f"{where}: {numbers_text(position)} is outside the volume, whose {self._extent_text()}."
             )
         nearest = np.clip(np.floor(points_sxy[0, 0] + 0.5), 0, count - 1)
         return int(nearest), points_sxy[0, 1:]
@@ -63,11 +55,11 @@ class Grid:
     def _extent_text(self) -> str:
         shape = self.slicing.shape
         if self.frame == "voxel":
-            return "indices run to " + position_text((shape[0] - 1, shape[1] - 1, shape[2] - 1))
+            return "indices run to " + numbers_text((shape[0] - 1, shape[1] - 1, shape[2] - 1))
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1).T
         corners_mm = corners @ self.affine_ras_mm[:3, :3].T + self.affine_ras_mm[:3, 3]
         low, high = corners_mm.min(axis=0).round(1), corners_mm.max(axis=0).round(1)
-        return f"millimeters run from {position_text(tuple(low))} to {position_text(tuple(high))}"
+        return f"millimeters run from {numbers_text(low)} to {numbers_text(high)}"
 
 
 @dataclass(slots=True, eq=False)
@@ -164,9 +156,9 @@ def _instances(sheet: _Sheet, label: Label, array_index: int) -> Iterator[Prompt
         )
     owners = np.array([_owner(point, sheet.boxes_xyxy) for point in inside], dtype=np.int64)
     for number, box in enumerate(sheet.boxes_xyxy):
-        yield _prompt(inside[owners == number], outside, box)
+        yield prompt_of_points(inside[owners == number], outside, box)
     if (owners == _NO_BOX).any():
-        yield _prompt(inside[owners == _NO_BOX], outside, None)
+        yield prompt_of_points(inside[owners == _NO_BOX], outside)
 
 
 _NO_BOX = -1
@@ -180,8 +172,3 @@ def _owner(point_xy: Float[np.ndarray, " 2"], boxes_xyxy: Sequence[Float[np.ndar
         if (point_xy >= box[:2]).all() and (point_xy <= box[2:]).all()
     ]
     return min(holding)[1] if holding else _NO_BOX
-
-
-def _prompt(inside: np.ndarray, outside: np.ndarray, box: np.ndarray | None) -> Prompt:
-    signs = np.repeat([PointSign.FOREGROUND, PointSign.BACKGROUND], [len(inside), len(outside)])
-    return Prompt(np.concatenate([inside, outside]), signs.astype(np.int64), box)

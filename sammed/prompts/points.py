@@ -54,6 +54,13 @@ def candidates(region: Bool[np.ndarray, "H W"], scheme: Scheme) -> Float[np.ndar
     return np.stack([x, y], axis=1).astype(np.float64)
 
 
+def deepest(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
+    """Return the pixel (x, y) furthest from the region's boundary; the slice's edge counts as boundary."""
+    depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return np.array([x, y], dtype=np.float64)
+
+
 def _shallow(region: Bool[np.ndarray, "H W"], depth: Float[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     area = min(int(region.sum()), int((~region).sum()))  # the object's, also where the region surrounds it
     shallow: np.ndarray = region & (depth <= max(1.0, BOUNDARY_SHARE * np.sqrt(area)))

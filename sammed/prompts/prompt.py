@@ -4,6 +4,7 @@ A coordinate (x, y) is a pixel's center, as in `sammed.backbones.frame`; the pix
 from -0.5 to W - 0.5 and to H - 0.5.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -22,14 +23,6 @@ class PointSign(IntEnum):
     FOREGROUND = 1
 
 
-def _no_points() -> Float[np.ndarray, "P 2"]:
-    return np.zeros((0, 2))
-
-
-def _no_signs() -> Int64[np.ndarray, " P"]:
-    return np.zeros(0, dtype=np.int64)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """Points, a box, a coarse mask, or several of them, for one instance on one slice.
@@ -39,8 +32,8 @@ class Prompt:
     prompt, a point without a sign, a number that is not finite, and a box that is inside out.
     """
 
-    points_xy_slice: Float[np.ndarray, "P 2"] = field(default_factory=_no_points)
-    signs: Int64[np.ndarray, " P"] = field(default_factory=_no_signs)
+    points_xy_slice: Float[np.ndarray, "P 2"] = field(default_factory=lambda: np.zeros((0, 2)))
+    signs: Int64[np.ndarray, " P"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     box_xyxy_slice: Float[np.ndarray, " 4"] | None = None
     coarse_logits: Float[Tensor, "M M"] | None = None
 
@@ -71,11 +64,32 @@ class Prompt:
         for number, point in enumerate(self.points_xy_slice, start=1):
             if not _inside(point, height, width):
                 raise PromptError(
-                    f"Point {number} at {_text(point)} is outside the slice {_size(height, width)}."
+                    f"Point {number} at {numbers_text(point)} is outside the slice {_size(height, width)}."
                 )
         box = self.box_xyxy_slice
         if box is not None and not (_inside(box[:2], height, width) and _inside(box[2:], height, width)):
-            raise PromptError(f"The box {_text(box)} reaches outside the slice {_size(height, width)}.")
+            raise PromptError(
+                f"The box {numbers_text(box)} reaches outside the slice {_size(height, width)}."
+            )
+
+
+def prompt_of_points(
+    inside_xy: Float[np.ndarray, "I 2"],
+    outside_xy: Float[np.ndarray, "O 2"],
+    box_xyxy: Float[np.ndarray, " 4"] | None = None,
+) -> Prompt:
+    """Return a prompt of points inside the object and outside of it, and a box if there is one."""
+    signs = np.repeat([PointSign.FOREGROUND, PointSign.BACKGROUND], [len(inside_xy), len(outside_xy)])
+    return Prompt(np.concatenate([inside_xy, outside_xy]), signs.astype(np.int64), box_xyxy)
+
+
+def numbers_text(numbers: Iterable[float]) -> str:
+    """Return coordinates as they are written in a sentence.
+
+    >>> numbers_text((1.0, 2.5, 3.0))
+    '(1, 2.5, 3)'
+    """
+    return "(" + ", ".join(f"{number:g}" for number in numbers) + ")"
 
 
 def _check_points(points_xy: np.ndarray, signs: np.ndarray) -> None:
@@ -93,16 +107,14 @@ def _check_box(box_xyxy: np.ndarray) -> None:
     if box_xyxy.shape != (4,) or not np.isfinite(box_xyxy).all():
         raise PromptError(f"A box is four finite numbers x0, y0, x1, y1, not {box_xyxy.tolist()}.")
     if box_xyxy[2] < box_xyxy[0] or box_xyxy[3] < box_xyxy[1]:
-        raise PromptError(f"The box {_text(box_xyxy)} is inside out: its last corner lies before its first.")
+        raise PromptError(
+            f"The box {numbers_text(box_xyxy)} is inside out: its last corner lies before its first."
+        )
 
 
 def _inside(point_xy: np.ndarray, height: int, width: int) -> bool:
     x, y = point_xy
     return bool(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5)
-
-
-def _text(numbers: np.ndarray) -> str:
-    return "(" + ", ".join(f"{number:g}" for number in numbers) + ")"
 
 
 def _size(height: int, width: int) -> str:

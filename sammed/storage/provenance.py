@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from sammed.errors import ConfigError, ExportError
+from sammed.storage.json_file import write_json
 from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.codes import NamedCode
@@ -29,7 +30,8 @@ PROVENANCE_SUFFIX = ".provenance.json"
 _FORMAT, _VERSION = "sammed-provenance", 1
 
 
-def _now() -> str:
+def utc_now() -> str:
+    """Return the time, to the second, as ISO 8601."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
@@ -55,7 +57,7 @@ class Provenance:
     scores: Mapping[str, float] | None = None
     missing_slices: tuple[int, ...] = ()
     sammed_version: str = __version__
-    created: str = field(default_factory=_now)
+    created: str = field(default_factory=utc_now)
 
     def __post_init__(self) -> None:
         if self.origin not in get_args(Origin):
@@ -84,22 +86,16 @@ def provenance_path(label: Path) -> Path:
     return label.with_name(strip_suffix(label) + PROVENANCE_SUFFIX)
 
 
-def write_provenance(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Path:
-    """Write the provenance of the label volume at `label` beside it and return where; see `read_provenance`.
-
-    Raises OutputError if the file already exists (unless `overwrite`) or can't be written.
-    """
-    with provenance_beside(label, provenance, overwrite=overwrite) as path:
-        return path
-
-
 @contextmanager
 def provenance_beside(label: Path, provenance: Provenance, *, overwrite: bool = False) -> Iterator[Path]:
-    """Write provenance while the block writes the label volume: both files appear, or neither does."""
+    """Write provenance while the block writes the label volume at `label`: both files appear, or neither.
+
+    Yields the path of the provenance. Raises OutputError if the file already exists (unless `overwrite`) or
+    can't be written.
+    """
     path = provenance_path(label)
-    text = json.dumps(provenance_to_json(provenance), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
-        partial.write_text(text, encoding="utf-8")
+        write_json(partial, provenance_to_json(provenance))
         yield path
 
 
@@ -127,7 +123,7 @@ def read_provenance(label: Path) -> Provenance | None:
 
 
 def provenance_to_json(provenance: Provenance) -> dict[str, object]:
-    """Return the JSON object that `write_provenance` writes."""
+    """Return the JSON object that `provenance_beside` writes."""
     slices = provenance.annotated_slices
     return {
         "format": _FORMAT,

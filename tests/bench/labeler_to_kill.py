@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from sammed.batch.manifest import MANIFEST_NAME
-from sammed.storage.provenance import Provenance, write_provenance
+from sammed.storage.provenance import Provenance, provenance_beside
 from sammed_volumes.formats import read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
 
@@ -37,10 +37,9 @@ def label(path: Path, place: Path, threshold: int) -> None:
     volume = read_volume(path)
     voxels = (volume.voxels > threshold).astype("uint8")
     provenance = Provenance(image_file=path.name, image_sha256="0" * 64, origin="pseudo")
-    write_provenance(place, provenance, overwrite=True)
-    write_labels(
-        LabelVolume(voxels, volume.affine_ras_mm, (Label(1, "disc", (0, 0, 0)),)), place, like=volume
-    )
+    labels = LabelVolume(voxels, volume.affine_ras_mm, (Label(1, "disc", (0, 0, 0)),))
+    with provenance_beside(place, provenance, overwrite=True):
+        write_labels(labels, place, like=volume)
 
 
 if __name__ == "__main__":

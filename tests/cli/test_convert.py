@@ -12,11 +12,12 @@ import nibabel
 import numpy as np
 import pytest
 
-from sammed.storage.provenance import Provenance, read_provenance, write_provenance
+from sammed.storage.provenance import Provenance, read_provenance
 from sammed_volumes.formats import LABEL_SUFFIXES, read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume, default_label
 from sammed_volumes.orientation import axis_codes
 from sammed_volumes.volume import Volume
+from tests.provenance_writing import write_provenance
 
 ORIENTATIONS = [
     "".join(pair[way] for pair, way in zip(order, ways, strict=True))

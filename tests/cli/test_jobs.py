@@ -35,6 +35,7 @@ TRAINED = AssistTrainResult(
     labels=("lung", "heart"),
     trainable_parameters=12440,
     seconds=9.25,
+    expected_dice={"lung": 0.95, "heart": None},
 )
 DONE = LabelingItem(
     image=Path("a.nii"), output=Path("a_label.nii.gz"), status="done", slices=9, labels=("lung",)
@@ -66,6 +67,7 @@ def test_assist_train_without_files(sammed: Sammed, stand_in: StandIn) -> None:
         "labels": ["lung", "heart"],
         "trainable_parameters": 12440,
         "seconds": 9.25,
+        "expected_dice": {"lung": 0.95, "heart": None},
     }
 
 
@@ -74,7 +76,17 @@ def test_assist_train_with_every_option(sammed: Sammed, stand_in: StandIn, case:
     run = sammed(
         *("assist-train", case.image, case.labels, "--slice-index", "3,7", "--empty-slices", "0,12"),
         *("--draw", "even", "--label", "lung", "--label", "2", "--prompts", "boxes", "--no-auto"),
-        *("--backbone", "sam-vit-b", "--checkpoint", case.image, *WORDS_ON_THE_MACHINE, "--axis", "1"),
+        *(
+            "--name",
+            "2=heart",
+            "--backbone",
+            "sam-vit-b",
+            "--checkpoint",
+            case.image,
+            *WORDS_ON_THE_MACHINE,
+            "--axis",
+            "1",
+        ),
         *("--window", "lung", "--seed", "7", "--series", "2", "--flatten", "--output", "new.safetensors"),
         *("--overwrite", "--fill-gaps"),
     )
@@ -87,6 +99,7 @@ def test_assist_train_with_every_option(sammed: Sammed, stand_in: StandIn, case:
             empty_slices=(0, 12),
             draw="even",
             label=("lung", "2"),
+            names={2: "heart"},
             prompts="boxes",
             auto=False,
             axis=1,
@@ -101,6 +114,8 @@ def test_assist_train_with_every_option(sammed: Sammed, stand_in: StandIn, case:
         )
     ]
     assert ["annotated", "slices", "(axis", "2)", "3,", "7"] in run.rows
+    assert ["slices", "learned", "as", "empty", "0"] in run.rows
+    assert run.rows[-2:] == [["lung", "0.950"], ["heart", DASH]]
 
 
 def test_an_image_needs_its_labels(sammed: Sammed, case: Case) -> None:
@@ -249,9 +264,10 @@ def test_a_batch_that_was_interrupted_shows_what_is_done_and_exits_130(
     run = sammed("auto-label", "scans")
     assert run.exit_code == 130
     assert "a_label.nii.gz" in run.stderr
-    assert run.stderr.splitlines()[-1] == (
-        "Interrupted: 1 labeled, 0 skipped, 0 failed, the rest is unfinished."
-    )
+    assert run.stderr.splitlines()[-2:] == [
+        "1 labeled, 0 skipped, 0 failed.",
+        "Error: Interrupted; finished files are kept, unfinished ones are removed.",
+    ]
 
 
 def test_assist_label(sammed: Sammed, stand_in: StandIn, case: Case) -> None:

@@ -133,6 +133,21 @@ def test_a_method_lists_its_settings(sammed: Sammed) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (("student", "train"), "network=unet++  (unet, unet++, dynunet)"),
+        (("synthesize", "train"), "timesteps=1000"),
+    ],
+)
+def test_a_training_lists_its_settings_without_a_set(
+    sammed: Sammed, command: tuple[str, str], line: str
+) -> None:
+    run = sammed(*command, "--settings")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert line in run.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
     ("statuses", "exit_code", "summary"),
     [
         (

@@ -15,6 +15,7 @@ from sammed_cli.terminal import Terminal
 @click.argument("labels", type=options.EXISTING, required=False)
 @options.annotated_slices
 @options.label
+@options.names
 @click.option(
     "--prompts",
     type=click.Choice(("points", "boxes", "composite")),
@@ -48,7 +49,7 @@ def assist_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """
     from sammed.jobs.assist_train import AssistTrainRequest
     from sammed.jobs.assist_train import assist_train as job
-    from sammed_cli.reports import training_table
+    from sammed_cli.reports import training_tables
 
     result = job(AssistTrainRequest(**settings), terminal.reporter)
-    terminal.finish(as_json, result, training_table(result))
+    terminal.finish(as_json, result, *training_tables(result))

@@ -30,7 +30,7 @@ def auto_train(terminal: Terminal, /, as_json: bool, **settings: Any) -> None:
     """Learn only the generator of a skill again, from IMAGE and LABELS."""
     from sammed.jobs.auto_train import AutoTrainRequest
     from sammed.jobs.auto_train import auto_train as job
-    from sammed_cli.reports import training_table
+    from sammed_cli.reports import training_tables
 
     result = job(AutoTrainRequest(**settings), terminal.reporter)
-    terminal.finish(as_json, result, training_table(result))
+    terminal.finish(as_json, result, *training_tables(result))

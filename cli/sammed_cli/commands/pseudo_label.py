@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from sammed.datasets.pseudo.methods import METHODS
-from sammed_cli import options
+from sammed_cli import assignments, options
 from sammed_cli.terminal import Terminal
 
 
@@ -16,12 +16,8 @@ def _show_settings(context: click.Context, _parameter: click.Parameter, name: st
     if name is None:
         return
     from sammed.datasets.pseudo.methods import config_type
-    from sammed.datasets.settings import settings_of
 
-    for setting in settings_of(config_type(name)):
-        choices = f"  ({', '.join(setting.choices)})" if setting.choices else ""
-        click.echo(f"{setting.name}={setting.value}{choices}")
-    context.exit()
+    assignments.show_settings(context, config_type(name))
 
 
 _METHOD = click.Choice(tuple(METHODS))
@@ -36,7 +32,7 @@ _METHOD = click.Choice(tuple(METHODS))
     help="; ".join(f"{name}: {method.summary}" for name, method in METHODS.items()) + ".",
 )
 @click.option("--output", type=options.NEW_FOLDER, required=True, help="Folder of the new set.")
-@options.settings("A setting of the method; may be repeated. --settings METHOD lists all.")
+@assignments.settings_option("A setting of the method; may be repeated. --settings METHOD lists all.")
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sammed_cli import assignments, options
+from sammed_cli import options
 from sammed_cli.terminal import Terminal
 
 
@@ -25,14 +25,7 @@ def labeled_set() -> None:
     help="SOURCE contains images without labels; --name lists their possible labels.",
 )
 @click.option("--marked-only", is_flag=True, help="Slices without a label are unknown, not empty.")
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    callback=assignments.names,
-    metavar="VALUE=NAME",
-    help="Name of a label; may be repeated.",
-)
+@options.names
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of a MONAI data list for validation.")
 @click.option(
     "--channel", type=click.IntRange(min=0), default=0, show_default=True, help="nnU-Net channel to use."

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sammed_cli import options
+from sammed_cli import assignments, options
 from sammed_cli.terminal import Terminal
 
 
@@ -24,7 +24,10 @@ def student() -> None:
     show_default=True,
     help="MONAI's BasicUNet or BasicUNetPlusPlus on slices, or DynUNet in 3-D.",
 )
-@options.settings("A setting such as epochs=40, size_px=128, loss=dice+ce, optimizer=adam; may be repeated.")
+@assignments.settings_option(
+    "A setting such as epochs=40, size_px=128, loss=dice+ce; may be repeated. --settings lists all.",
+    "sammed.datasets.students.config:StudentConfig",
+)
 @click.option("--gold-only", is_flag=True, help="Learn from gold labels only.")
 @click.option(
     "--pseudo-weight",

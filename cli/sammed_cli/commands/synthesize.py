@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sammed_cli import options
+from sammed_cli import assignments, options
 from sammed_cli.terminal import Terminal
 
 
@@ -21,7 +21,10 @@ def synthesize() -> None:
 
 @synthesize.command()
 @click.argument("labeled_set", type=options.EXISTING, metavar="SET")
-@options.settings("A setting such as image_size=64, width=32, steps=5000, batch_size=8; may be repeated.")
+@assignments.settings_option(
+    "A setting such as image_size=64, width=32, steps=5000; may be repeated. --settings lists all.",
+    "sammed.datasets.synthesis.config:DiffusionConfig",
+)
 @click.option(
     "--output",
     type=options.NEW_FILE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +42,7 @@ class DataSet:
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `sammed export --json` prints."""
-        return {
-            "folder": str(self.folder),
-            "training": self.training,
-            "testing": self.testing,
-            "labels": self.labels,
-            "file_ending": self.file_ending,
-            "folds": self.folds,
-            "notes": list(self.notes),
-        }
+        return {**asdict(self), "folder": str(self.folder)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +158,9 @@ class _CaseWriter:
         voxels = table.renumber(place, source.voxels)
         voxels[unknown] = table.ignore_value
         labels = LabelVolume(voxels, volume.affine_ras_mm, _named(table, ignore=ignored > 0))
-        self._write_labels(labels, self.folder / label, like=self.folder / images[0])
+        like = read_volume(self.folder / images[0])  # its header is the written file's
+        for sidecar in write_labels(labels, self.folder / label, like=like)[1:]:
+            sidecar.unlink()  # the names are in the data set's own files
         return CaseRecord(
             self.name,
             self.case,
@@ -187,11 +181,6 @@ class _CaseWriter:
             return (f"{folder}/{self.name}{self.ending}",)
         channels = len(_COLORS) if volume.is_color else 1
         return tuple(f"{folder}/{self.name}_{channel:04d}{self.ending}" for channel in range(channels))
-
-    def _write_labels(self, labels: LabelVolume, path: Path, *, like: Path) -> None:
-        """Write the label volume with the header of the written image file."""
-        for sidecar in write_labels(labels, path, like=read_volume(like))[1:]:
-            sidecar.unlink()  # the names are in the data set's own files
 
 
 def _named(table: LabelTable, *, ignore: bool) -> tuple[Label, ...]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from sammed.datasets.export.dataset import Contents, DataSet, channel_names, write_contents
 from sammed.datasets.export.folds import Folds, plan_folds
-from sammed.datasets.export.json_file import write_json
 from sammed.datasets.export.origins import CaseRecord, check_is_data_set, write_origins
 from sammed.datasets.export.whole_folder import whole_folder
 from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.storage.json_file import write_json
 from sammed.version import __version__
 
 DATALIST_NAME = "datalist.json"

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sammed.datasets.export.json_file import write_json
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case
 from sammed.errors import ExportError
+from sammed.storage.json_file import write_json
 from sammed.storage.provenance import Provenance, provenance_to_json
 from sammed.version import __version__
 from sammed_volumes.sidecar import RESAMPLING_METHOD

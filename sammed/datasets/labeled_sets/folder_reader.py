@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from sammed.datasets.labeled_sets.labeled_set import GOLD, Case
 from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.storage.provenance import Provenance, read_provenance
 from sammed_volumes.formats import VOLUME_SUFFIXES
-from sammed_volumes.labels import LabelVolume
 
 
 def gather_pairs(
@@ -55,7 +53,8 @@ def _case(name: str, case: Case) -> Case:
 
 def _made(case: Case, labels: Path, written: Provenance) -> Case:
     """Return a case that a machine labeled, with its method and scores from the provenance."""
-    scores = _by_value(written.scores or {}, case.reading.read(labels))
+    named = written.scores or {}
+    scores = {each.value: named[each.name] for each in case.reading.read(labels).labels if each.name in named}
     return replace(
         case,
         origin=written.method or "pseudo",
@@ -63,7 +62,3 @@ def _made(case: Case, labels: Path, written: Provenance) -> Case:
         label_scores=scores,
         maker_digest=written.skill_digest,
     )
-
-
-def _by_value(scores: Mapping[str, float], labels: LabelVolume) -> dict[int, float]:
-    return {label.value: scores[label.name] for label in labels.labels if label.name in scores}

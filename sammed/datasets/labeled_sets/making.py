@@ -35,7 +35,7 @@ def make_set(
     label volume has a label, and for the name of a value that no label has.
     """
     labels, problems = _listed(gathered, reporter)
-    labels = _named(labels, names or {}) if labels else _of_names(names or {})
+    labels = with_names(labels, names or {}) if labels else _of_names(names or {})
     unnamed = [str(label.value) for label in labels if not label.own_name]
     if names and unnamed:
         reporter.message(f"Some labels have no name, perhaps by mistake: {', '.join(unnamed)}.")
@@ -117,7 +117,8 @@ def _join(found: dict[int, Label], label: Label, case: Case) -> None:
         )
 
 
-def _named(labels: Sequence[Label], names: Mapping[int, str]) -> tuple[Label, ...]:
+def with_names(labels: Sequence[Label], names: Mapping[int, str]) -> tuple[Label, ...]:
+    """Return the labels with these names by value; SetError for a value that no label has."""
     values = [label.value for label in labels]
     for value, name in names.items():
         if value not in values:

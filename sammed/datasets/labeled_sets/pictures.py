@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt
+from jaxtyping import Bool, Float, Shaped, UInt
 
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
@@ -107,6 +107,10 @@ class OpenCase:
             raise SetError(f"Case {self.case.name} has no labels.")
         return self.slicing.to_stack(self.labels.voxels)
 
+    def on_grid(self, stack: Shaped[np.ndarray, "S H W"]) -> Shaped[np.ndarray, "X Y Z"]:
+        """Return a value for each pixel of the stack as a value for each voxel of the case's own grid."""
+        return np.ascontiguousarray(self.slicing.from_stack(stack))
+
 
 def open_case(case: Case, labeled_set: LabeledSet) -> OpenCase:
     """Read a case's files and check that they belong together.
@@ -140,13 +144,8 @@ def pictures_of(case: Case, labeled_set: LabeledSet) -> Iterator[Picture]:
 def from_pictures(stack: UInt[np.ndarray, "S H W"], opened: OpenCase, labeled_set: LabeledSet) -> LabelVolume:
     """Return label maps of all pictures, in the order of the stack, as a label volume on the case's grid."""
     highest = max([0, *(label.value for label in labeled_set.labels)])
-    voxels = opened.slicing.from_stack(stack).astype(smallest_unsigned(max(highest, 1)))
-    return LabelVolume(np.ascontiguousarray(voxels), opened.volume.affine_ras_mm, labeled_set.labels)
-
-
-def ignore_from_pictures(stack: Bool[np.ndarray, "S H W"], opened: OpenCase) -> Bool[np.ndarray, "X Y Z"]:
-    """Return ignored pixels of all pictures on the case's own grid, as in `PseudoLabel.ignore`."""
-    return np.ascontiguousarray(opened.slicing.from_stack(stack))
+    voxels = opened.on_grid(stack.astype(smallest_unsigned(max(highest, 1))))
+    return LabelVolume(voxels, opened.volume.affine_ras_mm, labeled_set.labels)
 
 
 def _labels(

@@ -22,6 +22,7 @@ from typing import Any
 from sammed.datasets.labeled_sets.label_reading import LabelReading
 from sammed.datasets.labeled_sets.labeled_set import NONE, SPLITS, Case, LabeledSet, Split
 from sammed.errors import SammedError, SetError
+from sammed.storage.json_file import write_json
 from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError
@@ -33,23 +34,17 @@ SET_FILE_NAME = "set.json"
 _FORMAT, _VERSION = "sammed-set", 1
 
 
-def set_file_path(place: Path) -> Path:
-    """Return the set file of a set that is given by its folder or by the file."""
-    return place / SET_FILE_NAME if place.suffix != ".json" else place
-
-
 def write_set(labeled_set: LabeledSet, *, overwrite: bool = False) -> Path:
     """Write the set file into the set's existing folder and return its path; see `read_set`."""
     path = labeled_set.folder / SET_FILE_NAME
-    text = json.dumps(_to_json(labeled_set), indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path, ".json", overwrite=overwrite) as partial:
-        partial.write_text(text, encoding="utf-8")
+        write_json(partial, _to_json(labeled_set))
     return path
 
 
 def read_set(place: Path) -> LabeledSet:
     """Read a set, given by its folder or its set file. Raises SetError; opens no image."""
-    path = set_file_path(place)
+    path = place if place.suffix == ".json" else place / SET_FILE_NAME
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         _check_version(data)

@@ -17,7 +17,7 @@ from torch import nn
 
 from sammed.backbones.backbone import Backbone
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, ignore_from_pictures, open_case
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
 from sammed.datasets.labeled_sets.set_file import read_set
 from sammed.datasets.pseudo.assist_config import AssistLabelConfig as AssistLabelConfig
 from sammed.datasets.pseudo.gold_stack import stack_gold
@@ -110,7 +110,7 @@ class _Session:
         """Return the slices without a prompt; None if there are none."""
         ignore = np.ones(opened.slicing.stack_shape, dtype=bool)
         ignore[[each.slice_index for each in placed]] = False
-        return None if self.looks_everywhere or not ignore.any() else ignore_from_pictures(ignore, opened)
+        return None if self.looks_everywhere or not ignore.any() else opened.on_grid(ignore)
 
     def _encoder(self, label: Label) -> nn.Module:
         if self.skill is None or label not in self.skill.labels:

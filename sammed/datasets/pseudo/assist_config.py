@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from sammed.errors import ConfigError
+from sammed.ranges import check_words
 
 PromptStyle = Literal["box", "point", "points", "signed-points", "box+points"]
 PROMPT_STYLES: tuple[PromptStyle, ...] = get_args(PromptStyle)
@@ -38,10 +39,7 @@ class AssistLabelConfig:
             raise ConfigError(
                 "assist needs either prompts=FOLDER with prompts or truth=SET to simulate them from."
             )
-        if self.style not in PROMPT_STYLES:
-            raise ConfigError(f"style is {self.style!r}; use one of {', '.join(PROMPT_STYLES)}.")
-        if self.encoder not in get_args(Encoder):
-            raise ConfigError(f"encoder is {self.encoder!r}; use one of {', '.join(get_args(Encoder))}.")
+        check_words(self, "style", "encoder")
         if self.points < 1 or self.least_pixels < 1 or self.slices < 1:
             raise ConfigError("points, least_pixels and slices must be 1 or more.")
         if not (0 <= self.box_inner < 0.5 and self.box_outer >= 0):

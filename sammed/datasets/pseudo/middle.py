@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from sammed.prompts.points import deepest
+
 
 def middle(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
     """Return the pixel (x, y) in the middle of a region that is not empty.
@@ -12,7 +14,4 @@ def middle(region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:
     inside.
     """
     y, x = (round(each) for each in ndimage.center_of_mass(region))
-    if not region[y, x]:
-        depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return np.array([x, y], dtype=np.float64)
+    return np.array([x, y], dtype=np.float64) if region[y, x] else deepest(region)

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float, UInt
 from torch import Tensor, nn
 
-from sammed.assist.masks import decode_prompts, unite
+from sammed.assist.masks import unite
+from sammed.assist.placed import decode_placed
 from sammed.auto.labeling import highest_wins
 from sammed.embeddings.scan import Scan
 from sammed.prompts.placing import PlacedPrompt
@@ -33,18 +34,11 @@ def decode_with_scores(
     scan: Scan, placed: Sequence[PlacedPrompt], encoder_of: Callable[[Label], nn.Module]
 ) -> Prompted:
     """Decode prompts; in each pixel the label with the highest logit wins, and other slices stay empty."""
-    shown = sorted({each.slice_index for each in placed})
-    embeddings = scan.embeddings(shown)
-    labels = sorted({each.label for each in placed}, key=lambda label: label.value)
-    logits, stability = [], {}
-    for label in labels:
-        own = [each for each in placed if each.label == label]
-        rows = [shown.index(each.slice_index) for each in own]
-        prompts = [each.prompt for each in own]
-        decoded = decode_prompts(scan.backbone, encoder_of(label), embeddings, prompts, rows, scan.frame)
+    labels, logits, stability = [], [], {}
+    for label, slices, decoded in decode_placed(scan, placed, encoder_of):
+        labels.append(label)
+        logits.append(unite(decoded, slices, scan.slicing.count).cpu())
         stability[label.value] = float(mask_stability(decoded).mean())
-        count = scan.slicing.count
-        logits.append(unite(decoded, [each.slice_index for each in own], count).cpu())
     return Prompted(highest_wins(scan, logits, labels), stability)
 
 

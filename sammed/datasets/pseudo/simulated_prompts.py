@@ -10,7 +10,7 @@ from sammed.prompts.boxes import box_around, jitter_box
 from sammed.prompts.instances import instances
 from sammed.prompts.placing import PlacedPrompt
 from sammed.prompts.points import sample_points
-from sammed.prompts.prompt import PointSign, Prompt
+from sammed.prompts.prompt import Prompt, prompt_of_points
 from sammed_volumes.labels import Label
 
 _NEAR = 0.5  # share of the instance's box on each side: where background points are placed
@@ -46,8 +46,7 @@ def _prompt(
     else:
         inside = sample_points(instance, config.points, "uniform", rng)
     outside = _outside(instance, label, config.points, rng) if config.style == "signed-points" else inside[:0]
-    signs = np.repeat([PointSign.FOREGROUND, PointSign.BACKGROUND], [len(inside), len(outside)])
-    return Prompt(np.concatenate([inside, outside]), signs.astype(np.int64), box)
+    return prompt_of_points(inside, outside, box)
 
 
 def _outside(

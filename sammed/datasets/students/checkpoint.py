@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from sammed.datasets.resumable_training import Checkpoint
 from sammed.datasets.students.epoch_row import EpochRow
 from sammed.datasets.students.student import Student
 from sammed.datasets.students.student_file import student_header
 from sammed.errors import StudentError
+from sammed.storage.checkpoint import Checkpoint
 from sammed.storage.tensor_file import TensorKind
 
 _KIND = TensorKind("sammed_training", "a student's checkpoint", 1, StudentError)
@@ -25,14 +25,6 @@ class Progress:
     rows: tuple[EpochRow, ...] = ()
     losses: tuple[float, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the progress as a checkpoint's header keeps it."""
-        return {
-            "step": self.step,
-            "rows": [row.to_json() for row in self.rows],
-            "losses": list(self.losses),
-        }
-
 
 def student_checkpoint(
     path: Path | None, student: Student, optimizer: torch.optim.Optimizer, samples: str
@@ -42,7 +34,7 @@ def student_checkpoint(
 
 
 def _progress(header: Mapping[str, Any]) -> Progress:
-    rows = tuple(EpochRow.from_json(row) for row in header["rows"])
+    rows = tuple(EpochRow(**{**row, "dice": tuple(row["dice"])}) for row in header["rows"])
     return Progress(int(header["step"]), rows, tuple(header["losses"]))
 
 

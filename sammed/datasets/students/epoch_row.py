@@ -1,7 +1,6 @@
 """The record of a student's training: one row for each epoch."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +15,3 @@ class EpochRow:
     loss: float
     learning_rate: float
     dice: tuple[float, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the row as a dict; `from_json` reads it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "EpochRow":
-        """Return a row from the result of `to_json`."""
-        return cls(**{**data, "dice": tuple(data["dice"])})

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from sammed.datasets.students.epoch_row import EpochRow
@@ -21,12 +20,8 @@ class TrainingLog:
         self._labels = labels
         self._writer = None if folder is None else _open_writer(folder, reporter)
 
-    def __enter__(self) -> "TrainingLog":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Write what is left to write."""
         if self._writer is not None:
             self._writer.close()
 
@@ -48,12 +43,10 @@ class TrainingLog:
 
 def draw_curves(rows: Sequence[EpochRow], labels: Sequence[Label], path: Path) -> None:
     """Draw loss, and validation Dice if any, over the epochs, as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     panels = 2 if rows[0].dice else 1
     figure = Figure(figsize=(5 * panels, 3.5), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, panels, squeeze=False)[0]
     epochs = [row.epoch for row in rows]
     axes[0].plot(epochs, [row.loss for row in rows], color="tab:blue")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def train_on_samples(
     student.network.to(choose_device(config.device))
     augmentation = Augmentation(config.is_3d) if config.augment else None
     batches = Batches(samples, config, augmentation)
-    with TrainingLog(log, student.labels, reporter) as training_log:
+    with closing(TrainingLog(log, student.labels, reporter)) as training_log:
         training = _Training(student, batches, validation, _optimizer(student), checkpoint, training_log)
         rows = training.run(reporter)
     student.network.eval().requires_grad_(False)
@@ -107,16 +108,13 @@ class _Training:
             "training the student",
             Progress(),
             self.batches.total,
-            self._advance,
+            lambda done: self._after(done, self._step(done.step)),
             student_checkpoint(self.checkpoint, self.student, self.optimizer, digest),
             self.student.config.checkpoint_seconds,
             reporter,
         )
         self.log.curves(progress.rows)
         return progress.rows
-
-    def _advance(self, progress: Progress) -> Progress:
-        return self._after(progress, self._step(progress.step))
 
     def _step(self, step: int) -> float:
         """Learn from one batch and return its loss."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sammed.errors import ConfigError
+from sammed.ranges import check_least
 
 # Channels of each level as multiples of the width, for 256 pixels; smaller pictures have fewer levels.
 # Ho et al. 2020, appendix B, which the paper follows.
@@ -39,9 +40,8 @@ class DiffusionConfig:
             raise ConfigError(f"channels is {self.channels}; use 1 or 3.")
         if self.width < _NORM_GROUPS or self.width % _NORM_GROUPS:
             raise ConfigError(f"width is {self.width}; it must be a multiple of {_NORM_GROUPS}.")
-        for name, least in (("res_blocks", 1), ("batch_size", 1), ("steps", 1), ("timesteps", 50)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be {least} or more.")
+        check_least(self, 1, "res_blocks", "batch_size", "steps")
+        check_least(self, 50, "timesteps")
         if not self.learning_rate > 0 or self.seed < 0:
             raise ConfigError("learning_rate must be above 0, and seed 0 or more.")
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from sammed.datasets.network_file import network_digest, read_network, write_network
-from sammed.datasets.resumable_training import Checkpoint
 from sammed.datasets.synthesis.config import DiffusionConfig
 from sammed.datasets.synthesis.diffusion import DiffusionModel, new_model
 from sammed.errors import SynthesisError
+from sammed.storage.checkpoint import Checkpoint
 from sammed.storage.tensor_file import TensorKind
 
 _MODEL = TensorKind("sammed_diffusion", "a diffusion model", 1, SynthesisError)
@@ -30,10 +30,6 @@ class Progress:
     def step(self) -> int:
         """The number of steps done."""
         return len(self.losses)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the progress as a checkpoint's header keeps it."""
-        return {"losses": list(self.losses)}
 
 
 def save_model(model: DiffusionModel, path: Path, *, overwrite: bool = False) -> Path:

@@ -58,7 +58,7 @@ def finish(ledger: Ledger, target: Target, put: Put, who: str = "machine") -> No
     digest = put(who)
     ledger.writing(taken, digest)
     ledger.done(taken, digest, seconds=1.5, slices=3, labels=("lung",))
-    taken.claim.release()
+    taken.release()
 
 
 def kill(
@@ -73,7 +73,7 @@ def kill(
             target.output.unlink()
     if who and put:
         put(who)
-    taken.claim.release()
+    taken.release()
 
 
 def test_what_is_done_and_unchanged_is_skipped(config: LedgerConfig, target: Target, put: Put) -> None:
@@ -81,6 +81,15 @@ def test_what_is_done_and_unchanged_is_skipped(config: LedgerConfig, target: Tar
     found = Ledger(replace(config, run="second")).take(target)
     assert isinstance(found, Settled)
     assert "labeled already" in found.reason
+    assert found.entry is None, "an earlier run labeled it"
+
+
+def test_what_a_dead_worker_of_this_run_has_done_counts(
+    config: LedgerConfig, target: Target, put: Put
+) -> None:
+    finish(Ledger(config), target, put)
+    found = Ledger(config).take(target)
+    assert isinstance(found, Settled)
     assert found.entry is not None
     assert (found.entry.seconds, found.entry.slices, found.entry.labels) == (1.5, 3, ("lung",))
 
@@ -183,7 +192,7 @@ def test_two_at_once(config: LedgerConfig, target: Target, put: Put) -> None:
     assert isinstance(found, Busy)
     assert "process" in found.owner
     first.failed(taken, "no", 0.1)
-    taken.claim.release()
+    taken.release()
     assert isinstance(second.take(target), Taken), "a volume that failed may be tried again"
 
 
@@ -232,7 +241,6 @@ def test_without_a_ledger_every_volume_is_taken(target: Target) -> None:
     ledger.writing(taken, "d" * 64)
     ledger.done(taken, "d" * 64, seconds=1.0, slices=2, labels=("lung",))
     ledger.failed(taken, "no", 1.0)
-    assert not ledger.was_done_now(Settled("done"))
     taken.release()
     ledger.tidy()
     assert not ledger.is_batch

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from sammed.datasets.pseudo.methods import METHODS, config_type, method
-from sammed.datasets.settings import Setting, configure, names_of, settings_of
+from sammed.datasets.settings import Setting, configure, settings_of
 from sammed.errors import ConfigError
 
 
@@ -85,7 +85,7 @@ def test_a_setting_that_must_be_given_has_no_value() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_a_config_that_text_can_set(name: str) -> None:
     found = config_type(name)
-    assert list(names_of(found))
+    assert list(settings_of(found))
     given = {each.name: each.value for each in settings_of(found) if each.value}
     if name != "assist":  # which has to be told where its prompts are
         assert configure(found, given) == found()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sammed.annotations.slice_sampling import annotate
-from sammed.errors import AnnotationError, ConfigError
+from sammed.errors import AnnotationError, ConfigError, SetError
 from sammed.jobs.assist_train import AssistTrainRequest, assist_train, find_pair
 from sammed.jobs.demo_data import demo_pair
 from sammed.progress import Silent
@@ -49,11 +49,23 @@ def test_the_result_and_the_file_hold_what_was_learned(case: Case, skill: Path, 
     assert sorted(result.annotated_slices + result.background_slices) == list(written.annotations.indices)
     assert result.trainable_parameters == written.learned_numbers == 3 * 2 * 6220
     assert written.auto is not None
+    assert result.expected_dice == {
+        label.name: written.auto.choices[label.value].expected_dice for label in written.labels
+    }
     assert skill_digest(written) == skill_digest(read_skill(skill)), "the same seed learned another skill"
 
 
 def test_the_skill_is_small(skill: Path) -> None:
     assert skill.stat().st_size < 2_000_000
+
+
+def test_names_of_values_name_the_labels(case: Case, tmp_path: Path) -> None:
+    named = request(case, slices=1, auto=False, names={2: "Herz"}, label=("Herz",))
+    assert assist_train(named, Silent()).labels == ("Herz",)
+    with pytest.raises(
+        SetError, match=r"No label has the value 9, so it can't be named colon; the values are"
+    ):
+        assist_train(replace(named, names={9: "colon"}, overwrite=True), Silent())
 
 
 def test_without_the_generator(case: Case, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from sammed.storage.provenance import (
     Provenance,
     provenance_path,
     read_provenance,
-    write_provenance,
 )
 from sammed.version import __version__
 from sammed_volumes.errors import OutputError
+from tests.provenance_writing import write_provenance
 
 DIGEST = hashlib.sha256(b"image").hexdigest()
 

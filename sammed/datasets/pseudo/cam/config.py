@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from sammed.errors import ConfigError
+from sammed.ranges import check_least, check_positive, check_shares, check_words
 
 Network = Literal["resnet18", "resnet34", "resnet50", "embedding"]
 Activation = Literal["grad-cam", "grad-cam++"]
@@ -16,6 +17,7 @@ CamPrompt = Literal["box", "box+point", "point"]
 CamPoint = Literal["center", "maximum"]
 ClassPlan = Literal["auto", "each"]
 NONE_NAME = "none"  # the class of pictures without any of the labels
+_LAYERS = ("layer1", "layer2", "layer3", "layer4")
 CAM_PROMPTS: tuple[CamPrompt, ...] = get_args(CamPrompt)
 
 
@@ -43,27 +45,18 @@ class ClassifierConfig:
     least_gain: float = 0.1  # of the mean recall over chance, below which classes are not separated; ours
 
     def __post_init__(self) -> None:
-        if self.network not in get_args(Network):
-            raise ConfigError(f"network is {self.network!r}; use one of {', '.join(get_args(Network))}.")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+        check_words(self, "network")
+        check_least(self, 1, "epochs", "batch_size")
         if self.weights is not None and self.network == "embedding":
             raise ConfigError("weights are for a ResNet; the network embedding uses the backbone's own.")
         if self.weights is not None and not self.weights.is_file():
             raise ConfigError(f"There is no weights file {self.weights}.")
-        if self.image_size < 32:
-            raise ConfigError(f"image_size is {self.image_size}; it must be 32 or more.")
-        for name in ("dropout", "least_gain"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1.")
+        check_least(self, 32, "image_size")
+        check_shares(self, "dropout", "least_gain")
         if not 0 < self.held_out < 1:
             raise ConfigError(f"held_out is {self.held_out}; it must be between 0 and 1.")
-        for name in ("learning_rate", "sharpness"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        if not self.weight_decay >= 0:
-            raise ConfigError(f"weight_decay is {self.weight_decay}; it must be 0 or more.")
+        check_positive(self, "learning_rate", "sharpness")
+        check_least(self, 0, "weight_decay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +79,9 @@ class CamConfig(ClassifierConfig):
 
     def __post_init__(self) -> None:
         ClassifierConfig.__post_init__(self)
-        for name, known in (
-            ("classes", get_args(ClassPlan)),
-            ("activation", get_args(Activation)),
-            ("prompts", CAM_PROMPTS),
-            ("point", get_args(CamPoint)),
-            ("layer", ("layer1", "layer2", "layer3", "layer4")),
-        ):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; use one of {', '.join(known)}.")
+        check_words(self, "classes", "activation", "prompts", "point")
+        if self.layer not in _LAYERS:
+            raise ConfigError(f"layer is {self.layer!r}; use one of {', '.join(_LAYERS)}.")
         if not 0 < self.threshold < 1:
             raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1.")
-        if self.most_regions < 1:
-            raise ConfigError(f"most_regions is {self.most_regions}; it must be 1 or more.")
+        check_least(self, 1, "most_regions")

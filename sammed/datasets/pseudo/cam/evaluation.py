@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -129,9 +129,5 @@ def _row(
 
 
 def _mean(overlaps: Sequence[Overlap]) -> Overlap:
-    count = len(overlaps)
-    return Overlap(
-        sum(each.dice for each in overlaps) / count,
-        sum(each.iou for each in overlaps) / count,
-        sum(each.pixel_accuracy for each in overlaps) / count,
-    )
+    columns = zip(*map(astuple, overlaps), strict=True)
+    return Overlap(*(sum(column) / len(overlaps) for column in columns))

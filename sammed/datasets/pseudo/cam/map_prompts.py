@@ -14,7 +14,7 @@ from sammed.datasets.pseudo.cam.config import CamConfig, CamPrompt
 from sammed.datasets.pseudo.middle import middle
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
-from sammed.prompts.prompt import PointSign, Prompt
+from sammed.prompts.prompt import Prompt, prompt_of_points
 
 
 def pseudo_mask(map_: Float[np.ndarray, "H W"], threshold: float) -> Bool[np.ndarray, "H W"]:
@@ -42,7 +42,7 @@ def prompt_of(
     box = None if prompts == "point" else box_around(region)
     if prompts == "box":
         return Prompt(box_xyxy_slice=box)
-    return Prompt(point_xy[None], np.array([PointSign.FOREGROUND], dtype=np.int64), box)
+    return prompt_of_points(point_xy[None], np.zeros((0, 2)), box)
 
 
 def _brightest(map_: Float[np.ndarray, "H W"], region: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " 2"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -43,17 +44,14 @@ class CamLabeler:
 
     config: CamConfig
     tools: Tools
-
-    @property
-    def name(self) -> str:
-        """The origin of its labels."""
-        return "cam"
+    name: ClassVar[str] = "cam"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Learn the classifiers and label every case; AnnotationError where none can tell classes apart."""
         backbone = self.tools.backbone()
         readers = train_readers(gold, self.config, self.tools.seed, backbone, reporter, self.tools.cache)
-        digest = _digest(self.config, readers)
+        learned = " ".join(reader.classifier.digest() for reader in readers)
+        digest = settings_digest(self.name, self.config, learned)
         job = _Job(gold, backbone, readers, self.config, digest, reporter, self.tools.cache)
         for case in unlabeled:
             yield attempt(case, partial(job.label, case))
@@ -114,7 +112,3 @@ class _Job:
             if prompts:
                 logits = prompted_logits(scan, index, prompts)
                 yield Finding(value, logits, float(probabilities[class_index]))
-
-
-def _digest(config: CamConfig, readers: Sequence[Reader]) -> str:
-    return settings_digest("cam", config, " ".join(reader.classifier.digest() for reader in readers))

@@ -136,13 +136,8 @@ def _train(
                 torch.autograd.backward(loss)
                 optimizer.step()
             task.advance()
-        _settle_norms(network, pictures, config.batch_size, rng)
-
-
-def _settle_norms(network: nn.Module, pictures: Pictures, batch_size: int, rng: np.random.Generator) -> None:
-    """Set the statistics of the batch norms from a whole epoch; those of a few steps lag behind."""
-    device = next(network.parameters()).device
-    update_bn((pixels.to(device) for pixels, _ in _batches(pictures, batch_size, rng)), network)
+        # The statistics of the batch norms are set from a whole epoch; those of a few steps lag behind.
+        update_bn((pixels.to(device) for pixels, _ in _batches(pictures, config.batch_size, rng)), network)
 
 
 def _class_weights(classes: Tensor, count: int, balanced: bool) -> Tensor:

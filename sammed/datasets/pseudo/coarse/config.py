@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from sammed.datasets.students.config import NetworkName, OptimizerName, StudentConfig
 from sammed.errors import ConfigError
+from sammed.ranges import check_least, check_shares, check_words
 
 CoarsePrompt = Literal["box", "points", "automatic", "none"]
 COARSE_PROMPTS: tuple[CoarsePrompt, ...] = get_args(CoarsePrompt)
@@ -25,12 +26,9 @@ class RegionConfig:
     low_probability: float = 0.1  # what "low" is; ours
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "least_share", "low_probability"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1.")
-        for name, least in (("least_pixels", 1), ("most_regions", 1), ("negatives", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be {least} or more.")
+        check_shares(self, "threshold", "least_share", "low_probability")
+        check_least(self, 1, "least_pixels", "most_regions")
+        check_least(self, 0, "negatives")
         if self.low_probability >= self.threshold:
             raise ConfigError(
                 f"low_probability is {self.low_probability}, the threshold {self.threshold}; "
@@ -62,8 +60,7 @@ class CoarseConfig(RegionConfig):
 
     def __post_init__(self) -> None:
         RegionConfig.__post_init__(self)
-        if self.prompts not in COARSE_PROMPTS:
-            raise ConfigError(f"prompts is {self.prompts!r}; use one of {', '.join(COARSE_PROMPTS)}.")
+        check_words(self, "prompts")
         if not 0.5 <= self.most_of_one_class <= 1:
             raise ConfigError(f"most_of_one_class is {self.most_of_one_class}; it must be from 0.5 to 1.")
         if not 0 <= self.least_agreement <= 1:

@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.pictures import (
-    OpenCase,
-    from_pictures,
-    ignore_from_pictures,
-    open_case,
-)
+from sammed.datasets.labeled_sets.pictures import OpenCase, from_pictures, open_case
 from sammed.datasets.pseudo.coarse.config import CoarseConfig
 from sammed.datasets.pseudo.coarse.weak_label import Dropped, WeakLabel, baseline_label, weak_label
 from sammed.datasets.pseudo.gold_pictures import gold_pictures
@@ -49,11 +45,7 @@ class CoarseLabeler:
 
     config: CoarseConfig
     tools: Tools
-
-    @property
-    def name(self) -> str:
-        """The origin of its labels."""
-        return "coarse"
+    name: ClassVar[str] = "coarse"
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Train the student and label every case. Raises AnnotationError where no gold picture is labeled."""
@@ -121,7 +113,7 @@ def _label_case(
         from_pictures(np.stack([weak.values for weak in found]), opened, gold),
         score=float(np.mean(list(scores.values()))) if scores else 0.0,
         label_scores=scores,
-        ignore=ignore_from_pictures(np.stack([weak.ignore for weak in found]), opened),
+        ignore=opened.on_grid(np.stack([weak.ignore for weak in found])),
         maker_digest=digest,
     )
 

@@ -15,7 +15,7 @@ from sammed.datasets.pseudo.coarse.config import CoarsePrompt, RegionConfig
 from sammed.datasets.pseudo.middle import middle
 from sammed.prompts.boxes import box_around
 from sammed.prompts.instances import instances
-from sammed.prompts.prompt import PointSign, Prompt
+from sammed.prompts.prompt import Prompt, prompt_of_points
 
 
 def main_regions(mask: Bool[np.ndarray, "H W"], config: RegionConfig) -> list[Bool[np.ndarray, "H W"]]:
@@ -46,6 +46,4 @@ def _points(
     region: Bool[np.ndarray, "H W"], probability: Float[np.ndarray, "H W"], config: RegionConfig
 ) -> Prompt:
     unlikely = np.where(probability <= config.low_probability, 1 - probability, 0)
-    outside = spread(unlikely, config.negatives)
-    signs = [PointSign.FOREGROUND] + [PointSign.BACKGROUND] * len(outside)
-    return Prompt(np.concatenate([middle(region)[None], outside]), np.array(signs, dtype=np.int64))
+    return prompt_of_points(middle(region)[None], spread(unlikely, config.negatives))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from sammed.errors import ConfigError
+from sammed.ranges import check_least, check_shares, check_words
 
 ProposalSource: TypeAlias = Literal["auto", "points", "boxes"]
 
@@ -43,19 +44,11 @@ class ProposalConfig:
     most: int = 300  # the number of best proposals kept
 
     def __post_init__(self) -> None:
-        if self.source not in get_args(ProposalSource):
-            raise ConfigError(f"source is {self.source!r}; use one of {', '.join(get_args(ProposalSource))}.")
-        for name in ("predicted_iou", "stability", "most_overlap", "mask_overlap", "box_overlap"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1.")
-        self._check_counts()
+        check_words(self, "source")
+        check_shares(self, "predicted_iou", "stability", "most_overlap", "mask_overlap", "box_overlap")
+        check_least(self, 1, "points_per_side", "points_per_batch", "batch_size", "least_pixels", "most")
+        check_least(self, 1, "sizes", "most_boxes", "most_refined")
         self._check_boxes()
-
-    def _check_counts(self) -> None:
-        counts = ("points_per_side", "points_per_batch", "batch_size", "least_pixels", "most")
-        for name in (*counts, "sizes", "most_boxes", "most_refined"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
 
     def _check_boxes(self) -> None:
         if not self.sides or not all(0 < side <= 1 for side in self.sides):

@@ -33,8 +33,7 @@ class Proposals:
 
     def mask(self, index: int) -> Bool[np.ndarray, "H W"]:
         """Return one of the masks."""
-        bits = np.unpackbits(self.packed[index], count=self.height * self.width)
-        return bits.reshape(self.height, self.width).astype(bool)
+        return self.union([index])
 
     def union(self, chosen: Iterable[int]) -> Bool[np.ndarray, "H W"]:
         """Return the union of the chosen masks: τ of their sum; empty where none is chosen."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from sammed.datasets.pseudo.proposals.config import ProposalConfig
 from sammed.datasets.students.config import LossName, OptimizerName, StudentConfig
 from sammed.errors import ConfigError
+from sammed.ranges import check_least, check_shares, check_words
 
 Selection: TypeAlias = Literal["samdsk", "all", "confidence"]
 MapKind: TypeAlias = Literal["soft", "hard"]
@@ -41,9 +42,7 @@ class MatchingConfig:
     most_branches: int = 50  # over proposals that two classes claim
 
     def __post_init__(self) -> None:
-        for name in ("most_terms", "most_nodes", "most_branches"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+        check_least(self, 1, "most_terms", "most_nodes", "most_branches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +90,8 @@ class SamDskConfig:
     student: SamDskStudent = field(default_factory=SamDskStudent)
 
     def __post_init__(self) -> None:
-        for name, kinds in (("selection", Selection), ("maps", MapKind)):
-            if getattr(self, name) not in get_args(kinds):
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}; use one of {', '.join(get_args(kinds))}."
-                )
-        if not 0 <= self.threshold < 1:
-            raise ConfigError(f"threshold is {self.threshold}; it must be from 0 to below 1.")
+        check_words(self, "selection", "maps")
+        check_shares(self, "threshold")
         if self.most_rounds < 1 or self.weight < 0:
             raise ConfigError(
                 f"most_rounds is {self.most_rounds}, weight {self.weight}; the first must be 1 or more, the "

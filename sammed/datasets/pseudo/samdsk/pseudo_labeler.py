@@ -13,13 +13,13 @@ from functools import partial
 import numpy as np
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case
+from sammed.datasets.labeled_sets.pictures import from_pictures, open_case
 from sammed.datasets.pseudo.gold_pictures import gold_pictures
 from sammed.datasets.pseudo.pseudo_label import PseudoLabel, failure, mean_by_value, nothing_found
 from sammed.datasets.pseudo.pseudo_labeler import Tools, attempt
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
-from sammed.datasets.pseudo.samdsk.history import History
 from sammed.datasets.pseudo.samdsk.pool import Pool
+from sammed.datasets.pseudo.samdsk.round import Round
 from sammed.datasets.pseudo.samdsk.rounds import Expansion, Rounds
 from sammed.datasets.pseudo.samdsk.selection import Annotation
 from sammed.progress import Reporter
@@ -27,28 +27,23 @@ from sammed_volumes.labels import smallest_unsigned
 
 
 class SamDskLabeler:
-    """The method `samdsk`, a `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler`."""
+    """The method `samdsk`, a `sammed.datasets.pseudo.pseudo_labeler.PseudoLabeler`.
+
+    `rounds` are those of the last `label`; there are none before its first pseudo-label.
+    """
+
+    name = "samdsk"
 
     def __init__(self, config: SamDskConfig, tools: Tools) -> None:
         self._config, self._tools = config, tools
-        self._history = History()
-
-    @property
-    def name(self) -> str:
-        """The origin of its labels."""
-        return "samdsk"
-
-    @property
-    def history(self) -> History:
-        """The rounds of the last `label`; empty before its first pseudo-label."""
-        return self._history
+        self.rounds: tuple[Round, ...] = ()
 
     def label(self, gold: LabeledSet, unlabeled: Sequence[Case], reporter: Reporter) -> Iterator[PseudoLabel]:
         """Run all rounds, then label each case. Raises AnnotationError where no gold picture has a label."""
         pool = Pool(gold, unlabeled)
         rounds = Rounds(gold, gold_pictures(gold), pool, self._config, self._tools)
         expansion = rounds.run(reporter)
-        self._history = expansion.history
+        self.rounds = expansion.rounds
         for case in unlabeled:
             if case.name in pool.failures:
                 yield failure(case.name, pool.failures[case.name])
@@ -76,7 +71,7 @@ def _of_case(case: Case, gold: LabeledSet, expansion: Expansion) -> PseudoLabel:
         from_pictures(stack, opened, gold),
         score=float(np.mean([each.score for each in labeled.values()])),
         label_scores=_label_scores(list(labeled.values()), values),
-        ignore=ignore_from_pictures(ignore, opened) if ignore.any() else None,
+        ignore=opened.on_grid(ignore) if ignore.any() else None,
         maker_digest=expansion.digest,
     )
 

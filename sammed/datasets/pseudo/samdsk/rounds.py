@@ -14,8 +14,8 @@ from sammed.datasets.pseudo.proposals.proposals import Proposals
 from sammed.datasets.pseudo.proposals.proposing import check_source, propose
 from sammed.datasets.pseudo.pseudo_labeler import Tools
 from sammed.datasets.pseudo.samdsk.config import SamDskConfig
-from sammed.datasets.pseudo.samdsk.history import History, Round
 from sammed.datasets.pseudo.samdsk.pool import Candidate, Key, Pool, ProposalStore
+from sammed.datasets.pseudo.samdsk.round import Round
 from sammed.datasets.pseudo.samdsk.selection import (
     Annotation,
     annotate_by_matching,
@@ -39,7 +39,7 @@ class Expansion:
     """The result of the rounds: an annotation for each picture, including those without labels."""
 
     annotations: Mapping[Key, Annotation]
-    history: History
+    rounds: tuple[Round, ...]
     digest: str
 
 
@@ -84,13 +84,11 @@ class Rounds:
                 _summary(number + 1, trained_on, [each.annotation for each in tried.values()], added)
             )
             reporter.message(rounds[-1].sentence)
-            if not rejected or not (added or self._may_add_later(number)):
+            may_add_later = self._store is not None and self._config.changes_after(number)
+            if not rejected or not (added or may_add_later):
                 break
             student = None if added else student  # the same pictures would give the same student
-        return Expansion(rejected | selected, History(tuple(rounds)), self._digest.hexdigest())
-
-    def _may_add_later(self, number: int) -> bool:
-        return self._config.selection == "samdsk" and self._config.changes_after(number)
+        return Expansion(rejected | selected, tuple(rounds), self._digest.hexdigest())
 
     def _train(self, number: int, reporter: Reporter) -> Student:
         """Train a student from scratch on all pictures labeled so far (equation 5)."""

@@ -16,9 +16,10 @@ from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.errors import ExportError
 from sammed.storage.fingerprint import sha256_of
-from sammed.storage.provenance import Provenance, provenance_to_json, write_provenance
+from sammed.storage.provenance import Provenance, provenance_to_json
 from sammed_volumes.errors import GeometryMismatchError, VolumeError
 from sammed_volumes.labels import Label, LabelVolume
+from tests.provenance_writing import write_provenance
 from tests.sammed.datasets.conftest import Folders
 
 NUMBERS = {"background": 0, "lung": 1, "heart": 2, "tumour": 3}  # 1, 2 and 4 in the phantom's own files

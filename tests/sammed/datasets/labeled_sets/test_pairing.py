@@ -12,8 +12,9 @@ from sammed.datasets.labeled_sets.labeled_set import Case
 from sammed.datasets.labeled_sets.pairing import gather_cases
 from sammed.errors import ConfigError, ExportError, SetError
 from sammed.storage.fingerprint import sha256_of
-from sammed.storage.provenance import Provenance, write_provenance
+from sammed.storage.provenance import Provenance
 from sammed_volumes.formats import strip_suffix
+from tests.provenance_writing import write_provenance
 from tests.sammed.datasets.conftest import Folders
 
 

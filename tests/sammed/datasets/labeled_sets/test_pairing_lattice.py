@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from sammed.datasets.labeled_sets.pairing import gather_cases
-from sammed.storage.provenance import Provenance, write_provenance
+from sammed.storage.provenance import Provenance
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import LabelVolume
 from sammed_volumes.lattice import reorientation
 from sammed_volumes.volume import Volume
+from tests.provenance_writing import write_provenance
 
 
 def test_slices_count_along_the_image(tmp_path: Path, phantom: Callable[..., Any]) -> None:

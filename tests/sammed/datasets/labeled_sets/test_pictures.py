@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sammed.datasets.labeled_sets.labeled_set import Case, LabeledSet
-from sammed.datasets.labeled_sets.pictures import from_pictures, ignore_from_pictures, open_case, pictures_of
+from sammed.datasets.labeled_sets.pictures import from_pictures, open_case, pictures_of
 from sammed.errors import SetError
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
@@ -35,7 +35,7 @@ def test_a_volume_goes_to_pictures_and_back(volume_set: LabeledSet) -> None:
     back = from_pictures(stack, opened, volume_set)
     np.testing.assert_array_equal(back.voxels, opened.labels.voxels)
     np.testing.assert_array_equal(back.affine_ras_mm, opened.volume.affine_ras_mm)
-    np.testing.assert_array_equal(ignore_from_pictures(stack == 1, opened), opened.labels.voxels == 1)
+    np.testing.assert_array_equal(opened.on_grid(stack == 1), opened.labels.voxels == 1)
 
 
 def test_a_colored_picture_keeps_its_three_channels(tmp_path: Path) -> None:

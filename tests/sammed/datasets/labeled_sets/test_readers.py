@@ -13,7 +13,8 @@ from sammed.datasets.labeled_sets.monai_reader import gather_monai
 from sammed.datasets.labeled_sets.nnunet_reader import gather_nnunet
 from sammed.errors import ExportError, SetError
 from sammed.storage.fingerprint import sha256_of
-from sammed.storage.provenance import Provenance, write_provenance
+from sammed.storage.provenance import Provenance
+from tests.provenance_writing import write_provenance
 
 
 def test_images_and_masks_are_paired_by_their_stems(

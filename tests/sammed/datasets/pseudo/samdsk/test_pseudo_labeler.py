@@ -82,8 +82,8 @@ def test_wider_limits_add_what_one_proposal_does_not_cover(
     set_maker.add("pair", PAIR, gold=False)
     set_maker.add("none", np.zeros(SHAPE), gold=False)
     labeler, (one, pair, none) = run(set_maker.made(), brightness_backbone, notes, weight=0.5)
-    assert [each.added for each in labeler.history.rounds] == [1, 1, 0]
-    assert [each.tried for each in labeler.history.rounds] == [3, 2, 1]
+    assert [each.added for each in labeler.rounds] == [1, 1, 0]
+    assert [each.tried for each in labeler.rounds] == [3, 2, 1]
     assert [student.weights for student in students] == [[1.0], [1.0, 0.5], [1.0, 0.5, 0.5]], "equation 5"
     assert dice(mask_of(one), disc((30, 15))) > 0.9
     assert dice(mask_of(pair), PAIR > 0) > 0.9
@@ -93,7 +93,6 @@ def test_wider_limits_add_what_one_proposal_does_not_cover(
     assert none.outcome == "nothing"
     assert none.reason == "Not selected: the student finds no label in it."
     assert notes.messages[0].startswith("Round 1: 1 of 3 pictures added (mean score 0.")
-    assert len(labeler.history.table().rows) == 3
 
 
 def test_it_ends_when_nothing_is_added(
@@ -102,7 +101,7 @@ def test_it_ends_when_nothing_is_added(
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
     labeler, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1",))
-    assert len(labeler.history.rounds) == 1
+    assert len(labeler.rounds) == 1
     assert pair.outcome == "nothing"
     assert pair.reason is not None
     assert pair.reason.startswith("Not selected: its score 0.")
@@ -115,11 +114,11 @@ def test_a_round_that_adds_nothing_does_not_end_it_while_limits_widen(
     set_maker.add("gold", disc((20, 20)), gold=True)
     set_maker.add("pair", PAIR, gold=False)
     labeler, (pair,) = run(set_maker.made(), brightness_backbone, notes, counts=("1-1/1-2",))
-    assert [each.added for each in labeler.history.rounds] == [0, 1]
+    assert [each.added for each in labeler.rounds] == [0, 1]
     assert len(students) == 1, "on the same pictures the same student would come"
     assert pair.outcome == "labeled"
     labeler, _ = run(set_maker.made(), brightness_backbone, notes, counts=("1-1/1-2",), most_rounds=1)
-    assert len(labeler.history.rounds) == 1
+    assert len(labeler.rounds) == 1
 
 
 def test_hard_maps_help_a_student_that_is_seldom_sure(
@@ -160,7 +159,7 @@ def test_the_baselines_need_no_backbone(
     labeler = SamDskLabeler(config, Tools(no_backbone))
     gold = disc_set.keep(lambda case: case.is_gold)
     disc_found, empty = labeler.label(gold, disc_set.unlabeled, notes)
-    assert labeler.history.rounds[0].added == added
+    assert labeler.rounds[0].added == added
     assert dice(mask_of(disc_found), disc((30, 15))) > 0.95
     assert disc_found.score == pytest.approx(0.97)
     assert empty.reason == "Not selected: no label was found in it."
@@ -181,7 +180,7 @@ def test_slices_that_were_not_selected_are_ignored(
     set_maker.cases.append(Case("volume", save_stack(stack, set_maker.folder / "volume.nii.gz")))
     made = replace(set_maker.made(), window=Window(0.0, 255.0, "value"))
     labeler, (found,) = run(made, brightness_backbone, notes, counts=("1-1",))
-    assert labeler.history.rounds[0].tried == 3
+    assert labeler.rounds[0].tried == 3
     assert found.ignore is not None
     assert found.ignore.all(axis=(0, 1)).tolist() == [False, True, True]
     assert dice(mask_of(found), disc((30, 15))) > 0.9
@@ -200,7 +199,7 @@ def test_of_a_partly_annotated_volume_the_other_slices_are_tried(
     config = SamDskConfig(proposals=PROPOSALS, threshold=0.8)
     labeler = SamDskLabeler(config, Tools(lambda: brightness_backbone))
     (found,) = labeler.label(made, [case], notes)
-    assert [each.tried for each in labeler.history.rounds] == [2]
+    assert [each.tried for each in labeler.rounds] == [2]
     assert students[0].weights == [1.0], "the annotated slice alone teaches"
     assert found.ignore is not None
     assert found.ignore.all(axis=(0, 1)).tolist() == [True, False, False]

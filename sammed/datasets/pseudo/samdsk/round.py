@@ -1,10 +1,8 @@
-"""The record of the rounds, for the report (SamDSK, figure 7)."""
+"""The record of a round (SamDSK, figure 7)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from sammed.reports.report import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +31,3 @@ class Round:
             mean += f", of those added {self.mean_score_added:.3f}"
         inexact = f"; {self.inexact} matchings may not be optimal" if self.inexact else ""
         return f"Round {self.number}: {self.added} of {self.tried} pictures added ({mean}){inexact}."
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """All rounds, the first first."""
-
-    rounds: tuple[Round, ...] = ()
-
-    @property
-    def added(self) -> int:
-        """The number of pictures added in all rounds."""
-        return sum(each.added for each in self.rounds)
-
-    def table(self) -> Table:
-        """Return the rounds as a table of a report."""
-        headers = ("round", "trained on", "tried", "added", "mean score", "mean score of those added")
-        rows = tuple(
-            (each.number, each.trained_on, each.tried, each.added, each.mean_score, each.mean_score_added)
-            for each in self.rounds
-        )
-        return Table("SamDSK, round by round", headers, rows)

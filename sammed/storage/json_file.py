@@ -1,4 +1,4 @@
-"""JSON files of a data set."""
+"""JSON files that people may read."""
 
 import json
 from pathlib import Path
