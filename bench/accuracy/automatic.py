@@ -13,13 +13,14 @@ from bench.accuracy.rows import FROM_TRUTH, Row
 from bench.accuracy.trials import Trial
 from bench.skills import learn_annotated
 from sammed.assist.masks import decode_prompts, unite
-from sammed.auto.label_choice import LabelChoice
+from sammed.auto.label_choice import LabelChoice, Mixture
 from sammed.auto.labeling import highest_wins, label_stack
 from sammed.auto.prompting import PAPER_RULE, write_prompts
 from sammed.prompts.prompt import Prompt
 from sammed.skills.model import AutoModel
 
 TABLE = "automatic"
+LEARNED = "automatic, without the voices of the neighbors"
 PLAIN_WAY = "automatic, the paper's plain way"
 Encoders = Mapping[int, nn.Module]
 
@@ -35,10 +36,20 @@ def automatic(trial: Trial) -> Iterator[Row]:
         trial.scan, auto.sap_net, encoders, auto.choices, labels, annotations=trial.annotations
     )
     yield from trial.scores(TABLE, "automatic", found.stack, _details(auto, seconds))
+    yield from trial.scores_between_and_beyond(TABLE, "automatic", found.stack)
+    found = label_stack(
+        trial.scan, auto.sap_net, encoders, _learned(auto), labels, annotations=trial.annotations
+    )
+    yield from trial.scores(TABLE, LEARNED, found.stack)
     for way, choices in _plain_ways(auto):
         found = label_stack(trial.scan, auto.sap_net, encoders, choices, labels)
         yield from trial.scores(TABLE, way, found.stack)
     yield from trial.scores(TABLE, FROM_TRUTH, _from_truth(trial, encoders))
+
+
+def _learned(auto: AutoModel) -> Mapping[int, LabelChoice]:
+    alone = Mixture(learned=1.0, flow=0.0, walker=0.0)
+    return {value: replace(choice, mixture=alone) for value, choice in auto.choices.items()}
 
 
 def _plain_ways(auto: AutoModel) -> Iterator[tuple[str, Mapping[int, LabelChoice]]]:
@@ -52,7 +63,10 @@ def _details(auto: AutoModel, seconds: float) -> dict[int, str]:
 
 
 def _text(choice: LabelChoice) -> str:
-    return f"{choice.rule_name}, {choice.mask_from}, {choice.smoothing_mm:g} mm, K={choice.components}"
+    mixture = choice.mixture
+    heard = f"learned {mixture.learned:.2f}, flow {mixture.flow:.2f}, walker {mixture.walker:.2f}"
+    made = f"{choice.rule_name}, {choice.mask_from}, {choice.smoothing_mm:g} mm, K={choice.components}"
+    return f"{made}, {heard}"
 
 
 def _from_truth(trial: Trial, encoders: Encoders) -> UInt[np.ndarray, "S H W"]:

@@ -45,6 +45,23 @@ class Trial:
             score = dice(stack[self.others] == label.value, self.truth[self.others] == label.value)
             yield self.row(table, label, way, score, (details or {}).get(label.value, ""))
 
+    def scores_between_and_beyond(
+        self, table: str, way: str, stack: UInt[np.ndarray, "S H W"]
+    ) -> Iterator[Row]:
+        """Yield rows for the slices between those that show a label, and for the slices beyond them."""
+        for label in self.annotations.labels:
+            found, truth = stack == label.value, self.truth == label.value
+            between, beyond = self._split(label)
+            yield self.row(table, label, f"{way}, between", float(dice(found[between], truth[between])))
+            if truth[beyond].any():
+                yield self.row(table, label, f"{way}, beyond", float(dice(found[beyond], truth[beyond])))
+
+    def _split(self, label: Label) -> tuple[Int64[np.ndarray, " b"], Int64[np.ndarray, " o"]]:
+        rows = self.annotations.showing(label)
+        first, last = self.annotations.indices[rows[0]], self.annotations.indices[rows[-1]]
+        is_between = (self.others > first) & (self.others < last)
+        return self.others[is_between], self.others[~is_between]
+
     def row(self, table: str, label: Label, way: str, score: float, detail: str = "") -> Row:
         """Return one row of this trial."""
         return Row(

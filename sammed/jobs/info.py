@@ -31,6 +31,7 @@ from sammed_volumes.volume import Header, NiftiHeader, Volume, planes
 
 if TYPE_CHECKING:
     from sammed.annotations.annotations import Annotations
+    from sammed.auto.label_choice import LabelChoice
     from sammed.skills.model import SkillModel
 
 Kind: TypeAlias = Literal["volume", "labels", "skill"]
@@ -43,6 +44,18 @@ _KEYS = {
     "First": "first_slice",
     "Last": "last_slice",
 }
+
+
+_SKILL_HEADERS = (
+    "Value",
+    "Label",
+    "Prompts",
+    "Mask",
+    "Expected Dice",
+    "Learned/flow/walker",
+    "Expected Dice here",
+)
+_NOT_MADE = (None,) * 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +206,16 @@ def _of_skill(path: Path, skill: SkillModel) -> InfoResult:
     rows = []
     for label in skill.labels:
         choice = choices.get(label.value)
-        made = (choice.rule_name, choice.mask_from, choice.expected_dice) if choice else (None, None, None)
-        rows.append((label.value, label.name, *made))
-    return InfoResult(
-        path, "skill", facts, Table("", ("Value", "Label", "Prompts", "Mask", "Expected Dice"), tuple(rows))
-    )
+        rows.append((label.value, label.name, *(_made(choice) if choice else _NOT_MADE)))
+    return InfoResult(path, "skill", facts, Table("", _SKILL_HEADERS, tuple(rows)))
+
+
+def _made(choice: LabelChoice) -> tuple[Cell, ...]:
+    """How a label is made in any volume, and how much each voice counts in the annotated one."""
+    mixture = choice.mixture
+    weights = (mixture.learned, mixture.flow, mixture.walker)
+    voices = "/".join(f"{weight / sum(weights):.2f}" for weight in weights)
+    return choice.rule_name, choice.mask_from, choice.expected_dice, voices, mixture.expected_dice
 
 
 def _annotated(annotations: Annotations) -> str:

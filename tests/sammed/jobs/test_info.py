@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import nibabel
 import numpy as np
@@ -123,7 +123,18 @@ def test_a_skill(tmp_path: Path) -> None:
         "-160 to 240 hu",
     )
     assert found.labels is not None
-    assert found.labels.rows == ((2, "heart", None, None, None),)
-    assert found.to_json()["labels"] == [
-        {"value": 2, "label": "heart", "prompts": None, "mask": None, "expected_dice": None}
-    ]
+    assert found.labels.rows == ((2, "heart", *[None] * 5),)
+    (row,) = cast(list[dict[str, object]], found.to_json()["labels"])
+    assert row.pop("value") == 2
+    assert row.pop("label") == "heart"
+    keys = {"prompts", "mask", "expected_dice", "learned/flow/walker", "expected_dice_here"}
+    assert row == dict.fromkeys(keys)
+
+
+def test_a_skill_shows_how_its_labels_are_made(skill: Path) -> None:
+    found = inspect(skill)
+    assert found.labels is not None
+    for row in found.labels.rows:
+        weights = [float(each) for each in str(row[-2]).split("/")]
+        assert len(weights) == 3
+        assert sum(weights) == pytest.approx(1, abs=0.011)
