@@ -42,6 +42,9 @@ def test_automatic_labels_of_the_chest(chest: Pair, tmp_path: Path, run: Run) ->
     rows = latest_rows(tmp_path / "results")
     ways = {
         "automatic",
+        "automatic, between",
+        "automatic, beyond",
+        "automatic, without the voices of the neighbors",
         "automatic, the paper's plain way",
         "coarse mask alone",
         "boxes from the truth, same skill",
@@ -49,7 +52,7 @@ def test_automatic_labels_of_the_chest(chest: Pair, tmp_path: Path, run: Run) ->
     assert {row.way for row in rows} == ways
     assert {(row.label, row.slices, row.seed) for row in rows} == {("right lung", 3, 0), ("left lung", 3, 0)}
     assert all(0 <= row.dice <= 1 for row in rows)
-    assert printed.count("chest CT") == len(rows) == 8
+    assert printed.count("chest CT") == len(rows) == 14
     page = (tmp_path / "results" / "accuracy.md").read_text(encoding="utf-8")
     assert "| chest CT | left lung | 3 | coarse mask alone |" in page
     assert "## automatic, over boxes from the truth" in page
