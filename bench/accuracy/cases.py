@@ -45,6 +45,11 @@ def find_cases(data: Path | None) -> list[Case]:
     cases += _abdomen(data / "abdomen-ct-totalseg" / "ct_full_3mm")
     cases += _folders(data, "left-atrium-mri/*", "left atrium", ((1, "left atrium"),), 5)
     cases += _folders(data, "heart-acdc/*", "ACDC", heart, 2)
+    cases += _folders(data, "hippocampus-msd/*", "hippocampus", ((1, "anterior"), (2, "posterior")), 5)
+    cases += _folders(data, "lung-proton-mri/*", "lung MRI", ((1, "lung 1"), (2, "lung 2")), 5)
+    zones = ((1, "peripheral zone"), (2, "central gland"))
+    cases += _folders(data, "prostate-mri-prostatex", "prostate MRI", zones, 5)
+    cases += _folders(data, "brain-tumor-lgg-flair/*", "glioma MRI", ((1, "tumor"),), 5)
     return cases
 
 
