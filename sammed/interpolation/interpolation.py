@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +71,11 @@ def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, repor
         found = interpolate_stack(
             images, annotations, slicing.pixel_spacing_mm, slicing.slice_spacing_mm, method, task.advance
         )
+    if found.reduction > 1:
+        reporter.message(
+            f"In the largest gap between annotated slices, the random walker works on slices that are "
+            f"{found.reduction} times smaller, to save memory."
+        )
     voxels = np.array(slicing.from_stack(found.stack), order="C")
     clear_missing(voxels, scan.volume)
     return Labeled(
@@ -81,9 +87,9 @@ def interpolate_scan(scan: Scan, annotations: Annotations, method: Method, repor
     )
 
 
-def gray_images(scan: Scan) -> list[Float32[np.ndarray, "H W"]]:
-    """Return all slices of a scan through its window, 0..1, without colors."""
-    return [_gray(scan.image(index)) for index in range(scan.slicing.count)]
+def gray_images(scan: Scan) -> Iterator[Float32[np.ndarray, "H W"]]:
+    """Yield all slices of a scan through its window, 0..1, without colors."""
+    return (_gray(scan.image(index)) for index in range(scan.slicing.count))
 
 
 def _of_resampled_marks(labeled: Labeled) -> Labeled:

@@ -6,8 +6,10 @@ border between. Slices between two annotated ones are independent of all others.
 
 from __future__ import annotations
 
+import math
 import warnings
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 from skimage.segmentation import random_walker
@@ -20,6 +22,8 @@ SURE = LARGEST_LOGIT - 0.1
 """Log-odds of carried shapes from which on a pixel is a seed."""
 LEAST_CONTRAST = 1e-3
 """Slices without edges give the walker no direction; the carried shapes decide alone there."""
+MOST_VOXELS = 1_000_000
+"""Of a gap: the graph of so many voxels takes about a gigabyte. Larger gaps are walked on smaller slices."""
 _TOLERANCE = 1e-3
 _LEAST_PROBABILITY = float(1 / (1 + np.exp(LARGEST_LOGIT)))
 
@@ -34,6 +38,9 @@ def walk(
     `shapes` are log-odds within +-6; where one of them is sure, the pixel is a seed. `spacing` is that of the
     three axes in any unit.
     """
+    factor = reduction(images.shape)
+    if factor > 1:
+        return _walk_reduced(images, shapes, spacing, factor)
     seeds = _seeds(shapes)
     present = np.unique(seeds[seeds > 0])
     if len(present) < 2 or not (seeds == 0).any() or np.ptp(images) < LEAST_CONTRAST:
@@ -45,6 +52,32 @@ def walk(
     bounded = np.clip(probabilities, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     odds: np.ndarray = np.log(bounded / (1 - bounded))
     return odds
+
+
+def reduction(shape: tuple[int, ...]) -> int:
+    """How many times smaller rows and columns are made, so that the walk stays within `MOST_VOXELS`."""
+    return max(1, math.ceil(math.sqrt(math.prod(shape) / MOST_VOXELS)))
+
+
+def _walk_reduced(
+    images: Float32[np.ndarray, "n H W"],
+    shapes: Float32[np.ndarray, "k n H W"],
+    spacing: tuple[float, float, float],
+    factor: int,
+) -> Float32[np.ndarray, "k n H W"]:
+    """Walk on smaller slices, and enlarge what was found."""
+    height, width = images.shape[1:]
+    small = (max(1, height // factor), max(1, width // factor))
+    coarser = (spacing[0], spacing[1] * height / small[0], spacing[2] * width / small[1])
+    few = np.stack([_resized(each, small) for each in shapes])
+    odds = walk(_resized(images, small), few, coarser)
+    return np.stack([_resized(each, (height, width)) for each in odds])
+
+
+def _resized(slices: Float32[np.ndarray, "n H W"], size: tuple[int, int]) -> Float32[np.ndarray, "n h w"]:
+    smaller = size[0] < slices.shape[1] or size[1] < slices.shape[2]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(each, size[::-1], interpolation=method) for each in slices])
 
 
 def _seeds(shapes: Float32[np.ndarray, "k n H W"]) -> Int32[np.ndarray, "n H W"]:

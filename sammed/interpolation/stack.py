@@ -8,7 +8,7 @@ Annotated slices keep their labels; a label stays away from slices that were ann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,6 +19,7 @@ from sammed.annotations.annotations import Annotations
 from sammed.errors import AnnotationError, ConfigError
 from sammed.interpolation.carried_shapes import MarkedLabel
 from sammed.interpolation.optical_flow import NeighborFlow
+from sammed.interpolation.random_walker import reduction
 from sammed.interpolation.voices import VOICES, Stack, Voice, gaps, weigh
 
 Method = Literal["mean", "flow", "random-walker"]
@@ -29,11 +30,15 @@ MARGIN_PX = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InterpolatedStack:
-    """Labels S H W; by label value what the mixture reached on slices left out, and the voices' weights."""
+    """Labels S H W; by label value what the mixture reached on slices left out, and the voices' weights.
+
+    `reduction` is how many times smaller slices were for the random walker in the largest gap.
+    """
 
     stack: UInt[np.ndarray, "S H W"]
     expected_dice: Mapping[int, float | None]
     weights: Mapping[int, Mapping[Voice, float]]
+    reduction: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +49,13 @@ class AnnotatedStack:
     labels: tuple[MarkedLabel, ...]
     rows: slice
     columns: slice
+
+    @property
+    def reduction(self) -> int:
+        """How many times smaller slices are made for the random walker in the largest gap."""
+        images, indices = self.stack.images, self.labels[0].indices
+        lengths = (last - first + 1 for first, last in gaps(indices, len(images)))
+        return reduction((max(lengths, default=1), *images.shape[1:]))
 
 
 def annotated_stack(
@@ -59,7 +71,8 @@ def annotated_stack(
     if not annotations.labels:
         raise AnnotationError("No annotated slice shows a label.")
     rows, columns = reach(annotations)
-    cropped = np.stack([image[rows, columns] for image in images]).astype(np.float32)
+    # Copies, because a view would keep its whole slice in memory.
+    cropped = np.stack([image[rows, columns].astype(np.float32, copy=True) for image in images])
     labels = tuple(
         MarkedLabel(annotations.indices, annotations.mask(label)[:, rows, columns])
         for label in annotations.labels
@@ -69,7 +82,7 @@ def annotated_stack(
 
 
 def interpolate_stack(
-    images: Sequence[Float32[np.ndarray, "H W"]],
+    images: Iterable[Float32[np.ndarray, "H W"]],
     annotations: Annotations,
     pixel_spacing_mm: tuple[float, float],
     slice_spacing_mm: float,
@@ -86,10 +99,10 @@ def interpolate_stack(
     stack, labels = around.stack, around.labels
     voices: tuple[Voice, ...] = VOICES if method == "mean" else (method,)
     weights, expected = weigh(stack, labels, voices)
-    found = np.zeros((len(images), *annotations.masks.shape[1:]), dtype=annotations.masks.dtype)
+    found = np.zeros((stack.flow.count, *annotations.masks.shape[1:]), dtype=annotations.masks.dtype)
     found[list(annotations.indices)] = annotations.masks
     values = np.array([label.value for label in annotations.labels], dtype=found.dtype)
-    for first, last in gaps(annotations.indices, len(images)):
+    for first, last in gaps(annotations.indices, stack.flow.count):
         logits = stack.speak(labels, first, last, voices).mixed(weights)
         winner = values[logits.argmax(axis=0)]
         found[first : last + 1, around.rows, around.columns] = np.where(logits.max(axis=0) > 0, winner, 0)
@@ -97,7 +110,10 @@ def interpolate_stack(
             progress(1)
     by_value = [label.value for label in annotations.labels]
     return InterpolatedStack(
-        found, dict(zip(by_value, expected, strict=True)), dict(zip(by_value, weights, strict=True))
+        found,
+        dict(zip(by_value, expected, strict=True)),
+        dict(zip(by_value, weights, strict=True)),
+        around.reduction if "random-walker" in voices else 1,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from sammed.annotations.annotations import Annotations
 from sammed.errors import ConfigError
+from sammed.interpolation import random_walker
 from sammed.interpolation.stack import interpolate_stack
 from sammed_volumes.labels import default_label
 
@@ -126,3 +127,36 @@ def test_an_unknown_method_is_refused() -> None:
     labels = truth()
     with pytest.raises(ConfigError, match="no method 'magic'"):
         interpolate_stack(images(labels), annotations(labels, (4, 8)), SPACING_MM, 2.0, "magic")  # type: ignore[arg-type]
+
+
+def test_slices_that_jump_are_carried_by_what_is_annotated_around_them() -> None:
+    """A missing slice, or another station of the table: all that follows lies elsewhere."""
+    labels = truth()
+    labels[9:] = np.roll(labels[9:], 11, axis=1)
+    given = annotations(labels, (4, 8, 9, 12))
+    found = interpolate_stack(images(labels), given, SPACING_MM, 2.0)
+    between = [5, 6, 7, 10, 11]
+    for value in (1, 3):
+        assert dice(found.stack[between] == value, labels[between] == value) > 0.9
+
+
+def test_pixels_of_unequal_sides_are_measured_in_millimeters() -> None:
+    """Rows of 4 mm and columns of 0.5 mm: the same body as in square pixels comes back."""
+    labels = np.repeat(truth()[:, ::4], 2, axis=2)
+    given = annotations(labels, (1, 4, 8, 12, 15))
+    found = interpolate_stack(images(labels), given, (4.0, 0.5), 2.0)
+    between = [5, 6, 7, 9, 10, 11]
+    assert dice(found.stack[between] == 1, labels[between] == 1) > 0.9
+
+
+def test_a_gap_that_is_too_large_is_walked_on_smaller_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = truth()
+    given = annotations(labels, (4, 8, 12))
+    whole = interpolate_stack(images(labels), given, SPACING_MM, 2.0, "random-walker")
+    monkeypatch.setattr(random_walker, "MOST_VOXELS", 4_000)
+    found = interpolate_stack(images(labels), given, SPACING_MM, 2.0, "random-walker")
+    assert whole.reduction == 1
+    assert found.reduction > 1
+    between = [5, 6, 7, 9, 10, 11]
+    for value in (1, 3):
+        assert dice(found.stack[between] == value, labels[between] == value) > 0.85
