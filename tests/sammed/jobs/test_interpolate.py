@@ -1,6 +1,8 @@
 """The job and the command `interpolate`: files in, labels on the image's grid out, no backbone loaded."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -16,7 +18,9 @@ from sammed.storage.provenance import read_provenance
 from sammed_cli.main import cli
 from sammed_volumes.errors import LabelError, OutputError
 from sammed_volumes.formats import read_labels, read_volume
+from tests.conftest import Phantom
 from tests.sammed.conftest import Case
+from tests.volumes.conftest import ALL_AXCODES, reoriented
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +56,25 @@ def test_python_and_command_give_the_same_labels(case: Case) -> None:
     labeled = sammed.interpolate(read_volume(case.image), read_labels(case.labels), slices=3)
     np.testing.assert_array_equal(labeled.labels.voxels, read_labels(result.output).voxels)
     assert "data:image/png;base64," in labeled._repr_html_()
+
+
+@pytest.mark.parametrize("axcodes", ALL_AXCODES)
+def test_all_orientations_give_the_same_labels(axcodes: str, phantom: Callable[..., Phantom]) -> None:
+    made = phantom(shape=(30, 26, 11), spacing_mm=(2.0, 2.0, 6.0), axcodes="RAS")
+    marks = np.zeros_like(made.labels.voxels)
+    marks[:, :, 3:8:2] = made.labels.voxels[:, :, 3:8:2]
+
+    def interpolated(turn: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        voxels, affine = turn(made.volume.voxels)
+        image = replace(made.volume, voxels=voxels, affine_ras_mm=affine)
+        labels = replace(made.labels, voxels=turn(marks)[0], affine_ras_mm=affine)
+        return sammed.interpolate(image, labels).labels.voxels
+
+    affine = made.volume.affine_ras_mm
+    straight = interpolated(lambda array: (array, affine))
+    assert np.count_nonzero(straight) > 2 * np.count_nonzero(marks)
+    turned = interpolated(lambda array: reoriented(array, affine, axcodes))
+    np.testing.assert_array_equal(turned, reoriented(straight, affine, axcodes)[0])
 
 
 def test_the_command_prints_json(case: Case, tmp_path: Path) -> None:
