@@ -20,11 +20,11 @@ def main(seed: int, count: int, formats: tuple[str, ...], number: int | None, ke
     """Read damaged files; exits with 1 after a traceback, a hang or too much memory."""
     numbers = range(count) if number is None else range(number, number + 1)
     faults = 0
-    click.echo(f"{'format':12}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
+    click.echo(f"{'format':14}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
     for name in formats or SAMPLES:
         trials = _trials(name, seed, numbers, keep)
         counts = Counter(trial.outcome for trial in trials)
-        click.echo(f"{name:12}" + "".join(f"{counts[outcome]:11}" for outcome in OUTCOMES))
+        click.echo(f"{name:14}" + "".join(f"{counts[outcome]:11}" for outcome in OUTCOMES))
         for trial in trials:
             if trial.outcome not in GOOD or number is not None:
                 command = f"--format {name} --seed {seed} --number {trial.number}"
@@ -37,7 +37,7 @@ def _trials(name: str, seed: int, numbers: range, keep: Path | None) -> list[Tri
     bench = Bench(SAMPLES[name], seed)
     try:
         if keep is not None:
-            keep.write_bytes(bench.content(numbers[0]))
+            keep.write_bytes(bench.damage(numbers[0]).content)
         return [bench.run(number) for number in numbers]
     finally:
         bench.close()

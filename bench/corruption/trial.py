@@ -12,15 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from bench.corruption.damage import damaged, generator
+from bench.corruption.damage import Damage, damaged, generator
 from bench.corruption.samples import Sample
 from sammed.errors import SammedError
 from sammed_volumes.errors import VolumeError
 
-Outcome: TypeAlias = Literal["result", "sentence", "traceback", "hang", "memory"]
-OUTCOMES: tuple[Outcome, ...] = ("result", "sentence", "traceback", "hang", "memory")
+Outcome: TypeAlias = Literal["result", "sentence", "wrong", "traceback", "hang", "memory"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 GOOD: tuple[Outcome, ...] = ("result", "sentence")
 
 _SECONDS = 10
@@ -30,7 +30,10 @@ _MOST_BYTES = 4 << 30  # a process that wants more is stopped before the machine
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of one damaged file; `detail` is the message or the error."""
+    """What became of one damaged file; `detail` is the message or the error.
+
+    A result is "wrong" if the file was cut, say, and yet gives another result than the honest one.
+    """
 
     number: int
     outcome: Outcome
@@ -47,11 +50,15 @@ class Bench:
         self._honest.mkdir()
         gc.freeze()  # so that collecting garbage copies no memory in the forked processes
         # Not in this process: ITK's threads would be missing in the processes that are forked later.
-        for reader in (sample.write, *sample.readers):
-            outcome, detail = _in_process(partial(reader, self.path), _MOST_BYTES)
-            if outcome != "result":
-                raise RuntimeError(f"The honest {sample.name} fails: {detail}")
+        self._honestly(sample.write)
+        self._right = [self._honestly(reader) for reader in sample.readers]
         self._most_bytes = 2 * len(sample.unpack(self.path)) + _SPARE_BYTES
+
+    def _honestly(self, call: Callable[[Path], object]) -> str:
+        outcome, detail = _in_process(partial(call, self.path), _MOST_BYTES)
+        if outcome != "result":
+            raise RuntimeError(f"The honest {self._sample.name} fails: {detail}")
+        return detail
 
     @property
     def path(self) -> Path:
@@ -62,7 +69,7 @@ class Bench:
         """Remove the files."""
         self._place.cleanup()
 
-    def content(self, number: int) -> bytes:
+    def damage(self, number: int) -> Damage:
         """Return the damaged file of one trial."""
         return damaged(self._sample, self.path, generator(self._seed, self._sample.name, number))
 
@@ -71,14 +78,17 @@ class Bench:
         folder = Path(self._place.name) / "damaged"
         shutil.copytree(self._honest, folder)
         path = folder / self._sample.file_name
-        path.write_bytes(self.content(number))
-        reader = self._sample.readers[number % len(self._sample.readers)]
-        outcome, detail = _in_process(partial(reader, path), self._most_bytes)
+        damage = self.damage(number)
+        path.write_bytes(damage.content)
+        which = number % len(self._sample.readers)
+        outcome, detail = _in_process(partial(self._sample.readers[which], path), self._most_bytes)
         shutil.rmtree(folder)
+        if outcome == "result" and damage.kind in self._sample.notices and detail != self._right[which]:
+            return Trial(number, "wrong", f"a {damage.kind} gave another result")
         return Trial(number, outcome, detail)
 
 
-def _in_process(call: Callable[[], None], most_bytes: int) -> tuple[Outcome, str]:
+def _in_process(call: Callable[[], object], most_bytes: int) -> tuple[Outcome, str]:
     """Call in a forked process; one that takes too long is killed by its own alarm."""
     receiver, sender = os.pipe()
     child = os.fork()
@@ -99,7 +109,7 @@ def _in_process(call: Callable[[], None], most_bytes: int) -> tuple[Outcome, str
     return "traceback", f"the process died with status {status}"
 
 
-def _limited(call: Callable[[], None], most_bytes: int) -> tuple[Outcome, str]:
+def _limited(call: Callable[[], object], most_bytes: int) -> tuple[Outcome, str]:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_SECONDS)
     with contextlib.suppress(OSError):
@@ -114,10 +124,10 @@ def _limited(call: Callable[[], None], most_bytes: int) -> tuple[Outcome, str]:
     return outcome, detail[:2000]
 
 
-def outcome_of(call: Callable[[], None]) -> tuple[Outcome, str]:
-    """Call; return what became of it, and the message."""
+def outcome_of(call: Callable[[], object]) -> tuple[Outcome, str]:
+    """Call; return what became of it, and the result as text or the message."""
     try:
-        call()
+        return "result", str(call())
     except MemoryError as error:
         return "memory", f"MemoryError: {error}"
     except (SammedError, VolumeError, OSError) as error:
@@ -125,7 +135,6 @@ def outcome_of(call: Callable[[], None]) -> tuple[Outcome, str]:
         return ("sentence" if len(text.splitlines()) == 1 else "traceback"), text
     except BaseException as error:  # whatever a reader lets through is what this looks for
         return "traceback", f"{type(error).__name__}: {error} ({_place(error)})"
-    return "result", ""
 
 
 def _place(error: BaseException) -> str:

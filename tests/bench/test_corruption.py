@@ -29,4 +29,4 @@ def test_a_case_can_be_repeated_and_kept(tmp_path: Path) -> None:
     assert "--format prompts --seed 3 --number 5" in finished.stdout
     sample, honest = SAMPLES["prompts"], tmp_path / "honest.json"
     sample.write(honest)
-    assert kept.read_bytes() == damaged(sample, honest, generator(3, "prompts", 5))
+    assert kept.read_bytes() == damaged(sample, honest, generator(3, "prompts", 5)).content
