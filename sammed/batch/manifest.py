@@ -22,6 +22,7 @@ from sammed.batch.locks import remove_lock, take_lock
 from sammed.storage.fingerprint import Fingerprint
 from sammed.version import __version__
 from sammed_volumes.errors import OutputError
+from sammed_volumes.json_text import parse_json
 
 Status: TypeAlias = Literal["started", "writing", "done", "failed"]
 
@@ -157,7 +158,7 @@ class Manifest:
 
     def _take_in(self, line: bytes) -> None:
         try:
-            entry = _from_json(json.loads(line))
+            entry = _from_json(parse_json(line))
         except (ValueError, TypeError, KeyError):
             return  # torn, or from a later sammed: that volume is labeled again
         self._last[entry.output], self._ends_at[entry.output] = entry, self._read_up_to

@@ -21,6 +21,7 @@ from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.dicom.segmentation_writing import Algorithm, SegmentDetails
 from sammed_volumes.formats import strip_suffix
+from sammed_volumes.json_text import parse_json
 
 Origin: TypeAlias = Literal["gold", "pseudo"]
 
@@ -112,7 +113,7 @@ def read_provenance(label: Path) -> Provenance | None:
     if not path.exists():
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         if data["format"] != _FORMAT:
             raise ExportError(f"{path} is no provenance of labels; move it away or repair it.")
         if data["version"] > _VERSION:

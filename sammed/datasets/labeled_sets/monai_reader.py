@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from sammed.datasets.labeled_sets.gathered import Gathered
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
 from sammed.errors import SetError
 from sammed_volumes.formats import strip_suffix
+from sammed_volumes.json_text import parse_json
 from sammed_volumes.labels import Label, default_color
 
 _LISTS: dict[str, Split] = {
@@ -47,7 +47,7 @@ def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except ValueError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sammed.datasets.labeled_sets.gathered import Gathered, Problem
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
 from sammed.errors import SetError
+from sammed_volumes.json_text import parse_json
 from sammed_volumes.labels import Label, default_color
 
 _IGNORE = "ignore"
@@ -40,7 +40,7 @@ def gather_nnunet(folder: Path, *, channel: int = 0) -> Gathered:
 def _dataset(folder: Path) -> Mapping[str, Any]:
     path = folder / "dataset.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         if isinstance(data["labels"], dict):
             return dict(data)
         raise TypeError("labels")

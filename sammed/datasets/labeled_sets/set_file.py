@@ -25,6 +25,7 @@ from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
+from sammed_volumes.json_text import parse_json
 from sammed_volumes.labels import Label
 
 SET_FILE_NAME = "set.json"
@@ -50,7 +51,7 @@ def read_set(place: Path) -> LabeledSet:
     """Read a set, given by its folder or its set file. Raises SetError; opens no image."""
     path = set_file_path(place)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         _check_version(data)
         return _from_json(path.parent, data)
     except FileNotFoundError:
