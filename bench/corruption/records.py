@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import monai.networks.nets  # noqa: F401  # here, since each trial would import it for ten seconds
 import numpy as np
 import torch
 from safetensors import safe_open

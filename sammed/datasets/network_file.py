@@ -45,7 +45,8 @@ def read_network(kind: TensorKind, path: Path, build: Callable[[Mapping[str, Any
         model = build(header)
         load_state(model.network, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, SammedError, VolumeError) as error:
-        raise kind.error(f"{path} is {kind.noun} that can't be read: {error}") from error
+        fact = str(error).partition("\n")[0]  # torch goes on with a trace of its own
+        raise kind.error(f"{path} is {kind.noun} that can't be read: {fact}") from error
     model.network.eval().requires_grad_(False)
     return model
 
