@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sammed_volumes.dicom.pixel_data import fits_file, needed_bytes
-from sammed_volumes.errors import UnreadableVolumeError
+from sammed_volumes.errors import UnreadableVolumeError, VolumeError
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -173,6 +173,20 @@ def quiet_pydicom() -> Iterator[None]:
         yield
     finally:
         _QUIET.leave()
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Quiet pydicom, and turn whatever it raises on damaged bytes into the error that names the file."""
+    with quiet_pydicom():
+        try:
+            yield
+        except VolumeError:
+            raise
+        except Exception as error:  # anything from struct.error to RecursionError
+            if isinstance(error, OSError) and error.errno is not None:  # the system's, not pydicom's
+                raise
+            raise damaged(path) from None
 
 
 def _parse(file: BinaryIO) -> "tuple[FileDataset | None, bool]":

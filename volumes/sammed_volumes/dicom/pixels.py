@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sammed_volumes.dicom.frame import DicomFrame
-from sammed_volumes.dicom.headers import damaged, start_of
+from sammed_volumes.dicom.headers import damage_named, damaged, start_of
 from sammed_volumes.dicom.stack import Stack
 from sammed_volumes.errors import UnsupportedVolumeError, VolumeError
 
@@ -127,12 +127,8 @@ def _is_odd_rle(frame: DicomFrame) -> bool:
 def _open_many(path: Path) -> "Dataset":
     from pydicom import dcmread
 
-    try:
+    with damage_named(path):
         return dcmread(path)
-    except OSError:
-        raise
-    except Exception:  # as in `_refused`
-        raise damaged(path) from None
 
 
 def _frame_of_many(file: "Dataset", frame: DicomFrame) -> np.ndarray:
@@ -143,17 +139,13 @@ def _frame_of_many(file: "Dataset", frame: DicomFrame) -> np.ndarray:
     """
     from pydicom.pixels.utils import pixel_array
 
-    try:
+    with damage_named(frame.path):
         syntax = file.file_meta.TransferSyntaxUID
         if _is_odd_rle(frame) or not syntax.is_encapsulated:
             page: np.ndarray = pixel_array(file, index=frame.index, raw=True)
             return page.T
         with tempfile.TemporaryDirectory(prefix="sammed-") as folder:
             return _by_itk(_cut_out(file, frame.index, Path(folder)), frame.path)
-    except (VolumeError, OSError):
-        raise
-    except Exception:  # as in `_refused`
-        raise damaged(frame.path) from None
 
 
 def _cut_out(file: "Dataset", index: int, folder: Path) -> Path:
