@@ -291,6 +291,11 @@ def test_a_broken_segment(tmp_path: Path, capfd: pytest.CaptureFixture[str], pai
     assert fact in fails(path, capfd, read_labels, LabelError)
 
 
+def test_a_value_that_no_integer_holds(tmp_path: Path, capfd: pytest.CaptureFixture[str], save: Save) -> None:
+    path = save(Volume(np.full((3, 5, 7), 2.0**70), np.eye(4)), tmp_path / "labels.nii")
+    assert "value is above 18446744073709551615" in fails(path, capfd, read_labels, LabelError)
+
+
 def test_negative_integers_are_not_labels(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], phantom: MakePhantom, save: Save
 ) -> None:

@@ -172,11 +172,13 @@ def count_values(voxels: np.ndarray) -> dict[int, int]:
 
 
 def smallest_unsigned(highest: int) -> np.dtype:
-    """Return the smallest unsigned integer type that fits values up to `highest`.
+    """Return the smallest unsigned integer type that fits values up to `highest`; LabelError if none does.
 
     >>> smallest_unsigned(255), smallest_unsigned(256)
     (dtype('uint8'), dtype('uint16'))
     """
+    if highest > _HIGHEST:
+        raise LabelError(f"a label's value is above {_HIGHEST}; use a smaller one")
     return np.min_scalar_type(highest)
 
 
