@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.corruption.rows import append_row
 from bench.corruption.samples import SAMPLES
 from bench.corruption.trial import GOOD, OUTCOMES, Bench, Trial
 
@@ -16,7 +17,15 @@ from bench.corruption.trial import GOOD, OUTCOMES, Bench, Trial
 @click.option("--format", "formats", multiple=True, type=click.Choice([*SAMPLES]), help="Only these formats.")
 @click.option("--number", type=int, help="Only this one of the files, to repeat a case.")
 @click.option("--keep", type=click.Path(path_type=Path), help="With --number: write the damaged file here.")
-def main(seed: int, count: int, formats: tuple[str, ...], number: int | None, keep: Path | None) -> None:
+@click.option("--output", type=click.Path(path_type=Path), help="Append rows to its corruption.csv.")
+def main(
+    seed: int,
+    count: int,
+    formats: tuple[str, ...],
+    number: int | None,
+    keep: Path | None,
+    output: Path | None,
+) -> None:
     """Read damaged files; exits with 1 after a traceback, a hang or too much memory."""
     numbers = range(count) if number is None else range(number, number + 1)
     faults = 0
@@ -29,6 +38,8 @@ def main(seed: int, count: int, formats: tuple[str, ...], number: int | None, ke
             if trial.outcome not in GOOD or number is not None:
                 command = f"--format {name} --seed {seed} --number {trial.number}"
                 click.echo(f"  {trial.outcome}: {command}: {trial.detail}")
+        if output is not None:
+            append_row(output, "seeded", name, seed, [trial.outcome for trial in trials])
         faults += sum(trial.outcome not in GOOD for trial in trials)
     sys.exit(faults > 0)
 

@@ -1,6 +1,7 @@
 """The formats: how to write an honest sample of each, where its header ends, and what reads it."""
 
 import gzip
+import importlib
 import re
 import struct
 import zlib
@@ -13,7 +14,7 @@ from typing import Any
 
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
-from bench.corruption import dicom_files, records, volumes
+from bench.corruption import dicom_files, volumes
 
 Read = Callable[[Path], str]
 
@@ -32,7 +33,8 @@ class Sample:
 
     A reader returns a digest of what it read. The header ends where the pattern `header_end` does in the
     unpacked bytes, else after `header_size`. Text may change its length. `words` are names in the header that
-    stand for one another. `notices` are the kinds of damage after which no other result is right.
+    stand for one another. `notices` are the kinds of damage after which no other result is right. `module` is
+    to be imported once, before the processes that read are forked.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Sample:
     unpack: Callable[[Path], bytes] = _same
     pack: Callable[[Path, bytes], bytes] = _as_it_is
     notices: tuple[str, ...] = ("cut",)
+    module: str = ""
 
     def length_of_header(self, data: bytes) -> int:
         """Return how many bytes of the unpacked data are header."""
@@ -74,6 +77,7 @@ def _with_checksums(_path: Path, inner: bytes) -> bytes:
 
 
 _BOTH, _LABELS = (volumes.read_as_volume, volumes.read_as_labels), (volumes.read_as_labels,)
+_RECORDS_MODULE = "bench.corruption.records"
 _CHECKED = ("cut", "flip")
 _NRRD_WORDS = (b"raw", b"gzip", b"bzip2", b"hex", b"ascii", b"short", b"double", b"block", b"uint64", b"none")
 _META_WORDS = (
@@ -104,9 +108,19 @@ def _series(name: str, syntax: UID, **fields: Any) -> Sample:
     return Sample(name, "slice0.dcm", write, (volumes.read_folder,), **_DICOM, **fields)
 
 
-def _tensors(name: str, key: str, write: Callable[[Path], None], read: Read) -> Sample:
-    unpack, pack = partial(records.header_of, key=key), partial(records.with_header, key=key)
-    return Sample(name, "a.safetensors", write, (read,), unpack=unpack, pack=pack, notices=_CHECKED, **_JSON)
+def _record(name: str, file_name: str, write: str, read: str, **fields: Any) -> Sample:
+    """A sample of `records`, which needs torch: a process with it takes ten times as long to fork."""
+    writer, reader = partial(_call, write), partial(_call, read)
+    return Sample(name, file_name, writer, (reader,), module=_RECORDS_MODULE, **{**_JSON, **fields})
+
+
+def _tensors(name: str, key: str, write: str, read: str) -> Sample:
+    packing = {"unpack": partial(_call, "header_of", key=key), "pack": partial(_call, "with_header", key=key)}
+    return _record(name, "a.safetensors", write, read, notices=_CHECKED, **packing)
+
+
+def _call(function: str, *arguments: Any, **named: Any) -> Any:
+    return getattr(importlib.import_module(_RECORDS_MODULE), function)(*arguments, **named)
 
 
 _VOLUMES = (
@@ -161,24 +175,17 @@ _DICOM_FILES = (
     ),
 )
 _RECORDS = (
-    Sample("prompts", "prompts.json", records.write_prompts, (records.read_as_prompts,), **_JSON),
-    Sample(
-        *("manifest", "manifest.jsonl", records.write_manifest, (records.read_as_manifest,)),
-        notices=(),  # a line that a killed run left half written is skipped
-        **_JSON,
-    ),
-    Sample("set", "set.json", records.write_labeled_set, (records.read_as_set,), **_JSON),
-    Sample("monai-list", "data.json", records.write_monai_list, (records.read_as_monai,), **_JSON),
-    Sample("nnunet-set", "dataset.json", records.write_nnunet_set, (records.read_as_nnunet,), **_JSON),
-    Sample(
-        *("provenance", "a.provenance.json"),
-        *(records.write_provenance_of_labels, (records.read_as_provenance,)),
-        **_JSON,
-    ),
-    _tensors("skill", "sammed_skill", records.write_small_skill, records.read_as_skill),
-    _tensors("student", "sammed_student", records.write_small_student, records.read_as_student),
-    Sample("sidecar", "a.json", volumes.write_sidecar, (volumes.read_labels_of_sidecar,), **_JSON),
+    _record("prompts", "prompts.json", "write_prompts", "read_as_prompts"),
+    # A line of the manifest that a killed run left half written is skipped.
+    _record("manifest", "manifest.jsonl", "write_manifest", "read_as_manifest", notices=()),
+    _record("set", "set.json", "write_labeled_set", "read_as_set"),
+    _record("monai-list", "data.json", "write_monai_list", "read_as_monai"),
+    _record("nnunet-set", "dataset.json", "write_nnunet_set", "read_as_nnunet"),
+    _record("provenance", "a.provenance.json", "write_provenance_of_labels", "read_as_provenance"),
+    _tensors("skill", "sammed_skill", "write_small_skill", "read_as_skill"),
+    _tensors("student", "sammed_student", "write_small_student", "read_as_student"),
 )
+_SIDECAR = Sample("sidecar", "a.json", volumes.write_sidecar, (volumes.read_labels_of_sidecar,), **_JSON)
 SAMPLES: Mapping[str, Sample] = MappingProxyType(
-    {sample.name: sample for sample in (*_VOLUMES, *_PICTURES, *_DICOM_FILES, *_RECORDS)}
+    {sample.name: sample for sample in (*_VOLUMES, _SIDECAR, *_PICTURES, *_DICOM_FILES, *_RECORDS)}
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import resource
@@ -48,6 +49,8 @@ class Bench:
         self._place = tempfile.TemporaryDirectory()
         self._honest = Path(self._place.name) / "honest"
         self._honest.mkdir()
+        if sample.module:
+            importlib.import_module(sample.module)
         gc.freeze()  # so that collecting garbage copies no memory in the forked processes
         # Not in this process: ITK's threads would be missing in the processes that are forked later.
         self._honestly(sample.write)

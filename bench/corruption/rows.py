@@ -1,0 +1,38 @@
+"""A row of `corruption.csv`: what became of the damaged files of one format."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.corruption.trial import GOOD, Outcome
+from bench.rows import append_rows, current_commit
+
+NAME = "corruption.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How many files gave a result, one sentence, or a fault.
+
+    `way` is "seeded" for random damage, "guided" for that of the fuzzer; `commit` is the code that read them.
+    """
+
+    way: str
+    format: str
+    seed: int
+    files: int
+    results: int
+    sentences: int
+    faults: int
+    commit: str
+
+
+def append_row(
+    folder: Path, way: Literal["seeded", "guided"], name: str, seed: int, outcomes: Iterable[Outcome]
+) -> None:
+    """Append the row of one format."""
+    found = list(outcomes)
+    faults = sum(outcome not in GOOD for outcome in found)
+    counts = (len(found), found.count("result"), found.count("sentence"), faults)
+    append_rows(folder / NAME, [Row(way, name, seed, *counts, current_commit())])
