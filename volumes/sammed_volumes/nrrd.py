@@ -93,14 +93,14 @@ def _read_voxels(header: Mapping[str, Any], file: BinaryIO, path: Path) -> np.nd
     """
     import nrrd
 
-    encoding = header.get("encoding")
-    if _RARE_FIELDS & header.keys() or encoding not in ("raw", "gzip", "gz"):
-        return np.asarray(nrrd.read_data(header, file, str(path)))
-    dtype, shape = _stored_type(header), tuple(header["sizes"].tolist())
-    if len(shape) != header["dimension"]:
+    encoding, shape = header.get("encoding"), tuple(header["sizes"].tolist())
+    if len(shape) != header["dimension"]:  # so that no array has a dimension's length
         raise UnreadableVolumeError(
             "the sizes in its header do not match its dimension; copy or export it again"
         )
+    if _RARE_FIELDS & header.keys() or encoding not in ("raw", "gzip", "gz"):
+        return np.asarray(nrrd.read_data(header, file, str(path)))
+    dtype = _stored_type(header)
     if encoding == "raw":
         return np.memmap(path, dtype, "r", offset=file.tell(), shape=shape, order="F")
     data = inflate(file.read(), _GZIP_WINDOW, math.prod(shape) * dtype.itemsize)
