@@ -74,8 +74,8 @@ def _note(place: Path, line: str) -> None:
 
 
 def _fuzz(atheris: Any, name: str, options: list[str], place: Path) -> None:
+    from bench.corruption.processes import GOOD, outcome_of
     from bench.corruption.samples import SAMPLES
-    from bench.corruption.trial import GOOD, outcome_of
 
     sample = SAMPLES[name]
     honest, corpus = place / sample.file_name, place / "corpus"

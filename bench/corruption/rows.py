@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from bench.corruption.trial import GOOD, Outcome
+from bench.corruption.processes import GOOD, Outcome
 from bench.rows import append_rows, current_commit
+
+Way: TypeAlias = Literal["seeded", "guided", "claims"]
 
 NAME = "corruption.csv"
 
@@ -15,7 +17,8 @@ NAME = "corruption.csv"
 class Row:
     """How many files gave a result, one sentence, or a fault.
 
-    `way` is "seeded" for random damage, "guided" for that of the fuzzer; `commit` is the code that read them.
+    `way` is "seeded" for random damage, "guided" for that of the fuzzer, "claims" for
+    headers that state 10^12 voxels; `commit` is the code that read them.
     """
 
     way: str
@@ -29,7 +32,11 @@ class Row:
 
 
 def append_row(
-    folder: Path, way: Literal["seeded", "guided"], name: str, seed: int, outcomes: Iterable[Outcome]
+    folder: Path,
+    way: Way,
+    name: str,
+    seed: int,
+    outcomes: Iterable[Outcome],
 ) -> None:
     """Append the row of one format."""
     found = list(outcomes)
