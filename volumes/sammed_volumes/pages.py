@@ -90,8 +90,11 @@ def _opened(path: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore")  # about metadata that nothing here uses
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # From a path, Pillow would map the pixels of a turned TIFF with rows and columns exchanged.
-            with path.open("rb") as file, Image.open(file) as image:
-                yield image
+            with path.open("rb") as file:
+                with Image.open(file) as image:
+                    image.verify()  # the checksums of a PNG, which reading its pixels passes over
+                with Image.open(file) as image:
+                    yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnsupportedVolumeError(
             "it has too many pixels for a picture; crop it or scale it down"
