@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sammed.storage.network_state import load_state, state_of
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensors_below, write_tensors
+from sammed_volumes.json_text import MALFORMED
 
 Progress = TypeVar("Progress")
 
@@ -59,7 +60,7 @@ def read_checkpoint(
         state = _optimizer_state(tensors_below(tensors, "optimizer"))
         optimizer.load_state_dict({"state": state, "param_groups": groups})
         return progress_of(header)
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+    except (*MALFORMED, RuntimeError) as error:
         raise kind.error(f"{path} is a checkpoint that can't be read: {error}; remove it.") from error
 
 

@@ -21,7 +21,7 @@ from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.dicom.segmentation_writing import Algorithm, SegmentDetails
 from sammed_volumes.formats import strip_suffix
-from sammed_volumes.json_text import parse_json
+from sammed_volumes.json_text import MALFORMED, parse_json
 
 Origin: TypeAlias = Literal["gold", "pseudo"]
 
@@ -123,7 +123,7 @@ def read_provenance(label: Path) -> Provenance | None:
         return _from_json(data)
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror or error}.") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ExportError(f"{path} is damaged ({error}); write the labels again or remove it.") from error
 
 

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+"""What using parsed JSON raises if it is not what was written: no list, a missing key, an infinite number."""
+
 
 def parse_json(text: str | bytes) -> Any:
     """Parse JSON; json.JSONDecodeError (a ValueError) also for brackets that no parser can follow."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sammed_volumes.errors import LabelError, OutputError
-from sammed_volumes.json_text import parse_json
+from sammed_volumes.json_text import MALFORMED, parse_json
 from sammed_volumes.labels import Label
 
 RESAMPLED, RESAMPLING_METHOD = "resampled", "shape-based interpolation of signed distances"
@@ -25,7 +25,7 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
         return ()
     try:
         return tuple(Label.from_json(entry) for entry in entries)
-    except (TypeError, KeyError, ValueError) as error:
+    except MALFORMED as error:
         raise LabelError(
             f"the labels in {path} lack a valid value, name or color; correct or remove that file"
         ) from error

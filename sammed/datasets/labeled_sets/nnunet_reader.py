@@ -10,7 +10,7 @@ from typing import Any
 from sammed.datasets.labeled_sets.gathered import Gathered, Problem, named_labels, names_by_value
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
 from sammed.errors import SetError
-from sammed_volumes.json_text import parse_json
+from sammed_volumes.json_text import MALFORMED, parse_json
 from sammed_volumes.labels import Label
 
 _IGNORE = "ignore"
@@ -48,7 +48,7 @@ def _dataset(folder: Path) -> Mapping[str, Any]:
         raise TypeError("labels")
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise SetError(f"{path} does not describe an nnU-Net data set: it has no labels.") from error
 
 

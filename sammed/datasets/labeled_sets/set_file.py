@@ -25,7 +25,7 @@ from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
-from sammed_volumes.json_text import parse_json
+from sammed_volumes.json_text import MALFORMED, parse_json
 from sammed_volumes.labels import Label
 
 SET_FILE_NAME = "set.json"
@@ -64,7 +64,7 @@ def read_set(place: Path) -> LabeledSet:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except (SammedError, VolumeError) as error:
         raise SetError(f"{path} can't be used: {str(error).rstrip('.')}.") from error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise SetError(f"{path} is damaged: {_fault(error)}; make the set again.") from error
 
 
