@@ -17,8 +17,8 @@ NAME = "corruption.csv"
 class Row:
     """How many files gave a result, one sentence, or a fault.
 
-    `way` is "seeded" for random damage, "guided" for that of the fuzzer, "claims" for
-    headers that state 10^12 voxels; `commit` is the code that read them.
+    `way` is "seeded" for random damage, "guided" for that of the fuzzer, "claims" for headers of 10^12
+    voxels; the latter two count a file once for each of its readers. `commit` is the code that read them.
     """
 
     way: str

@@ -11,10 +11,11 @@ import pytest
 
 from bench.corruption.claims import CLAIMS
 from bench.corruption.damage import damaged, generator
+from bench.corruption.guided import PARSERS
 from bench.corruption.processes import Call, outcomes_of
 from bench.corruption.rows import NAME, Row
 from bench.corruption.samples import SAMPLES
-from bench.rows import read_rows
+from bench.rows import ROOT, read_rows
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and /proc are those of Linux")
 
@@ -47,6 +48,14 @@ def test_rows_are_appended(tmp_path: Path) -> None:
         ("seeded", "png", 4, 3),
     ]
     assert all(row.results + row.sentences == 3 and row.faults == 0 for row in rows)
+
+
+def test_the_results_of_the_repository_are_of_every_format_and_without_a_fault() -> None:
+    rows = read_rows(ROOT / "docs" / "results" / NAME, Row)
+    assert [f"{row.way} {row.format}" for row in rows if row.faults] == []
+    expected = (("claims", CLAIMS, 1), ("seeded", SAMPLES, 1000), ("guided", PARSERS, 10_000))
+    for way, formats, files in expected:
+        assert {row.format for row in rows if row.way == way and row.files >= files} == set(formats), way
 
 
 @pytest.mark.parametrize(
