@@ -3,7 +3,9 @@
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -27,22 +29,30 @@ _INTEGERS = (0, 1, -1, 2, 3, 4, 7, 127, 128, 255, 32767, -32768, 2**31 - 1, -(2*
 _FLOATS = (0.0, -1.0, 1e38, -1e38, 1e-40, 1e308, float("nan"), float("inf"), float("-inf"), 0.5, 2.5e9)
 
 
-def damaged(sample: Sample, path: Path, rng: np.random.Generator) -> bytes:
-    """Return the damaged content of an honest file."""
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A damaged file, and what was done to it."""
+
+    kind: Literal["flip", "cut", "header"]
+    content: bytes
+
+
+def damaged(sample: Sample, path: Path, rng: np.random.Generator) -> Damage:
+    """Damage the content of an honest file."""
     whole = path.read_bytes()
     kind = rng.integers(5)
     if kind == 0:
-        return _flipped(whole, len(whole), rng)
+        return Damage("flip", _flipped(whole, len(whole), rng))
     if kind == 1:
-        return whole[: rng.integers(len(whole))]
+        return Damage("cut", whole[: rng.integers(len(whole))])
     inner = sample.unpack(path)
     size = sample.length_of_header(inner)
     if kind == 2:
-        return sample.pack(path, _flipped(inner, size, rng))
+        return Damage("header", sample.pack(path, _flipped(inner, size, rng)))
     header = inner[:size]
     for _ in range(rng.integers(1, 4)):
         header = _with_extreme(header, sample, rng)
-    return sample.pack(path, header + inner[size:])
+    return Damage("header", sample.pack(path, header + inner[size:]))
 
 
 def generator(seed: int, name: str, number: int) -> np.random.Generator:

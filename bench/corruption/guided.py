@@ -10,8 +10,14 @@ from typing import Any
 
 import click
 
-PARSERS = ("metaimage", "nrrd", "seg-nrrd", "prompts", "manifest", "set", "skill", "sidecar")
-_INSTRUMENTED = ["sammed_volumes", "sammed.prompts", "sammed.batch", "sammed.skills", "sammed.datasets"]
+PARSERS = (
+    *("metaimage", "nrrd", "seg-nrrd", "layers", "dicom", "dicom-multi", "dicom-seg", "rtstruct"),
+    *("prompts", "manifest", "set", "monai-list", "nnunet-set", "provenance", "skill", "student", "sidecar"),
+)
+_INSTRUMENTED = [
+    *("sammed_volumes", "sammed.prompts", "sammed.batch"),
+    *("sammed.skills", "sammed.datasets", "sammed.storage"),
+]
 _LONGEST_BYTES = 1 << 14
 
 
@@ -19,20 +25,25 @@ _LONGEST_BYTES = 1 << 14
 @click.option("--seed", default=1, show_default=True)
 @click.option("--runs", default=10_000, show_default=True, help="Files of each format.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(PARSERS), help="Only these formats.")
-def main(seed: int, runs: int, formats: tuple[str, ...]) -> None:
+@click.option("--output", type=click.Path(path_type=Path), help="Append rows to its corruption.csv.")
+def main(seed: int, runs: int, formats: tuple[str, ...], output: Path | None) -> None:
     """Read files that atheris makes from honest ones; exits with 1 after a traceback or a full memory."""
     atheris = _atheris()
     with atheris.instrument_imports(include=_INSTRUMENTED):
-        importlib.import_module("bench.corruption.trial")
+        importlib.import_module("bench.corruption.records")
+        rows = importlib.import_module("bench.corruption.rows")
     faults = 0
     for name in formats or PARSERS:
         with tempfile.TemporaryDirectory() as place:
             _fuzz_in_process(atheris, name, [f"-runs={runs}", f"-seed={seed}"], Path(place))
-            log = Path(place) / "faults.txt"
-            found = set(log.read_text(encoding="utf-8").splitlines()) if log.is_file() else set()
-        click.echo(f"{name}: {runs} runs, {len(found)} kinds of faults")
+            lines = (Path(place) / "outcomes.txt").read_text(encoding="utf-8").splitlines()
+        outcomes = [line.partition(":")[0] for line in lines]
+        found = {line for line in lines if ":" in line}
+        click.echo(f"{name}: {len(lines)} reads of {runs} files, {len(found)} kinds of faults")
         for line in sorted(found):
             click.echo(f"  {line}")
+        if output is not None:
+            rows.append_row(output, "guided", name, seed, outcomes)
         faults += len(found)
     sys.exit(faults > 0)
 
@@ -45,7 +56,7 @@ def _atheris() -> Any:
 
 
 def _fuzz_in_process(atheris: Any, name: str, options: list[str], place: Path) -> None:
-    """Fuzz in a forked process, because libFuzzer ends its process; faults are lines of `faults.txt`."""
+    """Fuzz in a forked process, because libFuzzer ends its process; each read is a line of `outcomes.txt`."""
     child = os.fork()
     if child == 0:
         try:
@@ -54,13 +65,17 @@ def _fuzz_in_process(atheris: Any, name: str, options: list[str], place: Path) -
             os._exit(1)
     _, status = os.waitpid(child, 0)
     if status:
-        with (place / "faults.txt").open("a", encoding="utf-8") as log:
-            log.write(f"the process died with status {status}\n")
+        _note(place, f"traceback: the process died with status {status}")
+
+
+def _note(place: Path, line: str) -> None:
+    with (place / "outcomes.txt").open("a", encoding="utf-8") as log:
+        log.write(line + "\n")
 
 
 def _fuzz(atheris: Any, name: str, options: list[str], place: Path) -> None:
+    from bench.corruption.processes import GOOD, outcome_of
     from bench.corruption.samples import SAMPLES
-    from bench.corruption.trial import GOOD, outcome_of
 
     sample = SAMPLES[name]
     honest, corpus = place / sample.file_name, place / "corpus"
@@ -74,9 +89,7 @@ def _fuzz(atheris: Any, name: str, options: list[str], place: Path) -> None:
         honest.write_bytes(sample.pack(honest, data))
         for reader in sample.readers:
             outcome, detail = outcome_of(partial(reader, honest))
-            if outcome not in GOOD:
-                with (place / "faults.txt").open("a", encoding="utf-8") as log:
-                    log.write(f"{outcome}: {' '.join(detail.split())[:200]}\n")
+            _note(place, outcome if outcome in GOOD else f"{outcome}: {' '.join(detail.split())[:200]}")
 
     limits = [f"-max_len={_LONGEST_BYTES}", "-timeout=10", "-verbosity=0"]
     atheris.Setup([sys.argv[0], *options, *limits, str(corpus)], read)

@@ -1,36 +1,27 @@
-"""Trials: one damaged file is read in a process of its own, with limits on time and memory."""
+"""Trials: damaged files are read, each once, in processes with limits on time and memory."""
 
-import contextlib
 import gc
-import json
-import os
-import resource
+import importlib
 import shutil
-import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-from bench.corruption.damage import damaged, generator
+from bench.corruption.damage import Damage, damaged, generator
+from bench.corruption.processes import MOST_BYTES, Outcome, outcomes_of
 from bench.corruption.samples import Sample
-from sammed.errors import SammedError
-from sammed_volumes.errors import VolumeError
 
-Outcome: TypeAlias = Literal["result", "sentence", "traceback", "hang", "memory"]
-OUTCOMES: tuple[Outcome, ...] = ("result", "sentence", "traceback", "hang", "memory")
-GOOD: tuple[Outcome, ...] = ("result", "sentence")
-
-_SECONDS = 10
 _SPARE_BYTES = 64 << 20
-_MOST_BYTES = 4 << 30  # a process that wants more is stopped before the machine suffers
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of one damaged file; `detail` is the message or the error."""
+    """What became of one damaged file; `detail` is the message or the error.
+
+    A result is "wrong" if the file was cut, say, and yet gives another result than the honest one.
+    """
 
     number: int
     outcome: Outcome
@@ -45,13 +36,19 @@ class Bench:
         self._place = tempfile.TemporaryDirectory()
         self._honest = Path(self._place.name) / "honest"
         self._honest.mkdir()
+        if sample.module:
+            importlib.import_module(sample.module)
         gc.freeze()  # so that collecting garbage copies no memory in the forked processes
         # Not in this process: ITK's threads would be missing in the processes that are forked later.
-        for reader in (sample.write, *sample.readers):
-            outcome, detail = _in_process(partial(reader, self.path), _MOST_BYTES)
-            if outcome != "result":
-                raise RuntimeError(f"The honest {sample.name} fails: {detail}")
+        self._honestly(sample.write)
+        self._right = [self._honestly(reader) for reader in sample.readers]
         self._most_bytes = 2 * len(sample.unpack(self.path)) + _SPARE_BYTES
+
+    def _honestly(self, call: Callable[[Path], object]) -> str:
+        ((outcome, detail),) = outcomes_of([partial(call, self.path)], MOST_BYTES)
+        if outcome != "result":
+            raise RuntimeError(f"The honest {self._sample.name} fails: {detail}")
+        return detail
 
     @property
     def path(self) -> Path:
@@ -62,84 +59,46 @@ class Bench:
         """Remove the files."""
         self._place.cleanup()
 
-    def content(self, number: int) -> bytes:
+    def damage(self, number: int) -> Damage:
         """Return the damaged file of one trial."""
         return damaged(self._sample, self.path, generator(self._seed, self._sample.name, number))
 
-    def run(self, number: int) -> Trial:
-        """Damage a copy of the files, and read it."""
-        folder = Path(self._place.name) / "damaged"
-        shutil.copytree(self._honest, folder)
-        path = folder / self._sample.file_name
-        path.write_bytes(self.content(number))
-        reader = self._sample.readers[number % len(self._sample.readers)]
-        outcome, detail = _in_process(partial(reader, path), self._most_bytes)
-        shutil.rmtree(folder)
+    def run(self, numbers: Sequence[int]) -> list[Trial]:
+        """Damage a copy of the files for each number, and read it."""
+        calls = [partial(self._read_damaged, number) for number in numbers]
+        found = outcomes_of(calls, self._most_bytes)
+        return [self._judged(number, *each) for number, each in zip(numbers, found, strict=True)]
+
+    def claim(self, claim: Callable[[bytes], bytes], *, is_set_aside: bool) -> list[Trial]:
+        """Read a file whose header claims more than it holds; a result is right if the file is set aside."""
+        honest = self._sample.unpack(self.path)
+        changed = claim(honest)
+        if changed == honest:
+            raise RuntimeError(f"The claim changes nothing in {self._sample.name}.")
+        content = self._sample.pack(self.path, changed)
+        calls = [partial(self._read, content, which) for which in range(len(self._sample.readers))]
+        return [
+            Trial(which, "wrong" if outcome == "result" and not is_set_aside else outcome, detail)
+            for which, (outcome, detail) in enumerate(outcomes_of(calls, self._most_bytes))
+        ]
+
+    def _judged(self, number: int, outcome: Outcome, detail: str) -> Trial:
+        if outcome == "result" and detail != self._right[self._which(number)]:
+            kind = self.damage(number).kind
+            if kind in self._sample.notices:
+                return Trial(number, "wrong", f"a {kind} gave another result")
         return Trial(number, outcome, detail)
 
+    def _which(self, number: int) -> int:
+        return number % len(self._sample.readers)
 
-def _in_process(call: Callable[[], None], most_bytes: int) -> tuple[Outcome, str]:
-    """Call in a forked process; one that takes too long is killed by its own alarm."""
-    receiver, sender = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(sender, json.dumps(_limited(call, most_bytes)).encode()[:60000])
-        finally:
-            os._exit(0)
-    os.close(sender)
-    with os.fdopen(receiver, "rb") as file:
-        sent = file.read()
-    _, status = os.waitpid(child, 0)
-    if sent:
-        outcome, detail = json.loads(sent)
-        return outcome, detail
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
-        return "hang", f"took more than {_SECONDS} s"
-    return "traceback", f"the process died with status {status}"
+    def _read_damaged(self, number: int) -> str:
+        return self._read(self.damage(number).content, self._which(number))
 
-
-def _limited(call: Callable[[], None], most_bytes: int) -> tuple[Outcome, str]:
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(_SECONDS)
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-    resource.setrlimit(resource.RLIMIT_AS, (_size_bytes() + _MOST_BYTES,) * 2)
-    before = _peak_bytes()
-    outcome, detail = outcome_of(call)
-    grown = _peak_bytes() - before
-    if grown > most_bytes:
-        return "memory", f"took {grown >> 20} MB: {detail}"
-    return outcome, detail[:2000]
-
-
-def outcome_of(call: Callable[[], None]) -> tuple[Outcome, str]:
-    """Call; return what became of it, and the message."""
-    try:
-        call()
-    except MemoryError as error:
-        return "memory", f"MemoryError: {error}"
-    except (SammedError, VolumeError, OSError) as error:
-        text = str(error)
-        return ("sentence" if len(text.splitlines()) == 1 else "traceback"), text
-    except BaseException as error:  # whatever a reader lets through is what this looks for
-        return "traceback", f"{type(error).__name__}: {error} ({_place(error)})"
-    return "result", ""
-
-
-def _place(error: BaseException) -> str:
-    """Return the file and line that raised."""
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
-
-
-def _size_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    def _read(self, content: bytes, which: int) -> str:
+        folder = Path(self._place.name) / "damaged"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._honest, folder)
+        path = folder / self._sample.file_name
+        path.write_bytes(content)
+        return self._sample.readers[which](path)

@@ -1,9 +1,10 @@
 """Samples of volumes and labels: a few thousand voxels, written by other libraries or by sammed."""
 
+import hashlib
 from pathlib import Path
-from typing import Any
 
 import nibabel
+import nrrd
 import numpy as np
 import SimpleITK
 from PIL import Image
@@ -14,32 +15,72 @@ from sammed_volumes.volume import Volume
 
 _SHAPE = (16, 14, 9)  # X Y Z
 _AFFINE_RAS_MM = np.diag([2.0, 2.0, 5.0, 1.0])
-_UID = "1.2.826.0.1.3680043.8.498"
+_LAYERS = """NRRD0004
+type: unsigned char
+dimension: 4
+space: left-posterior-superior
+sizes: 2 16 14 9
+space directions: none (2,0,0) (0,2,0) (0,0,5)
+kinds: list domain domain domain
+encoding: raw
+space origin: (0,0,0)
+Segment0_ID:=Segment_1
+Segment0_Name:=liver
+Segment0_Color:=0.5 0.5 1
+Segment0_LabelValue:=1
+Segment0_Layer:=0
+Segment1_ID:=Segment_2
+Segment1_Name:=spleen
+Segment1_LabelValue:=1
+Segment1_Layer:=1
+
+"""
 
 
 def write_nifti(path: Path) -> None:
-    """Write a volume as NIfTI, compressed if the suffix says so."""
-    nibabel.save(nibabel.Nifti1Image(_image(), _AFFINE_RAS_MM), path)
+    """Write a volume as NIfTI-1, compressed if the suffix says so."""
+    nibabel.save(nibabel.Nifti1Image(image_voxels(), _AFFINE_RAS_MM), path)
+
+
+def write_nifti_2(path: Path) -> None:
+    """Write a volume as NIfTI-2."""
+    nibabel.save(nibabel.Nifti2Image(image_voxels(), _AFFINE_RAS_MM), path)
+
+
+def write_nifti_pair(path: Path) -> None:
+    """Write a volume as NIfTI, `.hdr` and `.img`."""
+    nibabel.save(nibabel.Nifti1Pair(image_voxels(), _AFFINE_RAS_MM), path)
 
 
 def write_analyze(path: Path) -> None:
     """Write a volume as Analyze, `.hdr` and `.img`."""
-    nibabel.save(nibabel.AnalyzeImage(_image(), _AFFINE_RAS_MM), path)
+    nibabel.save(nibabel.AnalyzeImage(image_voxels(), _AFFINE_RAS_MM), path)
 
 
 def write_by_itk(path: Path) -> None:
     """Write a volume with ITK, compressed."""
-    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(_image().T), str(path), useCompression=True)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(image_voxels().T), str(path), useCompression=True)
 
 
 def write_raw_by_itk(path: Path) -> None:
-    """Write a volume with ITK, not compressed."""
-    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(_image().T), str(path), useCompression=False)
+    """Write a volume with ITK, not compressed; `.mhd` and `.nhdr` have their voxels in another file."""
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(image_voxels().T), str(path), useCompression=False)
+
+
+def write_by_pynrrd(path: Path, encoding: str) -> None:
+    """Write a volume in an encoding of NRRD that ITK does not write."""
+    nrrd.write(str(path), image_voxels(), {"encoding": encoding})
+
+
+def write_layers(path: Path) -> None:
+    """Write labels as 3D Slicer does where segments may overlap: one layer each."""
+    layers = np.stack([labels_of_sample().voxels == value for value in (1, 2)]).astype(np.uint8)
+    path.write_bytes(_LAYERS.encode() + layers.tobytes(order="F"))
 
 
 def write_own_labels(path: Path) -> None:
     """Write labels as sammed does, with the sidecar of a format that needs one."""
-    write_labels(_labels(), path, like=Volume(_image(), _AFFINE_RAS_MM))
+    write_labels(labels_of_sample(), path, like=Volume(image_voxels(), _AFFINE_RAS_MM))
 
 
 def write_sidecar(path: Path) -> None:
@@ -49,82 +90,82 @@ def write_sidecar(path: Path) -> None:
 
 def write_picture(path: Path) -> None:
     """Write one slice as a picture."""
-    Image.fromarray((_labels().voxels[:, :, 4].T > 0).astype(np.uint8) * 255).save(path)
+    _slice_picture(4).save(path)
 
 
-def write_pages(path: Path) -> None:
-    """Write all slices as a TIFF with many pages."""
-    first, *others = (Image.fromarray(page) for page in _labels().voxels.T)
-    first.save(path, save_all=True, append_images=others, compression="tiff_deflate")
+def write_colors(path: Path) -> None:
+    """Write one slice as a picture whose colors are labels, with a palette."""
+    _slice_picture(4).convert("RGB").convert("P").save(path)
 
 
-def write_series(path: Path) -> None:
-    """Write a CT series of four slices into the file's folder; `path` is one of them."""
-    itk: Any = SimpleITK  # untyped in parts
-    for k in range(4):
-        image: Any = SimpleITK.GetImageFromArray(_image().T[k : k + 1])
-        image.SetSpacing((2.0, 2.0, 5.0))
-        for tag, text in _tags(k).items():
-            image.SetMetaData(tag, text)
-        writer: Any = itk.ImageFileWriter()
-        writer.KeepOriginalImageUIDOn()
-        writer.SetFileName(str(path if k == 0 else path.with_name(f"slice{k}.dcm")))
-        writer.Execute(image)
+def write_slices(path: Path) -> None:
+    """Write a folder of numbered pictures; `path` is one of them."""
+    for k in range(1, 5):
+        _slice_picture(k).save(path.with_name(f"slice_{k}.png"))
 
 
-def write_segmentation(path: Path) -> None:
-    """Write labels as DICOM SEG; the series goes into a folder next to it."""
-    folder = path.parent / "series"
-    folder.mkdir()
-    write_series(folder / "slice0.dcm")
-    like = read_volume(folder)
-    voxels = _labels().voxels[:, :, :4]
-    write_labels(LabelVolume(voxels, like.affine_ras_mm, complete_labels(voxels, ())), path, like=like)
+def write_pages(path: Path, compression: str) -> None:
+    """Write all slices as a TIFF with many pages, as ImageJ describes them."""
+    pages = [Image.fromarray(page) for page in labels_of_sample().voxels.T]
+    text = f"ImageJ=1.53\nimages={len(pages)}\nslices={len(pages)}\nunit=mm\nspacing=5.0\n"
+    pages[0].save(
+        path,
+        save_all=True,
+        append_images=pages[1:],
+        compression=compression,
+        description=text,
+        resolution=0.5,
+    )
 
 
-def read_as_volume(path: Path) -> None:
-    """Read a volume and every voxel of it."""
-    np.asarray(read_volume(path).voxels).sum()
+def read_as_volume(path: Path) -> str:
+    """Read a volume, and return a digest of every voxel and its place."""
+    volume = read_volume(path)
+    return _digest(np.asarray(volume.voxels), volume.affine_ras_mm)
 
 
-def read_as_labels(path: Path) -> None:
-    """Read labels and count their voxels."""
-    read_labels(path).voxel_counts()
+def read_as_labels(path: Path) -> str:
+    """Read labels, and return a digest of them and their places."""
+    return _labels_digest(read_labels(path))
 
 
-def read_as_series(path: Path) -> None:
+def read_as_colors(path: Path) -> str:
+    """Read the colors of a picture as labels."""
+    return _labels_digest(read_labels(path, colors=True))
+
+
+def read_folder(path: Path) -> str:
     """Read the volume of the file's folder."""
-    read_as_volume(path.parent)
+    return read_as_volume(path.parent)
 
 
-def read_labels_of_sidecar(path: Path) -> None:
+def read_labels_of_sidecar(path: Path) -> str:
     """Read the labels that a sidecar belongs to."""
-    read_as_labels(path.with_suffix(".nii.gz"))
+    return read_as_labels(path.with_suffix(".nii.gz"))
 
 
-def _image() -> np.ndarray:
+def image_voxels() -> np.ndarray:
+    """The intensities X Y Z of all samples."""
     image: np.ndarray = np.random.default_rng(0).integers(0, 1400, _SHAPE).astype(np.int16)
     return image
 
 
-def _labels() -> LabelVolume:
+def labels_of_sample() -> LabelVolume:
+    """Two labels on the same grid."""
     voxels: np.ndarray = np.zeros(_SHAPE, np.uint8)
     voxels[3:9, 4:10], voxels[9:13, 5:9] = 1, 2
     return LabelVolume(voxels, _AFFINE_RAS_MM, complete_labels(voxels, ()))
 
 
-def _tags(k: int) -> dict[str, str]:
-    return {
-        "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
-        "0008|0018": f"{_UID}.1.{k + 1}",
-        "0008|0060": "CT",
-        "0018|0050": "5",
-        "0020|000d": f"{_UID}.2",
-        "0020|000e": f"{_UID}.3",
-        "0020|0011": "1",
-        "0020|0032": f"0\\0\\{5 * k}",
-        "0020|0037": r"1\0\0\0\1\0",
-        "0020|0052": f"{_UID}.4",
-        "0028|1052": "-1024",
-        "0028|1053": "1",
-    }
+def _slice_picture(k: int) -> Image.Image:
+    return Image.fromarray((labels_of_sample().voxels[:, :, k].T > 0).astype(np.uint8) * 255)
+
+
+def _labels_digest(labels: LabelVolume) -> str:
+    labels.voxel_counts()
+    return _digest(labels.voxels, labels.affine_ras_mm) + repr(labels.labels)
+
+
+def _digest(voxels: np.ndarray, affine_ras_mm: np.ndarray) -> str:
+    digest = hashlib.sha256(voxels.tobytes() + affine_ras_mm.tobytes())
+    return f"{voxels.dtype} {voxels.shape} {digest.hexdigest()}"

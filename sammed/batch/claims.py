@@ -17,6 +17,7 @@ from filelock import BaseFileLock, Timeout
 
 from sammed.batch.locks import remove_lock, take_lock
 from sammed_volumes.errors import OutputError
+from sammed_volumes.json_text import MALFORMED, parse_json
 
 CLAIMS_NAME = ".sammed-claims"
 
@@ -64,9 +65,9 @@ class Claims:
     def owner(self, output: str) -> str:
         """Return the holder of an output in words, such as "process 4711 on node3"."""
         try:
-            owner = json.loads(self._note(output).read_text(encoding="utf-8"))
+            owner = parse_json(self._note(output).read_text(encoding="utf-8"))
             return f"process {owner['pid']} on {owner['host']}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, *MALFORMED):
             return "another process"
 
     def tidy(self) -> None:

@@ -22,6 +22,7 @@ from sammed.storage.fingerprint import Fingerprint
 from sammed.storage.provenance import utc_now
 from sammed.version import __version__
 from sammed_volumes.errors import OutputError
+from sammed_volumes.json_text import MALFORMED, parse_json
 
 Status: TypeAlias = Literal["started", "writing", "done", "failed"]
 
@@ -153,8 +154,8 @@ class Manifest:
 
     def _take_in(self, line: bytes) -> None:
         try:
-            entry = _from_json(json.loads(line))
-        except (ValueError, TypeError, KeyError):
+            entry = _from_json(parse_json(line))
+        except MALFORMED:
             return  # torn, or from a later sammed: that volume is labeled again
         self._last[entry.output], self._ends_at[entry.output] = entry, self._read_up_to
         if entry.status == "started":

@@ -13,6 +13,7 @@ from sammed.storage.network_state import load_state, state_of
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, write_tensors
 from sammed.version import __version__
 from sammed_volumes.errors import VolumeError
+from sammed_volumes.json_text import MALFORMED
 
 
 class HasNetwork(Protocol):
@@ -44,8 +45,9 @@ def read_network(kind: TensorKind, path: Path, build: Callable[[Mapping[str, Any
     try:
         model = build(header)
         load_state(model.network, tensors)
-    except (LookupError, TypeError, ValueError, RuntimeError, SammedError, VolumeError) as error:
-        raise kind.error(f"{path} is {kind.noun} that can't be read: {error}") from error
+    except (*MALFORMED, RuntimeError, SammedError, VolumeError) as error:
+        fact = str(error).partition("\n")[0]  # torch goes on with a trace of its own
+        raise kind.error(f"{path} is {kind.noun} that can't be read: {fact}") from error
     model.network.eval().requires_grad_(False)
     return model
 

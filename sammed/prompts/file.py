@@ -21,7 +21,6 @@
 - Several entries may belong to one slice and label. Each box is an instance; see `place_marks`.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from jaxtyping import Float
 from sammed.errors import PromptError
 from sammed.prompts.marks import SIGNS, BoxMark, Mark, PointMark, Position
 from sammed.prompts.placing import Grid, PlacedPrompt, place_marks
+from sammed_volumes.json_text import parse_json
 from sammed_volumes.labels import Label
 from sammed_volumes.slices import Slicing
 
@@ -62,7 +62,7 @@ def read_prompts(
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PromptError(f"can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:

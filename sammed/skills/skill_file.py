@@ -27,6 +27,7 @@ from sammed.errors import SammedError, SkillError
 from sammed.skills.model import AutoModel, SkillModel
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensor_digest, tensors_below, write_tensors
 from sammed_volumes.intensity import Window
+from sammed_volumes.json_text import MALFORMED
 from sammed_volumes.labels import Label
 
 FORMAT = 3
@@ -52,7 +53,7 @@ def read_skill(path: Path) -> SkillModel:
     header, tensors = _read(path)
     try:
         return _skill(header, tensors)
-    except (LookupError, TypeError, ValueError, RuntimeError, zlib.error, SammedError) as error:
+    except (*MALFORMED, RuntimeError, zlib.error, SammedError) as error:
         raise SkillError(f"{path} is a skill with an unreadable header; learn it again.") from error
 
 

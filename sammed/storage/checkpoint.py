@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sammed.storage.network_state import load_state, state_of
 from sammed.storage.tensor_file import TensorKind, read_tensors, tensors_below, write_tensors
+from sammed_volumes.json_text import MALFORMED
 
 
 class Counted(Protocol):
@@ -75,7 +76,7 @@ class Checkpoint(Generic[Progress]):
             state = _optimizer_state(tensors_below(tensors, "optimizer"))
             self.optimizer.load_state_dict({"state": state, "param_groups": groups})
             return self.progress_of(header)
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        except (*MALFORMED, RuntimeError) as error:
             raise self.kind.error(
                 f"{self.path} is a checkpoint that can't be read: {error}; remove it."
             ) from error

@@ -6,7 +6,6 @@ reads it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.dicom.details import Algorithm, LabelDetails
 from sammed_volumes.formats import strip_suffix
+from sammed_volumes.json_text import MALFORMED, parse_json
 
 Origin: TypeAlias = Literal["gold", "pseudo"]
 
@@ -108,7 +108,7 @@ def read_provenance(label: Path) -> Provenance | None:
     if not path.exists():
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         if data["format"] != _FORMAT:
             raise ExportError(f"{path} is no provenance of labels; move it away or repair it.")
         if data["version"] > _VERSION:
@@ -118,7 +118,7 @@ def read_provenance(label: Path) -> Provenance | None:
         return _from_json(data)
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror or error}.") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ExportError(f"{path} is damaged ({error}); write the labels again or remove it.") from error
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sammed.errors import SammedError
 from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.json_text import MALFORMED, parse_json
 
 _DIGEST = "sha256"
 
@@ -86,9 +87,9 @@ def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tenso
 
 def _header(kind: TensorKind, path: Path, text: str) -> dict[str, Any]:
     try:
-        header: dict[str, Any] = json.loads(text)
+        header: dict[str, Any] = parse_json(text)
         version = int(header["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise kind.error(f"{path} has a damaged header.") from error
     if version > kind.version:
         raise kind.error(

@@ -100,6 +100,25 @@ def test_cut_short(
     assert "copy or export it again" in fails(path, capfd, kind=UnreadableVolumeError)
 
 
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_a_wrong_checksum(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], phantom: MakePhantom, save: Save, suffix: str
+) -> None:
+    """The checksum follows the voxels, so a reader that stops with them never sees it."""
+    path = save(phantom().volume, tmp_path / f"scan{suffix}")
+    whole = bytearray(path.read_bytes())
+    whole[-1 if suffix == ".mha" else -5] ^= 1  # zlib's is the last four bytes, gzip's the four before
+    path.write_bytes(whole)
+    assert "copy or export it again" in fails(path, capfd, kind=UnreadableVolumeError)
+
+
+def test_what_follows_the_checksum_is_not_the_image(tmp_path: Path, phantom: MakePhantom, save: Save) -> None:
+    path = save(phantom().volume, tmp_path / "scan.nii.gz")
+    expected = np.array(read_volume(path).voxels)
+    path.write_bytes(path.read_bytes() + b"left over")
+    np.testing.assert_array_equal(read_volume(path).voxels, expected)
+
+
 def test_an_uncompressed_file_cut_short(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], phantom: MakePhantom, to_itk: Callable[..., Any]
 ) -> None:
@@ -270,6 +289,11 @@ def test_a_broken_segment(tmp_path: Path, capfd: pytest.CaptureFixture[str], pai
     text = f"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1 1 2\nencoding: raw\n{pairs}\n\n"
     path.write_bytes(text.encode() + b"\x01\x01")
     assert fact in fails(path, capfd, read_labels, LabelError)
+
+
+def test_a_value_that_no_integer_holds(tmp_path: Path, capfd: pytest.CaptureFixture[str], save: Save) -> None:
+    path = save(Volume(np.full((3, 5, 7), 2.0**70), np.eye(4)), tmp_path / "labels.nii")
+    assert "value is above 18446744073709551615" in fails(path, capfd, read_labels, LabelError)
 
 
 def test_negative_integers_are_not_labels(

@@ -1,5 +1,6 @@
 """Pictures: rows and columns as stored, gray in one channel, color in three."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -7,7 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sammed_volumes.errors import LabelError, OutputError, UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.errors import (
+    LabelError,
+    OutputError,
+    UnreadableVolumeError,
+    UnsupportedVolumeError,
+    VolumeError,
+)
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
 from sammed_volumes.pages import read_pages
@@ -114,6 +121,19 @@ def test_cut_short(tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: st
     with pytest.raises(UnreadableVolumeError, match="it is not a complete picture; copy or export it again"):
         read_volume(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_bit_flipped_in_a_png_gives_the_same_pixels_or_an_error(tmp_path: Path) -> None:
+    """Pillow passes over checksums, and gives other pixels as long as they can be unpacked."""
+    path = tmp_path / "a.png"
+    Image.fromarray(np.kron(np.eye(4, dtype=np.uint8), GRAY[:3, :3])).save(path)
+    expected, whole = read_volume(path).voxels, path.read_bytes()
+    for bit in range(8 * whole.index(b"IDAT"), 8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with suppress(VolumeError):
+            np.testing.assert_array_equal(read_volume(path).voxels, expected)
 
 
 def test_a_tiff_whose_second_page_has_no_width(tmp_path: Path) -> None:

@@ -100,6 +100,27 @@ def test_a_tiff_of_several_volumes_is_refused(tmp_path: Path, description: str, 
         read_volume(path)
 
 
+@pytest.mark.parametrize("is_described", [False, True])
+def test_a_list_of_pages_that_breaks_off_is_refused(tmp_path: Path, is_described: bool) -> None:
+    """Pillow warns, and gives the pages before the break. What follows the last page may be missing."""
+    pages, path = [Image.new("L", (5, 3), k) for k in range(6)], tmp_path / "scan.tif"
+    description = IMAGEJ.format(unit="mm") if is_described else ""
+    pages[0].save(path, save_all=True, append_images=pages[1:], description=description)
+    whole = path.read_bytes()
+    after = whole.rindex(b"\5" * 15) + 15
+    for size in range(8, after, 7):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UnreadableVolumeError):
+            read_volume(path)
+
+
+def test_one_page_that_states_more_is_refused(tmp_path: Path) -> None:
+    """ImageJ lists one page of a stack that is larger than 4 GB."""
+    Image.new("L", (5, 3)).save(tmp_path / "scan.tif", description=IMAGEJ.format(unit="mm"))
+    with pytest.raises(UnreadableVolumeError, match="it states 6 pages but has 1; save it again"):
+        read_volume(tmp_path / "scan.tif")
+
+
 def test_pages_that_differ_and_pages_of_a_png_are_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(STACK[0]), Image.fromarray(STACK[0][1:])]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])

@@ -142,6 +142,14 @@ def test_one_value_for_two_segments_of_a_layer_is_refused(tmp_path: Path, layers
         read_labels(write_seg(tmp_path / "a.seg.nrrd", layers[0], fields))
 
 
+@pytest.mark.parametrize("sizes", ["0 3 5 1000000000000", "-2 3 5 7", "2 3 0 7"])
+def test_layers_of_no_voxels_are_refused(tmp_path: Path, layers: np.ndarray, sizes: str) -> None:
+    path = write_seg(tmp_path / "a.seg.nrrd", layers, THREE)
+    path.write_bytes(path.read_bytes().replace(b"sizes: 2 3 5 7", f"sizes: {sizes}".encode()))
+    with pytest.raises(UnsupportedVolumeError, match="it contains no voxels; export it again"):
+        read_labels(path)
+
+
 def test_layers_are_not_a_volume(tmp_path: Path, layers: np.ndarray) -> None:
     path = write_seg(tmp_path / "a.seg.nrrd", layers, THREE)
     with pytest.raises(UnsupportedVolumeError, match="it has 4 dimensions"):

@@ -83,7 +83,9 @@ def test_a_nrrd_with_two_axes_keeps_two(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels(tmp_path / "labels.nrrd").voxels, labels.voxels)
 
 
-@pytest.mark.parametrize("field", ["sizes: 3 5", "type: quaternion", "encoding: hex", "nothing"])
+@pytest.mark.parametrize(
+    "field", ["sizes: 3 5", "dimension: 2147483647", "type: quaternion", "encoding: hex", "nothing"]
+)
 def test_a_nrrd_that_contradicts_itself(tmp_path: Path, field: str) -> None:
     path = nrrd_file(tmp_path / "a.nrrd", ["content: x"])
     key = field.split(":")[0]

@@ -224,7 +224,8 @@ def _naming(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except VolumeError as error:
-        raise type(error)(f"{path} can't be read as {what}: {str(error).removesuffix('.')}.") from error
+        fact = _printable(str(error)).removesuffix(".")
+        raise type(error)(f"{path} can't be read as {what}: {fact}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableVolumeError(f"{path} can't be read as {what}: {reason}; {_remedy(error)}.") from error
@@ -232,3 +233,8 @@ def _naming(path: Path, what: str) -> Iterator[None]:
 
 def _remedy(error: OSError) -> str:
     return "change its permissions" if isinstance(error, PermissionError) else "check its drive or copy it"
+
+
+def _printable(text: str) -> str:
+    """Text that a damaged file may be quoted in, on one line and without a terminal's control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -17,6 +17,9 @@ from sammed_volumes.volume import Volume, planes
 
 # Successive labels differ in hue by the golden angle, so nearby values get clearly different colors.
 _GOLDEN_TURN = 0.381966
+_EXACT = 1 << 53  # floats are exact up to here
+
+_HIGHEST = (1 << 64) - 1  # what the widest unsigned integer holds
 
 # The names that readers and editors give to a label without one: "5", "label_5", "Segment_5".
 _PLACEHOLDER = re.compile(r"(label|segment|class)?[ _-]*\d*")
@@ -36,6 +39,8 @@ class Label:
             raise LabelError(
                 f"Label {self.name!r} has the value {self.value}; use 1 or more, since 0 is background."
             )
+        if self.value > _HIGHEST:
+            raise LabelError(f"Label {self.name!r} has a value above {_HIGHEST}; use a smaller one.")
         if not self.name.strip():
             raise LabelError(f"Label {self.value} has no name; give it one.")
         if len(self.color_rgb) != 3 or not all(0 <= part <= 255 for part in self.color_rgb):
@@ -146,7 +151,7 @@ def default_color(value: int) -> tuple[int, int, int]:
     True
     """
     lightness = (0.55, 0.7, 0.4)[value // 8 % 3]
-    red, green, blue = colorsys.hls_to_rgb(value * _GOLDEN_TURN % 1.0, lightness, 0.9)
+    red, green, blue = colorsys.hls_to_rgb(value % _EXACT * _GOLDEN_TURN % 1.0, lightness, 0.9)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
@@ -168,11 +173,13 @@ def count_values(voxels: np.ndarray) -> dict[int, int]:
 
 
 def smallest_unsigned(highest: int) -> np.dtype:
-    """Return the smallest unsigned integer type that fits values up to `highest`.
+    """Return the smallest unsigned integer type that fits values up to `highest`; LabelError if none does.
 
     >>> smallest_unsigned(255), smallest_unsigned(256)
     (dtype('uint8'), dtype('uint16'))
     """
+    if highest > _HIGHEST:
+        raise LabelError(f"a label's value is above {_HIGHEST}; use a smaller one")
     return np.min_scalar_type(highest)
 
 

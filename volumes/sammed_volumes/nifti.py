@@ -19,7 +19,7 @@ _XFORM_SCANNER = 1  # NIfTI's code for scanner coordinates
 # NIfTI-1 stores the length of an axis in 16 bits, and millimeters as float32, whose steps at 300 mm are
 # 3e-5 mm. NIfTI-2 has neither limit, but ITK can't read it, so it is only for longer axes.
 _LARGEST_NIFTI1 = 32767
-
+_CHUNK_BYTES = 1 << 20
 
 _LEFT_AND_RIGHT_UNSAFE = (
     "Analyze does not state which side is left, so left and right may be swapped; use the NIfTI or DICOM "
@@ -40,6 +40,7 @@ def read_nifti(path: Path, gzip_layers: int | None = None) -> Volume:
         check_three_axes(image.shape)
         _check_size(image, path, gzip_layers)
         stored = image.dataobj.get_unscaled()
+        _check_to_end(image.file_map["image"].fileobj)
         header = _header(image)
         notes, is_placed = _position_of(image, header)
     return Volume(
@@ -123,16 +124,32 @@ def _check_size(image: Any, path: Path, gzip_layers: int | None) -> None:
         raise UnreadableVolumeError("it is cut short or damaged; copy or export it again")
 
 
+def _check_to_end(stream: Any) -> None:
+    """Read a gzip stream up to the checksum behind the voxels, which shows whether they are right.
+
+    Raises gzip.BadGzipFile. None and other streams have no checksum; what follows it is not the image's.
+    """
+    if not isinstance(stream, gzip.GzipFile):
+        return
+    try:
+        while stream.read(_CHUNK_BYTES):
+            pass
+    except gzip.BadGzipFile as error:
+        if "Not a gzipped file" not in str(error):
+            raise
+
+
 @contextmanager
 def _loaded(path: Path, gzip_layers: int | None) -> Iterator[Any]:
     """Load an image, whose voxels can be read until the context ends."""
     nibabel = _nibabel()
-    if gzip_layers is None:
+    is_compressed = path.suffix.lower() == ".gz"
+    if gzip_layers is None and not is_compressed:
         yield nibabel.load(path, mmap="r") if path.suffix.lower() == ".nii" else nibabel.load(path)
         return
     with ExitStack() as files:
         stream: Any = files.enter_context(path.open("rb"))
-        for _ in range(gzip_layers):
+        for _ in range(1 if gzip_layers is None else gzip_layers):
             stream = files.enter_context(gzip.GzipFile(fileobj=stream, mode="rb"))
         start = stream.read(4)
         stream.seek(0)

@@ -18,7 +18,7 @@ import numpy as np
 
 from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.deflate import inflate
-from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError, VolumeError
 from sammed_volumes.volume import NrrdHeader, Volume, three_axes
 
 _PLACING_FIELDS = (
@@ -73,13 +73,13 @@ def read_nrrd_image(path: Path) -> NrrdImage:
             lines = _header_lines(file)
             header = nrrd.read_header(lines)
             voxels = _read_voxels(header, file, path)
-    except UnreadableVolumeError:
+    except VolumeError:
         raise
     except FileNotFoundError as error:
         raise UnreadableVolumeError(
             f"its voxels should be in {error.filename}, which is missing; put it there"
         ) from error
-    except (nrrd.NRRDError, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
+    except (nrrd.NRRDError, zlib.error, EOFError, KeyError, ValueError, OverflowError, OSError) as error:
         raise UnreadableVolumeError("it is not a complete NRRD file; copy or export it again") from error
     list_axis = _list_axis(header)
     placing = _placing_fields(lines) if list_axis is None else None
@@ -93,14 +93,16 @@ def _read_voxels(header: Mapping[str, Any], file: BinaryIO, path: Path) -> np.nd
     """
     import nrrd
 
-    encoding = header.get("encoding")
-    if _RARE_FIELDS & header.keys() or encoding not in ("raw", "gzip", "gz"):
-        return np.asarray(nrrd.read_data(header, file, str(path)))
-    dtype, shape = _stored_type(header), tuple(header["sizes"].tolist())
-    if len(shape) != header["dimension"]:
+    encoding, shape = header.get("encoding"), tuple(header["sizes"].tolist())
+    if len(shape) != header["dimension"]:  # so that no array has a dimension's length
         raise UnreadableVolumeError(
             "the sizes in its header do not match its dimension; copy or export it again"
         )
+    if min(shape) < 1:  # an axis of layers, too
+        raise UnsupportedVolumeError("it contains no voxels; export it again")
+    if _RARE_FIELDS & header.keys() or encoding not in ("raw", "gzip", "gz"):
+        return np.asarray(nrrd.read_data(header, file, str(path)))
+    dtype = _stored_type(header)
     if encoding == "raw":
         return np.memmap(path, dtype, "r", offset=file.tell(), shape=shape, order="F")
     data = inflate(file.read(), _GZIP_WINDOW, math.prod(shape) * dtype.itemsize)

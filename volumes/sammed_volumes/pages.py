@@ -61,17 +61,21 @@ def read_pages(path: Path, convert: Callable[[Image.Image], Image.Image]) -> Pag
         count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a picture and previews
         if count > 1 and image.format != "TIFF":
             raise UnsupportedVolumeError(f"it has {count} pages; save one page, or the volume as .nii.gz")
-        spacing_mm = _spacing_of(image, count) if count > 1 else None
+        spacing_mm = _spacing_of(image, count)  # also of one page, which may state more
         pages, notes = [], dict[str, None]()
         for page in range(count):
             image.seek(page)
             pages.append(np.asarray(convert(_upright(image, notes))))
+        if image.format == "TIFF" and image.tag_v2.next:  # Pillow takes a list that breaks off for its end
+            raise UnreadableVolumeError("its list of pages is damaged; copy or save it again")
         is_lossy = image.format in _LOSSY_FORMATS or image.info.get("compression") == "jpeg"
     if len({(page.shape, page.dtype) for page in pages}) > 1:
         raise UnsupportedVolumeError(
             f"its {count} pages differ in size or type; save the slices of one volume, or .nii.gz"
         )
-    return Pages(np.stack(pages) if count > 1 else pages[0][None], is_lossy, spacing_mm, tuple(notes))
+    if count == 1:
+        return Pages(pages[0][None], is_lossy, None, tuple(notes))
+    return Pages(np.stack(pages), is_lossy, spacing_mm, tuple(notes))
 
 
 @contextmanager
@@ -83,8 +87,11 @@ def _opened(path: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore")  # about metadata that nothing here uses
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # From a path, Pillow would map the pixels of a turned TIFF with rows and columns exchanged.
-            with path.open("rb") as file, Image.open(file) as image:
-                yield image
+            with path.open("rb") as file:
+                with Image.open(file) as image:
+                    image.verify()  # the checksums of a PNG, which reading its pixels passes over
+                with Image.open(file) as image:
+                    yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnsupportedVolumeError(
             "it has too many pixels for a picture; crop it or scale it down"

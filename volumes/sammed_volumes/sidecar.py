@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sammed_volumes.errors import LabelError, OutputError
+from sammed_volumes.json_text import MALFORMED, parse_json
 from sammed_volumes.labels import Label
 
 RESAMPLED, RESAMPLING_METHOD = "resampled", "shape-based interpolation of signed distances"
@@ -24,7 +25,7 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
         return ()
     try:
         return tuple(Label.from_json(entry) for entry in entries)
-    except (TypeError, KeyError, ValueError) as error:
+    except MALFORMED as error:
         raise LabelError(
             f"the labels in {path} lack a valid value, name or color; correct or remove that file"
         ) from error
@@ -32,7 +33,7 @@ def read_sidecar(path: Path) -> tuple[Label, ...]:
 
 def is_resampled(path: Path) -> bool:
     """Whether a sidecar says that its labels were interpolated from another grid."""
-    return _entries(path) is not None and RESAMPLED in json.loads(path.read_text(encoding="utf-8"))
+    return _entries(path) is not None and RESAMPLED in parse_json(path.read_text(encoding="utf-8"))
 
 
 def write_sidecar(labels: Sequence[Label], path: Path, *, resampled: bool = False) -> None:
@@ -60,7 +61,7 @@ def check_is_ours(path: Path) -> None:
 
 def _entries(path: Path) -> list[Any] | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     entries = content.get("labels") if isinstance(content, dict) else None

@@ -5,7 +5,6 @@ Much of it is taken from the provenance beside each label volume (`sammed.storag
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from sammed.errors import ExportError
 from sammed.storage.json_file import write_json
 from sammed.storage.provenance import Provenance, provenance_to_json
 from sammed.version import __version__
+from sammed_volumes.json_text import parse_json
 from sammed_volumes.sidecar import RESAMPLING_METHOD
 
 ORIGINS_NAME = "manifest.json"
@@ -67,7 +67,7 @@ def write_origins(folder: Path, *, name: str, labels: dict[str, int], records: S
 def check_is_data_set(folder: Path) -> None:
     """Raise ExportError unless sammed wrote the data set in `folder`, so that it may be overwritten."""
     try:
-        origins = json.loads((folder / ORIGINS_NAME).read_text(encoding="utf-8"))
+        origins = parse_json((folder / ORIGINS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         origins = None
     if not isinstance(origins, dict) or origins.get("format") != _FORMAT:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from sammed.datasets.labeled_sets.label_reading import LabelReading
 from sammed.datasets.labeled_sets.labeled_set import Case, Split
-from sammed_volumes.labels import Label
+from sammed.errors import SetError
+from sammed_volumes.errors import LabelError
+from sammed_volumes.labels import Label, default_color
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,26 @@ class Gathered:
     def read_with(self, reading: LabelReading) -> Gathered:
         """Return the same cases with another way to read their labels."""
         return replace(self, cases=tuple(replace(case, reading=reading) for case in self.cases))
+
+
+def names_by_value(path: Path, named: Iterable[tuple[object, object]]) -> dict[int, str]:
+    """Return the names of labels by value, from the pairs (value, name) of a JSON file.
+
+    Raises SetError, which names the file, for a value that is no whole number.
+    """
+    try:
+        return {_whole(value): str(name) for value, name in named}
+    except ValueError:
+        raise SetError(f"{path} has a label whose value is no whole number; correct it.") from None
+
+
+def named_labels(path: Path, names: Mapping[int, str]) -> tuple[Label, ...]:
+    """Return labels by ascending value; SetError, which names the file, for one that can't be."""
+    try:
+        return tuple(Label(value, name, default_color(value)) for value, name in sorted(names.items()))
+    except LabelError as error:
+        raise SetError(f"{path} can't be used: {error}") from None
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, float) and value.is_integer() else int(str(value))

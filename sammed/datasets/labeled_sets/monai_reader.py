@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sammed.datasets.labeled_sets.case_names import case_names
-from sammed.datasets.labeled_sets.gathered import Gathered
+from sammed.datasets.labeled_sets.gathered import Gathered, named_labels, names_by_value
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
 from sammed.errors import SetError
 from sammed_volumes.formats import strip_suffix
-from sammed_volumes.labels import Label, default_color
+from sammed_volumes.json_text import parse_json
+from sammed_volumes.labels import Label
 
 _LISTS: dict[str, Split] = {
     "training": "train",
@@ -42,12 +42,12 @@ def gather_monai(path: Path, *, fold: int | None = None) -> Gathered:
     splits: dict[str, Split] = {}
     for name, (item, split) in zip(names, items, strict=True):
         splits[name] = "validation" if fold is not None and item.get("fold") == fold else split
-    return Gathered(cases, _labels(data), splits)
+    return Gathered(cases, _labels(path, data), splits)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except ValueError as error:
@@ -58,7 +58,10 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _items(path: Path, data: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
-    for item in data.get(key, []):
+    items = data.get(key, [])
+    if not isinstance(items, list):
+        raise SetError(f"{path} is not a MONAI data list: {key!r} is not a list.")
+    for item in items:
         item = {"image": item} if isinstance(item, str) else item
         if not (isinstance(item, dict) and isinstance(item.get("image"), str)):
             raise SetError(f"{path}: an item of {key!r} names no image, or several: {item!r}.")
@@ -73,11 +76,9 @@ def _case(path: Path, name: str, item: Mapping[str, Any]) -> Case:
     return Case(name, image, (path.parent / str(label)).absolute(), origin)
 
 
-def _labels(data: Mapping[str, Any]) -> tuple[Label, ...] | None:
+def _labels(path: Path, data: Mapping[str, Any]) -> tuple[Label, ...] | None:
     named = data.get("labels")
     if not isinstance(named, dict):
         return None
-    values = {int(value): str(name) for value, name in named.items() if str(value).isdecimal()}
-    return tuple(
-        Label(value, name, default_color(value)) for value, name in sorted(values.items()) if value > 0
-    )
+    names = names_by_value(path, ((value, name) for value, name in named.items() if value.isdecimal()))
+    return named_labels(path, {value: name for value, name in names.items() if value > 0})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sammed.datasets.labeled_sets.gathered import Gathered, Problem
+from sammed.datasets.labeled_sets.gathered import Gathered, Problem, named_labels, names_by_value
 from sammed.datasets.labeled_sets.labeled_set import GOLD, Case, Split
 from sammed.errors import SetError
-from sammed_volumes.labels import Label, default_color
+from sammed_volumes.json_text import MALFORMED, parse_json
+from sammed_volumes.labels import Label
 
 _IGNORE = "ignore"
+_NUMBER = re.compile(r"\d{1,4}")  # file names have four digits
 
 
 def gather_nnunet(folder: Path, *, channel: int = 0) -> Gathered:
@@ -40,39 +42,32 @@ def gather_nnunet(folder: Path, *, channel: int = 0) -> Gathered:
 def _dataset(folder: Path) -> Mapping[str, Any]:
     path = folder / "dataset.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         if isinstance(data["labels"], dict):
             return dict(data)
         raise TypeError("labels")
     except OSError as error:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise SetError(f"{path} does not describe an nnU-Net data set: it has no labels.") from error
 
 
 def _labels(folder: Path, data: Mapping[str, Any]) -> tuple[tuple[Label, ...], int | None]:
     """Read names to values as version 2 writes them, or values to names as version 1 and the decathlon do."""
-    named = data["labels"]
-    if all(str(key).isdecimal() for key in named):
-        named = {name: int(value) for value, name in named.items()}
+    path, named = folder / "dataset.json", data["labels"]
     if any(isinstance(value, list) for value in named.values()):
-        raise SetError(
-            f"{folder / 'dataset.json'} has regions, which may overlap; sammed needs labels that do not."
-        )
-    by_value = {int(value): str(name) for name, value in named.items()}
-    ignore = next((value for value, name in by_value.items() if name.casefold() == _IGNORE), None)
-    labels = tuple(
-        Label(value, name, default_color(value))
-        for value, name in sorted(by_value.items())
-        if value not in (0, ignore)
-    )
-    return labels, ignore
+        raise SetError(f"{path} has regions, which may overlap; sammed needs labels that do not.")
+    is_by_value = all(str(key).isdecimal() for key in named)
+    names = names_by_value(path, named.items() if is_by_value else ((v, k) for k, v in named.items()))
+    ignore = next((value for value, name in names.items() if name.casefold() == _IGNORE), None)
+    kept = {value: name for value, name in names.items() if value not in (0, ignore)}
+    return named_labels(path, kept), ignore
 
 
 def _channels(data: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the channels of every case; none where dataset.json does not list them, as in version 1."""
     names = data.get("channel_names")
-    return tuple(int(key) for key in names if str(key).isdecimal()) if isinstance(names, dict) else ()
+    return tuple(int(key) for key in names if _NUMBER.fullmatch(key)) if isinstance(names, dict) else ()
 
 
 def _cases(

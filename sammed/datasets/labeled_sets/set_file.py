@@ -27,6 +27,7 @@ from sammed.version import __version__
 from sammed_volumes.atomic_file import atomic_file
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.intensity import Window
+from sammed_volumes.json_text import MALFORMED, parse_json
 from sammed_volumes.labels import Label
 
 SET_FILE_NAME = "set.json"
@@ -46,7 +47,7 @@ def read_set(place: Path) -> LabeledSet:
     """Read a set, given by its folder or its set file. Raises SetError; opens no image."""
     path = place if place.suffix == ".json" else place / SET_FILE_NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         _check_version(data)
         return _from_json(path.parent, data)
     except FileNotFoundError:
@@ -60,7 +61,7 @@ def read_set(place: Path) -> LabeledSet:
         raise SetError(f"{path} can't be read: {error.strerror or error}.") from error
     except (SammedError, VolumeError) as error:
         raise SetError(f"{path} can't be used: {str(error).rstrip('.')}.") from error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise SetError(f"{path} is damaged: {_fault(error)}; make the set again.") from error
 
 

@@ -45,5 +45,7 @@ def _student_of(header: Mapping[str, Any]) -> Student:
     """Build a student with fresh weights from what `student_header` returned."""
     config = {_RENAMED.get(name, name): value for name, value in header["config"].items()}
     labels = tuple(Label.from_json(each) for each in header["labels"])
+    if not labels:
+        raise ValueError("it has no labels")
     window = None if header["window"] is None else Window(**header["window"])
     return new_student(StudentConfig(**{**config, "features": tuple(config["features"])}), labels, window)

@@ -3,12 +3,13 @@
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sammed_volumes.errors import SeriesError, UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.errors import SeriesError, UnreadableVolumeError, UnsupportedVolumeError, VolumeError
 from sammed_volumes.formats import read_volume
 from tests.volumes.dicom.conftest import SeriesMaker
 
@@ -101,3 +102,26 @@ def test_an_archive_cut_or_changed_is_damaged(make_series: SeriesMaker) -> None:
     archive.write_bytes(bytes(whole))
     with pytest.raises(UnreadableVolumeError, match="damaged"):
         read_volume(archive)
+
+
+def test_a_directory_that_hides_members_is_damaged(make_series: SeriesMaker) -> None:
+    """A comment of the first member that covers the others: zipfile lists one."""
+    archive = zipped(make_series(VOXELS, STRAIGHT))
+    whole = bytearray(archive.read_bytes())
+    start, end = whole.index(b"PK\1\2"), whole.index(b"PK\5\6")
+    length = end - start - 46 - int.from_bytes(whole[start + 28 : start + 30], "little")
+    whole[start + 32 : start + 34] = length.to_bytes(2, "little")
+    archive.write_bytes(bytes(whole))
+    assert len(zipfile.ZipFile(archive).infolist()) == 1
+    with pytest.raises(UnreadableVolumeError, match="it is not a zip archive, or it is damaged"):
+        read_volume(archive)
+
+
+@pytest.mark.parametrize("byte", [0x19, 0xB4, 0xFF])
+def test_a_directory_of_which_any_byte_is_another(make_series: SeriesMaker, byte: int) -> None:
+    archive = zipped(make_series(VOXELS, STRAIGHT))
+    whole, expected = archive.read_bytes(), read_volume(archive).shape
+    for place in range(whole.index(b"PK\1\2"), len(whole)):
+        archive.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+        with suppress(VolumeError):
+            assert read_volume(archive).shape == expected

@@ -8,7 +8,7 @@ import pytest
 
 from sammed_volumes.affine import apply_affine, swap_ras_lps
 from sammed_volumes.dicom.polygons import fill_polygons
-from sammed_volumes.errors import GeometryMismatchError, LabelError, UnreadableVolumeError
+from sammed_volumes.errors import GeometryMismatchError, LabelError, UnreadableVolumeError, VolumeError
 from sammed_volumes.formats import read_labels, read_volume
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.labels import check_same_grid
@@ -176,3 +176,26 @@ def test_polygons_are_filled_at_pixel_centers() -> None:
             is_on_edge = any(abs(column - i) < 1e-3 for column in columns)
             expected[i, j] = is_on_edge or sum(column < i for column in columns) % 2
         np.testing.assert_array_equal(fill_polygons([polygon], (10, 9)), expected)
+
+
+def test_a_file_cut_within_its_contours_is_named(series: Any, contours: Any) -> None:
+    """pydicom gives the contours before the cut, as if there were no more."""
+    grid = read_volume(series).grid
+    path = contours(grid, [("liver", [square(2, 8, 1)]), ("spleen", [square(9, 12, 1)])])
+    whole = path.read_bytes()
+    for size in range(200, len(whole), 25):
+        path.write_bytes(whole[:size])
+        with pytest.raises(VolumeError):
+            read_labels(path, like=grid)
+
+
+@pytest.mark.parametrize("number", [b"nan", b"inf", b"9e9"])
+def test_a_contour_that_is_nowhere_is_damage(series: Any, contours: Any, number: bytes) -> None:
+    grid = read_volume(series).grid
+    path = contours(grid, [("liver", [square(2, 8, 1)])])
+    whole = path.read_bytes()
+    start = whole.index(b"\\", whole.index(b"CLOSED_PLANAR")) + 1
+    end = whole.index(b"\\", start)
+    path.write_bytes(whole[:start] + number.ljust(end - start) + whole[end:])
+    with pytest.raises(UnreadableVolumeError, match=r"rt\.dcm is cut short or damaged; copy it again"):
+        read_labels(path, like=grid)

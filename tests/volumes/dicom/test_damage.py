@@ -84,3 +84,21 @@ def test_a_syntax_that_is_none(folder: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.9.2.1\0"))
     with pytest.raises(VolumeError):
         read_volume(folder)
+
+
+def test_a_first_element_that_is_none(folder: Path) -> None:
+    """GDCM takes what follows for a length, and allocated 800 MB."""
+    path = folder / "01.dcm"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:132] + b"\xba" + whole[133:])
+    with pytest.raises(VolumeError, match=r"its file 01\.dcm is cut short or damaged"):
+        read_volume(folder)
+
+
+@pytest.mark.parametrize("letter", [b"\n", b"\x1c", b"\x1b"])
+def test_a_message_that_quotes_a_file_stays_one_line(folder: Path, letter: bytes) -> None:
+    path = folder / "01.dcm"
+    path.write_bytes(path.read_bytes().replace(b"1.2.3.4\0", b"1.2" + letter + b"3.4\0"))
+    with pytest.raises(VolumeError, match=r"it contains 2 series .* UID 1\.2\?3\.4") as error:
+        read_volume(folder)
+    assert str(error.value).isprintable()

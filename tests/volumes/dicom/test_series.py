@@ -253,6 +253,17 @@ def test_a_file_cut_short_is_named(dicom: DicomMaker, capfd: pytest.CaptureFixtu
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("size", [0, 100])
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_file_cut_before_its_mark_is_no_other_file(dicom: DicomMaker, place: int, size: int) -> None:
+    """At either end of the stack it would be a slice less, with no gap that tells."""
+    folder = dicom((0.0, 2.5, 5.0))
+    broken = folder / f"1.2.3.4-0{place}.dcm"
+    broken.write_bytes(broken.read_bytes()[:size])
+    with pytest.raises(UnreadableVolumeError, match=rf"its file {broken.name} is cut short or damaged"):
+        read_volume(folder)
+
+
 def test_a_folder_without_images(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(UnreadableVolumeError, match="it contains no DICOM images"):

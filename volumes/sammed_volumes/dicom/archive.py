@@ -1,6 +1,8 @@
 """Archives: the DICOM files of a zip, unpacked into a private folder that is removed afterwards."""
 
+import os
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from sammed_volumes.dicom.headers import DICOM_SUFFIXES, is_marked
-from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError
+from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError, VolumeError
 
 ARCHIVE_SUFFIX = ".zip"
 
@@ -19,6 +21,19 @@ _ALWAYS_BYTES = 100 << 20
 _MOST_MEMBERS = 200_000
 _ENCRYPTED = 0x1
 _START_BYTES = 132
+_LONGEST_END = (1 << 16) + 22  # with the longest comment
+_COUNTED_ELSEWHERE = 0xFFFF
+# What zipfile raises for broken archives, apart from the system's errors.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    ValueError,
+    NotImplementedError,
+)
+_DAMAGED = "it is not a zip archive, or it is damaged; export or copy it again"
 
 
 @contextmanager
@@ -33,14 +48,25 @@ def unpacked(archive: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(archive) as file:
                 _unpack(file, archive, folder)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-            raise UnreadableVolumeError(
-                "it is not a zip archive, or it is damaged; export or copy it again"
-            ) from None
+        except VolumeError:
+            raise
+        except _BROKEN:
+            raise UnreadableVolumeError(_DAMAGED) from None
         yield folder
 
 
+def _check_count(file: zipfile.ZipFile, archive: Path) -> None:
+    """Raise BadZipFile unless the directory has as many members as its end states, which zipfile ignores."""
+    with archive.open("rb") as stream:
+        stream.seek(-min(archive.stat().st_size, _LONGEST_END), os.SEEK_END)
+        end = stream.read()
+    (stated,) = struct.unpack_from("<H", end, end.rindex(b"PK\x05\x06") + 10)
+    if stated not in (len(file.infolist()) & _COUNTED_ELSEWHERE, _COUNTED_ELSEWHERE):
+        raise zipfile.BadZipFile
+
+
 def _unpack(file: zipfile.ZipFile, archive: Path, folder: Path) -> None:
+    _check_count(file, archive)
     members = [each for each in file.infolist() if not each.is_dir()]
     _check(members, archive.stat().st_size)
     for number, member in enumerate(members):

@@ -10,10 +10,10 @@ import numpy as np
 
 from sammed_volumes.affine import apply_affine, swap_ras_lps
 from sammed_volumes.dicom.details import noted
-from sammed_volumes.dicom.headers import damaged, items_of, number_of, numbers_of, quiet_pydicom, text_of
+from sammed_volumes.dicom.headers import damage_named, damaged, items_of, number_of, numbers_of, text_of
 from sammed_volumes.dicom.masks import PlacedLabels, SliceMask, merge_masks
 from sammed_volumes.dicom.polygons import fill_polygons
-from sammed_volumes.errors import GeometryMismatchError, UnreadableVolumeError, VolumeError
+from sammed_volumes.errors import GeometryMismatchError, UnreadableVolumeError
 from sammed_volumes.grid import VoxelGrid
 from sammed_volumes.labels import Label, default_color
 
@@ -23,6 +23,9 @@ GRID_ELEMENT = 0x04
 # How far a contour may be off its slice, in slices: positions are often rounded to 0.1 mm.
 _OFF_SLICE = 0.3
 _SPATIAL = 3
+_FARTHEST_MM = 1e6  # a kilometer away, so no number
+_MOST_VOXELS = 2**31  # in a grid that is noted; more would be a damaged number
+_SEQUENCES = ("StructureSetROISequence", "ROIContourSequence")
 
 
 def read_contours(path: Path, grid: VoxelGrid, *, flatten: bool = False) -> PlacedLabels:
@@ -32,17 +35,7 @@ def read_contours(path: Path, grid: VoxelGrid, *, flatten: bool = False) -> Plac
     without a voxel. Raises LabelError if structures overlap, unless `flatten`; GeometryMismatchError if a
     contour is not on a slice of the grid.
     """
-    from pydicom import dcmread
-
-    try:
-        with quiet_pydicom():
-            file = dcmread(path)
-            labels = _labels(file)
-            contours = {number: _closed(item) for number, item in _contours(file).items() if number in labels}
-    except (VolumeError, OSError):
-        raise
-    except Exception:  # pydicom raises whatever damaged bytes lead to
-        raise damaged(path) from None
+    labels, contours = _read(path)
     to_voxels = np.linalg.inv(swap_ras_lps(grid.affine_ras_mm))
     points = {
         number: [apply_affine(to_voxels, each) for each in polygons] for number, polygons in contours.items()
@@ -64,21 +57,55 @@ def drawn_on(path: Path) -> VoxelGrid | tuple[str, ...]:
     """The grid that an RTSTRUCT of sammed's notes, else the UIDs of the series that it was drawn on."""
     from pydicom import dcmread
 
-    with quiet_pydicom():
-        try:
-            file = dcmread(path)
-        except Exception:  # pydicom raises whatever damaged bytes lead to
-            raise damaged(path) from None
-        grid = np.frombuffer(noted(file, GRID_ELEMENT) or b"", "<f8")
-        if grid.size == 3 + 16:
-            x, y, z = grid[:3].astype(int).tolist()
-            return VoxelGrid((x, y, z), grid[3:].reshape(4, 4))
+    with damage_named(path):
+        file = dcmread(path)
+        grid = _noted_grid(file)
+        if grid is not None:
+            return grid
         return tuple(
             text_of(series, "SeriesInstanceUID")
             for frame in items_of(file, "ReferencedFrameOfReferenceSequence")
             for study in items_of(frame, "RTReferencedStudySequence")
             for series in items_of(study, "RTReferencedSeriesSequence")
         )
+
+
+def _noted_grid(file: Any) -> VoxelGrid | None:
+    """The grid in a private element; None without one, and for a damaged one, which may claim any size."""
+    numbers = np.frombuffer(noted(file, GRID_ELEMENT) or b"", "<f8")
+    if numbers.size != 3 + 16 or not np.isfinite(numbers).all():
+        return None
+    sides = numbers[:3]
+    if (sides < 1).any() or (sides % 1).any() or sides.prod() > _MOST_VOXELS:
+        return None
+    x, y, z = sides.astype(int).tolist()
+    affine_ras_mm = numbers[3:].reshape(4, 4)
+    return VoxelGrid((x, y, z), affine_ras_mm) if abs(np.linalg.det(affine_ras_mm)) > 0 else None
+
+
+def _read(path: Path) -> tuple[dict[int, Label], dict[int, list[np.ndarray]]]:
+    """The structures and the points N 3 of their closed contours, LPS mm, by number."""
+    from pydicom import dcmread
+
+    with damage_named(path):
+        file = dcmread(path)
+        if not all(_is_whole(file, keyword) for keyword in _SEQUENCES):
+            raise damaged(path)
+        labels = _labels(file)
+        contours = {number: _closed(item) for number, item in _contours(file).items() if number in labels}
+        polygons = [polygon for group in contours.values() for polygon in group]
+        if not all(np.abs(polygon).max() < _FARTHEST_MM for polygon in polygons):  # nor for NaN
+            raise damaged(path)
+    return labels, contours
+
+
+def _is_whole(file: Any, keyword: str) -> bool:
+    """Whether a sequence is there, with all the bytes that it states; pydicom goes on with fewer."""
+    if keyword not in file:
+        return False
+    stored = file.get_item(keyword)  # not parsed yet, unless the file states no length
+    value = getattr(stored, "value", None)
+    return not isinstance(value, bytes) or len(value) == stored.length
 
 
 def _labels(file: Any) -> dict[int, Label]:

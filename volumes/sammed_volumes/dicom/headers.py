@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sammed_volumes.dicom.pixel_data import fits_file, needed_bytes
-from sammed_volumes.errors import UnreadableVolumeError
+from sammed_volumes.errors import UnreadableVolumeError, VolumeError
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -31,6 +31,7 @@ _NO_IMAGE_UID = re.compile(_NO_IMAGE)
 _NO_IMAGE_BYTES = re.compile(_NO_IMAGE.encode() + rb"\x00")
 _START_BYTES = 1024
 _PIXELS_GROUP = 0x7FE0
+_FIRST_GROUPS = (b"\x02\0", b"\x08\0")
 _BLANK_KINDS = ("  ", "\0\0", "??")  # what some scanners write for private elements
 
 # What is read of a header: all else, such as private fields, is skipped unparsed.
@@ -82,13 +83,14 @@ def read_header(path: Path) -> "FileDataset | None":
     """
     start = start_of(path)
     # Before 1993, and from some scanners since, a file starts with its first element.
-    if not (is_marked(start) or start[:2] in (b"\x02\0", b"\x08\0")):
+    if not (is_marked(start) or start[:2] in _FIRST_GROUPS):
         return None
     with path.open("rb") as file:
         header, is_whole = _parse(file)
     if header is not None and not is_image_class(text_of(header, "SOPClassUID")):
         return header
-    if header is None or not is_whole:
+    # GDCM takes what follows another first group for a length, and allocates that much.
+    if header is None or not is_whole or (is_marked(start) and start[132:134] not in _FIRST_GROUPS):
         if is_marked(start) and not _NO_IMAGE_BYTES.search(start):
             raise damaged(path)
         return None
@@ -173,6 +175,20 @@ def quiet_pydicom() -> Iterator[None]:
         yield
     finally:
         _QUIET.leave()
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Quiet pydicom, and turn whatever it raises on damaged bytes into the error that names the file."""
+    with quiet_pydicom():
+        try:
+            yield
+        except VolumeError:
+            raise
+        except Exception as error:  # anything from struct.error to RecursionError
+            if isinstance(error, OSError) and error.errno is not None:  # the system's, not pydicom's
+                raise
+            raise damaged(path) from None
 
 
 def _parse(file: BinaryIO) -> "tuple[FileDataset | None, bool]":

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sammed_volumes.dicom.frame import DicomFrame
-from sammed_volumes.dicom.headers import damaged, start_of
+from sammed_volumes.dicom.headers import damage_named, damaged, start_of
 from sammed_volumes.dicom.stack import Stack
 from sammed_volumes.errors import UnsupportedVolumeError, VolumeError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_RLE = "1.2.840.10008.1.2.5"
+_RLE, _DEFLATED = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1.99"
 _CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 _PIXEL_KEYWORDS = (
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
@@ -67,7 +67,7 @@ class PageReader:
 
     def page(self, frame: DicomFrame) -> np.ndarray:
         """The real values of one frame; UnreadableVolumeError where its file is damaged."""
-        if not (frame.is_of_many or _is_odd_rle(frame)):
+        if not (frame.is_of_many or _is_pydicoms(frame)):
             return _narrowed(_by_itk(frame.path, frame.path))
         if frame.path not in self._files:
             self._files[frame.path] = _open_many(frame.path)
@@ -117,22 +117,27 @@ def _refused(path: Path) -> VolumeError:
     )
 
 
-def _is_odd_rle(frame: DicomFrame) -> bool:
-    """Whether GDCM fails on a frame: it can't unpack RLE of an odd number of pixels."""
-    if frame.shape[0] * frame.shape[1] % 2 == 0:
-        return False
-    return b"\x02\x00\x10\x00UI\x14\x00" + _RLE.encode() in start_of(frame.path)  # (0002,0010), 20 characters
+def _is_pydicoms(frame: DicomFrame) -> bool:
+    """Whether to leave a frame to pydicom: GDCM can't unpack RLE of an odd number of pixels.
+
+    In a deflated file it allocates whatever a damaged length claims, which nothing has checked before.
+    """
+    start = start_of(frame.path)
+    is_odd = frame.shape[0] * frame.shape[1] % 2 == 1
+    return _states(start, _DEFLATED) or (is_odd and _states(start, _RLE))
+
+
+def _states(start: bytes, syntax: str) -> bool:
+    """Whether the first bytes of a file state a transfer syntax, in an element of even length."""
+    value = syntax.encode() + b"\0" * (len(syntax) % 2)
+    return b"\x02\x00\x10\x00UI" + len(value).to_bytes(2, "little") + value in start
 
 
 def _open_many(path: Path) -> "Dataset":
     from pydicom import dcmread
 
-    try:
+    with damage_named(path):
         return dcmread(path)
-    except OSError:
-        raise
-    except Exception:  # as in `_refused`
-        raise damaged(path) from None
 
 
 def _frame_of_many(file: "Dataset", frame: DicomFrame) -> np.ndarray:
@@ -143,17 +148,13 @@ def _frame_of_many(file: "Dataset", frame: DicomFrame) -> np.ndarray:
     """
     from pydicom.pixels.utils import pixel_array
 
-    try:
+    with damage_named(frame.path):
         syntax = file.file_meta.TransferSyntaxUID
-        if _is_odd_rle(frame) or not syntax.is_encapsulated:
+        if _is_pydicoms(frame) or not syntax.is_encapsulated:
             page: np.ndarray = pixel_array(file, index=frame.index, raw=True)
             return page.T
         with tempfile.TemporaryDirectory(prefix="sammed-") as folder:
             return _by_itk(_cut_out(file, frame.index, Path(folder)), frame.path)
-    except (VolumeError, OSError):
-        raise
-    except Exception:  # as in `_refused`
-        raise damaged(frame.path) from None
 
 
 def _cut_out(file: "Dataset", index: int, folder: Path) -> Path:

@@ -14,10 +14,10 @@ from sammed_volumes.affine import swap_ras_lps
 from sammed_volumes.dicom.details import noted
 from sammed_volumes.dicom.frame import DicomFrame
 from sammed_volumes.dicom.frames import frames_of
-from sammed_volumes.dicom.headers import damaged, items_of, number_of, numbers_of, quiet_pydicom, text_of
+from sammed_volumes.dicom.headers import damage_named, items_of, number_of, numbers_of, text_of
 from sammed_volumes.dicom.masks import PlacedLabels, SliceMask, merge_masks
 from sammed_volumes.dicom.stack import SAME_PLACE_MM
-from sammed_volumes.errors import LabelError, UnsupportedVolumeError, VolumeError
+from sammed_volumes.errors import LabelError, UnsupportedVolumeError
 from sammed_volumes.labels import Label, default_color
 
 ENDS_ELEMENT, COUNT_ELEMENT, VALUES_ELEMENT = 0x01, 0x02, 0x03
@@ -37,14 +37,9 @@ def read_segmentation(path: Path, *, flatten: bool = False) -> PlacedLabels:
     """
     from pydicom import dcmread
 
-    try:
-        with quiet_pydicom():
-            file = dcmread(path)
-            return _placed(file, frames_of(file, path), flatten=flatten)
-    except (VolumeError, OSError):
-        raise
-    except Exception:  # pydicom raises whatever damaged bytes lead to
-        raise damaged(path) from None
+    with damage_named(path):
+        file = dcmread(path)
+        return _placed(file, frames_of(file, path), flatten=flatten)
 
 
 def _placed(file: Any, frames: Sequence[DicomFrame], *, flatten: bool) -> PlacedLabels:

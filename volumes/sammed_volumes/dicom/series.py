@@ -13,11 +13,15 @@ from sammed_volumes.dicom.choice import choose, series_of, uid_of
 from sammed_volumes.dicom.frame import DicomFrame
 from sammed_volumes.dicom.frames import frames_of
 from sammed_volumes.dicom.headers import (
+    DICOM_SUFFIXES,
+    damaged,
     files_in,
     is_image_class,
+    is_marked,
     may_be_dicom,
     quiet_pydicom,
     read_header,
+    start_of,
     text_of,
 )
 from sammed_volumes.dicom.pixels import PageReader, quiet_itk
@@ -102,6 +106,8 @@ def _scan(files: Iterable[Path], uid: str | None) -> Scanned:
 def _read_file(path: Path) -> tuple[DicomFrame, ...]:
     """The frames in a file, none where it is no image."""
     header = read_header(path)
+    if header is None and path.suffix.lower() in DICOM_SUFFIXES and not is_marked(start_of(path)):
+        raise damaged(path)  # set aside, it would be a slice less
     if header is None or not is_image_class(text_of(header, "SOPClassUID")):
         return ()
     return frames_of(header, path)

@@ -108,7 +108,16 @@ def test_the_decathlons_older_form(tmp_path: Path, save_phantom: Callable[..., N
 
 @pytest.mark.parametrize(
     ("labels", "fact"),
-    [({"background": 0, "whole": [1, 2]}, "regions"), (["liver"], "no labels"), ({"liver": 1}, "have no")],
+    [
+        ({"background": 0, "whole": [1, 2]}, "regions"),
+        (["liver"], "no labels"),
+        ({"liver": 1}, "have no"),
+        ({"liver": None}, r"dataset\.json has a label whose value is no whole number"),
+        ({"liver": 1.5}, r"dataset\.json has a label whose value is no whole number"),
+        ({"liver": float("inf")}, r"dataset\.json has a label whose value is no whole number"),
+        ({"liver": 10**400}, r"dataset\.json can't be used: .* has a value above 18446744073709551615"),
+        ({"liver": -1}, r"dataset\.json can't be used: .* has the value -1; use 1 or more"),
+    ],
 )
 def test_what_nnunet_says_and_we_cannot_use(tmp_path: Path, labels: Any, fact: str) -> None:
     nnunet(tmp_path, labels)
@@ -146,6 +155,12 @@ def test_monais_data_list(tmp_path: Path) -> None:
         ("{", "is not JSON"),
         ("{}", "no case"),
         ('{"training": [{"image": ["a", "b"]}]}', "several"),
+        ('{"training": null}', "'training' is not a list"),
+        (
+            f'{{"training": ["a.nii"], "labels": {{"{10**400}": "liver"}}}}',
+            r"list\.json can't be used: .* above",
+        ),
+        (f'{{"training": ["a.nii"], "labels": {{"{"9" * 5000}": "x"}}}}', "no whole number"),
     ],
 )
 def test_what_is_no_data_list(tmp_path: Path, text: str, fact: str) -> None:

@@ -1,5 +1,6 @@
 """The student: its file, its grids, its samples, in 2-D and in 3-D."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from bench.corruption.records import header_of, with_header
 from sammed.datasets.students.augmentation import Augmentation
 from sammed.datasets.students.batches import Batches
 from sammed.datasets.students.config import StudentConfig
@@ -38,6 +40,21 @@ def test_a_student_comes_back_as_it_was(tmp_path: Path, tiny_config: Callable[..
     assert student_digest(read) == student_digest(student)
     image = np.random.default_rng(0).random((20, 30, 1), dtype=np.float32)
     np.testing.assert_array_equal(read.probabilities(image), student.probabilities(image))
+
+
+def test_a_network_that_can_not_be_built_is_one_sentence(
+    tmp_path: Path, tiny_config: Callable[..., StudentConfig]
+) -> None:
+    """torch's message has a trace of its own."""
+    path = save_student(new_student(tiny_config(), LABELS), tmp_path / "s.safetensors")
+    header = json.loads(header_of(path, "sammed_student"))
+    header["config"]["features"] = [2**63] * 6
+    path.write_bytes(with_header(path, json.dumps(header).encode(), "sammed_student"))
+    with pytest.raises(
+        StudentError, match=r"^.*s\.safetensors is a student that can't be read: .*$"
+    ) as error:
+        load_student(path)
+    assert "\n" not in str(error.value)
 
 
 def test_a_damaged_file_names_itself(tmp_path: Path, tiny_config: Callable[..., StudentConfig]) -> None:
