@@ -1,5 +1,6 @@
 """Pictures: rows and columns as stored, gray in one channel, color in three."""
 
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -134,6 +135,16 @@ def test_a_bit_flipped_in_a_png_gives_the_same_pixels_or_an_error(tmp_path: Path
         path.write_bytes(flipped)
         with suppress(VolumeError):
             np.testing.assert_array_equal(read_volume(path).voxels, expected)
+
+
+def test_a_png_that_states_more_pixels_than_it_can_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(GRAY).save(path)
+    whole = path.read_bytes()
+    header = b"IHDR" + (16).to_bytes(4, "big") + (1_703_950).to_bytes(4, "big") + whole[24:29]
+    path.write_bytes(whole[:12] + header + zlib.crc32(header).to_bytes(4, "big") + whole[33:])
+    with pytest.raises(UnreadableVolumeError, match="its header states more pixels than it holds"):
+        read_volume(path)
 
 
 def test_a_tiff_whose_second_page_has_no_width(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import SimpleITK
 from sammed_volumes.errors import UnreadableVolumeError
 from sammed_volumes.formats import read_labels, read_volume, write_labels
 from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.volume import Volume
 
 VOXELS = np.arange(3 * 5 * 7, dtype=np.int16).reshape(3, 5, 7)
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -99,6 +100,19 @@ def test_a_nrrd_that_contradicts_itself(tmp_path: Path, field: str) -> None:
         match=r"it is not a complete NRRD file|sizes in its header do not match its dimension",
     ):
         read_volume(path)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_a_header_cut_anywhere_is_one_error(tmp_path: Path, suffix: str) -> None:
+    like = Volume(VOXELS, np.eye(4))
+    path = tmp_path / f"a{suffix}"
+    labels = LabelVolume(np.ones(VOXELS.shape, np.uint8), np.eye(4), (Label(1, "a", (1, 2, 3)),))
+    write_labels(labels, path, like=like)
+    whole = path.read_bytes()
+    for size in range(1, len(whole)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UnreadableVolumeError):
+            read_labels(path)
 
 
 def meta_file(path: Path, lines: list[str], content: bytes, place: str = "LOCAL") -> Path:

@@ -79,7 +79,7 @@ def read_nrrd_image(path: Path) -> NrrdImage:
         raise UnreadableVolumeError(
             f"its voxels should be in {error.filename}, which is missing; put it there"
         ) from error
-    except (nrrd.NRRDError, zlib.error, EOFError, KeyError, ValueError, OverflowError, OSError) as error:
+    except (nrrd.NRRDError, zlib.error, EOFError, LookupError, ValueError, OverflowError, OSError) as error:
         raise UnreadableVolumeError("it is not a complete NRRD file; copy or export it again") from error
     list_axis = _list_axis(header)
     placing = _placing_fields(lines) if list_axis is None else None

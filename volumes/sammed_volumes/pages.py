@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sammed_volumes.deflate import MOST_PER_BYTE
 from sammed_volumes.errors import UnreadableVolumeError, UnsupportedVolumeError, VolumeError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _opened(path: Path) -> Iterator[Any]:
             # From a path, Pillow would map the pixels of a turned TIFF with rows and columns exchanged.
             with path.open("rb") as file:
                 with Image.open(file) as image:
-                    image.verify()  # the checksums of a PNG, which reading its pixels passes over
+                    _check_png(image, path)
                 with Image.open(file) as image:
                     yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -100,6 +101,15 @@ def _opened(path: Path) -> Iterator[Any]:
         raise
     except _BROKEN as error:
         raise UnreadableVolumeError("it is not a complete picture; copy or export it again") from error
+
+
+def _check_png(image: Image.Image, path: Path) -> None:
+    """Check the checksums of a PNG, which Pillow passes over, and its size: missing pixels would be black."""
+    if image.format != "PNG":
+        return
+    if image.width * image.height > 8 * MOST_PER_BYTE * path.stat().st_size:  # a pixel has a bit or more
+        raise UnreadableVolumeError("its header states more pixels than it holds; copy or export it again")
+    image.verify()
 
 
 def _upright(image: Image.Image, notes: dict[str, None]) -> Image.Image:
