@@ -156,12 +156,12 @@ def _spread(
 ) -> list[int]:
     """Sample one slice from about the middle of each of `count` equal parts.
 
-    Then slices are exchanged until each label is in one of them, and until each is in two, where that is
-    possible without taking as much from another label.
+    Then slices are exchanged until each label is in one of them and, with more slices than labels, until each
+    is in two, where that is possible without taking as much from another label.
     """
     places = (np.arange(count) + rng.uniform(0.3, 0.7)) / count * candidates.size
     chosen = [int(candidates[place]) for place in places.astype(int)]
-    for often in (1, 2):
+    for often in (1, 2) if count > len(marked.labels) else (1,):
         for column in np.argsort(marked.shows.sum(axis=0), kind="stable"):
             if marked.shows[chosen, column].sum() < often:
                 chosen = _with_one_more(marked.shows, chosen, int(column), often)
@@ -169,17 +169,15 @@ def _spread(
 
 
 def _with_one_more(shows: Bool[np.ndarray, "S k"], chosen: list[int], column: int, often: int) -> list[int]:
-    """Exchange the nearest slice that can be spared for one that shows a label, far from those that do."""
+    """Move the slice that can be spared and has the shortest way to one more slice with the label."""
     new = np.setdiff1d(np.flatnonzero(shows[:, column]), chosen)
     needed = shows[chosen].sum(axis=0) <= often
     spare = [each for each in chosen if not (shows[each, column] or needed[shows[each]].any())]
     if not new.size or not spare:
         return chosen
-    shown = [each for each in chosen if shows[each, column]]
-    distance = np.abs(new[:, None] - shown).min(axis=1) if shown else -np.abs(new - np.median(new))
-    added = int(new[distance.argmax()])
-    removed = min(spare, key=lambda each: abs(each - added))
-    return sorted({*chosen, added} - {removed})
+    way = np.abs(new[:, None] - spare)
+    to, moved = np.unravel_index(way.argmin(), way.shape)
+    return sorted({*chosen, int(new[to])} - {spare[moved]})
 
 
 def _normal(marked: Marked, count: int, rng: np.random.Generator) -> list[int]:

@@ -111,5 +111,5 @@ def annotated_in(scan: Scan, skill: SkillModel) -> Annotations | None:
 
 
 def _by_points(choice: LabelChoice) -> LabelChoice:
-    """Return the plain choice with points: of what was chosen for SAP-Net only the components apply here."""
-    return replace(LabelChoice(rule_name="points"), components=choice.components)
+    """Return the plain choice with points: rule, mask and smoothing were chosen for SAP-Net."""
+    return replace(LabelChoice(rule_name="points"), components=choice.components, mixture=choice.mixture)

@@ -99,6 +99,6 @@ def test_a_first_element_that_is_none(folder: Path) -> None:
 def test_a_message_that_quotes_a_file_stays_one_line(folder: Path, letter: bytes) -> None:
     path = folder / "01.dcm"
     path.write_bytes(path.read_bytes().replace(b"1.2.3.4\0", b"1.2" + letter + b"3.4\0"))
-    with pytest.raises(VolumeError, match=r"it contains 2 series .* UID 1\.2\?3\.4") as error:
+    with pytest.raises(VolumeError, match=r"it contains 2 series .*UID 1\.2\?3\.4") as error:
         read_volume(folder)
     assert str(error.value).isprintable()
