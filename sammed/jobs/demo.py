@@ -222,15 +222,16 @@ def _picture(
 ) -> None:
     slicing = scan.slicing
     true = slicing.to_stack(truth.voxels)
+    stack = slicing.to_stack(with_annotations(scan, skill, found).voxels)  # as in the file
     values = [label.value for label in skill.labels]
     per_slice = {
-        index: float(np.mean([dice(found.stack[index] == value, true[index] == value) for value in values]))
+        index: float(np.mean([dice(stack[index] == value, true[index] == value) for value in values]))
         for index in range(slicing.count)
         if np.isin(true[index], values).any()
     }
     draw_overlay(
         np.stack([scan.image(index) for index in range(slicing.count)]),
-        found.stack,
+        stack,
         true,
         labels=skill.labels,
         slicing=slicing,
