@@ -20,8 +20,7 @@ from sammed.errors import SammedError, naming
 from sammed.progress import Reporter, Task
 from sammed.storage.fingerprint import labels_digest
 from sammed.storage.outputs import make_folder
-from sammed.storage.provenance import provenance_beside
-from sammed_volumes.atomic_file import check_free
+from sammed.storage.provenance import check_label_free, provenance_beside
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import check_can_hold, write_labels
 from sammed_volumes.volume import Volume
@@ -111,7 +110,7 @@ class Labeler:
         reporter = _OfVolume(self.reporter, target) if self.ledger.is_batch else self.reporter
         labeled = self.make(opened.volume, reporter)
         digest = labels_digest(labeled.labels.voxels)
-        check_free(target.output, overwrite=taken.may_replace)
+        check_label_free(target.output, overwrite=taken.may_replace)
         self.ledger.writing(taken, digest)
         provenance = labeled.provenance(target.image.name, taken.image_sha256)
         # Labels without provenance would count as made by hand.

@@ -16,7 +16,7 @@ from sammed.batch.claims import CLAIMS_NAME, Claim, Claims
 from sammed.batch.manifest import Entry, Manifest, Recipe
 from sammed.batch.target import Target
 from sammed.storage.fingerprint import Fingerprint, fingerprint, labels_digest
-from sammed_volumes.atomic_file import check_free
+from sammed.storage.provenance import check_label_free
 from sammed_volumes.errors import VolumeError
 from sammed_volumes.formats import read_labels
 
@@ -202,7 +202,7 @@ class NoLedger:
 
     def take(self, target: Target) -> Taken | Settled | Busy:
         """Return the volume as taken; OutputError if its output exists and `overwrite` is False."""
-        check_free(target.output, overwrite=self.overwrite)
+        check_label_free(target.output, overwrite=self.overwrite)
         entry = Entry(
             output=str(target.output),
             image=str(target.image),

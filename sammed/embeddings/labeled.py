@@ -14,8 +14,7 @@ from jaxtyping import UInt
 from sammed.embeddings.scan import Scan
 from sammed.reports.overlay import overlay_png
 from sammed.storage.fingerprint import image_digest
-from sammed.storage.provenance import Provenance, provenance_beside
-from sammed_volumes.atomic_file import check_free
+from sammed.storage.provenance import Provenance, check_label_free, provenance_beside
 from sammed_volumes.dicom.codes import NamedCode, named_codes
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import LabelVolume
@@ -93,7 +92,7 @@ class Labeled:
         (unless `overwrite`) or can't be written.
         """
         place, image = Path(path), self.volume.path
-        check_free(place, overwrite=overwrite)
+        check_label_free(place, overwrite=overwrite)
         name, digest = ("", self.scan.digest) if image is None else (image.name, image_digest(image))
         provenance = self.provenance(name, digest)
         details = provenance.label_details(named_codes(codes))

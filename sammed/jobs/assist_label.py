@@ -25,8 +25,7 @@ from sammed.prompts.placing import Grid, PlacedPrompt, labels_of, place_marks
 from sammed.skills.skill import Skill
 from sammed.storage.fingerprint import image_digest
 from sammed.storage.outputs import beside, label_file
-from sammed.storage.provenance import Provenance, provenance_beside
-from sammed_volumes.atomic_file import check_free
+from sammed.storage.provenance import Provenance, check_label_free, provenance_beside
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.formats import write_labels
 from sammed_volumes.labels import Label, LabelVolume, default_color, default_label
@@ -84,7 +83,7 @@ class AssistLabelResult:
 def assist_label(request: AssistLabelRequest, reporter: Reporter) -> AssistLabelResult:
     """Make a label volume from prompts and write it; slices without a prompt stay empty."""
     output = label_file(request.output or beside(request.image, request.suffix), request.image)
-    check_free(output, overwrite=request.overwrite)
+    check_label_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
     scan, skill = open_seen(request, reporter)
     placed = _placed(request, scan, skill.labels if skill else None)

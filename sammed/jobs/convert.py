@@ -9,9 +9,8 @@ from sammed.embeddings.opening import report_notes
 from sammed.errors import ConfigError
 from sammed.progress import Reporter
 from sammed.storage.fingerprint import image_digest
-from sammed.storage.provenance import Provenance, provenance_beside, read_provenance
+from sammed.storage.provenance import Provenance, check_label_free, provenance_beside, read_provenance
 from sammed.version import __version__
-from sammed_volumes.atomic_file import check_free
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.dicom.details import LabelDetails
 from sammed_volumes.formats import read_labels, read_volume, spacings_of, write_labels
@@ -79,7 +78,7 @@ class ConvertResult:
 
 def convert(request: ConvertRequest, reporter: Reporter) -> ConvertResult:
     """Write the labels; every voxel keeps its label and its place unless they are resampled."""
-    check_free(request.output, overwrite=request.overwrite)
+    check_label_free(request.output, overwrite=request.overwrite)
     labels, image = _read(request)
     report_notes(labels, reporter)
     placed, like, found = _placed(request, labels, image, reporter)

@@ -15,7 +15,7 @@ from sammed.jobs.marks import open_marks
 from sammed.jobs.validation import check_axis, check_seed, check_slices, check_word
 from sammed.progress import Reporter
 from sammed.storage.outputs import beside, label_file
-from sammed_volumes.atomic_file import check_free
+from sammed.storage.provenance import check_label_free
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.formats import check_can_hold
 from sammed_volumes.labels import LabelVolume
@@ -79,7 +79,7 @@ class InterpolateResult:
 def interpolate(request: InterpolateRequest, reporter: Reporter) -> InterpolateResult:
     """Label the volume and write the labels with their provenance."""
     output = label_file(request.output or beside(request.image, request.suffix), request.image)
-    check_free(output, overwrite=request.overwrite)
+    check_label_free(output, overwrite=request.overwrite)
     started = time.perf_counter()
     scan, marks = _opened(request, output, reporter)
     labeled = interpolate_marks(

@@ -6,6 +6,7 @@ reads it.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,10 +18,11 @@ from typing import Any, Literal, TypeAlias, get_args
 from sammed.errors import ConfigError, ExportError
 from sammed.storage.json_file import write_json
 from sammed.version import __version__
-from sammed_volumes.atomic_file import atomic_file
+from sammed_volumes.atomic_file import atomic_file, check_free
 from sammed_volumes.dicom.codes import NamedCode
 from sammed_volumes.dicom.details import Algorithm, LabelDetails
-from sammed_volumes.formats import strip_suffix
+from sammed_volumes.errors import OutputError
+from sammed_volumes.formats import label_suffix_of, strip_suffix
 from sammed_volumes.json_text import MALFORMED, parse_json
 
 Origin: TypeAlias = Literal["gold", "pseudo"]
@@ -84,6 +86,24 @@ class Provenance:
 def provenance_path(label: Path) -> Path:
     """Return the path of a label volume's provenance: the same name with another ending."""
     return label.with_name(strip_suffix(label) + PROVENANCE_SUFFIX)
+
+
+def check_label_free(label: Path, *, overwrite: bool) -> None:
+    """Raise OutputError unless a label volume and its provenance can be written, as `check_free` does.
+
+    Label volumes that differ in their suffixes alone share the name of the provenance; the second is refused.
+    """
+    check_free(label, overwrite=overwrite)
+    known = provenance_path(label)
+    if overwrite or label.exists() or not known.exists():
+        return
+    stem = strip_suffix(label)
+    for other in sorted(label.parent.glob(f"{glob.escape(stem)}.*")):
+        if label_suffix_of(other) and strip_suffix(other) == stem:
+            raise OutputError(
+                f"{known} says where {other.name} comes from, and {label.name} would replace it; choose "
+                "another name, or add --overwrite."
+            )
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from sammed_volumes.errors import (
     VolumeError,
 )
 from sammed_volumes.formats import read_labels, read_volume, write_labels
-from sammed_volumes.labels import Label, LabelVolume
+from sammed_volumes.labels import Label, LabelVolume, default_label
 from sammed_volumes.pages import read_pages
+from sammed_volumes.placing import labels_on
 from sammed_volumes.slices import plan_slices
 from sammed_volumes.volume import Volume
 
@@ -208,3 +209,13 @@ def test_a_bug_is_not_taken_for_a_broken_picture(tmp_path: Path, fault: type[Exc
     Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(fault):
         read_pages(tmp_path / "a.png", convert)
+
+
+def test_labels_with_a_position_are_not_resampled_onto_a_picture(tmp_path: Path) -> None:
+    """Where a picture's pixels lie is made up, so nothing else can be brought there."""
+    Image.fromarray(np.arange(9 * 7, dtype=np.uint8).reshape(9, 7)).save(tmp_path / "a.png")
+    affine = np.diag([1.5, 1.2, 4.0, 1.0])
+    affine[:3, 3] = (-3.0, 2.0, 1.0)
+    labels = LabelVolume(np.ones((5, 6, 1), np.uint8), affine, (default_label(1),))
+    with pytest.raises(GeometryMismatchError, match=r"a\.png has no position of its own"):
+        labels_on(read_volume(tmp_path / "a.png"), labels, resample=True)

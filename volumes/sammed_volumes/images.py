@@ -66,7 +66,9 @@ def volume_of(slices: Slices, path: Path) -> Volume:
     if len(pixels) > 1:
         pixels = _gray(pixels)
         notes = notes if slices.spacing_mm else (*notes, NO_SPACING)
-    return Volume(slices.to_volume_axes(pixels), slices.affine_ras_mm, path=path, notes=notes)
+    return Volume(
+        slices.to_volume_axes(pixels), slices.affine_ras_mm, path=path, notes=notes, is_placed=False
+    )
 
 
 def slices_in(files: Sequence[Pages]) -> Slices:

@@ -96,6 +96,20 @@ def test_nothing_is_overwritten(case: Case) -> None:
         interpolate(request, Silent())
 
 
+def test_provenance_of_another_label_volume_is_not_replaced(case: Case) -> None:
+    """The names of both label volumes differ in the suffix, those of their provenance not at all."""
+    request = InterpolateRequest(image=case.image, labels=case.labels, slices=3)
+    first = interpolate(request, Silent()).output
+    known = read_provenance(first)
+    other = replace(
+        request, output=first.with_name(first.name.replace(".nii.gz", ".seg.nrrd")), method="flow"
+    )
+    with pytest.raises(OutputError, match=r"says where .*\.nii\.gz comes from, and .*\.seg\.nrrd would"):
+        interpolate(other, Silent())
+    assert read_provenance(first) == known
+    interpolate(replace(other, overwrite=True), Silent())
+
+
 def test_an_image_in_the_place_of_the_labels_is_refused(case: Case, tmp_path: Path) -> None:
     image = read_volume(case.image)
     scan = tmp_path / "scan.nii.gz"

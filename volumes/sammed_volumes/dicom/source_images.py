@@ -51,7 +51,8 @@ def read_sources(like: Volume, what: str) -> SourceImages:
     """
     if not isinstance(like.header, DicomHeader):
         raise OutputError(
-            f"{like.path or 'The volume'} is not a DICOM series, and {what} refers to one; use .nii.gz."
+            f"{like.path or 'The volume'} is not a DICOM series, and {what} refers to one; use .nii.gz, or "
+            "convert labels with --like DICOM_FOLDER."
         )
     known = [source for source in like.header.sources if source is not None]
     paths = list(dict.fromkeys(path for path, _ in known))
