@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from sammed_volumes.errors import (
+    GeometryMismatchError,
     LabelError,
     OutputError,
     UnreadableVolumeError,
