@@ -28,6 +28,7 @@ from sammed_volumes.orientation import axis_codes
 from sammed_volumes.picture_folder import is_stack
 from sammed_volumes.slices import Slicing, plan_slices
 from sammed_volumes.volume import Header, NiftiHeader, Volume, planes
+from sammed_volumes.whole_numbers import LARGEST_FRACTION
 
 if TYPE_CHECKING:
     from sammed.annotations.annotations import Annotations
@@ -118,7 +119,7 @@ def info(request: InfoRequest, reporter: Reporter) -> InfoResult:
         with suppress(LabelError):  # then it is an image
             labels = read_labels(path, flatten=flatten, colors=request.colors, spacing_mm=spacing_mm)
             if is_like_labels(labels.voxels):
-                return _of_labels(path, labels, axis, volume.header)
+                return _of_labels(path, labels, axis, volume)
     return _of_volume(path, volume, axis)
 
 
@@ -130,13 +131,16 @@ def _check_no_set(path: Path) -> None:
 
 
 def _may_be_labels(volume: Volume) -> bool:
-    """Whether the voxels are whole numbers from 0, not 0 alone; stops at the first plane with others."""
+    """Whether the voxels are whole numbers from 0, not 0 alone, or a mask stored in colors, perhaps.
+
+    Stops at the first plane with other numbers. `read_labels` has the last word.
+    """
     if volume.is_color:
-        return False
+        return bool(volume.voxels.any())
     highest = 0.0
     for plane in planes(volume.voxels):
         values = volume.values(plane)
-        if values.min() < 0 or (values != np.round(values)).any():
+        if values.min() < 0 or (np.abs(values - np.round(values)) > LARGEST_FRACTION).any():
             return False
         highest = max(highest, float(values.max()))
     return highest > 0
@@ -175,12 +179,12 @@ def _notes(notes: tuple[str, ...]) -> Facts:
     return tuple((f"note {number}", note) for number, note in enumerate(notes, start=1))
 
 
-def _of_labels(path: Path, labels: LabelVolume, axis: int | None, header: Header | None = None) -> InfoResult:
+def _of_labels(path: Path, labels: LabelVolume, axis: int | None, volume: Volume | None = None) -> InfoResult:
     slicing = plan_slices(labels.shape, labels.affine_ras_mm, axis)
     facts = (
         *_grid(labels.shape, labels.affine_ras_mm, slicing),
-        ("stored as", str(labels.voxels.dtype)),
-        *_position(header),
+        ("stored as", str((volume or labels).voxels.dtype)),
+        *_position(volume.header if volume else None),
         *_notes(labels.notes),
     )
     return InfoResult(path, "labels", facts, _label_table(labels, slicing))

@@ -184,11 +184,11 @@ def _kept_slices(
         return None
     if axis not in (0, 1, 2):
         raise ConfigError(f"The slice axis must be 0, 1 or 2, not {axis}.")
-    outside = [index for index in excluded if not 0 <= index < typed_shape[axis]]
-    if outside:
-        raise VolumeError(
-            f"Slices {outside} are outside the volume: axis {axis} has slices 0 to {typed_shape[axis] - 1}."
-        )
+    for index in excluded:
+        if not 0 <= index < typed_shape[axis]:
+            raise VolumeError(
+                f"Slice {index} is outside the volume: axis {axis} has slices 0 to {typed_shape[axis] - 1}."
+            )
     if found is not None:
         axis, excluded = found.slices(axis, excluded)
     slices = np.arange(shape[axis])

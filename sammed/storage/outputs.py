@@ -7,7 +7,6 @@ from pathlib import Path
 from sammed.errors import ConfigError
 from sammed_volumes.errors import OutputError
 from sammed_volumes.formats import (
-    LABEL_SUFFIXES,
     PICTURE_LABEL_SUFFIX,
     WRITTEN_SUFFIXES,
     is_picture,
@@ -31,7 +30,7 @@ def is_folder(output: Path) -> bool:
 def label_file(output: Path, image: Path) -> Path:
     """Return the path; ConfigError if the image's labels can't be written in the format of its ending."""
     if label_suffix_of(output) not in WRITTEN_SUFFIXES:
-        raise ConfigError(f"Labels are written as {', '.join(LABEL_SUFFIXES)}, not as {output.name}.")
+        raise ConfigError(f"Labels are written as {', '.join(WRITTEN_SUFFIXES)}, not as {output.name}.")
     if suffix_of(output) == PICTURE_LABEL_SUFFIX and not is_picture(image):
         raise ConfigError(f"{image} is no picture, so its labels can't go into {output.name}; use .nii.gz.")
     return output

@@ -64,7 +64,7 @@ def test_a_command_fills_gaps_on_request(sammed: Sammed, folder: Path, marks: Pa
     refused = sammed(command, *arguments)
     assert refused.exit_code == 1
     assert "1 slice is missing between 02.dcm" in refused.sentence
-    assert "(--fill-gaps, beside --series)" in refused.sentence
+    assert "fill the gaps with --fill-gaps" in refused.sentence
     run = sammed(command, *arguments, "--fill-gaps")
     assert run.exit_code == 0, run.stderr
 
@@ -101,7 +101,7 @@ def test_contours_are_refused_for_an_image_that_is_not_dicom(
 ) -> None:
     run = sammed("interpolate", marks, marks, "--format", "rtstruct")
     assert run.exit_code == 1
-    assert "marks.nii.gz is not a DICOM series, and an RTSTRUCT refers to one; use .nii.gz." in run.sentence
+    assert "marks.nii.gz is not a DICOM series, and an RTSTRUCT refers to one; use .nii.gz, or" in run.sentence
     assert not Path("marks_label.rtstruct.dcm").exists()
 
 

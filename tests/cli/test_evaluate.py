@@ -62,4 +62,4 @@ def test_other_grids(sammed: Sammed, case: Case, tmp_path: Path) -> None:
 def test_a_slice_that_is_not_there(sammed: Sammed, case: Case) -> None:
     run = sammed("evaluate", case.labels, case.labels, "--exclude-slices", "13")
     assert (run.exit_code, run.stdout) == (1, "")
-    assert run.sentence == "Slices [13] are outside the volume: axis 2 has slices 0 to 12."
+    assert run.sentence == "Slice 13 is outside the volume: axis 2 has slices 0 to 12."

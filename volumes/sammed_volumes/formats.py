@@ -137,7 +137,7 @@ def write_labels(
     suffix = label_suffix_of(path)
     if suffix not in WRITTEN_SUFFIXES:
         raise OutputError(
-            f"{path} can't be written: its suffix is not one for labels; use {', '.join(LABEL_SUFFIXES)}."
+            f"{path} can't be written: its suffix is not one for labels; use {', '.join(WRITTEN_SUFFIXES)}."
         )
     check_same_grid(like, labels)
     voxels = _narrowed(labels)

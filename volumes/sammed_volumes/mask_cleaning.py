@@ -31,7 +31,7 @@ def cleaned(values: np.ndarray, *, is_lossy: bool) -> tuple[np.ndarray, tuple[st
     if is_lossy:
         if not _is_black_and_white(values):
             raise LabelError(
-                f"it is a JPEG, whose compression changes label values, and not clearly black and white; "
+                f"it is a JPEG, whose compression changes label values, and is not clearly black and white; "
                 f"{_REMEDY}"
             )
         return _black_and_white(values, between, "by JPEG compression")

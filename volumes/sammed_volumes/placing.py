@@ -18,7 +18,7 @@ from sammed_volumes.volume import Volume
 
 logger = logging.getLogger("sammed")
 
-_REMEDY = "use its own labels, or resample these (`sammed convert --like IMAGE --resample`)"
+_REMEDY = "use labels made on that image, or resample these (`sammed convert --like IMAGE --resample`)"
 _PLACELESS_IMAGE_REMEDY = "use its original in NIfTI or DICOM, or labels that were made on this file"
 _PLACELESS_REMEDY = "save the labels with the size and position of the image"
 

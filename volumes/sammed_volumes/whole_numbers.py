@@ -12,7 +12,7 @@ from sammed_volumes.errors import LabelError
 from sammed_volumes.labels import smallest_unsigned
 from sammed_volumes.volume import Volume, planes
 
-_ROUNDED = 1e-3
+LARGEST_FRACTION = 1e-3
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ def _look_at(values: np.ndarray, stored: np.ndarray, found: _Found) -> None:
         raise LabelError("it contains values that are not finite; replace NaN and infinity by 0")
     nearest = np.rint(values)
     distance = np.abs(values - nearest)
-    is_fractional = distance > _ROUNDED
+    is_fractional = distance > LARGEST_FRACTION
     if is_fractional.any():
         found.fractional_example = found.fractional_example or _first(values, stored, is_fractional)
         found.fractional += int(np.count_nonzero(is_fractional))

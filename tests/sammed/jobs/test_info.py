@@ -138,3 +138,24 @@ def test_a_skill_shows_how_its_labels_are_made(skill: Path) -> None:
         weights = [float(each) for each in str(row[-2]).split("/")]
         assert len(weights) == 3
         assert sum(weights) == pytest.approx(1, abs=0.011)
+
+
+def test_info_takes_for_labels_what_the_commands_read_as_labels(tmp_path: Path) -> None:
+    """Floats that are nearly whole, and masks stored in a palette or as equal channels of RGB."""
+    values = np.zeros((9, 7, 5), np.float32)
+    values[2:6, 2:5, 1:4] = 1.0000001
+    values[6:8, 2:5, 1:4] = 2.0
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([1, 1, 3, 1])), tmp_path / "near.nii.gz")
+    found = inspect(tmp_path / "near.nii.gz")
+    assert (found.kind, dict(found.facts)["stored as"]) == ("labels", "float32")
+    mask = np.zeros((9, 7), np.uint8)
+    mask[2:5, 2:5], mask[6:8, 2:5] = 1, 2
+    indexed = Image.fromarray(mask, "P")
+    indexed.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    indexed.save(tmp_path / "palette.png")
+    Image.fromarray(np.dstack([mask * 100] * 3)).save(tmp_path / "gray.png")
+    for name in ("palette.png", "gray.png"):
+        assert inspect(tmp_path / name).kind == "labels", name
+    photo = np.random.default_rng(0).integers(0, 255, (9, 7, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    assert inspect(tmp_path / "photo.png").kind == "volume"

@@ -154,11 +154,7 @@ def _uneven_text(
     fact = f"{_count_text(round(times) - 1)} missing" if is_missing else "its slices are not evenly spaced"
     more = uneven.size - 1
     others = f", and {more} more gap{'s' * (more > 1)} differ{'s' * (more == 1)}" if more else ""
-    fill = (
-        ", or fill the gaps with background (--fill-gaps, beside --series)"
-        if is_missing and not fill_gaps
-        else ""
-    )
+    fill = ", or fill the gaps with --fill-gaps" if is_missing and not fill_gaps else ""
     return (
         f"{fact} between {_pair(ordered, worst)}: they are {gaps_mm[worst]:.4g} mm apart, "
         f"most are {usual_mm:.4g} mm{others}; complete the series, or resample it to even slices{fill}"
