@@ -101,7 +101,8 @@ def test_contours_are_refused_for_an_image_that_is_not_dicom(
 ) -> None:
     run = sammed("interpolate", marks, marks, "--format", "rtstruct")
     assert run.exit_code == 1
-    assert "marks.nii.gz is not a DICOM series, and an RTSTRUCT refers to one; use .nii.gz, or" in run.sentence
+    fact = "marks.nii.gz is not a DICOM series, and an RTSTRUCT refers to one; use .nii.gz, or"
+    assert fact in run.sentence
     assert not Path("marks_label.rtstruct.dcm").exists()
 
 
