@@ -219,7 +219,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], words: str)
 
 @pytest.mark.parametrize("index", [17, -1])
 def test_a_slice_outside_the_volume_is_refused(index: int) -> None:
-    with pytest.raises(VolumeError, match=rf"Slices \[{index}\] are outside.*0 to 16"):
+    with pytest.raises(VolumeError, match=rf"Slice {index} is outside.*0 to 16"):
         evaluate(cube(), cube(), exclude_slices=(index,))
 
 
@@ -280,13 +280,13 @@ def test_slices_to_exclude_count_along_the_prediction_however_both_are_stored() 
         assert astuple(only(by_default)) == pytest.approx(expected)
     turned = evaluate(stored_otherwise(prediction), reference, exclude_slices=(10, 11), axis=0)
     assert astuple(only(turned)) == pytest.approx(expected)
-    with pytest.raises(VolumeError, match=r"Slices \[17\] are outside.*0 to 16"):
+    with pytest.raises(VolumeError, match=r"Slice 17 is outside.*0 to 16"):
         evaluate(prediction, small, exclude_slices=(17,), axis=2)
 
 
 def test_slices_of_a_resampled_prediction_count_along_the_reference() -> None:
     fine = volume((1, (10, 10, 8), (26, 26, 24)), shape=(46, 38, 34), spacing_mm=(0.5, 1.0, 2.5))
-    with pytest.raises(VolumeError, match=r"Slices \[20\] are outside.*0 to 16"):
+    with pytest.raises(VolumeError, match=r"Slice 20 is outside.*0 to 16"):
         evaluate(fine, cube(), exclude_slices=(20,), axis=2, resample=True)
 
 
