@@ -120,9 +120,7 @@ def test_gaps_are_filled_on_request_and_marked(make_series: SeriesMaker) -> None
     folder = make_series(part, STRAIGHT)
     for name in ("02", "05", "06"):
         (folder / f"{name}.dcm").unlink()
-    with pytest.raises(
-        SeriesError, match=r"2 slices are missing .*or fill the gaps with --fill-gaps"
-    ):
+    with pytest.raises(SeriesError, match=r"2 slices are missing .*or fill the gaps with --fill-gaps"):
         read_volume(folder)
     volume = read_volume(folder, fill_gaps=True)
     assert volume.missing_slices == (2, 5, 6)
